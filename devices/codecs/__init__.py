@@ -1,0 +1,1 @@
+"""Pure translations between bytes and values: no I/O, no clock."""

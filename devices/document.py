@@ -1,0 +1,75 @@
+"""A printed document as typed elements, independent of any printer language.
+
+Lives here: what a receipt consists of (UnifiedPOS POSPrinter in spirit). Not here: bytes (devices.codecs.escpos), what a
+shop writes on its receipts (hub.store). Structs are frozen and tagged, so that a print ledger can keep them as JSON.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Align = Literal["left", "center", "right"]
+Symbology = Literal["EAN13", "EAN8", "CODE128", "CODE39"]
+Magnification = Annotated[int, Meta(ge=1, le=8)]
+
+
+class Text(Struct, frozen=True, tag="text", omit_defaults=True):
+    """A paragraph; wraps at the paper's width by display columns (East Asian wide characters take two)."""
+
+    text: str
+    bold: bool = False
+    width: Magnification = 1
+    height: Magnification = 1
+    align: Align = "left"
+
+
+class Columns(Struct, frozen=True, tag="columns", omit_defaults=True):
+    """`left` at the left edge, `right` flush at the right edge of its last line; left wraps when both do not fit."""
+
+    left: str
+    right: str
+    bold: bool = False
+
+
+class Rule(Struct, frozen=True, tag="rule"):
+    """A line across the paper."""
+
+
+class Feed(Struct, frozen=True, tag="feed", omit_defaults=True):
+    """Empty lines."""
+
+    lines: Annotated[int, Meta(ge=1, le=20)] = 1
+
+
+class Barcode(Struct, frozen=True, tag="barcode", omit_defaults=True):
+    """A linear bar code drawn by the printer, human-readable text below. EAN data carry their check digit."""
+
+    symbology: Symbology
+    data: str
+    height_dots: Annotated[int, Meta(ge=8, le=255)] = 64
+
+
+class Qr(Struct, frozen=True, tag="qr", omit_defaults=True):
+    """A QR code (model 2, error level M) drawn by the printer; data is UTF-8."""
+
+    data: str
+    module_dots: Annotated[int, Meta(ge=1, le=16)] = 4
+
+
+class Cut(Struct, frozen=True, tag="cut"):
+    """Feed to the cutter and cut (partial)."""
+
+
+class DrawerPulse(Struct, frozen=True, tag="drawer", omit_defaults=True):
+    """Kick the cash drawer on connector pin 2 or 5."""
+
+    pin: Literal[2, 5] = 2
+
+
+Element = Text | Columns | Rule | Feed | Barcode | Qr | Cut | DrawerPulse
+
+
+class Document(Struct, frozen=True):
+    """Elements in print order."""
+
+    elements: tuple[Element, ...]

@@ -1,0 +1,75 @@
+"""The contract between a driver file and whoever runs it.
+
+A driver is one file in devices/drivers: docstring (device, category, protocol document), a frozen `Options` struct,
+`async def run(ctx, options)` and `DRIVER = Driver(...)`. `run` opens the device, works until it goes away, and raises
+WireError when it does; the supervisor backs off and calls it again. A driver owns no task and no retry loop.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from devices.document import Document
+from devices.model import Category, Scan, StatusUpdate
+
+
+class DriverOptions(Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of every driver's options: the keys of its configuration section beside `kind`."""
+
+
+class PrintJob(Protocol):
+    """A document from the print ledger. Until `begin` returns, the job is queued and safe to hand out again."""
+
+    @property
+    def job_id(self) -> str: ...
+
+    @property
+    def document(self) -> Document: ...
+
+    async def begin(self) -> None:
+        """Make durable that bytes may reach the paper from now on; call before the first byte is sent."""
+
+    async def printed(self) -> None:
+        """The printer has confirmed the whole document (or takes no confirmation and got all bytes)."""
+
+    async def failed(self, reason: str) -> None:
+        """Surely nothing of it came out, and trying again is of no use (an encoding error)."""
+
+    async def unknown(self, reason: str) -> None:
+        """Some of it may have come out: only a person decides what happens next."""
+
+
+class DeviceContext(Protocol):
+    """What a driver may do with the world."""
+
+    @property
+    def device_id(self) -> str: ...
+
+    async def emit(self, event: Scan) -> None:
+        """Hand on a data event; waits when DEVICE_QUEUE_MAX events are unread (the device is slowed down, nothing drops)."""
+
+    def status(self, update: StatusUpdate) -> None:
+        """Report health; repeats of the same update are swallowed."""
+
+    def count(self, what: str, amount: int = 1) -> None:
+        """Add to a named counter shown in health and metrics (`labels_cut`, `reconnects`, ...)."""
+
+    async def next_job(self) -> PrintJob:
+        """Wait for the oldest queued job of this printer, without changing its state."""
+
+    def heartbeat(self) -> None:
+        """Tell the supervisor that the driver is alive; call at least every HEARTBEAT_S while idle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A kind of device. `document` names the protocol document the decoder follows."""
+
+    category: Category
+    summary: str
+    document: str
+    options: type[DriverOptions]
+    run: Callable[[DeviceContext, Any], Awaitable[None]]  # Any: each run takes its own Options type
+    evidence: str = "from data sheet"

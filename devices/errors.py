@@ -1,0 +1,35 @@
+"""Errors of the device library. Each has a stable `code`; none of them changes stored state."""
+
+
+class DeviceError(Exception):
+    """Root of all device errors; the device supervisor reports it and opens the device again."""
+
+    code = "device_error"
+
+
+class OptionError(DeviceError):
+    """A device's configuration is wrong: the start stops. The message names the device, the option and the remedy."""
+
+    code = "device_option"
+
+
+class WireError(DeviceError):
+    """The wire is away or answered nonsense: nothing was lost on our side, opening again is safe."""
+
+    code = "device_wire"
+
+
+class LabelError(DeviceError):
+    """A scanned label is refused (check digit, length, character): nothing was read, scanning again is safe."""
+
+    code = "scan_label"
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class EncodingError(DeviceError):
+    """A document cannot be put into printer bytes (unknown symbology, bad bar code data): nothing was sent."""
+
+    code = "print_encoding"

@@ -1,0 +1,1 @@
+"""Devices without hardware: simulated wires and an independent reader of what printers receive."""

@@ -1,0 +1,1 @@
+"""The program in the shop: configuration, database, selling, local API, console, command line."""

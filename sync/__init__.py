@@ -1,0 +1,1 @@
+"""The replicated store: identity, streams, kinds and merge rules. Knows no device and no till."""
