@@ -1,0 +1,159 @@
+"""Look-up: products by SKU, GTIN, scan and words; stock."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, structs
+
+from devices.codecs.gs1 import parse_label
+from devices.codecs.gtin import gtin14
+from devices.errors import LabelError
+from devices.model import Measure
+from hub.api.routing import Call, Reply, Route
+from hub.errors import NotFoundError, RefusedError
+from hub.store import products, stock
+from hub.store.model import Item, MeasureView, StockView
+from hub.store.stock import Moved, Movement
+from hub.store.tills import Scope
+
+STAFF: frozenset[Scope] = frozenset({"till", "manager"})
+Text = Annotated[str, Meta(max_length=4096)]
+
+
+class ProductQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """One of `gtin`, `scan` (raw label) or `q` (words), or none for all; `after` is the `next` of the page before."""
+
+    gtin: Text | None = None
+    scan: Text | None = None
+    q: Text | None = None
+    after: Text = ""
+    limit: Annotated[int, Meta(ge=1, le=products.PAGE_MAX)] = 50
+
+
+class ProductPage(Struct, frozen=True):
+    """Products in the order of their SKU; `next` goes into `after`, null on the last page."""
+
+    items: list[Item]
+    next: str | None = None
+
+
+class StockAnswer(Struct, frozen=True):
+    """Stock of this shop; `branches` lists other shops once a cloud is joined."""
+
+    sku: str
+    unit: str
+    stock: StockView
+    branches: list[str] = []
+
+
+async def list_products(call: Call) -> Reply:
+    """GET /v1/products"""
+    hub, query = call.hub, call.query
+    location = hub.shop.location
+    if query.gtin is not None:
+        return Reply(_page_of(_by_gtin(call, query.gtin)))
+    if query.scan is not None:
+        return Reply(_page_of(by_scan(call, query.scan)))
+    if query.q is not None:
+        items = await products.search_items(
+            hub.db, query.q, location=location, after=query.after, limit=query.limit + 1
+        )
+    else:
+        items = await products.list_items(hub.db, location=location, after=query.after, limit=query.limit + 1)
+    more = len(items) > query.limit
+    items = items[: query.limit]
+    return Reply(ProductPage(items, items[-1].sku if more else None))
+
+
+async def get_product(call: Call) -> Reply:
+    """GET /v1/products/{sku}"""
+    return Reply(_known(call, call.path["sku"]))
+
+
+async def get_stock(call: Call) -> Reply:
+    """GET /v1/stock/{sku}"""
+    item = _known(call, call.path["sku"])
+    if item.stock is None:
+        raise NotFoundError("not_stocked", f"{item.sku} has no stock of its own")
+    return Reply(StockAnswer(item.sku, item.unit, item.stock))
+
+
+async def post_movement(call: Call) -> Reply:
+    """POST /v1/stock/movements"""
+    hub, movement = call.hub, call.body
+    if movement.qty == 0:
+        raise RefusedError("quantity_zero", "a movement of 0 moves nothing", pointer="/qty")
+    now_ms = hub.now_ms()
+
+    def announce(moved: Moved) -> None:
+        if not moved.repeated:
+            hub.bus.publish("stock", {moved.sku: moved.on_hand}, now_ms=hub.now_ms())
+
+    moved = await hub.db.write(
+        lambda tx: stock.move(tx, hub.replica, movement, location=hub.shop.location, now_ms=now_ms), then=announce
+    )
+    return Reply(moved, 200 if moved.repeated else 201)
+
+
+def by_scan(call: Call, label: str) -> Item | None:
+    """Return the product of a raw label, with what a variable-measure label says; raise RefusedError for a bad label."""
+    scan = parse_label(label, variable_measures=call.hub.variable_measures)
+    if scan.error is not None:
+        raise RefusedError("scan_label", f"the label is refused: {scan.error}", pointer="/scan")
+    if scan.gtin is None:
+        return products.item_by_sku(call.hub.db.read, label, location=call.hub.shop.location)
+    item = products.item_by_gtin(call.hub.db.read, scan.gtin, location=call.hub.shop.location)
+    if item is None or scan.measure is None:
+        return item
+    return structs.replace(item, measure=measure_view(scan.measure))
+
+
+def measure_view(measure: Measure) -> MeasureView:
+    """Return a label's measure as tills see it."""
+    return MeasureView(qty=measure.value) if measure.kind == "weight_g" else MeasureView(amount=measure.value)
+
+
+def _by_gtin(call: Call, text: str) -> Item | None:
+    try:
+        gtin = gtin14(text)
+    except LabelError as err:
+        raise RefusedError("scan_label", str(err), pointer="/gtin") from err
+    return products.item_by_gtin(call.hub.db.read, gtin, location=call.hub.shop.location)
+
+
+def _page_of(item: Item | None) -> ProductPage:
+    return ProductPage([item] if item else [])
+
+
+def _known(call: Call, sku: str) -> Item:
+    item = products.item_by_sku(call.hub.db.read, sku, location=call.hub.shop.location)
+    if item is None:
+        raise NotFoundError("product", f"no product {sku!r}")
+    return item
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/v1/products",
+        list_products,
+        "Look up products",
+        STAFF,
+        ProductPage,
+        query=ProductQuery,
+        problems=(422,),
+    ),
+    Route("GET", "/v1/products/{sku}", get_product, "One product", STAFF, Item, problems=(404,)),
+    Route("GET", "/v1/stock/{sku}", get_stock, "Stock of a product", STAFF, StockAnswer, problems=(404,)),
+    Route(
+        "POST",
+        "/v1/stock/movements",
+        post_movement,
+        "Receive or adjust stock",
+        STAFF,
+        Moved,
+        body=Movement,
+        status=201,
+        statuses=(200,),
+        problems=(409, 422, 503),
+    ),
+)

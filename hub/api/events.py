@@ -1,0 +1,80 @@
+"""GET /v1/events: the WebSocket of a tablet. First frame `hello{rep,cursor,epoch,schema}`, then events as they come.
+
+A client that stops reading fills its queue, is closed with 1013 and resumes by cursor; if even the close does not go out in
+CLOSE_TIMEOUT_S its connection is cut. Frames that a client sends are ignored: commands go by HTTP.
+"""
+
+import asyncio
+from contextlib import suppress
+
+import orjson
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from hub.api.problems import problem
+from hub.api.routing import RUNTIME, SUBPROTOCOL, client_of, may
+from hub.bus import Subscriber
+from hub.runtime import Runtime
+from hub.store.tills import Paired
+
+SCHEMA = 1
+HEARTBEAT_S = 20.0  # a tablet that sleeps or left the network is noticed within this time
+CLOSE_TIMEOUT_S = 2.0
+FRAME_MAX = 4096  # clients have nothing to say here
+CONSOLE_SCOPES = frozenset({"manager"})
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """Serve one event socket until either side ends it."""
+    hub = request.app[RUNTIME]
+    client = client_of(request, hub)
+    if client is None:
+        return problem(401, "unauthorized")
+    if not may(client, frozenset({"till", "manager"})):
+        return problem(403, "forbidden", f"this token is {client.scope}")
+    ws = web.WebSocketResponse(
+        heartbeat=HEARTBEAT_S, max_msg_size=FRAME_MAX, protocols=(SUBPROTOCOL,), timeout=CLOSE_TIMEOUT_S
+    )
+    if not ws.can_prepare(request).ok:
+        return problem(426, "not_a_websocket")
+    await ws.prepare(request)
+    await _serve(hub, client, ws, request)
+    return ws
+
+
+async def _serve(hub: Runtime, client: Paired, ws: web.WebSocketResponse, request: web.Request) -> None:
+    subscriber = Subscriber(client.till_id, is_console=client.scope in CONSOLE_SCOPES)
+    after = request.query.get("after")
+    must_reset, missed = hub.bus.subscribe(subscriber, after, now_ms=hub.now_ms())
+    cursor = hub.bus.cursor if must_reset or after is None else after
+    hello = {"type": "hello", "rep": hub.replica.rep, "cursor": cursor, "epoch": hub.bus.epoch, "schema": SCHEMA}
+    frames = [orjson.dumps(hello), *([b'{"type":"reset"}'] if must_reset else []), *missed]
+    try:
+        async with asyncio.TaskGroup() as group:
+            sender = group.create_task(_send(ws, subscriber, frames), name=f"events-send-{client.till_id}")
+            watcher = group.create_task(_watch(ws, subscriber, request), name=f"events-watch-{client.till_id}")
+            async for _ in ws:
+                pass
+            sender.cancel()
+            watcher.cancel()
+    finally:
+        hub.bus.unsubscribe(subscriber)
+        hub.claims.till_left(client.till_id)
+
+
+async def _send(ws: web.WebSocketResponse, subscriber: Subscriber, frames: list[bytes]) -> None:
+    with suppress(ConnectionError):
+        for frame in frames:
+            await ws.send_frame(frame, WSMsgType.TEXT)
+        while True:
+            await ws.send_frame(await subscriber.queue.get(), WSMsgType.TEXT)
+
+
+async def _watch(ws: web.WebSocketResponse, subscriber: Subscriber, request: web.Request) -> None:
+    await subscriber.dropped.wait()
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await ws.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too slow, resume by cursor")
+    except TimeoutError:
+        pass
+    if request.transport is not None:
+        request.transport.abort()

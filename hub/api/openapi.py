@@ -1,0 +1,89 @@
+"""OpenAPI 3.1 from the route table: the structs that validate are the structs that are described."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from hub.api.problems import Problem
+from hub.api.routing import Route
+
+_REF = "#/components/schemas/{name}"
+_EVERYWHERE = (500,)
+_PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+def openapi(routes: Sequence[Route], *, version: str) -> dict[str, Any]:
+    """Return the OpenAPI document of these routes. Any: JSON."""
+    types = {t for route in routes for t in (route.answer, route.body) if t is not None} | {Problem}
+    ordered = sorted(types, key=str)
+    schemas, components = msgspec.json.schema_components(ordered, ref_template=_REF)
+    schema_of = dict(zip(ordered, schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "store hub local API",
+            "version": version,
+            "description": "Events come by WebSocket at /v1/events; every write takes a client-made id and is idempotent.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
+    name = route.handle.__name__
+    problem = {
+        "description": "RFC 9457 problem",
+        "content": {"application/problem+json": {"schema": schema_of[Problem]}},
+    }
+    good = {"description": "done", "content": {"application/json": {"schema": schema_of[route.answer]}}}
+    responses = {str(status): good for status in (route.status, *route.statuses)}
+    responses |= {str(status): problem for status in sorted({*route.problems, *_problems_of(route), *_EVERYWHERE})}
+    operation: dict[str, Any] = {
+        "operationId": name,
+        "summary": route.summary,
+        "parameters": _parameters(route),
+        "responses": responses,
+        "security": [{"token": []}] if route.scopes else [],
+        "x-scopes": sorted(route.scopes),
+    }
+    if route.body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schema_of[route.body]}},
+        }
+    return operation
+
+
+def _problems_of(route: Route) -> set[int]:
+    body = {400, 413, 422} if route.body else set()
+    query = {400, 422} if route.query else set()
+    return body | query | ({401, 403} if route.scopes else set())
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    in_path = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARAMETER.findall(route.path)
+    ]
+    return in_path + (_query_parameters(route.query) if route.query else [])
+
+
+def _query_parameters(query: type[Struct]) -> list[dict[str, Any]]:
+    _, components = msgspec.json.schema_components([query], ref_template=_REF)
+    described = components[query.__name__]
+    return [
+        {"name": name, "in": "query", "required": name in described.get("required", []), "schema": schema}
+        for name, schema in described["properties"].items()
+    ]

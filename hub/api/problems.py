@@ -1,0 +1,70 @@
+"""Errors as RFC 9457 problem documents: a stable `code`, a JSON pointer, and the remedy in both languages.
+
+The texts live in hub/texts, one file a language, keyed by code; a code without texts is a bug that a test finds.
+"""
+
+import tomllib
+from functools import cache
+from importlib import resources
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from hub.errors import BusyError, ConflictError, HubError, NotFoundError, OutcomeUnknownError, RefusedError
+
+LANGUAGES = ("en", "zh-Hant")
+RETRY_AFTER_S = 1
+_STATUS: dict[type[HubError], int] = {
+    NotFoundError: 404,
+    ConflictError: 409,
+    RefusedError: 422,
+    BusyError: 503,
+    OutcomeUnknownError: 503,
+}
+_STATUS_OF_CODE = {"pairing_code": 403, "not_your_till": 403, "unreadable": 400, "too_many_guesses": 429}
+
+
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """application/problem+json. `holder` names who has what was asked for (409)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str = ""
+    pointer: str = ""
+    holder: str = ""
+    remedy: dict[str, str] = {}
+
+
+@cache
+def texts(language: str) -> dict[str, dict[str, str]]:
+    """Return the texts of a language: code -> {title, remedy}."""
+    return tomllib.loads(resources.files("hub.texts").joinpath(f"{language}.toml").read_text(encoding="utf-8"))
+
+
+def problem(status: int, code: str, detail: str = "", *, pointer: str = "", holder: str = "") -> web.Response:
+    """Return the response for a problem."""
+    body = Problem(
+        type=f"urn:storehub:problem:{code}",
+        title=texts("en")[code]["title"],
+        status=status,
+        code=code,
+        detail=detail,
+        pointer=pointer,
+        holder=holder,
+        remedy={language: texts(language)[code]["remedy"] for language in LANGUAGES},
+    )
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return web.Response(
+        status=status, body=msgspec.json.encode(body), content_type="application/problem+json", headers=headers
+    )
+
+
+def problem_of(err: HubError) -> web.Response:
+    """Return the response for an operating error of the hub."""
+    status = _STATUS_OF_CODE.get(err.code) or _STATUS.get(type(err), 500)
+    return problem(status, err.code, err.detail, pointer=err.pointer, holder=err.holder)

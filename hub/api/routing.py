@@ -1,0 +1,170 @@
+"""A route is one declaration: from it come the handler's checks (token, scope, body, query) and its page in the OpenAPI.
+
+The same msgspec struct validates a body and describes it. Not here: what a route does (one file a noun beside this one).
+"""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from hub.api.problems import problem, problem_of
+from hub.errors import HubError
+from hub.runtime import Runtime
+from hub.store.tills import Paired, Scope, secret_hash
+
+BODY_MAX = 1024 * 1024  # request body; a larger one is answered 413 without being read
+DEPTH_REFUSED = "nested too deeply"
+SUBPROTOCOL_TOKEN = "storehub.bearer."  # noqa: S105 - the prefix, not a token
+SUBPROTOCOL = "storehub.v1"
+_NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_IMPLIED: dict[Scope, frozenset[Scope]] = {"manager": frozenset({"manager", "till", "ops"})}
+
+log = logging.getLogger(__name__)
+RUNTIME = web.AppKey("runtime", Runtime)
+PUBLIC: frozenset[Scope] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request after its checks. `body` and `query` are of the route's types. Any: checked by the route's struct."""
+
+    hub: Runtime
+    client: Paired
+    path: dict[str, str]
+    body: Any = None
+    query: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a route answers: a struct, or JSON that is encoded already."""
+
+    body: Struct | list[Any] | bytes
+    status: int = 200
+
+
+Handle = Callable[[Call], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route of the API. An empty `scopes` is open to everybody; `statuses` are the good answers beside `status`."""
+
+    method: str
+    path: str
+    handle: Handle
+    summary: str
+    scopes: frozenset[Scope]
+    answer: Any  # a struct type, or list[...] of one
+    body: type[Struct] | None = None
+    query: type[Struct] | None = None
+    status: int = 200
+    statuses: tuple[int, ...] = ()
+    problems: tuple[int, ...] = ()
+
+
+NOBODY = Paired("", "", "till")
+
+
+def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Return the aiohttp handler of a route."""
+    decoder = msgspec.json.Decoder(route.body) if route.body else None
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        hub = request.app[RUNTIME]
+        client = client_of(request, hub)
+        if route.scopes and client is None:
+            return problem(401, "unauthorized")
+        if route.scopes and client is not None and not may(client, route.scopes):
+            return problem(403, "forbidden", f"needs {' or '.join(sorted(route.scopes))}, this token is {client.scope}")
+        body = await read_body(request, decoder) if decoder else None
+        query = read_query(request, route.query) if route.query else None
+        reply = await route.handle(Call(hub, client or NOBODY, dict(request.match_info), body, query))
+        content = reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body)
+        return web.Response(status=reply.status, body=content, content_type="application/json")
+
+    return handler
+
+
+def client_of(request: web.Request, hub: Runtime) -> Paired | None:
+    """Return who holds the request's token; tokens come in the Authorization header, on WebSockets as a subprotocol."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
+        token = next((p.strip().removeprefix(SUBPROTOCOL_TOKEN) for p in offered if SUBPROTOCOL_TOKEN in p), "")
+    return hub.tokens.get(secret_hash(token)) if token else None
+
+
+def may(client: Paired, scopes: frozenset[Scope]) -> bool:
+    """Whether a client's scope, or one that it implies, is among `scopes`."""
+    return bool(_IMPLIED.get(client.scope, {client.scope}) & scopes)
+
+
+class UnreadableError(HubError):
+    """The body is no JSON of the route's shape; nothing was changed."""
+
+
+async def read_body(request: web.Request, decoder: msgspec.json.Decoder[Any]) -> Any:
+    """Decode a body; raise UnreadableError (400) or a problem of the field (422)."""
+    raw = await request.read()
+    if _NUL_ESCAPE.search(raw):
+        raise UnreadableError("unreadable", "U+0000 is not allowed in any text")
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as err:
+        raise _invalid(err) from err
+    except (msgspec.DecodeError, UnicodeDecodeError) as err:
+        raise UnreadableError("unreadable", str(err)) from err
+    except RecursionError as err:
+        raise UnreadableError("unreadable", DEPTH_REFUSED) from err
+
+
+def read_query(request: web.Request, query: type[Struct]) -> Any:
+    """Convert the query string; every parameter may stand once."""
+    if "\x00" in request.query_string or "%00" in request.query_string:
+        raise UnreadableError("unreadable", "U+0000 is not allowed in any text")
+    try:
+        return msgspec.convert(dict(request.query), query, strict=False)
+    except msgspec.ValidationError as err:
+        raise _invalid(err) from err
+
+
+class InvalidFieldError(HubError):
+    """A field has the wrong type or is out of range; nothing was changed."""
+
+
+def _invalid(err: msgspec.ValidationError) -> InvalidFieldError:
+    detail, _, path = str(err).partition(" - at `$")
+    pointer = re.sub(r"\[(\d+)\]", r"/\1", path.rstrip("`")).replace(".", "/")
+    return InvalidFieldError("invalid_field", detail, pointer=pointer)
+
+
+@web.middleware
+async def translate_errors(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Turn every error into a problem document, once, here; count the request."""
+    try:
+        response = await handler(request)
+    except InvalidFieldError as err:
+        response = problem(422, err.code, err.detail, pointer=err.pointer)
+    except HubError as err:
+        response = problem_of(err)
+    except web.HTTPException as err:
+        code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(err.status)
+        if code is None:
+            raise
+        response = problem(err.status, code, "" if err.status != 413 else f"more than {BODY_MAX} bytes")
+    except Exception:  # the API edge: the request fails loudly, the shop goes on
+        log.exception("request failed", extra={"method": request.method, "path": request.path})
+        response = problem(500, "internal")
+    resource = request.match_info.route.resource
+    path = resource.canonical if resource else "unknown"
+    request.app[RUNTIME].metrics.requests.labels(request.method, path, response.status).inc()
+    return response

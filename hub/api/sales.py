@@ -1,0 +1,125 @@
+"""Selling: POST /v1/sales and what is known of a sale."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from hub.api.catalogue import STAFF
+from hub.api.routing import Call, Reply, Route
+from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.store import sales
+from hub.store.model import SaleAnswer
+from hub.store.sales import Recorded, SaleView
+from sync.retail.sales import Id, Sale
+
+
+class SaleRequest(Sale, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """A sale and what to do with it: `print` true for the shop's receipt printer, or a printer's name."""
+
+    print: bool | Id = False
+
+
+class StatusRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Sales a till wants to forget."""
+
+    ids: Annotated[list[Id], Meta(max_length=1000)]
+
+
+class SaleStatus(Struct, frozen=True):
+    """`durable`: on this hub's disk; `safe`: on a second machine too."""
+
+    sale_id: str
+    durable: bool
+    safe: bool
+
+
+class StatusAnswer(Struct, frozen=True):
+    """In the order asked."""
+
+    sales: list[SaleStatus]
+
+
+async def post_sale(call: Call) -> Reply:
+    """POST /v1/sales"""
+    hub, request = call.hub, call.body
+    if call.client.scope == "till" and request.till_id != call.client.till_id:
+        detail = f"this token is {call.client.till_id}, the sale says {request.till_id}"
+        raise RefusedError("not_your_till", detail, pointer="/till_id")
+    sale = Sale(**{name: getattr(request, name) for name in Sale.__struct_fields__})
+    printer_id = _printer(call, request.print)
+    job = sales.sale_job(hub.replica, hub.shop, sale, printer_id=printer_id, now_ms=hub.now_ms())
+
+    def announce(recorded: Recorded) -> None:
+        hub.metrics.sales.labels(recorded.status).inc()
+        if recorded.status != "created" or recorded.answer is None:
+            return
+        now_ms = hub.now_ms()
+        hub.bus.publish("sale", sales.sale_event(sale, recorded.answer), now_ms=now_ms)
+        if recorded.stock:
+            hub.bus.publish("stock", dict(recorded.stock), now_ms=now_ms)
+        if recorded.printer_id is not None:
+            hub.spooler(recorded.printer_id).poke()
+
+    recorded = await hub.db.write(job, then=announce)
+    if recorded.answer is None:
+        detail = f"sale {sale.sale_id} is known with other content; this one waits in the manager's list"
+        raise ConflictError("other_content", detail, pointer="/sale_id")
+    return Reply(recorded.answer, 201 if recorded.status == "created" else 200)
+
+
+async def get_sale(call: Call) -> Reply:
+    """GET /v1/sales/{sale_id}"""
+    view = sales.find_sale(call.hub.db.read, call.path["sale_id"])
+    if view is None:
+        raise NotFoundError("sale", f"no sale {call.path['sale_id']!r}")
+    return Reply(view)
+
+
+async def post_status(call: Call) -> Reply:
+    """POST /v1/sales/status"""
+    durable = sales.durable_sales(call.hub.db.read, call.body.ids)
+    return Reply(StatusAnswer([SaleStatus(sale_id, sale_id in durable, False) for sale_id in call.body.ids]))
+
+
+def _printer(call: Call, wanted: bool | str) -> str | None:
+    if wanted is False:
+        return None
+    if wanted is True:
+        if call.hub.config.receipt_printer is None:
+            raise RefusedError("no_receipt_printer", "no receipt printer is configured", pointer="/print")
+        return call.hub.config.receipt_printer
+    return call.hub.spooler(wanted).printer_id
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/sales",
+        post_sale,
+        "Record a sale",
+        STAFF,
+        SaleAnswer,
+        body=SaleRequest,
+        status=201,
+        statuses=(200,),
+        problems=(403, 404, 409, 422, 503),
+    ),
+    Route(
+        "POST",
+        "/v1/sales/status",
+        post_status,
+        "Which sales are durable, which are safe",
+        STAFF,
+        StatusAnswer,
+        body=StatusRequest,
+    ),
+    Route(
+        "GET",
+        "/v1/sales/{sale_id}",
+        get_sale,
+        "One sale by its id, receipt number or receipt bar code",
+        STAFF,
+        SaleView,
+        problems=(404,),
+    ),
+)

@@ -1,0 +1,88 @@
+"""The aiohttp applications: the API for tills on TCP, the control socket for commands of this machine."""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from aiohttp import web
+
+from hub.api import catalogue, control, devices, pairing, printing, sales, service
+from hub.api.events import events
+from hub.api.openapi import openapi
+from hub.api.routing import BODY_MAX, RUNTIME, Route, endpoint, translate_errors
+from hub.errors import StartError
+from hub.runtime import Runtime
+
+STOP_TIMEOUT_S = 1.0  # requests under way at a stop; their write jobs finish whatever happens to the answer
+
+
+def routes() -> tuple[Route, ...]:
+    """Return every route of the API."""
+    return (*pairing.routes(), *catalogue.ROUTES, *sales.ROUTES, *printing.ROUTES, *devices.ROUTES)
+
+
+def api_application(hub: Runtime) -> web.Application:
+    """Return the application that tills talk to."""
+    table = routes()
+    app = _application(hub, table, body_max=BODY_MAX)
+    app.router.add_get("/v1/events", events)
+    app.router.add_get("/healthz", service.healthz)
+    app.router.add_get("/readyz", service.readyz)
+    app.router.add_get("/metrics", service.metrics)
+    app.router.add_get("/openapi.json", service.describe(openapi(table, version=version("store-hub"))))
+    app.router.add_get("/", service.console_file)
+    app.router.add_get("/docs", service.console_file)
+    app.router.add_get("/console/{name}", service.console_file)
+    return app
+
+
+def control_application(hub: Runtime) -> web.Application:
+    """Return the application behind DIR/hub.sock; who may open the socket may do everything."""
+    return _application(hub, control.ROUTES, body_max=control.BODY_MAX)
+
+
+def _application(hub: Runtime, table: Sequence[Route], *, body_max: int) -> web.Application:
+    app = web.Application(middlewares=[translate_errors], client_max_size=body_max)
+    app[RUNTIME] = hub
+    for route in table:
+        app.router.add_route(route.method, route.path, endpoint(route))
+    return app
+
+
+@asynccontextmanager
+async def serve(hub: Runtime) -> AsyncIterator[int]:
+    """Listen on the configured address and on the control socket; yield the port."""
+    api = web.AppRunner(api_application(hub), access_log=None, shutdown_timeout=STOP_TIMEOUT_S)
+    local = web.AppRunner(control_application(hub), access_log=None, shutdown_timeout=STOP_TIMEOUT_S)
+    config = hub.config
+    try:
+        await api.setup()
+        await local.setup()
+        site = web.TCPSite(api, config.host, config.port)
+        try:
+            await site.start()
+        except OSError as err:
+            raise StartError(_busy_port(config.host, config.port, err)) from err
+        config.control_socket.unlink(missing_ok=True)  # ours or a dead hub's: we hold the lock
+        await _listen(local, config.control_socket)
+        yield api.addresses[0][1]
+    finally:
+        config.control_socket.unlink(missing_ok=True)
+        await api.cleanup()
+        await local.cleanup()
+
+
+async def _listen(local: web.AppRunner, path: Path) -> None:
+    before = os.umask(0o177)
+    try:
+        await web.UnixSite(local, str(path)).start()
+    except OSError as err:
+        raise StartError(f"{path}: {err}; choose a data folder with a shorter or writable path") from err
+    finally:
+        os.umask(before)
+
+
+def _busy_port(host: str, port: int, err: OSError) -> str:
+    return f"cannot listen on {host}:{port} ({err.strerror or err}); stop what uses it or choose another [api] port"

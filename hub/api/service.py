@@ -1,0 +1,75 @@
+"""What is open without a token: health, readiness, metrics, the API's description, the console's files."""
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from importlib import resources
+
+import orjson
+from aiohttp import web
+
+from hub.api.problems import problem
+from hub.api.routing import RUNTIME, client_of, may
+
+CONSOLE_FILES = {
+    "index.html": "text/html",
+    "console.css": "text/css",
+    "console.js": "text/javascript",
+    "docs.html": "text/html",
+    "docs.js": "text/javascript",
+}
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; connect-src 'self' ws: wss:; frame-src http://127.0.0.1:*; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+async def healthz(_: web.Request) -> web.StreamResponse:
+    """The process lives and its loop turns."""
+    return web.json_response({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.StreamResponse:
+    """The hub sells: the last commit went through."""
+    hub = request.app[RUNTIME]
+    if not hub.db.last_commit_ok:
+        return problem(503, "not_ready", "the last commit failed")
+    return web.json_response({"status": "ready", "rep": hub.replica.rep, "copies": "one copy"})
+
+
+async def metrics(request: web.Request) -> web.StreamResponse:
+    """Prometheus text, to this machine or to a token with `ops`."""
+    hub = request.app[RUNTIME]
+    client = client_of(request, hub)
+    if not _is_local(request) and not (client and may(client, frozenset({"ops"}))):
+        return problem(401, "unauthorized")
+    hub.metrics.clients.set(hub.bus.clients)
+    hub.metrics.dropped.set(hub.bus.dropped_clients)
+    return web.Response(body=hub.metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+def describe(document: dict[str, object]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Return the handler of /openapi.json."""
+    encoded = orjson.dumps(document)
+
+    async def openapi_json(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=encoded, content_type="application/json")
+
+    return openapi_json
+
+
+async def console_file(request: web.Request) -> web.StreamResponse:
+    """Serve a file of the console; `/` is its page."""
+    name = request.match_info.get("name") or {"/": "index.html", "/docs": "docs.html"}[request.path]
+    if name not in CONSOLE_FILES:
+        raise web.HTTPNotFound
+    content = resources.files("hub.console").joinpath(name).read_bytes()
+    return web.Response(body=content, content_type=CONSOLE_FILES[name], charset="utf-8", headers=_HEADERS)
+
+
+def _is_local(request: web.Request) -> bool:
+    return request.remote is not None and ipaddress.ip_address(request.remote).is_loopback

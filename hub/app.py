@@ -1,0 +1,120 @@
+"""The daemon: wires configuration, database, devices and API, and runs until SIGTERM. The only reader of the real clock.
+
+Start: lock the folder, migrate, know who we are, settle interrupted prints, listen, open the devices.
+Stop: no new requests, devices closed, waiting write jobs finished, database closed.
+"""
+
+import asyncio
+import logging
+import random
+import secrets
+import signal
+import time
+from collections.abc import Callable
+
+from devices.codecs.variable_measure import VariableMeasure, variable_measures
+from devices.supervisor import Outside, Supervisor
+from hub import failpoints
+from hub.api.server import serve
+from hub.bus import Bus
+from hub.claims import Claims
+from hub.config import Config
+from hub.db import Database, open_database
+from hub.errors import HubError
+from hub.folder import own_folder
+from hub.metrics import Metrics
+from hub.runtime import Runtime
+from hub.spooler import Spooler
+from hub.store import printing, tills
+from hub.store.identity import identify
+
+log = logging.getLogger(__name__)
+Ready = Callable[[int], None]
+
+
+def run(config: Config, on_ready: Ready) -> None:
+    """Run a hub until SIGTERM or SIGINT; raise StartError when it cannot start. `on_ready` gets the port."""
+    with own_folder(config):
+        try:
+            asyncio.run(_main(config, on_ready))
+        except* HubError as group:
+            raise _first(group) from group
+
+
+def _first(group: BaseExceptionGroup[HubError]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def _main(config: Config, on_ready: Ready) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with open_database(config.database, synchronous=config.synchronous) as db:
+        hub = await _open_store(config, db)
+        supervisor = _wire_devices(hub)
+        async with serve(hub) as port, asyncio.TaskGroup() as group:
+            devices = group.create_task(supervisor.run(), name="devices")
+            log.info("hub ready", extra={"rep": hub.replica.rep, "host": config.host, "port": port})
+            on_ready(port)
+            await stop.wait()
+            devices.cancel()
+    log.info("hub stopped")
+
+
+async def _open_store(config: Config, db: Database) -> Runtime:
+    if config.synchronous != "full":
+        log.warning("synchronous is off: a power cut loses sales; this is for measurements only")
+    store_id, incarnation, now_ms = config.shop.store_id, secrets.token_hex(8), _now_ms()
+    replica = await db.write(lambda tx: identify(tx, store_id, incarnation=incarnation, now_ms=now_ms))
+    failpoints.hit("recovery.identified")
+    interrupted = await db.write(lambda tx: printing.settle_interrupted(tx, now_ms=now_ms))
+    failpoints.hit("recovery.prints_settled")
+    if interrupted:
+        log.warning("prints were interrupted; look at the paper, then retry or reprint", extra={"jobs": interrupted})
+    metrics = Metrics()
+    db.on_group = metrics.count_group
+    bus = Bus(epoch=secrets.token_hex(4))
+    return Runtime(
+        config=config,
+        db=db,
+        bus=bus,
+        claims=Claims(bus.has_subscriber),
+        replica=replica,
+        metrics=metrics,
+        now_ms=_now_ms,
+        new_secret=secrets.token_urlsafe,
+        tokens=tills.all_tokens(db.read),
+        variable_measures=_variable_measures(config),
+    )
+
+
+def _wire_devices(hub: Runtime) -> Supervisor:
+    for spec in hub.config.devices:
+        if spec.driver.category == "POSPrinter":
+            hub.spoolers[spec.device_id] = Spooler(
+                hub.db, spec.device_id, now_ms=hub.now_ms, render=hub.render, announce=hub.on_print
+            )
+    outside = Outside(
+        on_event=hub.on_device_event,
+        on_status=hub.on_device_status,
+        now_ms=hub.now_ms,
+        monotonic_s=time.monotonic,
+        rng=random.Random(),  # noqa: S311 - jitter is no secret
+        jobs=hub.spoolers,
+    )
+    supervisor = Supervisor(hub.config.devices, outside)
+    hub.device_states = supervisor.states
+    return supervisor
+
+
+def _variable_measures(config: Config) -> tuple[VariableMeasure, ...]:
+    declared = (getattr(spec.options, "variable_measures", ()) for spec in config.devices)
+    return variable_measures(dict.fromkeys(template for templates in declared for template in templates))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,126 @@
+"""The command line: `storehub run | demo | pair | import products`. Every error is one sentence and the remedy.
+
+Exit codes: 0 done, 1 could not, 2 wrong usage, 78 wrong configuration (systemd does not restart on it).
+"""
+
+import argparse
+import asyncio
+import os
+import socket
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from hub.config import load_config
+from hub.errors import ConfigError, HubError, StartError
+from hub.folder import is_running
+
+EXIT_CONFIG = 78
+DEFAULT_CONFIG = Path("/etc/store-hub/hub.toml")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+    except ConfigError as err:
+        print(f"storehub: {err}", file=sys.stderr)
+        return EXIT_CONFIG
+    except HubError as err:
+        print(f"storehub: {err}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="storehub", description="The one machine in a shop that everything talks to.")
+    parser.add_argument("--version", action="version", version=f"store-hub {version('store-hub')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run the hub in the foreground")
+    _with_config(run).set_defaults(run=_run)
+
+    pair = commands.add_parser("pair", help="show a one-time pairing code of a running hub")
+    pair.add_argument("--scope", default="till", choices=("till", "manager", "device", "cloud", "ops"))
+    _with_config(pair).set_defaults(run=_pair)
+
+    imports = commands.add_parser("import", help="import a file").add_subparsers(required=True, metavar="WHAT")
+    products = imports.add_parser("products", help="products, prices and opening stock from CSV or JSON")
+    _import_options(_with_config(products)).set_defaults(run=_import)
+
+    demo = commands.add_parser("demo", help="a store in a box: a hub, simulated devices, simulated shoppers")
+    demo.add_argument("--port", type=int, default=8080, help="where the hub listens (default 8080)")
+    demo.add_argument("--cloud-port", type=int, default=8081, help="where the cloud end will listen (default 8081)")
+    demo.add_argument("--data", type=Path, default=Path(".demo"), help="the store's data (default .demo)")
+    demo.add_argument(
+        "--import", dest="import_file", type=Path, metavar="FILE", help="import this catalogue at the start"
+    )
+    demo.add_argument("--no-shoppers", action="store_true", help="leave the store to you")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _with_config(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIG, help=f"configuration file (default {DEFAULT_CONFIG})"
+    )
+    return parser
+
+
+def _import_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("file", type=Path, help=".csv, .json, or either with .gz")
+    parser.add_argument(
+        "--map", metavar="OURS=THEIRS,…", help="which column is what, as sku=Code,name_en=Title,price=Price"
+    )
+    parser.add_argument("--retailer", help="Hong Kong price data: whose price (default the lowest)")
+    parser.add_argument("--currency", help="what the prices are in, where the file does not say (default the shop's)")
+    parser.add_argument("--language", choices=("en", "zh-Hant"), default="en", help="of the report (default en)")
+    parser.add_argument("--dry-run", action="store_true", help="report only, write nothing")
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    from hub.app import run
+    from hub.log import start_logging
+
+    config = load_config(args.config)
+    start_logging()
+    run(config, _notify_systemd)
+    return 0
+
+
+def _pair(args: argparse.Namespace) -> int:
+    from hub.client import HubClient
+
+    config = load_config(args.config)
+    if not is_running(config):
+        raise StartError(f"no hub runs on {config.data_dir}; start it with `storehub run`")
+
+    async def ask() -> str:
+        async with HubClient("http://hub", unix_socket=config.control_socket) as client:
+            return await client.make_code(args.scope)
+
+    print(asyncio.run(ask()))
+    return 0
+
+
+def _import(args: argparse.Namespace) -> int:
+    from hub.importing.command import import_products
+
+    return import_products(args, load_config(args.config))
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from hub.demo.store import run_demo
+
+    return run_demo(args)
+
+
+def _notify_systemd(_port: int) -> None:
+    path = os.environ.get("NOTIFY_SOCKET")
+    if path:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(b"READY=1", "\0" + path[1:] if path.startswith("@") else path)

@@ -1,0 +1,193 @@
+"""The configuration file (TOML): an unknown key, kind or option stops the start with the nearest known one.
+
+[store]     id, name_zh_hant, name_en, zone, currency, cut_over_hour, receipt_header, receipt_footer
+[api]       host, port (only loopback addresses: there is no TLS yet)
+[data]      dir, synchronous
+[receipt]   printer: the device that prints receipts when a till names none
+[devices.NAME]   kind = a file name in devices/drivers, plus that driver's options
+"""
+
+import ipaddress
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from devices.errors import OptionError
+from devices.registry import load, near_miss, options_for
+from devices.supervisor import DeviceSpec
+from hub.errors import ConfigError
+from hub.store.model import Shop
+from sync.retail.catalogue import Name
+
+Id = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9-]*\Z")]
+Line = Annotated[str, Meta(max_length=200)]
+
+
+class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[store]"""
+
+    id: Id
+    name_zh_hant: Line
+    name_en: Line
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+    zone: str = "Asia/Taipei"
+    cut_over_hour: Annotated[int, Meta(ge=0, le=12)] = 0
+    receipt_header: list[Line] = []
+    receipt_footer: list[Line] = []
+
+
+class ApiSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[api]"""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+
+
+class DataSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[data]; `synchronous = "off"` loses sales at a power cut and is for measurements only."""
+
+    dir: str = "."
+    synchronous: Literal["full", "off"] = "full"
+
+
+class ReceiptSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[receipt]"""
+
+    printer: str | None = None
+
+
+class File(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file; device sections are checked by their drivers."""
+
+    store: StoreSection
+    api: ApiSection = field(default_factory=ApiSection)
+    data: DataSection = field(default_factory=DataSection)
+    receipt: ReceiptSection = field(default_factory=ReceiptSection)
+    devices: dict[str, dict[str, Any]] = {}  # Any: each driver declares its own options
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration that was checked; `data_dir` is absolute."""
+
+    shop: Shop
+    host: str
+    port: int
+    data_dir: Path
+    synchronous: Literal["full", "off"]
+    receipt_printer: str | None
+    devices: tuple[DeviceSpec, ...]
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.data_dir / "hub.db"
+
+    @property
+    def lock(self) -> Path:
+        """Held with flock for the daemon's life."""
+        return self.data_dir / "hub.lock"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where commands of this machine reach a running hub."""
+        return self.data_dir / "hub.sock"
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file; raise ConfigError with the key, the value and the remedy."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise ConfigError(f"{path}: {err.strerror}; name the file with --config") from err
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise ConfigError(f"{path}: not valid TOML: {err}") from err
+    try:
+        return parse_config(raw, base=path.parent)
+    except ConfigError as err:
+        raise ConfigError(f"{path}: {err}") from err
+
+
+def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
+    """Check a configuration; relative folders are below `base`. Any: TOML."""
+    _refuse_unknown_keys(raw, File, "")
+    try:
+        file = msgspec.convert(raw, File)
+    except msgspec.ValidationError as err:
+        raise ConfigError(str(err)) from err
+    devices = tuple(_device(name, section) for name, section in file.devices.items())
+    _check_receipt_printer(file.receipt.printer, devices)
+    return Config(
+        shop=_shop(file.store),
+        host=_loopback(file.api.host),
+        port=file.api.port,
+        data_dir=(base / file.data.dir).resolve(),
+        synchronous=file.data.synchronous,
+        receipt_printer=file.receipt.printer,
+        devices=devices,
+    )
+
+
+def _refuse_unknown_keys(raw: dict[str, Any], struct: type[Struct], where: str) -> None:
+    for info in msgspec.structs.fields(struct):
+        value = raw.get(info.name)
+        if isinstance(value, dict) and isinstance(info.type, type) and issubclass(info.type, Struct):
+            _refuse_unknown_keys(value, info.type, f"{where}{info.name}.")
+    known = list(struct.__struct_fields__)
+    for key in raw:
+        if key not in known:
+            raise ConfigError(f"unknown key '{where}{key}'; known: {', '.join(sorted(known))}{near_miss(key, known)}")
+
+
+def _device(name: str, section: dict[str, Any]) -> DeviceSpec:
+    try:
+        msgspec.convert(name, Id)
+    except msgspec.ValidationError as err:
+        raise ConfigError(f"devices.{name}: a device's name has small letters, digits and hyphens") from err
+    options = dict(section)
+    kind = options.pop("kind", None)
+    if not isinstance(kind, str):
+        raise ConfigError(f'devices.{name}: say what it is with kind = "..."')
+    try:
+        return DeviceSpec(name, kind, load(kind), options_for(kind, options, device_id=name))
+    except OptionError as err:
+        raise ConfigError(str(err)) from err
+
+
+def _check_receipt_printer(printer: str | None, devices: tuple[DeviceSpec, ...]) -> None:
+    printers = [spec.device_id for spec in devices if spec.driver.category == "POSPrinter"]
+    if printer is not None and printer not in printers:
+        raise ConfigError(
+            f"receipt.printer {printer!r} is no printer of this file; printers: {', '.join(printers) or 'none'}"
+        )
+
+
+def _shop(section: StoreSection) -> Shop:
+    try:
+        zone = ZoneInfo(section.zone)
+    except (ZoneInfoNotFoundError, ValueError) as err:
+        raise ConfigError(f"store.zone {section.zone!r} is no IANA time zone; write one as Asia/Hong_Kong") from err
+    return Shop(
+        store_id=section.id,
+        name=Name(zh_hant=section.name_zh_hant, en=section.name_en),
+        zone=zone,
+        currency=section.currency,
+        cut_over_hour=section.cut_over_hour,
+        header=tuple(section.receipt_header),
+        footer=tuple(section.receipt_footer),
+    )
+
+
+def _loopback(host: str) -> str:
+    try:
+        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise ConfigError(f"api.host {host!r}: without TLS the hub listens on loopback only; write 127.0.0.1 or ::1")
+    return host

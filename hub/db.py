@@ -1,0 +1,224 @@
+"""The hub's SQLite file: one writer task, group commit, read-only connections.
+
+A write is a job, a function of the connection; jobs that wait together run in one transaction, each in its SAVEPOINT, and
+commit together with synchronous=FULL. Nobody waits for company: a group is whatever is waiting when the writer is free.
+
+    job ends   job raises   COMMIT     answer to the caller        `then`
+    yes        no           done       its result                  called, in commit order
+    -          yes          -          its exception               not called; its SAVEPOINT is undone
+    yes        no           fails      OutcomeUnknownError         not called
+
+Not here: any table (hub.store), the schema's steps (hub.migrate). Source: the design, 3.5.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Generic, Literal, Self, TypeVar
+
+import aiosqlite
+
+from hub import failpoints
+from hub.errors import BusyError, OutcomeUnknownError
+from hub.migrate import migrate
+
+WRITER_JOBS_MAX = 512  # waiting write jobs; when full a write is refused with 503 and Retry-After, nothing is dropped
+SEARCH_TIMEOUT_S = 2.0  # a text search beyond this is interrupted: it must not hold a WAL snapshot open for long
+PAGE_BYTES = 1024  # card wear: a sale dirties a dozen small pages; see docs/architecture.md
+CACHE_KIB = 8192
+CHECKPOINT_PAGES = 4000
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Synchronous = Literal["full", "off"]
+
+
+@dataclass(slots=True, eq=False)
+class _Job(Generic[T]):
+    run: Callable[[sqlite3.Connection], T]
+    then: Callable[[T], None] | None
+    answer: "asyncio.Future[T]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    result: Any = None  # Any: each job has its own result type
+    error: Exception | None = None
+
+
+class Database:
+    """Owner of the only read-write connection. Use as a context manager; `run_writer` must run in a task group."""
+
+    def __init__(self, path: Path, *, synchronous: Synchronous = "full") -> None:
+        self._path = path
+        self._synchronous = synchronous
+        self._waiting: deque[_Job[Any]] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self.last_commit_ok = True
+        self.commits = 0
+        self.jobs = 0
+        self.on_group: Callable[[int, bool], None] = lambda _jobs, _ok: None
+
+    async def __aenter__(self) -> Self:
+        self._writer = await aiosqlite.Connection(partial(connect_writer, self._path, self._synchronous), 64)
+        try:
+            self._reader = connect_reader(self._path)
+            self._searcher = await aiosqlite.Connection(partial(connect_reader, self._path, other_thread=True), 64)
+        except BaseException:
+            await self._writer.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._reader.close()
+        await self._searcher.close()
+        await self._writer.close()
+
+    @property
+    def read(self) -> sqlite3.Connection:
+        """The read-only connection for point reads on the loop: they cost less than a hop to a thread."""
+        return self._reader
+
+    async def write(self, job: Callable[[sqlite3.Connection], T], *, then: Callable[[T], None] | None = None) -> T:
+        """Run `job` in a group transaction and return its result after the commit; a cancelled caller does not undo it.
+
+        Raise what the job raises, BusyError when WRITER_JOBS_MAX wait, OutcomeUnknownError when the commit fails.
+        """
+        if len(self._waiting) >= WRITER_JOBS_MAX or self._closing:
+            raise BusyError("busy", f"{len(self._waiting)} writes are waiting")
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(_mark_retrieved)
+        self._waiting.append(_Job(job, then, answer))
+        self._wake.set()
+        return await asyncio.shield(answer)
+
+    async def search(self, sql: str, parameters: dict[str, Any]) -> list[Any]:
+        """Fetch all rows in the searching thread; raise BusyError when it takes longer than SEARCH_TIMEOUT_S."""
+        try:
+            async with asyncio.timeout(SEARCH_TIMEOUT_S):
+                return list(await self._searcher.execute_fetchall(sql, parameters))
+        except TimeoutError as err:
+            await self._searcher.interrupt()
+            raise BusyError("search_too_slow", f"the search took longer than {SEARCH_TIMEOUT_S} s") from err
+
+    async def run_writer(self) -> None:
+        """Serve write jobs until `drain` is called and all of them are answered."""
+        while not (self._closing and not self._waiting):
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                group = list(self._waiting)
+                self._waiting.clear()
+                await self._commit(group)
+
+    def drain(self) -> None:
+        """Accept no more jobs; the writer ends when the waiting ones are done."""
+        self._closing = True
+        self._wake.set()
+
+    async def _commit(self, group: list[_Job[Any]]) -> None:
+        # aiosqlite has no public way to run a function in its thread; a hop for each statement would cost more than the sale
+        run: Callable[..., Awaitable[list[_Outcome]]] = self._writer._execute
+        try:
+            outcomes = await run(_run_group, self._writer._conn, [job.run for job in group])
+        except sqlite3.Error as err:
+            self.last_commit_ok = False
+            log.error("commit failed", extra={"error": str(err), "jobs": len(group)})
+            outcomes = [_Outcome(error=OutcomeUnknownError("outcome_unknown", str(err)))] * len(group)
+        else:
+            self.last_commit_ok = True
+            self.commits += 1
+        self.jobs += len(group)
+        self.on_group(len(group), self.last_commit_ok)
+        for job, outcome in zip(group, outcomes, strict=True):
+            _settle(job, outcome)
+
+
+@asynccontextmanager
+async def open_database(path: Path, *, synchronous: Synchronous = "full") -> AsyncIterator[Database]:
+    """Open the file and run its writer; at the end the waiting jobs are done before the file is closed."""
+    async with Database(path, synchronous=synchronous) as db, asyncio.TaskGroup() as group:
+        group.create_task(db.run_writer(), name="writer")
+        try:
+            yield db
+        finally:
+            db.drain()
+
+
+def _mark_retrieved(answer: "asyncio.Future[Any]") -> None:
+    if not answer.cancelled():
+        answer.exception()  # a caller that hung up does not read it; asyncio would complain
+
+
+def _settle(job: _Job[Any], outcome: _Outcome) -> None:
+    if outcome.error is None and job.then is not None:
+        job.then(outcome.result)
+    if job.answer.cancelled():
+        return
+    if outcome.error is None:
+        job.answer.set_result(outcome.result)
+    else:
+        job.answer.set_exception(outcome.error)
+
+
+def _run_group(connection: sqlite3.Connection, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[_Outcome]:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        outcomes = [_run_job(connection, job) for job in jobs]
+        failpoints.hit("commit.before")
+        connection.execute("COMMIT")
+        failpoints.hit("commit.after")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        raise
+    return outcomes
+
+
+def _run_job(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], Any]) -> _Outcome:
+    connection.execute("SAVEPOINT job")
+    try:
+        outcome = _Outcome(job(connection))
+    except Exception as err:
+        if not connection.in_transaction:  # full disk or I/O error: SQLite has undone the whole group
+            raise sqlite3.OperationalError(str(err)) from err
+        connection.execute("ROLLBACK TO job")
+        outcome = _Outcome(error=err)
+    connection.execute("RELEASE job")
+    failpoints.hit("job.done")
+    return outcome
+
+
+def connect_writer(path: Path, synchronous: Synchronous = "full") -> sqlite3.Connection:
+    """Open the read-write connection, brought to the newest schema.
+
+    The caller holds the data folder's lock: two writers could corrupt a WAL file.
+    """
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {synchronous.upper()}")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    migrate(connection)
+    return connection
+
+
+def connect_reader(path: Path, *, other_thread: bool = False) -> sqlite3.Connection:
+    """Open a read-only connection (mode=ro)."""
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=not other_thread,
+        cached_statements=256,
+    )

@@ -1,0 +1,46 @@
+"""The data folder and who owns it: a lock that dies with its process, and the socket of a running hub."""
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hub.config import Config
+from hub.errors import StartError
+
+
+@contextmanager
+def own_folder(config: Config) -> Iterator[None]:
+    """Hold the data folder alone; raise StartError naming the process that has it, or why it cannot be written."""
+    try:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        lock = os.open(config.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as err:
+        raise StartError(f"{config.data_dir}: {err.strerror}; make it writable or choose another data folder") from err
+    try:
+        _take(lock, config.lock)
+        yield
+    finally:
+        os.close(lock)
+
+
+def is_running(config: Config) -> bool:
+    """Whether a hub answers on the data folder's control socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(config.control_socket))
+        except OSError:
+            return False
+    return True
+
+
+def _take(lock: int, path: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as err:
+        holder = path.read_text(encoding="ascii", errors="replace").strip()
+        raise StartError(f"{path.parent} is in use by process {holder}; stop that hub first") from err
+    os.ftruncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())

@@ -1,0 +1,40 @@
+"""Prometheus metrics of the hub, in a registry of their own. Labels never carry customers, tokens or SKUs."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_GROUP_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Metrics:
+    """The hub's counters and gauges; `render` gives the text exposition."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.sales = Counter("storehub_sales", "Sales by how they ended", ["status"], registry=self.registry)
+        self.commits = Counter("storehub_commits", "Write transactions", ["outcome"], registry=self.registry)
+        self.jobs = Histogram(
+            "storehub_jobs_per_commit", "Write jobs that shared a commit", buckets=_GROUP_SIZES, registry=self.registry
+        )
+        self.requests = Counter(
+            "storehub_http_requests", "API requests", ["method", "path", "status"], registry=self.registry
+        )
+        self.scans = Counter(
+            "storehub_scans", "Scans by device and result", ["device", "result"], registry=self.registry
+        )
+        self.prints = Counter(
+            "storehub_print_states", "Print job changes", ["printer", "state"], registry=self.registry
+        )
+        self.devices = Gauge("storehub_device_ready", "1 when the device is ready", ["device"], registry=self.registry)
+        self.clients = Gauge("storehub_event_clients", "Connected event sockets", registry=self.registry)
+        self.dropped = Gauge(
+            "storehub_event_clients_dropped", "Event sockets closed as too slow", registry=self.registry
+        )
+
+    def count_group(self, jobs: int, ok: bool) -> None:
+        """Count one group commit."""
+        self.commits.labels("committed" if ok else "failed").inc()
+        self.jobs.observe(jobs)
+
+    def render(self) -> bytes:
+        """Return the text exposition format 0.0.4."""
+        return generate_latest(self.registry)

@@ -1,0 +1,34 @@
+"""Numbered SQL files, applied once each, in order; `PRAGMA user_version` is the number of the last one applied.
+
+Released files are frozen; they only add, so that the version before opens the file too. A migration emits no feed rows.
+"""
+
+import re
+import sqlite3
+from importlib import resources
+
+from hub import failpoints
+from hub.errors import StartError
+
+_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+
+
+def migrations() -> list[tuple[int, str]]:
+    """Return (number, SQL) of every migration, in order."""
+    files = [f for f in resources.files("hub.migrations").iterdir() if _NAME.fullmatch(f.name)]
+    return sorted((int(f.name[:4]), f.read_text(encoding="utf-8")) for f in files)
+
+
+def migrate(connection: sqlite3.Connection) -> int:
+    """Bring the file to the newest schema, each step in a transaction of its own; return the schema version."""
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    steps = migrations()
+    if version > steps[-1][0] + 1:
+        raise StartError(f"the database has schema {version}, this hub knows {steps[-1][0]}: install a newer store-hub")
+    for number, sql in steps:
+        if number > version:
+            connection.executescript(f"BEGIN IMMEDIATE; {sql}; PRAGMA user_version = {number};")
+            failpoints.hit("migrate.before_commit")
+            connection.execute("COMMIT")
+            version = number
+    return version

@@ -1,0 +1,94 @@
+"""What a running hub is made of, for the API and the device side to work on. Wired by hub.app, imports no I/O library."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from devices.codecs.variable_measure import VariableMeasure
+from devices.document import Document
+from devices.model import Health, Scan
+from devices.supervisor import DeviceState
+from hub.bus import CONSOLE, Bus
+from hub.claims import Claims
+from hub.config import Config
+from hub.db import Database
+from hub.errors import NotFoundError
+from hub.metrics import Metrics
+from hub.spooler import Spooler
+from hub.store import products, sales
+from hub.store.model import Shop
+from hub.store.printing import OpenJob, PrintJobView
+from hub.store.receipts import receipt
+from hub.store.tills import Paired
+from sync.model import Replica
+from sync.retail.catalogue import Name
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Runtime:
+    """The hub's parts. `now_ms` and `new_secret` are the only ways to the clock and to randomness."""
+
+    config: Config
+    db: Database
+    bus: Bus
+    claims: Claims
+    replica: Replica
+    metrics: Metrics
+    now_ms: Callable[[], int]
+    new_secret: Callable[[int], str]
+    variable_measures: tuple[VariableMeasure, ...] = ()
+    device_states: Callable[[], list[DeviceState]] = list
+    tokens: dict[bytes, Paired] = field(default_factory=dict)
+    spoolers: dict[str, Spooler] = field(default_factory=dict)
+
+    @property
+    def shop(self) -> Shop:
+        """The shop this hub serves."""
+        return self.config.shop
+
+    def spooler(self, printer_id: str) -> Spooler:
+        """Return a printer's spooler; raise NotFoundError naming the printers there are."""
+        try:
+            return self.spoolers[printer_id]
+        except KeyError:
+            known = ", ".join(sorted(self.spoolers)) or "none"
+            raise NotFoundError("printer", f"no printer {printer_id!r}; printers: {known}") from None
+
+    async def on_device_event(self, device_id: str, scan: Scan) -> None:
+        """Hand a scan to the till that claims the scanner, an unclaimed one to the console."""
+        data: dict[str, Any] = msgspec.to_builtins(scan)  # Any: JSON
+        if scan.gtin is not None and (sku := products.sku_of_gtin(self.db.read, scan.gtin)) is not None:
+            data["sku"] = sku
+        self.metrics.scans.labels(device_id, scan.error or "ok").inc()
+        audience = self.claims.holder(device_id) or CONSOLE
+        self.bus.publish("scan", data, now_ms=self.now_ms(), device=device_id, audience=audience)
+
+    def on_device_status(self, state: DeviceState) -> None:
+        """Tell everybody how a device is."""
+        self.metrics.devices.labels(state.device_id).set(state.health is Health.READY)
+        data = {"health": state.health, "reason": state.reason, "detail": state.detail}
+        self.bus.publish("device", data, now_ms=self.now_ms(), device=state.device_id)
+
+    def on_print(self, job: PrintJobView) -> None:
+        """Tell everybody what became of a print job, after the commit."""
+        self.metrics.prints.labels(job.printer_id, job.state).inc()
+        self.bus.publish("print", msgspec.to_builtins(job), now_ms=self.now_ms(), device=job.printer_id)
+
+    def render(self, job: OpenJob) -> Document:
+        """Return what a job prints: its own document, or the receipt of its sale as it stands in the books."""
+        if job.document is not None:
+            return job.document
+        assert job.sale_id is not None
+        view = sales.find_sale(self.db.read, job.sale_id)
+        assert view is not None, f"print job {job.job_id} names no sale"
+        return receipt(self.shop, view.fact, self.name_of, receipt_code=view.receipt_code, mark=job.mark)
+
+    def name_of(self, sku: str) -> Name | None:
+        """Return a product's name."""
+        item = products.item_by_sku(self.db.read, sku, location=self.shop.location)
+        return item.name if item else None

@@ -1,0 +1,88 @@
+"""What the store files pass around: the shop's own facts and the shapes that both routes and clients see."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct, field
+
+from sync.model import Dot
+from sync.retail.catalogue import Name, Price, Product
+from sync.retail.sales import Warned
+
+
+class Shop(Struct, frozen=True):
+    """The shop this hub serves: identity, money, trading day, what stands on its receipts."""
+
+    store_id: str
+    name: Name
+    zone: ZoneInfo
+    currency: str
+    cut_over_hour: int = 0
+    location: str = "shop"
+    header: tuple[str, ...] = ()
+    footer: tuple[str, ...] = ()
+
+
+class Entry(Struct, frozen=True):
+    """One product with its price and, for a product that is new here, its opening stock."""
+
+    product: Product
+    price: Price
+    stock: int | None = None
+
+
+class PriceView(Struct, frozen=True):
+    """A price: `amount` minor units for `per` units; `version` is the price register's."""
+
+    amount: int
+    currency: str
+    per: int
+    version: int
+
+
+class StockView(Struct, frozen=True):
+    """Stock at this shop in the product's unit: on the shelf, free to promise, promised."""
+
+    on_hand: int
+    available: int
+    promised: int
+
+
+class MeasureView(Struct, frozen=True):
+    """What a variable-measure label said of this item: `qty` in the product's unit, or `amount` in minor units."""
+
+    qty: int | None = None
+    amount: int | None = None
+
+
+class Item(Struct, frozen=True, omit_defaults=True):
+    """A product as tills see it."""
+
+    sku: str
+    name: Name
+    unit: str
+    gtins: list[str]
+    attributes: dict[str, str] = field(default_factory=dict)
+    style: str | None = None
+    category: str | None = None
+    price: PriceView | None = None
+    stock: StockView | None = None
+    measure: MeasureView | None = None
+
+
+class SaleAnswer(Struct, frozen=True, omit_defaults=True):
+    """What a till is told of a durable sale, and is told again when it repeats it."""
+
+    sale_id: str
+    receipt_no: str
+    committed_at: datetime
+    business_date: str
+    dot: Dot
+    stock: dict[str, int]
+    warnings: tuple[Warned, ...] = ()
+    print_job: str | None = None
+
+
+def utc(now_ms: int) -> datetime:
+    """Return milliseconds since 1970 as an aware datetime in UTC."""
+    return datetime.fromtimestamp(now_ms / 1000, UTC)

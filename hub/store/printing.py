@@ -1,0 +1,166 @@
+"""The print ledger: every document that must come out of a printer, durable, with what is known of it.
+
+    state      means                                            leaves it by
+    queued     no byte was sent; survives a restart             begin -> printing; give_up -> failed
+    printing   bytes may be at the printer                      printed, unknown; after a crash -> unknown
+    printed    the printer confirmed it                         -
+    failed     surely nothing came out                          retry -> queued, as the same job
+    unknown    some of it may have come out                     retry -> queued, marked `repeat`
+
+Two verbs: *retry* is the same job again (a repeat of an unknown one is marked on the paper), *reprint* is a new copy, always
+marked. Nothing is ever printed twice without the mark. Source: the design, section 4 (print) and 3.5.
+"""
+
+from sqlite3 import Connection
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from devices.document import Document
+from hub.errors import BusyError, ConflictError, NotFoundError
+
+QUEUE_MAX = 64  # open jobs a printer; a document beyond it is refused, a sale is booked and its job joins the queue
+State = Literal["queued", "printing", "printed", "failed", "unknown"]
+Mark = Literal["", "reprint", "repeat"]
+_COLUMNS = "job_id, printer_id, sale_id, mark, state, reason, attempts, created_ms, changed_ms"
+
+
+class PrintJobView(Struct, frozen=True, omit_defaults=True):
+    """A job of the print ledger as tills see it; times are milliseconds since 1970 UTC."""
+
+    job_id: str
+    printer_id: str
+    sale_id: str | None
+    mark: Mark
+    state: State
+    reason: str
+    attempts: int
+    created_ms: int
+    changed_ms: int
+
+
+class OpenJob(Struct, frozen=True):
+    """The next job of a printer with what it prints: a sale's receipt or a document."""
+
+    job_id: str
+    mark: Mark
+    sale_id: str | None
+    document: Document | None
+
+
+def queue_sale(tx: Connection, sale_id: str, *, printer_id: str, now_ms: int) -> str:
+    """Queue a sale's receipt in the sale's own transaction. A full queue never refuses a sale."""
+    job_id = f"sale:{sale_id}"
+    _insert(tx, job_id, printer_id, sale_id=sale_id, document=None, mark="", now_ms=now_ms)
+    return job_id
+
+
+def queue_document(tx: Connection, job_id: str, document: Document, *, printer_id: str, now_ms: int) -> PrintJobView:
+    """Queue a document; the same id with the same document is answered again, with another it is a conflict."""
+    encoded = msgspec.json.encode(document).decode()
+    known = tx.execute("SELECT document FROM print_job WHERE job_id = ?", (job_id,)).fetchone()
+    if known is None:
+        _refuse_when_full(tx, printer_id)
+        _insert(tx, job_id, printer_id, sale_id=None, document=encoded, mark="", now_ms=now_ms)
+    elif known[0] != encoded:
+        raise ConflictError("other_content", f"print job {job_id} is known with other content")
+    return job_view(tx, job_id)
+
+
+def reprint(tx: Connection, job_id: str, *, copy_id: str, now_ms: int) -> PrintJobView:
+    """Queue a marked copy of a job under a new id; repeating the same copy_id queues nothing more."""
+    source = tx.execute("SELECT printer_id, sale_id, document FROM print_job WHERE job_id = ?", (job_id,)).fetchone()
+    if source is None:
+        raise NotFoundError("print_job", f"no print job {job_id}")
+    printer_id, sale_id, document = source
+    known = tx.execute("SELECT sale_id, document, mark FROM print_job WHERE job_id = ?", (copy_id,)).fetchone()
+    if known is None:
+        _refuse_when_full(tx, printer_id)
+        _insert(tx, copy_id, printer_id, sale_id=sale_id, document=document, mark="reprint", now_ms=now_ms)
+    elif known != (sale_id, document, "reprint"):
+        raise ConflictError("other_content", f"print job {copy_id} is another job")
+    return job_view(tx, copy_id)
+
+
+def retry(tx: Connection, job_id: str, *, now_ms: int) -> PrintJobView:
+    """Queue a failed or unknown job again as itself; a queued or printing one is left as it is, a printed one refused."""
+    job = job_view(tx, job_id)
+    if job.state == "printed":
+        raise ConflictError("already_printed", f"print job {job_id} was printed; a copy is a reprint")
+    if job.state in ("failed", "unknown"):
+        mark = "repeat" if job.state == "unknown" and not job.mark else job.mark
+        tx.execute(
+            "UPDATE print_job SET state = 'queued', reason = 'retry', mark = ?, changed_ms = ? WHERE job_id = ?",
+            (mark, now_ms, job_id),
+        )
+    return job_view(tx, job_id)
+
+
+def next_job(read: Connection, printer_id: str) -> OpenJob | None:
+    """Return the oldest queued job of a printer without changing it."""
+    row = read.execute(
+        """
+        SELECT job_id, mark, sale_id, document FROM print_job
+        WHERE printer_id = ? AND state IN ('queued', 'printing') AND state = 'queued' ORDER BY id LIMIT 1
+        """,
+        (printer_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    job_id, mark, sale_id, document = row
+    return OpenJob(job_id, mark, sale_id, msgspec.json.decode(document, type=Document) if document else None)
+
+
+def change_state(tx: Connection, job_id: str, state: State, *, reason: str, now_ms: int) -> PrintJobView:
+    """Write what is known of a job; beginning it counts an attempt."""
+    tx.execute(
+        """
+        UPDATE print_job SET state = ?, reason = ?, changed_ms = ?, attempts = attempts + (? = 'printing')
+        WHERE job_id = ?
+        """,
+        (state, reason, now_ms, state, job_id),
+    )
+    return job_view(tx, job_id)
+
+
+def settle_interrupted(tx: Connection, *, now_ms: int) -> int:
+    """After a start: what was printing when the hub died may or may not be on paper. Return how many jobs that are."""
+    return tx.execute(
+        "UPDATE print_job SET state = 'unknown', reason = 'hub_restarted', changed_ms = ? WHERE state = 'printing'",
+        (now_ms,),
+    ).rowcount
+
+
+def job_view(read: Connection, job_id: str) -> PrintJobView:
+    """Return a job of the ledger; raise NotFoundError."""
+    row = read.execute(f"SELECT {_COLUMNS} FROM print_job WHERE job_id = ?", (job_id,)).fetchone()
+    if row is None:
+        raise NotFoundError("print_job", f"no print job {job_id}")
+    return PrintJobView(*row)
+
+
+def list_jobs(read: Connection, *, limit: int) -> list[PrintJobView]:
+    """Return the newest jobs first."""
+    rows = read.execute(f"SELECT {_COLUMNS} FROM print_job ORDER BY id DESC LIMIT ?", (limit,)).fetchall()
+    return [PrintJobView(*row) for row in rows]
+
+
+def _refuse_when_full(tx: Connection, printer_id: str) -> None:
+    waiting = tx.execute(
+        "SELECT count(*) FROM print_job WHERE printer_id = ? AND state IN ('queued', 'printing')", (printer_id,)
+    ).fetchone()[0]
+    if waiting >= QUEUE_MAX:
+        raise BusyError("print_queue_full", f"{waiting} jobs wait for {printer_id}")
+
+
+def _insert(
+    tx: Connection, job_id: str, printer_id: str, *, sale_id: str | None, document: str | None, mark: Mark, now_ms: int
+) -> None:
+    tx.execute(
+        """
+        INSERT INTO print_job (job_id, printer_id, sale_id, document, mark, state, reason, attempts, created_ms, changed_ms)
+        VALUES (?, ?, ?, ?, ?, 'queued', '', 0, ?, ?)
+        """,
+        (job_id, printer_id, sale_id, document, mark, now_ms, now_ms),
+    )

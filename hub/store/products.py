@@ -1,0 +1,186 @@
+"""Products and prices: registers with authority CLOUD, which the hub holds until a cloud is joined; look-up and search."""
+
+import json
+from collections.abc import Sequence
+from sqlite3 import Connection
+from typing import Any
+
+from msgspec import Struct
+from msgspec import json as msgjson
+
+from hub.db import Database
+from hub.store.model import Entry, Item, PriceView, StockView
+from hub.store.search import index_words, match_expression
+from hub.store.stock import Movement, move
+from sync.model import Replica, Stream
+from sync.retail.catalogue import Name, Price, Product
+from sync.store import reserve_state_seqs
+
+PAGE_MAX = 200
+_ITEM = """
+  SELECT product.sku, product.style, product.category, product.name_zh_hant, product.name_en, product.attributes,
+         product.gtins, product.unit, product.stocked,
+         price.amount_minor, price.currency, price.per, price.n, stock.on_hand
+  FROM product
+  LEFT JOIN price ON price.sku = product.sku AND price.gone = 0
+  LEFT JOIN stock ON stock.sku = product.sku AND stock.location = :location
+"""
+
+
+class Put(Struct, frozen=True):
+    """What writing a batch of products did; `gtins_taken` lists [gtin, sku refused, sku that keeps it]."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    gtins_taken: tuple[tuple[str, str, str], ...] = ()
+
+
+def put_products(tx: Connection, replica: Replica, entries: Sequence[Entry], *, location: str, now_ms: int) -> Put:
+    """Write a batch of products; rows that say nothing new get no new version and no feed row."""
+    created = updated = unchanged = 0
+    taken: list[tuple[str, str, str]] = []
+    for entry in entries:
+        product = _without_taken_gtins(tx, entry.product, taken)
+        is_new = tx.execute("SELECT 1 FROM product WHERE sku = ?", (product.sku,)).fetchone() is None
+        changed = _put_product(tx, replica, product)
+        changed |= _put_price(tx, replica, product.sku, entry.price)
+        if is_new and entry.stock:
+            opening = Movement(movement_id=f"opening:{product.sku}", sku=product.sku, qty=entry.stock, reason="opening")
+            move(tx, replica, opening, location=location, now_ms=now_ms)
+        created += is_new
+        updated += changed and not is_new
+        unchanged += not changed
+    return Put(created, updated, unchanged, tuple(taken))
+
+
+def _without_taken_gtins(tx: Connection, product: Product, taken: list[tuple[str, str, str]]) -> Product:
+    owners = tx.execute(
+        "SELECT gtin, sku FROM product_gtin WHERE sku <> ? AND gtin IN (SELECT value FROM json_each(?))",
+        (product.sku, json.dumps(list(product.gtins))),
+    ).fetchall()
+    if not owners:
+        return product
+    taken += [(gtin, product.sku, owner) for gtin, owner in owners]
+    refused = {gtin for gtin, _ in owners}
+    values = {name: getattr(product, name) for name in product.__struct_fields__}
+    return Product(**(values | {"gtins": tuple(gtin for gtin in product.gtins if gtin not in refused)}))
+
+
+def _put_product(tx: Connection, replica: Replica, product: Product) -> bool:
+    values = (
+        product.stocked,
+        product.unit,
+        product.style,
+        product.category,
+        product.name.zh_hant,
+        product.name.en,
+        msgjson.encode(product.attributes, order="sorted").decode(),
+        msgjson.encode(product.gtins).decode(),
+    )
+    before = tx.execute(
+        "SELECT stocked, unit, style, category, name_zh_hant, name_en, attributes, gtins, id, n, gone FROM product WHERE sku = ?",
+        (product.sku,),
+    ).fetchone()
+    if before is not None and before[:8] == values and not before[10]:
+        return False
+    n = before[9] + 1 if before else 1
+    seq = reserve_state_seqs(tx, replica, Stream.CATALOGUE, 1)
+    rowid = tx.execute(
+        """
+        INSERT INTO product (stocked, unit, style, category, name_zh_hant, name_en, attributes, gtins, sku, n, replica, seq)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (sku) DO UPDATE SET
+          stocked = excluded.stocked, unit = excluded.unit, style = excluded.style, category = excluded.category,
+          name_zh_hant = excluded.name_zh_hant, name_en = excluded.name_en, attributes = excluded.attributes,
+          gtins = excluded.gtins, n = excluded.n, replica = excluded.replica, seq = excluded.seq, gone = 0
+        RETURNING id
+        """,
+        (*values, product.sku, n, replica.local_id, seq),
+    ).fetchone()[0]
+    tx.execute("DELETE FROM product_gtin WHERE sku = ?", (product.sku,))
+    tx.executemany(
+        "INSERT INTO product_gtin (gtin, sku) VALUES (?, ?)", [(gtin, product.sku) for gtin in product.gtins]
+    )
+    bare_gtins = [gtin.lstrip("0") for gtin in product.gtins]
+    words = index_words(product.sku, product.name.zh_hant, product.name.en, *product.attributes.values(), *bare_gtins)
+    tx.execute("DELETE FROM product_text WHERE rowid = ?", (rowid,))
+    tx.execute("INSERT INTO product_text (rowid, words) VALUES (?, ?)", (rowid, words))
+    return True
+
+
+def _put_price(tx: Connection, replica: Replica, sku: str, price: Price) -> bool:
+    before = tx.execute("SELECT amount_minor, currency, per, n, gone FROM price WHERE sku = ?", (sku,)).fetchone()
+    if before is not None and before[:3] == (price.amount, price.currency, price.per) and not before[4]:
+        return False
+    seq = reserve_state_seqs(tx, replica, Stream.CATALOGUE, 1)
+    tx.execute(
+        """
+        INSERT INTO price (sku, n, replica, seq, amount_minor, currency, per) VALUES (?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (sku) DO UPDATE SET
+          n = excluded.n, replica = excluded.replica, seq = excluded.seq, gone = 0,
+          amount_minor = excluded.amount_minor, currency = excluded.currency, per = excluded.per
+        """,
+        (sku, before[3] + 1 if before else 1, replica.local_id, seq, price.amount, price.currency, price.per),
+    )
+    return True
+
+
+def item_by_sku(read: Connection, sku: str, *, location: str) -> Item | None:
+    """Return a product that is not gone."""
+    row = read.execute(
+        f"{_ITEM} WHERE product.sku = :sku AND product.gone = 0", {"sku": sku, "location": location}
+    ).fetchone()
+    return _item(row) if row else None
+
+
+def item_by_gtin(read: Connection, gtin: str, *, location: str) -> Item | None:
+    """Return the product that carries a GTIN-14."""
+    row = read.execute(
+        f"{_ITEM} WHERE product.sku = (SELECT sku FROM product_gtin WHERE gtin = :gtin) AND product.gone = 0",
+        {"gtin": gtin, "location": location},
+    ).fetchone()
+    return _item(row) if row else None
+
+
+def sku_of_gtin(read: Connection, gtin: str) -> str | None:
+    """Return the SKU that carries a GTIN-14."""
+    row = read.execute("SELECT sku FROM product_gtin WHERE gtin = ?", (gtin,)).fetchone()
+    return row[0] if row else None
+
+
+async def list_items(db: Database, *, location: str, after: str, limit: int) -> list[Item]:
+    """Return products in the order of their SKU, from behind `after`."""
+    rows = await db.search(
+        f"{_ITEM} WHERE product.sku > :after AND product.gone = 0 ORDER BY product.sku LIMIT :limit",
+        {"after": after, "limit": limit, "location": location},
+    )
+    return [_item(row) for row in rows]
+
+
+async def search_items(db: Database, query: str, *, location: str, after: str, limit: int) -> list[Item]:
+    """Return products that have all words of the query, in the order of their SKU; none when it has no word."""
+    expression = match_expression(query)
+    if not expression:
+        return []
+    rows = await db.search(
+        f"""{_ITEM} WHERE product.id IN (SELECT rowid FROM product_text WHERE product_text MATCH :expression)
+            AND product.sku > :after AND product.gone = 0 ORDER BY product.sku LIMIT :limit""",
+        {"expression": expression, "after": after, "limit": limit, "location": location},
+    )
+    return [_item(row) for row in rows]
+
+
+def _item(row: Any) -> Item:  # Any: a row of _ITEM
+    sku, style, category, zh_hant, en, attributes, gtins, unit, stocked, amount, currency, per, version, on_hand = row
+    return Item(
+        sku=sku,
+        name=Name(zh_hant=zh_hant, en=en),
+        unit=unit,
+        gtins=json.loads(gtins),
+        attributes=json.loads(attributes),
+        style=style,
+        category=category,
+        price=None if amount is None else PriceView(amount, currency, per, version),
+        stock=StockView(on_hand or 0, on_hand or 0, 0) if stocked else None,
+    )

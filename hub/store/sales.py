@@ -1,0 +1,277 @@
+"""A sale becomes durable: one write job books the sale, its stock, its receipt number and its print job together.
+
+    sale_id   content   answer
+    new       -         created: all rows written
+    known     same      repeated: what the till was told the first time, nothing written
+    known     other     suspended: the second content is kept for the manager, nothing is booked
+
+Not here: HTTP, printing, events. Pure rules: sync.retail.sales.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from sqlite3 import Connection
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from devices.codecs.gtin import check_digit
+from hub import failpoints
+from hub.errors import ConflictError, RefusedError
+from hub.store.model import SaleAnswer, Shop, utc
+from hub.store.printing import queue_sale
+from hub.store.stock import apply_effects
+from sync.errors import RuleError
+from sync.model import Dot, Replica, Stream
+from sync.retail.days import business_date
+from sync.retail.sales import Sale, SaleFact, SaleLine, StockEffect, Warned, check_sums, content_hash
+from sync.store import append_fact
+
+SERIES_LENGTH = 4
+RECEIPT_PREFIX = "29"  # restricted circulation, read back by GET /v1/sales/{sale_id}
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_HUB_NUMBER = re.compile(r".+-[0-9A-HJKMNP-TV-Z]{4}-\d{6,}")
+
+
+class Recorded(Struct, frozen=True):
+    """How recording ended; `answer` is the JSON told to the till, None when the content was suspended."""
+
+    status: Literal["created", "repeated", "suspended"]
+    answer: bytes | None = None
+    stock: dict[str, int] = {}
+    printer_id: str | None = None
+
+
+def sale_job(
+    replica: Replica, shop: Shop, sale: Sale, *, printer_id: str | None, now_ms: int
+) -> Callable[[Connection], Recorded]:
+    """Return the write job that records `sale`; it raises RefusedError or ConflictError with nothing written."""
+    fingerprint = content_hash(sale)
+
+    def job(tx: Connection) -> Recorded:
+        known = tx.execute("SELECT content_hash, answer FROM sale WHERE sale_id = ?", (sale.sale_id,)).fetchone()
+        if known is None:
+            return _record(tx, replica, shop, sale, fingerprint, printer_id=printer_id, now_ms=now_ms)
+        if known[0] == fingerprint:
+            return Recorded("repeated", known[1].encode())
+        tx.execute(
+            """
+            INSERT INTO suspended_sale (sale_id, content_hash, till_id, received_ms, body) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT DO NOTHING
+            """,
+            (sale.sale_id, fingerprint, sale.till_id, now_ms, msgspec.json.encode(sale).decode()),
+        )
+        return Recorded("suspended")
+
+    return job
+
+
+def _record(
+    tx: Connection, replica: Replica, shop: Shop, sale: Sale, fingerprint: bytes, *, printer_id: str | None, now_ms: int
+) -> Recorded:
+    if sale.currency != shop.currency:
+        raise RefusedError("currency", f"{sale.currency}, this shop sells in {shop.currency}", pointer="/currency")
+    sale, effects, warnings = _admit(tx, shop, sale)
+    try:
+        check_sums(sale)
+    except RuleError as err:
+        raise RefusedError(err.code, str(err), pointer=err.pointer) from err
+    stock = apply_effects(tx, effects)
+    warnings += [Warned("stock_below_zero", detail=f"{sku}: {figure}") for sku, figure in stock.items() if figure < 0]
+    committed_at = utc(now_ms)
+    fact = SaleFact(
+        sale=sale,
+        receipt_no=_receipt_no(tx, replica, sale),
+        business_date=business_date(sale.sold_at or committed_at, shop.zone, cut_over_hour=shop.cut_over_hour),
+        committed_at=committed_at,
+        stock=tuple(effects),
+        warnings=tuple(warnings),
+    )
+    return _write(tx, replica, fact, fingerprint, stock=stock, printer_id=printer_id, now_ms=now_ms)
+
+
+def _write(
+    tx: Connection,
+    replica: Replica,
+    fact: SaleFact,
+    fingerprint: bytes,
+    *,
+    stock: dict[str, int],
+    printer_id: str | None,
+    now_ms: int,
+) -> Recorded:
+    body = msgspec.json.encode(fact)
+    dot = append_fact(tx, replica, Stream.SALES, body)
+    failpoints.hit("sale.dot_taken")
+    print_job = queue_sale(tx, fact.sale.sale_id, printer_id=printer_id, now_ms=now_ms) if printer_id else None
+    answer = msgspec.json.encode(
+        SaleAnswer(
+            sale_id=fact.sale.sale_id,
+            receipt_no=fact.receipt_no,
+            committed_at=fact.committed_at,
+            business_date=fact.business_date,
+            dot=dot,
+            stock=stock,
+            warnings=fact.warnings,
+            print_job=print_job,
+        )
+    )
+    tx.execute(
+        """
+        INSERT INTO sale (replica, seq, sale_id, receipt_no, content_hash, body, answer)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
+        """,
+        (replica.local_id, dot.seq, fact.sale.sale_id, fact.receipt_no, fingerprint, body.decode(), answer.decode()),
+    )
+    failpoints.hit("sale.written")
+    return Recorded("created", answer, stock, printer_id)
+
+
+def _admit(tx: Connection, shop: Shop, sale: Sale) -> tuple[Sale, list[StockEffect], list[Warned]]:
+    """Hold the lines against the catalogue: fill in `per`, find the stock effects, warn; refuse what cannot be sold."""
+    known = _known_products(tx, sale)
+    lines: list[SaleLine] = []
+    effects: list[StockEffect] = []
+    warnings: list[Warned] = []
+    for index, line in enumerate(sale.lines):
+        product = known.get(line.sku)
+        if product is None:
+            _admit_unknown(line, index, offline=sale.offline, warnings=warnings)
+            lines.append(line if line.per is not None else msgspec.structs.replace(line, per=1))
+            continue
+        unit, stocked, amount, per = product
+        if line.unit != unit:
+            detail = f"{line.sku} is sold by {unit}, not by {line.unit}"
+            raise RefusedError("unit", detail, pointer=f"/lines/{index}/unit")
+        priced = line if line.per is not None else msgspec.structs.replace(line, per=per or 1)
+        if (priced.unit_price, priced.per) != (amount, per):
+            warnings.append(Warned("price_differs", line.line, f"{line.sku}: the shop's price is {amount} for {per}"))
+        if stocked:
+            effects.append(StockEffect(line.sku, shop.location, -line.qty))
+        lines.append(priced)
+    return msgspec.structs.replace(sale, lines=tuple(lines)), effects, warnings
+
+
+def _admit_unknown(line: SaleLine, index: int, *, offline: bool, warnings: list[Warned]) -> None:
+    if not line.open_item and not offline:
+        raise RefusedError("unknown_sku", f"no product {line.sku}", pointer=f"/lines/{index}/sku")
+    warnings.append(Warned("open_item" if line.open_item else "unknown_sku", line.line, line.sku))
+
+
+def _known_products(tx: Connection, sale: Sale) -> dict[str, tuple[str, bool, int | None, int | None]]:
+    rows = tx.execute(
+        """
+        SELECT product.sku, product.unit, product.stocked, price.amount_minor, price.per
+        FROM json_each(?) AS wanted
+        JOIN product ON product.sku = wanted.value
+        LEFT JOIN price ON price.sku = product.sku AND price.gone = 0
+        """,
+        (json.dumps([line.sku for line in sale.lines]),),
+    ).fetchall()
+    return {sku: (unit, bool(stocked), amount, per) for sku, unit, stocked, amount, per in rows}
+
+
+def _receipt_no(tx: Connection, replica: Replica, sale: Sale) -> str:
+    if sale.receipt_no is None:
+        series = series_of(replica.incarnation)
+        n = tx.execute(
+            """
+            INSERT INTO receipt_series (till_id, series, last_n) VALUES (?, ?, 1)
+            ON CONFLICT (till_id, series) DO UPDATE SET last_n = last_n + 1
+            RETURNING last_n
+            """,
+            (sale.till_id, series),
+        ).fetchone()[0]
+        return f"{sale.till_id}-{series}-{n:06}"
+    holder = tx.execute("SELECT sale_id FROM sale WHERE receipt_no = ?", (sale.receipt_no,)).fetchone()
+    if holder is not None:
+        detail = f"receipt {sale.receipt_no} belongs to another sale"
+        raise ConflictError("receipt_no_taken", detail, pointer="/receipt_no", holder=holder[0])
+    if _HUB_NUMBER.fullmatch(sale.receipt_no):
+        detail = f"{sale.receipt_no} has the form of the hub's own numbers"
+        raise RefusedError("receipt_no_form", detail, pointer="/receipt_no")
+    return sale.receipt_no
+
+
+def series_of(incarnation: str) -> str:
+    """Return the receipt series of an incarnation: the first 20 bits in Crockford's base 32."""
+    bits = int(incarnation, 16) >> (64 - 5 * SERIES_LENGTH)
+    return "".join(_CROCKFORD[bits >> 5 * place & 31] for place in reversed(range(SERIES_LENGTH)))
+
+
+def find_sale(read: Connection, name: str) -> "SaleView | None":
+    """Return a durable sale by its id, its receipt number, or the bar code on its receipt."""
+    local_id, seq = _read_receipt_code(name)
+    row = read.execute(
+        """
+        SELECT sale.body, sale.seq, replica.id, replica.store, replica.incarnation
+        FROM sale JOIN replica ON replica.id = sale.replica
+        WHERE sale.sale_id = :name OR sale.receipt_no = :name OR (sale.replica = :local_id AND sale.seq = :seq)
+        """,
+        {"name": name, "local_id": local_id, "seq": seq},
+    ).fetchone()
+    if row is None:
+        return None
+    body, seq, local_id, store, incarnation = row
+    dot = Dot(f"{store}:{incarnation}", Stream.SALES, seq)
+    return SaleView(msgspec.json.decode(body, type=SaleFact), dot, receipt_code(local_id, seq))
+
+
+def receipt_code(local_id: int, seq: int) -> str:
+    """Return the EAN-13 on a receipt: the in-store prefix 29, two digits of replica, eight of seq. GS1 GenSpecs 1.4.5."""
+    body = f"{RECEIPT_PREFIX}{local_id % 100:02}{seq % 10**8:08}"
+    return f"{body}{check_digit(body)}"
+
+
+def _read_receipt_code(text: str) -> tuple[int, int]:
+    is_code = len(text) == 13 and text.isascii() and text.isdecimal() and text.startswith(RECEIPT_PREFIX)
+    return (int(text[2:4]), int(text[4:12])) if is_code else (-1, -1)
+
+
+def durable_sales(read: Connection, sale_ids: list[str]) -> set[str]:
+    """Return which of these sales are durable here."""
+    rows = read.execute(
+        "SELECT sale_id FROM sale WHERE sale_id IN (SELECT value FROM json_each(?))", (json.dumps(sale_ids),)
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+class SaleView(Struct, frozen=True):
+    """A stored sale: the fact as it ships, its dot, the bar code on its receipt."""
+
+    fact: SaleFact
+    dot: Dot
+    receipt_code: str
+
+
+class SaleEvent(Struct, frozen=True, omit_defaults=True):
+    """What other screens are told of a sale after its commit."""
+
+    sale_id: str
+    receipt_no: str
+    till_id: str
+    currency: str
+    total: int
+    lines: int
+    committed_at: datetime
+    warnings: tuple[Warned, ...] = ()
+
+
+def sale_event(sale: Sale, answer: bytes) -> dict[str, Any]:
+    """Return the `sale` event's data. Any: JSON."""
+    told = msgspec.json.decode(answer, type=SaleAnswer)
+    event = SaleEvent(
+        sale_id=sale.sale_id,
+        receipt_no=told.receipt_no,
+        till_id=sale.till_id,
+        currency=sale.currency,
+        total=sale.total,
+        lines=len(sale.lines),
+        committed_at=told.committed_at,
+        warnings=told.warnings,
+    )
+    built: dict[str, Any] = msgspec.to_builtins(event)
+    return built

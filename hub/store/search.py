@@ -1,0 +1,43 @@
+"""Words for text search in English and Chinese: Latin words as they are, ideographs as single characters and bigrams. Pure."""
+
+import re
+import unicodedata
+
+_RUN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+|[^\W_]+")
+_QUERY_WORDS_MAX = 16
+
+
+def index_words(*texts: str) -> str:
+    """Return the words that a product is found by."""
+    words: list[str] = []
+    for run in _runs(" ".join(texts)):
+        if _is_ideographic(run):
+            words += list(run)
+            words += [run[i : i + 2] for i in range(len(run) - 1)]
+        else:
+            words.append(run)
+    return " ".join(dict.fromkeys(words))
+
+
+def match_expression(query: str) -> str:
+    """Return the FTS5 expression of what a person typed: all words, the Latin ones as prefixes; empty if no word is in it."""
+    terms: list[str] = []
+    for run in _runs(query):
+        if not _is_ideographic(run):
+            terms.append(f'"{run}"*')
+        elif len(run) == 1:
+            terms.append(f'"{run}"')
+        else:
+            terms += [f'"{run[i : i + 2]}"' for i in range(len(run) - 1)]
+    return " AND ".join(terms[:_QUERY_WORDS_MAX])
+
+
+def _runs(text: str) -> list[str]:
+    runs: list[str] = []
+    for run in _RUN.findall(unicodedata.normalize("NFKC", text).casefold()):
+        runs += [part for part in re.split(r"([\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+)", run) if part]
+    return runs
+
+
+def _is_ideographic(run: str) -> bool:
+    return ord(run[0]) >= 0x3400 and unicodedata.category(run[0]) == "Lo"

@@ -1,0 +1,57 @@
+"""Identity in the replicated store: replicas, streams, dots, kinds.
+
+Lives here: the values that name who wrote what. Not here: SQL (sync.store), merge rules (with the entities).
+Source: the design, sections 3.1 and 3.2; dots and version vectors after Almeida et al., "Scalable and accurate causality
+tracking for eventually consistent stores" (2014).
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Kind(StrEnum):
+    """How a row merges: a fact by union on its key, a tally by max per writer, a register by its authority's version."""
+
+    FACT = "fact"
+    TALLY = "tally"
+    REGISTER = "register"
+
+
+class Feed(StrEnum):
+    """How a stream ships: `log` once, dense and in order; `state` compacts itself, an overwritten row moves to the end."""
+
+    LOG = "log"
+    STATE = "state"
+
+
+class Stream(StrEnum):
+    """Entity groups with a seq of their own in every replica."""
+
+    SALES = "sales"
+    STOCK = "stock"
+    CATALOGUE = "catalogue"
+
+
+FEED_OF_STREAM = {Stream.SALES: Feed.LOG, Stream.STOCK: Feed.LOG, Stream.CATALOGUE: Feed.STATE}
+
+
+class Replica(Struct, frozen=True):
+    """One life of one database: `incarnation` is 64 random bits in hex, never a counter. `local_id` is its short name here."""
+
+    local_id: int
+    store: str
+    incarnation: str
+
+    @property
+    def rep(self) -> str:
+        """The replica's name on the wire: `<store>:<incarnation>`."""
+        return f"{self.store}:{self.incarnation}"
+
+
+class Dot(Struct, frozen=True):
+    """One write event: the seq-th of a stream of a replica."""
+
+    rep: str
+    stream: Stream
+    seq: int
