@@ -14,6 +14,9 @@ from msgspec import Struct
 from devices.document import Document
 from devices.model import Category, Scan, StatusUpdate
 
+HEARTBEAT_S = 5.0
+"""How long a driver may stay silent towards its supervisor while nothing happens on the wire."""
+
 
 class DriverOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every driver's options: the keys of its configuration section beside `kind`."""
@@ -48,7 +51,7 @@ class DeviceContext(Protocol):
     def device_id(self) -> str: ...
 
     async def emit(self, event: Scan) -> None:
-        """Hand on a data event; waits when DEVICE_QUEUE_MAX events are unread (the device is slowed down, nothing drops)."""
+        """Hand on a data event; waits while DEVICE_QUEUE_MAX events are unread (the device slows down; no drops)."""
 
     def status(self, update: StatusUpdate) -> None:
         """Report health; repeats of the same update are swallowed."""

@@ -1,0 +1,289 @@
+"""One supervisor a device: run its driver, report, back off with full jitter, run it again. Siblings never fall.
+
+    starting --driver reports--> ready / degraded --driver ends, raises or is stuck--> offline --back-off--> (run again)
+
+The hub hands in its callbacks, clocks and chance as `Outside`; nothing here knows a till, a store or a database. An
+error out of a callback is a bug in the hub: it ends the supervisor loudly instead of being taken for a device's fault.
+"""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from devices.driver import Driver, DriverOptions, PrintJob
+from devices.errors import DeviceError, OptionError, WireError
+from devices.model import Category, Health, Scan, StatusUpdate
+
+DEVICE_QUEUE_MAX = 64
+"""Events of one device that the hub has not taken. When full, `emit` waits: the device slows down, nothing drops."""
+BACKOFF_FIRST_S = 0.2  # a USB device that re-enumerates is back within this
+BACKOFF_MAX_S = 30.0  # how long a device that was plugged in again may stay unnoticed
+HEALTHY_S = 60.0  # a driver that has worked this long starts again at BACKOFF_FIRST_S
+HEARTBEAT_TIMEOUT_S = 30.0  # six times HEARTBEAT_S: a slow machine is not a stuck driver
+CANCEL_TIMEOUT_S = 10.0  # a cancelled driver closes its port within this; later, it is reported as hanging
+MESSAGES_LOGGED_MAX = 8
+"""Different messages logged in one outage; further ones are only in the device's state."""
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSpec:
+    """One device of the configuration, its options already checked by the registry."""
+
+    device_id: str
+    kind: str
+    driver: Driver
+    options: DriverOptions
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """How a device is, as of `since_ms`; `counters` are totals since the hub started."""
+
+    device_id: str
+    kind: str
+    category: Category
+    health: Health
+    reason: str
+    detail: str
+    since_ms: int
+    counters: Mapping[str, int]
+
+
+class JobSource(Protocol):
+    """The print jobs of one printer, oldest first."""
+
+    async def next_job(self) -> PrintJob: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the supervisor needs from its owner. `monotonic_s` and `sleep` must tell the same time."""
+
+    on_event: Callable[[str, Scan], Awaitable[None]]
+    on_status: Callable[[DeviceState], None]
+    now_ms: Callable[[], int]
+    monotonic_s: Callable[[], float]
+    rng: random.Random
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    jobs: Mapping[str, JobSource] = field(default_factory=dict)
+    heartbeat_timeout_s: float = HEARTBEAT_TIMEOUT_S
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Why a driver ended; `error` only where its traceback is worth logging."""
+
+    reason: str
+    detail: str
+    error: Exception | None = None
+
+
+class Supervisor:
+    """All devices of a hub. `run` works until it is cancelled; the states can be read at any time."""
+
+    def __init__(self, specs: Sequence[DeviceSpec], outside: Outside) -> None:
+        self._devices: dict[str, DeviceSupervisor] = {}
+        for spec in specs:
+            if spec.device_id in self._devices:
+                raise OptionError(f"{spec.device_id}: two devices have this name; give one of them another")
+            self._devices[spec.device_id] = DeviceSupervisor(spec, outside)
+
+    async def run(self) -> None:
+        """Run every device side by side."""
+        async with asyncio.TaskGroup() as group:
+            for device_id, device in self._devices.items():
+                group.create_task(device.run(), name=f"device {device_id}")
+
+    def states(self) -> list[DeviceState]:
+        """Return the state of every device, in the order of the configuration."""
+        return [device.state() for device in self._devices.values()]
+
+    def state(self, device_id: str) -> DeviceState:
+        """Return the state of one device; raise KeyError if there is none of this name."""
+        return self._devices[device_id].state()
+
+
+class DeviceSupervisor:
+    """One device: its driver's task, its event queue, its state."""
+
+    def __init__(self, spec: DeviceSpec, outside: Outside) -> None:
+        self._spec = spec
+        self._outside = outside
+        self._context = _Context(spec, outside)
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Run the driver again and again, and hand its events on, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._context.deliver(), name=f"events of {self._spec.device_id}")
+            while True:
+                await self._run_once()
+                self._failures += 1
+                await self._outside.sleep(backoff_s(self._failures, self._outside.rng))
+
+    def state(self) -> DeviceState:
+        return self._context.state()
+
+    async def _run_once(self) -> None:
+        """Run the driver until it ends in any way; say why it did."""
+        context = self._context
+        context.begin()
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(self._drive(), name=f"driver of {self._spec.device_id}")
+            is_stuck = await self._watch(task)
+        context.count("reconnects")
+        if not is_stuck:
+            context.go_offline(_End("ended", "the driver was cancelled") if task.cancelled() else task.result())
+        if context.worked_s >= HEALTHY_S:
+            self._failures = 0
+
+    async def _drive(self) -> _End:
+        try:
+            await self._spec.driver.run(self._context, self._spec.options)
+        except WireError as err:
+            return _End("not_attached", str(err))
+        except DeviceError as err:
+            return _End(err.code, str(err))
+        except Exception as err:  # noqa: BLE001  one of the two places: a driver's bug must not fell its siblings
+            return _End("driver_failed", f"{type(err).__name__} in the driver; the log has the traceback", err)
+        return _End("ended", "the driver came to its end")
+
+    async def _watch(self, task: asyncio.Task[_End]) -> bool:
+        """Wait for the driver; cancel it when it has been silent too long, and say whether that was so."""
+        while not task.done():
+            left_s = self._context.silence_ends_s() - self._outside.monotonic_s()
+            if left_s <= 0:
+                await self._cancel_stuck(task)
+                return True
+            await asyncio.wait({task}, timeout=left_s)
+        return False
+
+    async def _cancel_stuck(self, task: asyncio.Task[_End]) -> None:
+        self._context.count("stuck")
+        self._context.go_offline(_End("stuck", f"no sign of life for {self._outside.heartbeat_timeout_s:g} s"))
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_TIMEOUT_S)
+        if not task.done():
+            # A second driver on the same port would be worse than none: wait on, and say so once.
+            log.error("driver does not stop; restart the hub", extra={"device": self._spec.device_id})
+            await asyncio.wait({task})
+
+
+def backoff_s(failures: int, rng: random.Random) -> float:
+    """Return how long to wait after this many failures in a row (1 or more): full jitter, 0 to at most 30 s."""
+    return rng.uniform(0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures - 1, 16)))
+
+
+class _Context:
+    """The DeviceContext of one device; it outlives the driver's attempts, so counters and queued events stay."""
+
+    def __init__(self, spec: DeviceSpec, outside: Outside) -> None:
+        self._spec = spec
+        self._outside = outside
+        self._queue: asyncio.Queue[Scan] = asyncio.Queue(DEVICE_QUEUE_MAX)
+        self._counters: Counter[str] = Counter()
+        self._update = StatusUpdate(Health.OFFLINE, "starting")
+        self._since_ms = outside.now_ms()
+        self._alive_at_s = self._attached_at_s = 0.0
+        self.worked_s = 0.0  # how long the device was attached in the attempt that ended
+        self._waits_for_hub = 0
+        self._logged: set[str] = set()
+
+    @property
+    def device_id(self) -> str:
+        return self._spec.device_id
+
+    async def emit(self, event: Scan) -> None:
+        await self._while_waiting(self._queue.put(event))
+
+    def status(self, update: StatusUpdate) -> None:
+        self._report(update, None)
+
+    def count(self, what: str, amount: int = 1) -> None:
+        self._counters[what] += amount
+
+    async def next_job(self) -> PrintJob:
+        source = self._outside.jobs.get(self.device_id)
+        if source is None:
+            raise DeviceError(f"{self.device_id}: takes no print jobs; a device that prints needs a queue in the hub")
+        return await self._while_waiting(source.next_job())
+
+    def heartbeat(self) -> None:
+        self._alive_at_s = self._outside.monotonic_s()
+
+    def begin(self) -> None:
+        """Start the clocks of one attempt."""
+        self.heartbeat()
+        self.worked_s = 0.0
+        self._waits_for_hub = 0
+
+    def go_offline(self, end: _End) -> None:
+        self._report(StatusUpdate(Health.OFFLINE, end.reason, end.detail), end.error)
+
+    def silence_ends_s(self) -> float:
+        """Return when (`monotonic_s`) the driver counts as stuck; waiting for the hub is no silence."""
+        if self._waits_for_hub:
+            self.heartbeat()
+        return self._alive_at_s + self._outside.heartbeat_timeout_s
+
+    async def deliver(self) -> None:
+        """Hand events to the hub in their order, one at a time."""
+        while True:
+            await self._outside.on_event(self.device_id, await self._queue.get())
+
+    def state(self) -> DeviceState:
+        spec, update = self._spec, self._update
+        return DeviceState(
+            device_id=spec.device_id,
+            kind=spec.kind,
+            category=spec.driver.category,
+            health=update.health,
+            reason=update.reason,
+            detail=update.detail,
+            since_ms=self._since_ms,
+            counters=dict(self._counters),
+        )
+
+    async def _while_waiting(self, answer: Awaitable[T]) -> T:
+        self._waits_for_hub += 1
+        try:
+            return await answer
+        finally:
+            self._waits_for_hub -= 1
+            self.heartbeat()
+
+    def _report(self, update: StatusUpdate, error: Exception | None) -> None:
+        self.heartbeat()
+        if update == self._update:
+            return
+        self._measure_work(update.health)
+        self._log(update, error)
+        self._update = update
+        self._since_ms = self._outside.now_ms()
+        self._outside.on_status(self.state())
+
+    def _measure_work(self, health: Health) -> None:
+        was_attached, is_attached = (each is not Health.OFFLINE for each in (self._update.health, health))
+        if is_attached and not was_attached:
+            self._attached_at_s = self._outside.monotonic_s()
+        elif was_attached and not is_attached:
+            self.worked_s = self._outside.monotonic_s() - self._attached_at_s
+
+    def _log(self, update: StatusUpdate, error: Exception | None) -> None:
+        """One line when it goes, one when it is back; the same words in one outage only once."""
+        words = f"{update.reason} {update.detail}"
+        extra = {"device": self.device_id, "reason": update.reason, "detail": update.detail}
+        if update.health is Health.READY:
+            log.info("device ready", extra=extra)
+            self._logged.clear()
+        elif words not in self._logged and len(self._logged) < MESSAGES_LOGGED_MAX:
+            self._logged.add(words)
+            log.warning("device %s", update.health.value, extra=extra, exc_info=error)
