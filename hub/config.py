@@ -4,6 +4,7 @@
 [api]       host, port (only loopback addresses: there is no TLS yet)
 [data]      dir, synchronous
 [receipt]   printer: the device that prints receipts when a till names none
+[[console.pages]] title_zh_hant, title_en, url: a device's own web page, shown in the console
 [devices.NAME]   kind = a file name in devices/drivers, plus that driver's options
 """
 
@@ -61,6 +62,20 @@ class ReceiptSection(Struct, frozen=True, forbid_unknown_fields=True):
     printer: str | None = None
 
 
+class PageSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[[console.pages]]: a device's own web page."""
+
+    title_zh_hant: Line
+    title_en: Line
+    url: Annotated[str, Meta(max_length=500, pattern=r"^https?://[^\s\"';,]+\Z")]
+
+
+class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[console]"""
+
+    pages: list[PageSection] = []
+
+
 class File(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file; device sections are checked by their drivers."""
 
@@ -68,6 +83,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     api: ApiSection = field(default_factory=ApiSection)
     data: DataSection = field(default_factory=DataSection)
     receipt: ReceiptSection = field(default_factory=ReceiptSection)
+    console: ConsoleSection = field(default_factory=ConsoleSection)
     devices: dict[str, dict[str, Any]] = {}  # Any: each driver declares its own options
 
 
@@ -81,6 +97,7 @@ class Config:
     data_dir: Path
     synchronous: Literal["full", "off"]
     receipt_printer: str | None
+    pages: tuple[PageSection, ...]
     devices: tuple[DeviceSpec, ...]
 
     @property
@@ -129,6 +146,7 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         data_dir=(base / file.data.dir).resolve(),
         synchronous=file.data.synchronous,
         receipt_printer=file.receipt.printer,
+        pages=tuple(file.console.pages),
         devices=devices,
     )
 

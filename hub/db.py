@@ -191,10 +191,17 @@ def _run_job(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection],
         if not connection.in_transaction:  # full disk or I/O error: SQLite has undone the whole group
             raise sqlite3.OperationalError(str(err)) from err
         connection.execute("ROLLBACK TO job")
-        outcome = _Outcome(error=err)
+        outcome = _Outcome(error=_translated(err))
     connection.execute("RELEASE job")
     failpoints.hit("job.done")
     return outcome
+
+
+def _translated(err: Exception) -> Exception:
+    """Return a storage fault (disk full, I/O, read-only) as what a caller can act on; a wrong statement stays a bug."""
+    if isinstance(err, sqlite3.OperationalError) and err.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+        return OutcomeUnknownError("outcome_unknown", str(err))
+    return err
 
 
 def connect_writer(path: Path, synchronous: Synchronous = "full") -> sqlite3.Connection:

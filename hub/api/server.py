@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from hub.api import catalogue, control, devices, pairing, printing, sales, service
+from hub.api import catalogue, control, devices, pairing, printing, sales, service, shop
 from hub.api.events import events
 from hub.api.openapi import openapi
 from hub.api.routing import BODY_MAX, RUNTIME, Route, endpoint, translate_errors
@@ -20,7 +20,7 @@ STOP_TIMEOUT_S = 1.0  # requests under way at a stop; their write jobs finish wh
 
 def routes() -> tuple[Route, ...]:
     """Return every route of the API."""
-    return (*pairing.routes(), *catalogue.ROUTES, *sales.ROUTES, *printing.ROUTES, *devices.ROUTES)
+    return (*pairing.routes(), *shop.ROUTES, *catalogue.ROUTES, *sales.ROUTES, *printing.ROUTES, *devices.ROUTES)
 
 
 def api_application(hub: Runtime) -> web.Application:

@@ -1,5 +1,6 @@
 """What is open without a token: health, readiness, metrics, the API's description, the console's files."""
 
+import contextlib
 import ipaddress
 from collections.abc import Awaitable, Callable
 from importlib import resources
@@ -9,6 +10,7 @@ from aiohttp import web
 
 from hub.api.problems import problem
 from hub.api.routing import RUNTIME, client_of, may
+from hub.errors import HubError
 
 CONSOLE_FILES = {
     "index.html": "text/html",
@@ -17,11 +19,11 @@ CONSOLE_FILES = {
     "docs.html": "text/html",
     "docs.js": "text/javascript",
 }
+_POLICY = (
+    "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-src {frames}; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'self'; connect-src 'self' ws: wss:; frame-src http://127.0.0.1:*; img-src 'self' data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
@@ -36,6 +38,9 @@ async def healthz(_: web.Request) -> web.StreamResponse:
 async def readyz(request: web.Request) -> web.StreamResponse:
     """The hub sells: the last commit went through."""
     hub = request.app[RUNTIME]
+    if not hub.db.last_commit_ok:  # try again now: without traffic nobody else would
+        with contextlib.suppress(HubError):
+            await hub.db.write(lambda _tx: None)
     if not hub.db.last_commit_ok:
         return problem(503, "not_ready", "the last commit failed")
     return web.json_response({"status": "ready", "rep": hub.replica.rep, "copies": "one copy"})
@@ -67,8 +72,10 @@ async def console_file(request: web.Request) -> web.StreamResponse:
     name = request.match_info.get("name") or {"/": "index.html", "/docs": "docs.html"}[request.path]
     if name not in CONSOLE_FILES:
         raise web.HTTPNotFound
+    frames = " ".join(page.url for page in request.app[RUNTIME].config.pages) or "'none'"
+    headers = {**_HEADERS, "Content-Security-Policy": _POLICY.format(frames=frames)}
     content = resources.files("hub.console").joinpath(name).read_bytes()
-    return web.Response(body=content, content_type=CONSOLE_FILES[name], charset="utf-8", headers=_HEADERS)
+    return web.Response(body=content, content_type=CONSOLE_FILES[name], charset="utf-8", headers=headers)
 
 
 def _is_local(request: web.Request) -> bool:

@@ -1,0 +1,1 @@
+"""The web console: plain files, served as they are."""

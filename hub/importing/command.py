@@ -43,7 +43,7 @@ def import_products(args: argparse.Namespace, config: Config) -> int:
     if args.dry_run:
         print("dry run: nothing was written" if args.language == "en" else "試跑：沒有寫入任何資料")
         return 0
-    put = asyncio.run(_write_all(config, result.items))
+    put = asyncio.run(write_all(config, result.items))
     _progress("")
     print(f"{put.created} created, {put.updated} updated, {put.unchanged} unchanged")
     for gtin, sku, owner in put.gtins_taken:
@@ -60,7 +60,7 @@ def _refuse_other_currencies(items: Sequence[Entry], currency: str) -> None:
         raise RefusedError("currency", f"{detail}Set [store] currency, or name the prices' currency with --currency")
 
 
-async def _write_all(config: Config, items: Sequence[Entry]) -> Put:
+async def write_all(config: Config, items: Sequence[Entry]) -> Put:
     total = Put()
     async with _writing(config) as write:
         for batch in _batches(iter(items)):

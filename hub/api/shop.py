@@ -1,0 +1,48 @@
+"""GET /v1/shop: what a till must know of the shop before it sells."""
+
+from msgspec import Struct
+
+from hub.api.catalogue import STAFF
+from hub.api.routing import Call, Reply, Route
+from sync.retail.catalogue import Name
+from sync.retail.money import display_digits, minor_digits
+
+
+class PageView(Struct, frozen=True):
+    """A device's own web page, shown in the console."""
+
+    title: Name
+    url: str
+
+
+class ShopView(Struct, frozen=True):
+    """Identity, money and time of the shop. Amounts have `minor_digits` decimals, customers see `display_digits`."""
+
+    store_id: str
+    name: Name
+    currency: str
+    minor_digits: int
+    display_digits: int
+    zone: str
+    receipt_printer: str | None
+    pages: list[PageView]
+
+
+async def get_shop(call: Call) -> Reply:
+    """GET /v1/shop"""
+    shop, config = call.hub.shop, call.hub.config
+    return Reply(
+        ShopView(
+            store_id=shop.store_id,
+            name=shop.name,
+            currency=shop.currency,
+            minor_digits=minor_digits(shop.currency),
+            display_digits=display_digits(shop.currency),
+            zone=shop.zone.key,
+            receipt_printer=config.receipt_printer,
+            pages=[PageView(Name(zh_hant=page.title_zh_hant, en=page.title_en), page.url) for page in config.pages],
+        )
+    )
+
+
+ROUTES = (Route("GET", "/v1/shop", get_shop, "The shop: identity, money, time", STAFF, ShopView),)

@@ -1,0 +1,171 @@
+"""The house rules as tests: who imports whom, what only some rooms may use, how long things get. Limits only tighten."""
+
+import ast
+import re
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 70
+PACKAGES = ("hub", "devices", "sync")
+MAY_IMPORT = {"hub": {"hub", "devices", "sync"}, "devices": {"devices"}, "sync": {"sync"}}
+
+# library -> where it may be imported; everything below a folder, or one file
+ROOMS = {
+    "aiohttp": ("hub/api/", "hub/client.py", "hub/demo/", "sync/link.py", "sync/cloud/"),
+    "aiosqlite": ("hub/db.py", "sync/cloud/"),
+    "serial": ("devices/drivers/",),
+    "serialx": ("devices/drivers/",),
+    "evdev": ("devices/drivers/",),
+    "bleak": ("devices/drivers/",),
+    "paho": ("devices/drivers/",),
+}
+SQL_ROOMS = ("hub/db.py", "hub/migrate.py", "hub/store/", "hub/insights/", "sync/store.py", "sync/cloud/")
+SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|PRAGMA|CREATE TABLE|BEGIN IMMEDIATE|SAVEPOINT)\b")
+# the only readers of the real clock and of chance: the wiring, tools of their own process, client-made ids
+REAL_WORLD = {"time.time", "time.time_ns", "random.random", "datetime.now", "datetime.utcnow", "uuid.uuid4"}
+MAY_READ_CLOCK = {"hub/app.py", "hub/client.py", "hub/importing/command.py"}
+MAY_CATCH_ALL = {"devices/supervisor.py", "hub/api/routing.py", "hub/db.py"}
+
+
+@dataclass(frozen=True)
+class Source:
+    name: str
+    text: str
+    tree: ast.Module
+
+    @property
+    def module(self) -> str:
+        return self.name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def sources() -> list[Source]:
+    paths = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    return [Source(str(path.relative_to(ROOT)), text := path.read_text(), ast.parse(text)) for path in paths]
+
+
+SOURCES = sources()
+
+
+def imports(source: Source, *, top_level_only: bool = False) -> Iterator[str]:
+    nodes = source.tree.body if top_level_only else ast.walk(source.tree)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def calls(source: Source) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def test_packages_import_only_what_stands_below_them() -> None:
+    wrong = [
+        f"{source.name} imports {name}"
+        for source in SOURCES
+        for name in imports(source)
+        if (package := name.split(".")[0]) in PACKAGES and package not in MAY_IMPORT[source.name.split("/")[0]]
+    ]
+    assert not wrong
+
+
+def test_libraries_stay_in_their_rooms() -> None:
+    wrong = [
+        f"{source.name} imports {name}"
+        for source in SOURCES
+        for name in imports(source)
+        if (rooms := ROOMS.get(name.split(".")[0])) and not source.name.startswith(rooms)
+    ]
+    assert not wrong
+
+
+def test_sql_stays_in_its_rooms() -> None:
+    wrong = [
+        f"{source.name}:{node.lineno}"
+        for source in SOURCES
+        if not source.name.startswith(SQL_ROOMS)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value)
+    ]
+    assert not wrong
+
+
+def test_there_are_no_import_cycles() -> None:
+    known = {source.module for source in SOURCES}
+    graph = {s.module: {name for name in imports(s, top_level_only=True) if name in known} for s in SOURCES}
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path[path.index(module) :], module))
+        if module not in done:
+            for name in sorted(graph[module] - {module}):
+                visit(name, (*path, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_tasks_have_owners() -> None:
+    """create_task only on a task group: `group.create_task(..., name=...)`."""
+    wrong = [
+        f"{source.name}:{node.lineno} {name}"
+        for source in SOURCES
+        for name, node in calls(source)
+        if name.split(".")[-1] in ("create_task", "ensure_future")
+        and not (name == "group.create_task" and any(keyword.arg == "name" for keyword in node.keywords))
+    ]
+    assert not wrong
+
+
+def test_only_the_wiring_reads_the_real_clock() -> None:
+    wrong = [
+        f"{source.name}:{node.lineno} {name}"
+        for source in SOURCES
+        if source.name not in MAY_READ_CLOCK
+        for name, node in calls(source)
+        if name in REAL_WORLD
+    ]
+    assert not wrong
+
+
+def test_broad_excepts_stand_at_the_edges_only() -> None:
+    wrong = [
+        f"{source.name}:{node.lineno}"
+        for source in SOURCES
+        if source.name not in MAY_CATCH_ALL
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or ast.unparse(node.type) in ("Exception", "BaseException"))
+    ]
+    assert not wrong
+
+
+def test_files_and_functions_stay_short() -> None:
+    """The medians are printed, never judged; the upper bounds are."""
+    lengths = {source.name: source.text.count("\n") for source in SOURCES}
+    functions = {
+        f"{source.name}:{node.lineno} {node.name}": (node.end_lineno or node.lineno) - node.lineno + 1
+        for source in SOURCES
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    print(f"median file {statistics.median(lengths.values())}, median function {statistics.median(functions.values())}")
+    assert not {name: n for name, n in lengths.items() if n > FILE_LINES_MAX}
+    assert not {name: n for name, n in functions.items() if n > FUNCTION_LINES_MAX}
+
+
+def test_every_file_says_what_lives_in_it() -> None:
+    assert not [source.name for source in SOURCES if not ast.get_docstring(source.tree)]
+
+
+def test_nothing_is_left_over() -> None:
+    marks = re.compile(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError)\b")
+    assert not [f"{source.name}: {mark[0]}" for source in SOURCES if (mark := marks.search(source.text))]
