@@ -1,0 +1,126 @@
+"""A DeviceContext and print jobs that write down what a driver does with them; for tests and for trying a driver out.
+
+Nothing is mocked: the job queue, the states of a job and their order are the contract of devices.driver, and a driver
+that breaks it (printed before begun, begun twice) fails an assertion here.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Literal
+
+from devices.document import Document
+from devices.driver import PrintJob
+from devices.model import Scan, StatusUpdate
+
+JobState = Literal["queued", "printing", "printed", "failed", "unknown"]
+WAIT_TIMEOUT_S = 10.0  # a test that waits longer than this waits for nothing
+
+
+class RecordedJob:
+    """A print job with its state, and the reason it ended with."""
+
+    def __init__(self, job_id: str, document: Document, changed: Callable[[], None]) -> None:
+        self.state: JobState = "queued"
+        self.reason = ""
+        self._job_id = job_id
+        self._document = document
+        self._changed = changed
+
+    @property
+    def job_id(self) -> str:
+        """As given to RecordingContext.submit."""
+        return self._job_id
+
+    @property
+    def document(self) -> Document:
+        """As given to RecordingContext.submit."""
+        return self._document
+
+    async def begin(self) -> None:
+        """Queued to printing."""
+        self._move("printing", from_state="queued")
+
+    async def printed(self) -> None:
+        """Printing to printed."""
+        self._move("printed", from_state="printing")
+
+    async def failed(self, reason: str) -> None:
+        """Queued to failed: nothing came out."""
+        self._move("failed", reason, from_state="queued")
+
+    async def unknown(self, reason: str) -> None:
+        """Printing to unknown."""
+        self._move("unknown", reason, from_state="printing")
+
+    def _move(self, state: JobState, reason: str = "", *, from_state: JobState) -> None:
+        assert self.state == from_state, f"job {self._job_id}: {self.state} cannot become {state}"
+        self.state, self.reason = state, reason
+        self._changed()
+
+
+class RecordingContext:
+    """What a driver did: `events`, `statuses` (no repeats), `counters`, `heartbeats`; and a queue of print jobs."""
+
+    def __init__(self, device_id: str = "device") -> None:
+        self.events: list[Scan] = []
+        self.statuses: list[StatusUpdate] = []
+        self.counters: Counter[str] = Counter()
+        self.heartbeats = 0
+        self.jobs: list[RecordedJob] = []
+        self._device_id = device_id
+        self._changed = asyncio.Event()
+
+    @property
+    def device_id(self) -> str:
+        """As given."""
+        return self._device_id
+
+    @property
+    def last_status(self) -> StatusUpdate | None:
+        """The newest status, if any was reported."""
+        return self.statuses[-1] if self.statuses else None
+
+    async def emit(self, event: Scan) -> None:
+        """Keep the event."""
+        self.events.append(event)
+        self._changed.set()
+
+    def status(self, update: StatusUpdate) -> None:
+        """Keep the update unless it repeats the last one."""
+        if update != self.last_status:
+            self.statuses.append(update)
+            self._changed.set()
+
+    def count(self, what: str, amount: int = 1) -> None:
+        """Add to a counter."""
+        self.counters[what] += amount
+        self._changed.set()
+
+    async def next_job(self) -> PrintJob:
+        """Wait for the oldest queued job; it stays queued until it is begun or failed."""
+        while True:
+            for job in self.jobs:
+                if job.state == "queued":
+                    return job
+            self._changed.clear()
+            await self._changed.wait()
+
+    def heartbeat(self) -> None:
+        """Count."""
+        self.heartbeats += 1
+        self._changed.set()
+
+    def submit(self, document: Document, job_id: str = "") -> RecordedJob:
+        """Queue a document."""
+        job = RecordedJob(job_id or f"job-{len(self.jobs) + 1}", document, self._changed.set)
+        self.jobs.append(job)
+        self._changed.set()
+        return job
+
+    async def wait_for(self, holds: Callable[[], bool], timeout_s: float = WAIT_TIMEOUT_S) -> None:
+        """Return when `holds()`; raise TimeoutError after timeout_s. It is asked again after each thing recorded."""
+        async with asyncio.timeout(timeout_s):
+            while not holds():
+                self._changed.clear()
+                await self._changed.wait()
