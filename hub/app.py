@@ -20,7 +20,7 @@ from hub.bus import Bus
 from hub.claims import Claims
 from hub.config import Config
 from hub.db import Database, open_database
-from hub.errors import HubError
+from hub.errors import one_error
 from hub.folder import own_folder
 from hub.metrics import Metrics
 from hub.runtime import Runtime
@@ -34,18 +34,8 @@ Ready = Callable[[int], None]
 
 def run(config: Config, on_ready: Ready) -> None:
     """Run a hub until SIGTERM or SIGINT; raise StartError when it cannot start. `on_ready` gets the port."""
-    with own_folder(config):
-        try:
-            asyncio.run(_main(config, on_ready))
-        except* HubError as group:
-            raise _first(group) from group
-
-
-def _first(group: BaseExceptionGroup[HubError]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+    with own_folder(config), one_error():
+        asyncio.run(_main(config, on_ready))
 
 
 async def _main(config: Config, on_ready: Ready) -> None:

@@ -1,5 +1,8 @@
 """Errors of the hub. `code` is stable and is the key of the bilingual texts; docstrings say what a caller may do next."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class HubError(Exception):
     """Root of all operating errors of the hub. Nothing was changed unless the subclass says otherwise."""
@@ -44,3 +47,18 @@ class BusyError(HubError):
 
 class OutcomeUnknownError(HubError):
     """The commit failed or its end was not seen: the same request with the same id may be repeated and settles it."""
+
+
+@contextmanager
+def one_error() -> Iterator[None]:
+    """Let the first of our errors out of a task group's group, so that a command can say it in one sentence."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        ours, others = group.split(HubError)
+        if ours is None or others is not None:
+            raise
+        error: BaseException = ours
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from group

@@ -90,7 +90,12 @@ class Spooler:
         self._poked.set()
 
     async def next_job(self) -> PrintJob:
-        """Wait for the next thing to print; a drawer pulse overtakes receipts."""
+        """Wait for the next thing to print; a drawer pulse overtakes receipts.
+
+        A driver that asks has nothing in hand: what still says `printing` was left behind by a driver that was cancelled.
+        """
+        for job_id in printing.in_progress(self._db.read, self.printer_id):
+            await self.change(job_id, "unknown", "interrupted")
         while True:
             self._poked.clear()
             if self._drawer is not None:

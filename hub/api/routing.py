@@ -112,7 +112,7 @@ class UnreadableError(HubError):
 
 async def read_body(request: web.Request, decoder: msgspec.json.Decoder[Any]) -> Any:
     """Decode a body; raise UnreadableError (400) or a problem of the field (422)."""
-    raw = await request.read()
+    raw = await _read_whole(request)
     if _NUL_ESCAPE.search(raw):
         raise UnreadableError("unreadable", "U+0000 is not allowed in any text")
     try:
@@ -125,10 +125,21 @@ async def read_body(request: web.Request, decoder: msgspec.json.Decoder[Any]) ->
         raise UnreadableError("unreadable", DEPTH_REFUSED) from err
 
 
+async def _read_whole(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except (web.RequestPayloadError, ConnectionError) as err:
+        request.content.feed_eof()  # aiohttp would read on after the answer, and log a traceback
+        raise UnreadableError("unreadable", "the body ended early or its Content-Encoding is not what it is") from err
+
+
 def read_query(request: web.Request, query: type[Struct]) -> Any:
     """Convert the query string; every parameter may stand once."""
-    if "\x00" in request.query_string or "%00" in request.query_string:
+    if "\x00" in request.query_string:
         raise UnreadableError("unreadable", "U+0000 is not allowed in any text")
+    for name in request.query:
+        if len(request.query.getall(name)) > 1:
+            raise InvalidFieldError("invalid_field", f"{name} stands twice in the query", pointer=f"/{name}")
     try:
         return msgspec.convert(dict(request.query), query, strict=False)
     except msgspec.ValidationError as err:
@@ -164,6 +175,8 @@ async def translate_errors(
     except Exception:  # the API edge: the request fails loudly, the shop goes on
         log.exception("request failed", extra={"method": request.method, "path": request.path})
         response = problem(500, "internal")
+    if request.content.exception() is not None:
+        response.force_close()  # what follows on this connection is no request
     resource = request.match_info.route.resource
     path = resource.canonical if resource else "unknown"
     request.app[RUNTIME].metrics.requests.labels(request.method, path, response.status).inc()

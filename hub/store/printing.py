@@ -112,6 +112,15 @@ def next_job(read: Connection, printer_id: str) -> OpenJob | None:
     return OpenJob(job_id, mark, sale_id, msgspec.json.decode(document, type=Document) if document else None)
 
 
+def in_progress(read: Connection, printer_id: str) -> list[str]:
+    """Return the jobs whose bytes may be at the printer."""
+    rows = read.execute(
+        "SELECT job_id FROM print_job WHERE printer_id = ? AND state IN ('queued', 'printing') AND state = 'printing'",
+        (printer_id,),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def change_state(tx: Connection, job_id: str, state: State, *, reason: str, now_ms: int) -> PrintJobView:
     """Write what is known of a job; beginning it counts an attempt."""
     tx.execute(

@@ -4,7 +4,7 @@ Money is integer minor units of `currency`; quantities are integers in `unit` (`
 Not here: who may sell, prices of the shop, storage. Source: the design, sections 3.3 and 4.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Annotated, Literal
 
@@ -18,6 +18,7 @@ QTY_MAX = 1_000_000  # a thousand kilograms or a million pieces on one line: bey
 AMOUNT_MAX = 10**12
 LINES_MAX = 500
 HASH_VERSION = 1
+SOLD_YEARS = range(1970, 2200)  # a till without a clock says 1970; beyond these years calendar arithmetic overflows
 
 Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*\Z")]
 Sku = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
@@ -78,6 +79,10 @@ class Sale(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, 
     member_id: Id | None = None
     coupons: Annotated[tuple[Coupon, ...], Meta(max_length=0)] = ()
 
+    def __post_init__(self) -> None:
+        if self.sold_at is not None and self.sold_at.year not in SOLD_YEARS:
+            raise ValueError(f"sold_at is in the year {self.sold_at.year}: set the till's clock")
+
 
 class Warned(Struct, frozen=True, omit_defaults=True):
     """Something about a sale that a person may want to know; the sale stands."""
@@ -109,6 +114,8 @@ class SaleFact(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 def content_hash(sale: Sale) -> bytes:
     """Return the versioned hash of the till-made fields: equal for equal meaning, whatever the bytes were."""
+    if sale.sold_at is not None:
+        sale = msgspec.structs.replace(sale, sold_at=sale.sold_at.astimezone(UTC))
     return bytes([HASH_VERSION]) + blake2b(msgspec.json.encode(sale), digest_size=15).digest()
 
 
