@@ -14,10 +14,21 @@ from hub.errors import HubError
 
 CONSOLE_FILES = {
     "index.html": "text/html",
-    "console.css": "text/css",
-    "console.js": "text/javascript",
     "docs.html": "text/html",
+    "console.css": "text/css",
+    "icon.svg": "image/svg+xml",
+    "client.js": "text/javascript",
+    "console.js": "text/javascript",
+    "devices.js": "text/javascript",
     "docs.js": "text/javascript",
+    "dom.js": "text/javascript",
+    "figures.js": "text/javascript",
+    "format.js": "text/javascript",
+    "prints.js": "text/javascript",
+    "products.js": "text/javascript",
+    "sales.js": "text/javascript",
+    "scans.js": "text/javascript",
+    "words.js": "text/javascript",
 }
 _POLICY = (
     "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-src {frames}; "

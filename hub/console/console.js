@@ -1,1 +1,189 @@
+/** The page of the console: pairing, connection, and which panel gets which event. */
 
+import { Events, get, keepToken, pair, token } from "/console/client.js";
+import { Devices } from "/console/devices.js";
+import { byId, h } from "/console/dom.js";
+import { setShopFacts } from "/console/format.js";
+import { Figures } from "/console/figures.js";
+import { Prints } from "/console/prints.js";
+import { Catalogue, Search } from "/console/products.js";
+import { Sales } from "/console/sales.js";
+import { Scans } from "/console/scans.js";
+import { applyWords, currentLanguage, named, switchLanguage, t } from "/console/words.js";
+
+const READ_AGAIN_MS = 3_000; // after a failed first read
+
+let shop = null;
+let connection = "connecting";
+/** @type {() => string} what the form says, in the language of the moment */
+let pairMessage = () => "";
+let events = null;
+
+const catalogue = new Catalogue();
+const figures = new Figures(byId("figures"));
+const sales = new Sales(byId("sales"));
+const scans = new Scans(byId("scans"), catalogue);
+const prints = new Prints(byId("prints"), say);
+const devices = new Devices(byId("devices"), (ready, all) => figures.setDevices(ready, all));
+const search = new Search();
+
+const HANDLERS = {
+  sale(frame) {
+    figures.addSale(frame.data);
+    sales.add(frame.data);
+    prints.nameSale(frame.data.sale_id, frame.data.receipt_no);
+  },
+  scan(frame) {
+    figures.addScan(frame.data);
+    scans.add(frame.device, frame.data);
+  },
+  stock: (frame) => search.setStock(frame.data),
+  print: (frame) => prints.put(frame.data),
+  device: (frame) => devices.update(frame.device, frame.data),
+};
+
+/** Show a message above the panels; the empty string takes it away. */
+function say(message) {
+  const notice = byId("notice");
+  notice.textContent = message;
+  notice.hidden = !message;
+}
+
+function showState(state) {
+  connection = state;
+  const pill = byId("connection");
+  pill.hidden = token() === null;
+  pill.dataset.state = state;
+  pill.textContent = t(state);
+}
+
+function showShop() {
+  document.title = shop ? `${named(shop.name)} · ${t("consoleTitle")}` : t("consoleTitle");
+  if (!shop) return;
+  byId("shop-name").textContent = named(shop.name);
+  byId("shop-facts").textContent = `${shop.store_id} · ${shop.currency} · ${shop.zone}`;
+  const column = byId("pages");
+  column.hidden = shop.pages.length === 0;
+  const shown = [...column.querySelectorAll("iframe")];
+  if (shown.map((frame) => frame.getAttribute("src")).join() !== shop.pages.map((page) => page.url).join()) {
+    column.replaceChildren(...shop.pages.map(pageCard));
+  }
+  for (const [at, page] of shop.pages.entries()) {
+    const title = named(page.title) || t("page");
+    column.children[at].querySelector("h2").textContent = title;
+    column.children[at].querySelector("iframe").title = title;
+  }
+}
+
+function pageCard(page) {
+  const frame = h("iframe", { src: page.url, referrerpolicy: "no-referrer", sandbox: "allow-scripts allow-same-origin" });
+  return h("section.card.page", h("h2"), frame);
+}
+
+/** Read what the panels begin with, and again when events were missed. */
+async function read(isGap) {
+  if (isGap) figures.markGap();
+  try {
+    const [shopRead] = await Promise.all([get("/v1/shop"), prints.read(), devices.read()]);
+    shop = shopRead;
+    setShopFacts(shop);
+    figures.setCurrency(shop.currency);
+    say("");
+    drawAll();
+  } catch (error) {
+    if (error.status === 401 || token() === null) return;
+    say(t("hubAway"));
+    setTimeout(() => token() !== null && read(false), READ_AGAIN_MS);
+  }
+}
+
+function drawAll() {
+  applyWords();
+  byId("language").textContent = t("otherLanguage");
+  byId("language").lang = currentLanguage() === "en" ? "zh-Hant" : "en";
+  byId("pair-message").textContent = pairMessage();
+  showState(connection);
+  showShop();
+  for (const panel of [figures, sales, scans, prints, devices, search]) panel.drawAgain();
+}
+
+function open() {
+  byId("pair").hidden = true;
+  byId("console").hidden = false;
+  byId("forget").hidden = false;
+  events?.stop();
+  events = new Events((frame) => HANDLERS[frame.type]?.(frame), showState, read);
+  events.start();
+  devices.watch();
+}
+
+function close(message) {
+  events?.stop();
+  events = null;
+  devices.stop();
+  keepToken(null);
+  pairMessage = () => message && t(message);
+  for (const panel of [sales, scans, prints, devices]) panel.clear();
+  byId("pages").replaceChildren();
+  byId("pair").hidden = false;
+  byId("console").hidden = true;
+  byId("forget").hidden = true;
+  drawAll();
+  byId("code").focus();
+}
+
+/** Spend a code; one that does not work leaves a token that does as it is. */
+async function connect(code) {
+  tellPairing("pairing");
+  try {
+    const paired = await pair(code);
+    if (paired.scope !== "manager") {
+      tellPairing("pairScope");
+      return;
+    }
+    keepToken(paired.token);
+    byId("code").value = "";
+    tellPairing("");
+    open();
+  } catch (error) {
+    tellPairing("hubAway", error.problem?.remedy);
+  }
+}
+
+/** Say how pairing goes, in the form or, when this screen is connected already, above the panels. */
+function tellPairing(word, remedy) {
+  pairMessage = () => remedy?.[currentLanguage()] ?? (word && t(word));
+  byId("pair-message").textContent = pairMessage();
+  if (token() !== null && word !== "pairing") say(pairMessage());
+}
+
+/** Take the code out of `#pair=CODE` and out of the address bar and history. */
+function codeOfLink() {
+  const code = new URLSearchParams(location.hash.slice(1)).get("pair");
+  if (code !== null) history.replaceState(null, "", location.pathname);
+  return code;
+}
+
+function begin() {
+  const code = codeOfLink();
+  drawAll();
+  byId("pair").hidden = token() !== null;
+  if (token() !== null && !code) open();
+  if (code) connect(code).then(() => token() !== null && events === null && open());
+}
+
+byId("language").onclick = () => {
+  switchLanguage();
+  drawAll();
+};
+byId("forget").onclick = () => close("");
+byId("pair-form").onsubmit = (submit) => {
+  submit.preventDefault();
+  connect(byId("code").value.trim());
+};
+addEventListener("storehub:unauthorized", () => token() !== null && close("signedOut"));
+addEventListener("hashchange", () => {
+  const code = codeOfLink();
+  if (code) connect(code);
+});
+begin();

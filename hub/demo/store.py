@@ -100,7 +100,7 @@ async def _wires(data: Path) -> AsyncIterator[Wires]:
             printer.receipts.clear()
 
         async with (
-            SimulatedPrinter(on_receipt=keep) as printer,
+            SimulatedPrinter(encoding="big5hkscs", on_receipt=keep) as printer,
             VirtualSerialLine(links / "lane1-scanner", links / "lane1-scanner-outside") as lane1,
             VirtualSerialLine(links / "lane2-scanner", links / "lane2-scanner-outside") as lane2,
         ):
@@ -147,7 +147,7 @@ def _greet(base_url: str, console_code: str, till_code: str, data: Path) -> None
         f"store hub demo is open\n"
         f"  API       {base_url}/v1   ({base_url}/docs)\n"
         f"  console   {base_url}/#pair={console_code}\n"
-        f"  a till    pairs with the code {till_code}\n"
+        f"  a till    pairs with the code {till_code} (another: storehub pair --config {data / 'hub.toml'})\n"
         f"  scanner   printf '4899990000406\\r' > {data / 'dev' / 'lane1-scanner-outside'}\n"
         f"  facts     {data / 'demo.json'}\n"
         f"  hub log   {data / 'hub.log'}\n"

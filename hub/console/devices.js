@@ -1,0 +1,71 @@
+/** Devices: health as it changes, counters and claims every few seconds (the hub sends no event for them). */
+
+import { get } from "/console/client.js";
+import { Rows, h } from "/console/dom.js";
+import { count } from "/console/format.js";
+import { t, wordsFor } from "/console/words.js";
+
+const READ_EVERY_MS = 5_000;
+const TONE = { ready: "good", degraded: "wait", offline: "bad" };
+
+export class Devices {
+  /** @param {HTMLElement} list @param {(ready: number, all: number) => void} onCount */
+  constructor(list, onCount) {
+    this.onCount = onCount;
+    this.rows = new Rows(list, row, 200);
+    this.timer = 0;
+  }
+
+  async read() {
+    const { items } = await get("/v1/devices");
+    if (items.length !== this.rows.values().length) this.rows.clear();
+    for (const device of items.reverse()) this.#put(device);
+    this.#tell();
+  }
+
+  /** Take a `device` event. */
+  update(deviceId, health) {
+    const shown = this.rows.get(deviceId);
+    if (shown) this.#put({ ...shown, ...health });
+    this.#tell();
+  }
+
+  watch() {
+    this.stop();
+    this.timer = setInterval(() => !document.hidden && this.read().catch(() => {}), READ_EVERY_MS);
+  }
+
+  stop() {
+    clearInterval(this.timer);
+  }
+
+  drawAgain() {
+    this.rows.redrawAll();
+  }
+
+  clear() {
+    this.rows.clear();
+  }
+
+  #put(device) {
+    if (JSON.stringify(this.rows.get(device.device_id)) !== JSON.stringify(device)) {
+      this.rows.put(device.device_id, device);
+    }
+  }
+
+  #tell() {
+    const devices = this.rows.values();
+    this.onCount(devices.filter((device) => device.health === "ready").length, devices.length);
+  }
+}
+
+function row(device) {
+  const counters = Object.entries(device.counters).map(([name, n]) => `${count(n)} ${wordsFor("counter", name)}`);
+  const reason = device.reason && wordsFor("reason", device.reason);
+  return h("li", { "data-device": device.device_id, "data-health": device.health },
+    h("div.top", h("span.name", device.device_id), h(`span.badge.${TONE[device.health]}`, wordsFor("health", device.health))),
+    h("div.sub", h("span", wordsFor("category", device.category)), h("span.code", device.kind),
+      counters.map((counter) => h("span", counter)),
+      device.claimed_by && h("span", t("claimedBy", device.claimed_by))),
+    reason && h(device.health === "ready" ? "div.sub" : "div.warn", [reason, device.detail].filter(Boolean).join(" · ")));
+}

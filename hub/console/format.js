@@ -1,0 +1,38 @@
+/** Money and time as people read them. Pure, but for the shop's facts that are set once. */
+
+import { currentLanguage } from "/console/words.js";
+
+const facts = { currency: "", minor: 2, display: 2, zone: "UTC" };
+
+/** Take the facts from GET /v1/shop. */
+export function setShopFacts(shop) {
+  Object.assign(facts, {
+    currency: shop.currency, minor: shop.minor_digits, display: shop.display_digits, zone: shop.zone,
+  });
+}
+
+/**
+ * Return minor units as text with display digits and grouping; a fraction is never hidden (TWD 3550 is 35.50).
+ * @param {number} amount @param {string} currency
+ */
+export function money(amount, currency) {
+  const shown = currency === facts.currency ? facts : { minor: 2, display: 2 };
+  const digits = String(Math.abs(amount)).padStart(shown.minor + 1, "0");
+  const whole = digits.slice(0, digits.length - shown.minor).replace(/\B(?=(\d{3})+$)/g, ",");
+  const fraction = digits.slice(digits.length - shown.minor);
+  const hidden = fraction.slice(shown.display);
+  const kept = /[1-9]/.test(hidden) ? fraction : fraction.slice(0, shown.display);
+  return `${currency} ${amount < 0 ? "−" : ""}${whole}${kept ? `.${kept}` : ""}`;
+}
+
+/** Return a moment as hours, minutes, seconds of the shop's zone. @param {Date | number | string} moment */
+export function clock(moment) {
+  return new Intl.DateTimeFormat(currentLanguage(), {
+    timeZone: facts.zone, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+  }).format(new Date(moment));
+}
+
+/** Return a number with grouping. */
+export function count(n) {
+  return new Intl.NumberFormat(currentLanguage()).format(n);
+}

@@ -1,0 +1,35 @@
+"""The console's words: both languages say everything, and every word that the page asks for is there."""
+
+import re
+from pathlib import Path
+
+import hub.console
+
+FOLDER = Path(hub.console.__path__[0])
+CODE = "\n".join(path.read_text() for path in FOLDER.glob("*.js") if path.name != "words.js")
+PAGES = "\n".join(path.read_text() for path in FOLDER.glob("*.html"))
+_KEY = re.compile(r'(?:[{,]|^)\s*(?:(\w+)|"([\w.]+)"): "((?:[^"\\]|\\.)*)"', re.MULTILINE)
+
+
+def words_of(language: str) -> dict[str, str]:
+    text = (FOLDER / "words.js").read_text()
+    block = text.split(f"  {language}: {{\n")[1].split("\n  },")[0]
+    return {plain or quoted: words for plain, quoted, words in _KEY.findall(block)}
+
+
+def test_both_languages_have_the_same_keys_and_the_same_places_to_fill_in() -> None:
+    english, chinese = words_of("en"), words_of('"zh-Hant"')
+    assert english.keys() == chinese.keys()
+    assert len(english) > 100
+    for key, words in english.items():
+        assert sorted(re.findall(r"\{\d\}", words)) == sorted(re.findall(r"\{\d\}", chinese[key])), key
+        assert chinese[key].strip(), key
+
+
+def test_every_word_that_page_and_code_ask_for_exists() -> None:
+    asked = set(re.findall(r'\bt\("(\w+)"', CODE)) | set(re.findall(r'data-w(?:-label|-placeholder)?="(\w+)"', PAGES))
+    assert asked and asked <= words_of("en").keys()
+
+
+def test_chinese_is_the_only_place_of_chinese_words() -> None:
+    assert not re.search(r"[一-鿿]", CODE)
