@@ -1,0 +1,233 @@
+"""Real processes of a benchmark: hubs, printers, tills, reference loops; and what /proc says of them.
+
+A hub gets a folder, a configuration and a free port; it is stopped with SIGTERM. Nothing here measures time but readiness.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.machine import REFERENCE, REPOSITORY
+from bench.tills import Order, Sold
+from bench.workload import catalogue
+from hub.api.control import BATCH_MAX
+from hub.client import HubClient
+
+READY_TIMEOUT_S = 20.0
+READY_POLL_S = 0.002  # the error of `ready_s`
+STOP_TIMEOUT_S = 10.0
+RUN_TIMEOUT_S = 60.0  # beyond what was ordered
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_CONFIG = """
+[store]
+id = "bench"
+name_zh_hant = "量度店"
+name_en = "Bench shop"
+currency = "HKD"
+zone = "Asia/Hong_Kong"
+receipt_footer = ["多謝惠顧 Thank you"]
+[api]
+port = {port}
+[data]
+synchronous = "{synchronous}"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskUse:
+    """/proc/PID/io. `dirtied_bytes` is write_bytes: pages (4 KiB each) made dirty, so counted again after each sync; it
+    has the file system's data, not its journal. `written_bytes` and `writes` are what went through write calls."""
+
+    dirtied_bytes: int
+    written_bytes: int
+    writes: int
+
+
+class HubProcess:
+    """One hub: its folder, its configuration and, while started, its process."""
+
+    def __init__(
+        self, folder: Path, *, synchronous: str = "full", printer: str = "", scanners: Sequence[str] = ()
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.port = _free_port()
+        self.ready_s = 0.0
+        self._config = folder / "hub.toml"
+        self._config.write_text(
+            _CONFIG.format(port=self.port, synchronous=synchronous) + _device_sections(printer, scanners),
+            encoding="utf-8",
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The running hub's process."""
+        assert self._process is not None, "start the hub first"
+        return self._process.pid
+
+    @property
+    def database_bytes(self) -> int:
+        """The size of the database file."""
+        return (self.folder / "hub.db").stat().st_size
+
+    @property
+    def page_bytes(self) -> int:
+        """The database's page size, from its header. SQLite file format 1.3.2."""
+        with (self.folder / "hub.db").open("rb") as file:
+            size = int.from_bytes(file.read(18)[16:18], "big")
+        return 65_536 if size == 1 else size
+
+    def start(self) -> None:
+        """Start the hub and wait for /readyz; `ready_s` is then the time from exec to its first 200."""
+        command = [str(Path(sys.executable).with_name("storehub")), "run", "--config", str(self._config)]
+        with (self.folder / "hub.log").open("ab") as log:
+            began_s = time.perf_counter()
+            self._process = subprocess.Popen(command, stderr=log, cwd=self.folder)
+        while not self._is_ready():
+            if self._process.poll() is not None or time.perf_counter() > began_s + READY_TIMEOUT_S:
+                raise SystemExit(f"bench: the hub did not start; {self.folder / 'hub.log'} says:\n{self._last_words()}")
+            time.sleep(READY_POLL_S)
+        self.ready_s = time.perf_counter() - began_s
+
+    def stop(self) -> None:
+        """Stop the hub if it runs."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def cpu_s(self) -> float:
+        """Return user and system time of all threads since the start, in steps of 10 ms."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+    def disk_use(self) -> DiskUse:
+        """Return what the process wrote since its start."""
+        lines = Path(f"/proc/{self.pid}/io").read_text("ascii").splitlines()
+        use = {key: int(value) for key, value in (line.split(": ") for line in lines)}
+        return DiskUse(use["write_bytes"], use["wchar"], use["syscw"])
+
+    def rss_mib(self) -> float:
+        """Return the resident memory."""
+        for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text("ascii", "replace").splitlines():
+            if line.startswith("Rss:"):
+                return int(line.split()[1]) / 1024
+        raise AssertionError("smaps_rollup has no Rss")
+
+    @asynccontextmanager
+    async def control(self) -> AsyncIterator[HubClient]:
+        """Open the control socket."""
+        async with HubClient("http://hub", unix_socket=self.folder / "hub.sock") as client:
+            yield client
+
+    async def fill(self) -> None:
+        """Import the benchmark's catalogue through the control socket."""
+        entries = catalogue()
+        async with self.control() as client:
+            while batch := list(islice(entries, BATCH_MAX)):
+                await client.put_products(batch)
+
+    async def pair(self, tills: int) -> list[tuple[str, str]]:
+        """Pair so many tills; return (till_id, token) of each."""
+        paired = []
+        async with self.control() as control, HubClient(f"http://127.0.0.1:{self.port}") as client:
+            for number in range(tills):
+                answer = await client.pair(await control.make_code("till"), f"till {number + 1}")
+                paired.append((answer.till_id, answer.token))
+        return paired
+
+    def _is_ready(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as connection:
+            connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
+            return connection.recv(64).startswith(b"HTTP/1.1 200")
+        return False
+
+    def _last_words(self) -> str:
+        return "\n".join((self.folder / "hub.log").read_text("utf-8", "replace").splitlines()[-5:])
+
+
+@contextmanager
+def working_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder that is gone at the end; its name is short, Unix sockets have 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="shb-", dir=parent, ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@contextmanager
+def stopped_at_end(*hubs: HubProcess) -> Iterator[None]:
+    """Stop these hubs whatever happens."""
+    try:
+        yield
+    finally:
+        for hub in hubs:
+            hub.stop()
+
+
+@contextmanager
+def printers(count: int) -> Iterator[list[str]]:
+    """Run simulated printers in a process of their own; yield their addresses."""
+    command = [sys.executable, "-m", "bench.printers", str(count)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as process:
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            yield process.stdout.readline().split()
+        finally:
+            process.stdin.close()
+            process.terminate()
+
+
+async def run_tills(order: Order) -> Sold:
+    """Sell with tills in a process of their own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.tills"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY
+    )
+    async with asyncio.timeout(order.seconds + RUN_TIMEOUT_S):
+        answer, _ = await process.communicate(msgspec.json.encode(order))
+    if process.returncode:
+        raise SystemExit("bench: the tills gave up; the reason is above")
+    return msgspec.json.decode(answer, type=Sold)
+
+
+def run_reference(name: str, *arguments: str) -> dict[str, float]:
+    """Run a reference loop in a process of its own and return its figures."""
+    done = subprocess.run(
+        [sys.executable, str(REFERENCE / name), *arguments], stdout=subprocess.PIPE, check=True, timeout=RUN_TIMEOUT_S
+    )
+    answer: Any = json.loads(done.stdout)  # Any: JSON, checked by the next line
+    return {key: float(value) for key, value in answer.items()}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _device_sections(printer: str, scanners: Sequence[str]) -> str:
+    sections = [
+        f'[devices.s{number}]\nkind = "serial_scanner"\nport = "{path}"' for number, path in enumerate(scanners, 1)
+    ]
+    if printer:
+        sections += ['[receipt]\nprinter = "p1"', f'[devices.p1]\nkind = "escpos_printer"\naddress = "{printer}"']
+    return "\n".join(sections) + "\n"
