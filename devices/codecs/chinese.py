@@ -8,6 +8,7 @@ A printer draws every two-byte code in a cell of two columns, whatever Unicode s
 ellipsis, box drawing are "ambiguous" there), so the width of a character depends on the encoding it is printed in.
 """
 
+import re
 import unicodedata
 from functools import lru_cache
 from typing import Literal
@@ -46,10 +47,15 @@ _LOOKALIKES = {
     "\u00a2": "￠",
     "\u2015": "\u2014",
 }
+_HAS_LOOKALIKE = re.compile(f"[{''.join(_LOOKALIKES)}]")
+_HAS_VARIATION_SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_RUNS = re.compile("[ -~]+|[^ -~]+")
 
 
 def clean_text(text: str) -> str:
     """Return text without control and invisible characters; line ends are LF, all narrow spaces U+0020."""
+    if text.isprintable() and unicodedata.is_normalized("NFC", text) and not _HAS_VARIATION_SELECTOR.search(text):
+        return text  # nearly every line of a receipt
     clean: list[str] = []
     for char in text.replace("\r\n", "\n").replace("\r", "\n"):
         kept = _clean_character(char)
@@ -62,13 +68,15 @@ def clean_text(text: str) -> str:
 
 def fold_text(text: str, encoding: Encoding) -> str:
     """Return cleaned text with characters the encoding lacks replaced by ones that look the same, where it has them."""
-    return "".join(_fold_character(char, encoding) for char in clean_text(text))
+    clean = clean_text(text)
+    return _HAS_LOOKALIKE.sub(lambda found: _fold_character(found[0], encoding), clean)
 
 
 def missing_characters(text: str, encoding: Encoding) -> tuple[str, ...]:
     """Return, in order and without repeats, the characters of text that the encoding lacks; LF is never one."""
-    lacking = (char for char in text if char != "\n" and _code(char, encoding) is None)
-    return tuple(dict.fromkeys(lacking))
+    if _is_plain(text):
+        return ()
+    return tuple(char for char in dict.fromkeys(text) if char != "\n" and _code(char, encoding) is None)
 
 
 def mark_missing(text: str, encoding: Encoding) -> str:
@@ -79,18 +87,15 @@ def mark_missing(text: str, encoding: Encoding) -> str:
 
 def encode_runs(text: str, encoding: Encoding) -> list[tuple[bool, bytes]]:
     """Return text as runs of (is_multibyte, bytes); raise ValueError when the encoding lacks a character."""
-    runs: list[tuple[bool, bytearray]] = []
-    for char in text:
-        code = _code(char, encoding)
-        if code is None:
-            raise ValueError(f"{encoding} lacks U+{ord(char):04X}")
-        is_multibyte = len(code) == MULTIBYTE_CODE_BYTES
-        if not runs or runs[-1][0] != is_multibyte:
-            runs.append((is_multibyte, bytearray()))
-        runs[-1][1].extend(code)
-    return [(is_multibyte, bytes(run)) for is_multibyte, run in runs]
+    return [
+        (False, run.encode("ascii"))
+        if _is_plain(run)
+        else (True, b"".join(_known_code(char, encoding) for char in run))
+        for run in _RUNS.findall(text)
+    ]
 
 
+@lru_cache(maxsize=2_048)
 def character_columns(char: str, encoding: Encoding) -> int:
     """Return how many columns (0, 1 or 2) a character takes on a printer of that encoding."""
     if " " <= char <= "~":
@@ -104,13 +109,18 @@ def character_columns(char: str, encoding: Encoding) -> int:
 
 def text_columns(text: str, encoding: Encoding) -> int:
     """Return how many columns one line of text takes on a printer of that encoding."""
-    return sum(character_columns(char, encoding) for char in text)
+    return len(text) if _is_plain(text) else sum(character_columns(char, encoding) for char in text)
 
 
 def wrap_columns(text: str, columns: int, encoding: Encoding) -> list[str]:
     """Return cleaned text as lines of at most `columns` (≥ 2): words stay whole if they fit."""
     assert columns >= 2, "a wide character takes two columns"
     return [line for paragraph in text.split("\n") for line in _wrap_paragraph(paragraph, columns, encoding)]
+
+
+def _is_plain(text: str) -> bool:
+    """Say whether text is printable ASCII only: one byte and one column a character, in every encoding."""
+    return text.isascii() and text.isprintable()
 
 
 def _clean_character(char: str) -> str:
@@ -149,7 +159,16 @@ def _code(char: str, encoding: Encoding) -> bytes | None:
     return code if len(code) == MULTIBYTE_CODE_BYTES and code.decode(codec) == char else None
 
 
+def _known_code(char: str, encoding: Encoding) -> bytes:
+    code = _code(char, encoding)
+    if code is None:
+        raise ValueError(f"{encoding} lacks U+{ord(char):04X}")
+    return code
+
+
 def _wrap_paragraph(paragraph: str, columns: int, encoding: Encoding) -> list[str]:
+    if text_columns(paragraph, encoding) <= columns:
+        return [paragraph.rstrip(" ")]
     lines: list[str] = []
     line, used = "", 0
     for unit, width in _units(paragraph, encoding):

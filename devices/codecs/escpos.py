@@ -64,9 +64,16 @@ class EncodedDocument:
     missing: tuple[str, ...]
 
 
-def encode_document(document: Document, profile: PrinterProfile) -> EncodedDocument:
-    """Return the bytes that print the document; raise EncodingError when a bar code cannot be drawn."""
-    page = _Page(profile)
+class DrawingNeededError(Exception):
+    """The document has characters that the printer lacks; nothing was encoded, try again with `may_draw`."""
+
+
+def encode_document(document: Document, profile: PrinterProfile, *, may_draw: bool = True) -> EncodedDocument:
+    """Return the bytes that print the document; raise EncodingError when a bar code cannot be drawn.
+
+    Without `may_draw` it takes a fraction of a millisecond, or raises DrawingNeededError.
+    """
+    page = _Page(profile, may_draw=may_draw)
     for element in document.elements:
         page.add(element)
     return EncodedDocument(page.payload(), page.raster_lines, tuple(dict.fromkeys(page.missing)))
@@ -93,7 +100,8 @@ class _Style:
 class _Page:
     """Collects commands; remembers the printer's modes, so that only changes are sent."""
 
-    def __init__(self, profile: PrinterProfile) -> None:
+    def __init__(self, profile: PrinterProfile, *, may_draw: bool) -> None:
+        self._may_draw = may_draw
         self.raster_lines = 0
         self.missing: list[str] = []
         self._profile = profile
@@ -139,6 +147,8 @@ class _Page:
         encoding = self._profile.encoding
         folded = fold_text(text, encoding)
         missing = missing_characters(folded, encoding)
+        if missing and not self._may_draw:
+            raise DrawingNeededError
         if not missing or self._rasterizer is not None:
             return folded
         self.missing.extend(missing)

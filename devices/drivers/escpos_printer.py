@@ -19,34 +19,25 @@ With confirm = "none" nothing is asked, and a document counts as printed when th
 import asyncio
 import logging
 import socket
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from devices.codecs.chinese import Encoding
-from devices.codecs.escpos import EncodedDocument, PrinterProfile, encode_document
-from devices.codecs.escpos_status import (
-    ORDERED_STATUS_REQUEST,
-    REALTIME_STATUS_NUMBERS,
-    AnswerReader,
-    PrinterStatus,
-    decode_status,
-    realtime_status_request,
-)
-from devices.driver import HEARTBEAT_S, DeviceContext, Driver, DriverOptions, PrintJob
+from devices.codecs.escpos import DrawingNeededError, EncodedDocument, PrinterProfile, encode_document
+from devices.codecs.escpos_status import ORDERED_STATUS_REQUEST, PrinterStatus
+from devices.driver import DeviceContext, Driver, DriverOptions, PrintJob
 from devices.errors import EncodingError, WireError
+from devices.escpos_wire import EscposWire, PrinterLostError
 from devices.model import Health, StatusUpdate
 
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 9100
-CHUNK_BYTES = 1_024  # sent, then waited for: a printer takes bytes at the speed of its paper once its buffer is full
-RECEIVE_BYTES = 256
 SEND_BUFFER_BYTES = 16_384  # of the kernel: what it holds, the printer does not have yet
-ANSWERS_PENDING_MAX = 16  # DLE EOT sent and not answered; more means the printer is away
+FRESH_S = 0.5  # a printer that has just confirmed a document is on line: asking again would tell nothing new
 SETTLE_S = 0.2  # answers that an earlier connection left behind come within this of the first answer to this one
 LEDGER_TIMEOUT_S = 5.0  # to make `unknown` durable while being cancelled
 CLOSE_TIMEOUT_S = 2.0
@@ -80,14 +71,6 @@ class Options(DriverOptions, frozen=True, forbid_unknown_fields=True):
         return PrinterProfile(self.encoding, self.columns, self.dots, self.raster_font, self.drawer_pin)
 
 
-class PrinterLostError(WireError):
-    """The printer is away; `reason` is the stable word for it. A document being sent has been reported unknown."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-
-
 def split_address(address: str) -> tuple[str, int]:
     """Return host and port of "host", "host:port", "[v6]" or "[v6]:port"; raise ValueError naming the remedy."""
     if address.startswith("["):
@@ -118,124 +101,14 @@ async def run(ctx: DeviceContext, options: Options) -> None:
         raise lost from several
 
 
-class _Wire:
-    """The open connection: sends, counts answers. Whatever waits here ends with PrinterLostError on a hang-up."""
-
-    def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        options: Options,
-        on_alive: Callable[[], None],
-    ) -> None:
-        self.confirmations = 0
-        self.stray_bytes = 0
-        self._reader, self._writer, self._options, self._on_alive = reader, writer, options, on_alive
-        self._asked: deque[int] = deque()
-        self._answers: dict[int, int] = {}
-        self._answered = 0
-        self._is_lost = False
-        self._changed = asyncio.Event()
-
-    async def receive(self) -> None:
-        """Sort what the printer says until it hangs up. No time-out of its own: whoever asks, waits for so long."""
-        answers = AnswerReader()
-        try:
-            while received := await self._reader.read(RECEIVE_BYTES):
-                for kind, byte in answers.feed(received):
-                    self._sort(kind, byte)
-                self._changed.set()
-        except OSError as err:
-            log.debug("printer connection broke: %s", err)
-        self._is_lost = True
-        self._changed.set()
-
-    async def until_lost(self) -> None:
-        """Raise PrinterLostError when the printer hangs up."""
-        await self._until(lambda: False)
-
-    async def status(self, timeout_s: float) -> PrinterStatus:
-        """Ask DLE EOT 1 to 4, one behind the other's answer, as the reference wants it."""
-        for number in REALTIME_STATUS_NUMBERS:
-            await self._ask(number, timeout_s)
-        return decode_status(self._answers)
-
-    async def send(self, payload: bytes) -> None:
-        """Hand all bytes to the network; the last drain returns when the kernel has them."""
-        for place in range(0, len(payload), CHUNK_BYTES):
-            self._raise_if_lost()
-            self._writer.write(payload[place : place + CHUNK_BYTES])
-            try:
-                async with asyncio.timeout(self._options.send_timeout_s):
-                    await self._drain()
-            except TimeoutError as err:
-                detail = f"the printer took no bytes for {self._options.send_timeout_s:g} s"
-                raise PrinterLostError("no_answer", detail) from err
-            except OSError as err:
-                raise PrinterLostError("connection_lost", f"the printer hung up: {err}") from err
-
-    async def confirmed(self, number: int, timeout_s: float) -> bool:
-        """Wait up to timeout_s for the answer to the number-th GS r of this connection."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._until(lambda: self.confirmations >= number)
-        except TimeoutError:
-            return False
-        return True
-
-    async def _ask(self, number: int, timeout_s: float) -> None:
-        """Ask and wait; an answer that nobody waits for any more still finds its question, they come in order."""
-        if len(self._asked) >= ANSWERS_PENDING_MAX:
-            raise PrinterLostError("no_answer", "the printer leaves its status requests unanswered")
-        self._raise_if_lost()
-        self._asked.append(number)
-        awaited = self._answered + len(self._asked)
-        self._writer.write(realtime_status_request(number))
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._until(lambda: self._answered >= awaited)
-        except TimeoutError as err:
-            raise PrinterLostError("no_answer", f"no answer to DLE EOT {number} within {timeout_s:g} s") from err
-
-    async def _drain(self) -> None:
-        """Wait until the kernel has every byte; somebody who changes the paper is no reason to look dead."""
-        while True:
-            self._on_alive()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(HEARTBEAT_S):
-                    return await self._writer.drain()
-
-    async def _until(self, holds: Callable[[], bool]) -> None:
-        """Wait without an end of its own; every caller sets one, but until_lost."""
-        while not holds():
-            self._raise_if_lost()
-            self._on_alive()
-            self._changed.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(HEARTBEAT_S):
-                    await self._changed.wait()
-
-    def _raise_if_lost(self) -> None:
-        if self._is_lost:
-            raise PrinterLostError("connection_lost", "the printer closed the connection")
-
-    def _sort(self, kind: str, byte: int) -> None:
-        if kind == "realtime" and self._asked:
-            self._answers[self._asked.popleft()] = byte
-            self._answered += 1
-        elif kind == "ordered":
-            self.confirmations += 1
-        else:
-            self.stray_bytes += 1
-
-
 class _Session:
     """One connection's work: health while idle, one document at a time."""
 
-    def __init__(self, ctx: DeviceContext, options: Options, wire: _Wire) -> None:
+    def __init__(self, ctx: DeviceContext, options: Options, wire: EscposWire) -> None:
         self._ctx, self._options, self._wire = ctx, options, wire
         self._confirms = options.confirm == "status"
         self._missing = ""
+        self._fresh_until_s = 0.0
 
     async def work(self) -> None:
         """Print job after job; ends by PrinterLostError only."""
@@ -243,16 +116,25 @@ class _Session:
         if self._confirms:
             await self._settle()
         while True:
-            await self._until_ready()
             job = await self._next_job()
             encoded = await self._encoded(job)
-            if encoded is not None and await self._can_print():
+            if encoded is None:
+                continue
+            if await self._is_online():
                 await self._print(job, encoded)
+            else:
+                await self._until_ready()
 
     async def _until_ready(self) -> None:
         """Return when a document would come out; a job is not even looked at before, so that another printer may."""
         while not await self._can_print():
             await self._pause()
+
+    async def _is_online(self) -> bool:
+        """Ask one question right before a job (DLE EOT 1, bit 3); not within FRESH_S of a document that came out."""
+        if not self._confirms or asyncio.get_running_loop().time() < self._fresh_until_s:
+            return True
+        return (await self._wire.printer_status(self._options.answer_timeout_s)).can_print
 
     async def _can_print(self, timeout_s: float | None = None) -> bool:
         """Ask the printer and report its health."""
@@ -293,9 +175,13 @@ class _Session:
         return job
 
     async def _encoded(self, job: PrintJob) -> EncodedDocument | None:
-        """Encode in a thread: drawing characters that the printer lacks takes tens of milliseconds."""
+        """Encode; in a thread where characters must be drawn, which takes tens of milliseconds."""
+        document, profile = job.document, self._options.profile
         try:
-            encoded = await asyncio.to_thread(encode_document, job.document, self._options.profile)
+            try:
+                encoded = encode_document(document, profile, may_draw=False)
+            except DrawingNeededError:
+                encoded = await asyncio.to_thread(encode_document, document, profile)
         except EncodingError as err:
             await job.failed(str(err))
             return None
@@ -319,6 +205,7 @@ class _Session:
                 async with asyncio.timeout(LEDGER_TIMEOUT_S):
                     await asyncio.shield(job.unknown("interrupted"))
             raise
+        self._fresh_until_s = asyncio.get_running_loop().time() + FRESH_S
         await job.printed()
 
     async def _deliver(self, payload: bytes) -> None:
@@ -351,14 +238,14 @@ class _Session:
 
 
 @asynccontextmanager
-async def _connected(ctx: DeviceContext, options: Options) -> AsyncIterator[_Wire]:
+async def _connected(ctx: DeviceContext, options: Options) -> AsyncIterator[EscposWire]:
     host, port = split_address(options.address)
     try:
         async with asyncio.timeout(options.connect_timeout_s):
             reader, writer = await asyncio.open_connection(host, port)
     except (OSError, TimeoutError) as err:
         raise PrinterLostError("not_attached", f"no printer answers at {options.address}: {err}") from err
-    wire = _Wire(reader, writer, options, ctx.heartbeat)
+    wire = EscposWire(reader, writer, ctx.heartbeat, send_timeout_s=options.send_timeout_s)
     try:
         wire_socket = writer.get_extra_info("socket")
         wire_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -1,0 +1,152 @@
+"""The line to an ESC/POS printer: sends bytes, asks for status, sorts the answers. Works on any pair of asyncio streams.
+
+Not here: what a document is, or when it counts as printed (devices.drivers.escpos_printer).
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from devices.codecs.escpos_status import (
+    REALTIME_STATUS_NUMBERS,
+    AnswerReader,
+    PrinterStatus,
+    decode_status,
+    realtime_status_request,
+)
+from devices.driver import HEARTBEAT_S
+from devices.errors import WireError
+
+CHUNK_BYTES = 1_024  # sent, then waited for: a printer takes bytes at the speed of its paper once its buffer is full
+RECEIVE_BYTES = 256
+ANSWERS_PENDING_MAX = 16  # DLE EOT sent and not answered; more means the printer is away
+
+log = logging.getLogger(__name__)
+
+
+class PrinterLostError(WireError):
+    """The printer is away; `reason` is the stable word for it. A document being sent has been reported unknown."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class EscposWire:
+    """The open connection: sends, counts answers. Whatever waits here ends with PrinterLostError on a hang-up."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        on_alive: Callable[[], None],
+        *,
+        send_timeout_s: float,
+    ) -> None:
+        self.confirmations = 0
+        self.stray_bytes = 0
+        self._reader, self._writer, self._on_alive = reader, writer, on_alive
+        self._send_timeout_s = send_timeout_s
+        self._asked: deque[int] = deque()
+        self._answers: dict[int, int] = {}
+        self._answered = 0
+        self._is_lost = False
+        self._changed = asyncio.Event()
+
+    async def receive(self) -> None:
+        """Sort what the printer says until it hangs up. No time-out of its own: whoever asks, waits for so long."""
+        answers = AnswerReader()
+        try:
+            while received := await self._reader.read(RECEIVE_BYTES):
+                for kind, byte in answers.feed(received):
+                    self._sort(kind, byte)
+                self._changed.set()
+        except OSError as err:
+            log.debug("printer connection broke: %s", err)
+        self._is_lost = True
+        self._changed.set()
+
+    async def until_lost(self) -> None:
+        """Raise PrinterLostError when the printer hangs up."""
+        await self._until(lambda: False)
+
+    async def status(self, timeout_s: float) -> PrinterStatus:
+        """Ask DLE EOT 1 to 4, one behind the other's answer, as the reference wants it."""
+        for number in REALTIME_STATUS_NUMBERS:
+            await self._ask(number, timeout_s)
+        return decode_status(self._answers)
+
+    async def printer_status(self, timeout_s: float) -> PrinterStatus:
+        """Ask DLE EOT 1 alone: on line or off line; the causes are as they were answered last."""
+        await self._ask(1, timeout_s)
+        return decode_status(self._answers)
+
+    async def send(self, payload: bytes) -> None:
+        """Hand all bytes to the network; the last drain returns when the kernel has them."""
+        for place in range(0, len(payload), CHUNK_BYTES):
+            self._raise_if_lost()
+            self._writer.write(payload[place : place + CHUNK_BYTES])
+            try:
+                async with asyncio.timeout(self._send_timeout_s):
+                    await self._drain()
+            except TimeoutError as err:
+                detail = f"the printer took no bytes for {self._send_timeout_s:g} s"
+                raise PrinterLostError("no_answer", detail) from err
+            except OSError as err:
+                raise PrinterLostError("connection_lost", f"the printer hung up: {err}") from err
+
+    async def confirmed(self, number: int, timeout_s: float) -> bool:
+        """Wait up to timeout_s for the answer to the number-th GS r of this connection."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._until(lambda: self.confirmations >= number)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _ask(self, number: int, timeout_s: float) -> None:
+        """Ask and wait; an answer that nobody waits for any more still finds its question, they come in order."""
+        if len(self._asked) >= ANSWERS_PENDING_MAX:
+            raise PrinterLostError("no_answer", "the printer leaves its status requests unanswered")
+        self._raise_if_lost()
+        self._asked.append(number)
+        awaited = self._answered + len(self._asked)
+        self._writer.write(realtime_status_request(number))
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._until(lambda: self._answered >= awaited)
+        except TimeoutError as err:
+            raise PrinterLostError("no_answer", f"no answer to DLE EOT {number} within {timeout_s:g} s") from err
+
+    async def _drain(self) -> None:
+        """Wait until the kernel has every byte; somebody who changes the paper is no reason to look dead."""
+        while True:
+            self._on_alive()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT_S):
+                    return await self._writer.drain()
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        """Wait without an end of its own; every caller sets one, but until_lost."""
+        while not holds():
+            self._raise_if_lost()
+            self._on_alive()
+            self._changed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await self._changed.wait()
+
+    def _raise_if_lost(self) -> None:
+        if self._is_lost:
+            raise PrinterLostError("connection_lost", "the printer closed the connection")
+
+    def _sort(self, kind: str, byte: int) -> None:
+        if kind == "realtime" and self._asked:
+            self._answers[self._asked.popleft()] = byte
+            self._answered += 1
+        elif kind == "ordered":
+            self.confirmations += 1
+        else:
+            self.stray_bytes += 1
