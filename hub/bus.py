@@ -8,6 +8,7 @@ Not here: sockets (hub.api.events), what the events mean.
 """
 
 import asyncio
+import re
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ RING_MAX = 10_000  # events kept for resuming; the oldest is forgotten, a client
 CLIENT_QUEUE_MAX = 256  # events waiting for one client; when full the client is dropped and resumes by cursor
 SCAN_REPLAY_MS = 5_000  # an older scan is no longer about what lies on the counter
 CONSOLE = "console"
+_CURSOR_DIGITS = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,12 @@ class Bus:
         self._subscribers.add(subscriber)
         if after is None:
             return False, []
-        epoch, _, n = after.rpartition(".")
+        epoch, _, digits = after.rpartition(".")
+        n = int(digits) if _CURSOR_DIGITS.fullmatch(digits) else -1
         oldest = self._ring[0].n if self._ring else self._n + 1
-        if epoch != self.epoch or not n.isdecimal() or int(n) + 1 < oldest or int(n) > self._n:
+        if epoch != self.epoch or not oldest - 1 <= n <= self._n:
             return True, []
-        missed = [event for event in self._ring if event.n > int(n) and subscriber.may_see(event)]
+        missed = [event for event in self._ring if event.n > n and subscriber.may_see(event)]
         return False, [frame for event in missed if (frame := _replayed(event, now_ms=now_ms))]
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
@@ -115,7 +118,7 @@ def _frame(cursor: str, event_type: str, device: str | None, data: dict[str, Any
     event: dict[str, Any] = {"cursor": cursor, "type": event_type, "data": data}
     if device is not None:
         event["device"] = device
-    return orjson.dumps(event)
+    return bytes(memoryview(orjson.dumps(event)))  # orjson's own buffer is larger: 10,000 of them held 39 MiB
 
 
 def _replayed(event: Event, *, now_ms: int) -> bytes | None:

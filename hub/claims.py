@@ -18,6 +18,7 @@ class Claims:
         self._holders: dict[str, str] = {}
         self._is_listening = is_listening
         self._grace_s = grace_s
+        self._graces: dict[str, asyncio.TimerHandle] = {}
 
     def holder(self, device_id: str) -> str | None:
         """Return the till that holds the device."""
@@ -36,10 +37,14 @@ class Claims:
             del self._holders[device_id]
 
     def till_left(self, till_id: str) -> None:
-        """Free the till's devices after the grace time unless it listens again by then."""
+        """Free the till's devices after the grace time unless it listens again by then; each leaving begins it anew."""
         if till_id in self._holders.values() and not self._is_listening(till_id):
-            asyncio.get_running_loop().call_later(self._grace_s, self._free_if_gone, till_id)
+            if till_id in self._graces:
+                self._graces[till_id].cancel()
+            loop = asyncio.get_running_loop()
+            self._graces[till_id] = loop.call_later(self._grace_s, self._free_if_gone, till_id)
 
     def _free_if_gone(self, till_id: str) -> None:
+        del self._graces[till_id]
         if not self._is_listening(till_id):
             self._holders = {device: holder for device, holder in self._holders.items() if holder != till_id}

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 from uuid import UUID
 
 import aiohttp
@@ -69,7 +70,7 @@ class HubClient:
 
     async def product(self, sku: str) -> Item:
         """Return one product."""
-        return await self._call("GET", f"/v1/products/{sku}", Item)
+        return await self._call("GET", f"/v1/products/{quote(sku, safe='')}", Item)
 
     async def products(self, **query: str) -> ProductPage:
         """Look up by `gtin`, `scan` or `q`, or list; `after` and `limit` page."""
@@ -89,7 +90,7 @@ class HubClient:
 
     async def print_job(self, job_id: str) -> PrintJobView:
         """Return a job of the print ledger."""
-        return await self._call("GET", f"/v1/print/{job_id}", PrintJobView)
+        return await self._call("GET", f"/v1/print/{quote(job_id, safe='')}", PrintJobView)
 
     async def make_code(self, scope: Scope) -> str:
         """Make a pairing code (control socket only)."""

@@ -32,7 +32,9 @@ WRITER_JOBS_MAX = 512  # waiting write jobs; when full a write is refused with 5
 SEARCH_TIMEOUT_S = 2.0  # a text search beyond this is interrupted: it must not hold a WAL snapshot open for long
 PAGE_BYTES = 1024  # card wear: a sale dirties a dozen small pages; see docs/architecture.md
 CACHE_KIB = 8192
+SOON_S = 0.05  # a job that may wait rides with the next group, or goes alone after this
 CHECKPOINT_PAGES = 4000
+_DISK_ERRORS = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}  # primary codes: the low byte of an extended one
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -60,6 +62,7 @@ class Database:
         self._synchronous = synchronous
         self._waiting: deque[_Job[Any]] = deque()
         self._wake = asyncio.Event()
+        self._soon: list[_Job[Any]] = []
         self._closing = False
         self.last_commit_ok = True
         self.commits = 0
@@ -99,6 +102,15 @@ class Database:
         self._wake.set()
         return await asyncio.shield(answer)
 
+    def write_soon(self, job: Callable[[sqlite3.Connection], T], *, then: Callable[[T], None]) -> None:
+        """Run `job` with the next group or after SOON_S. For what a crash may forget; callers bound how many there are."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        answer.add_done_callback(_mark_retrieved)
+        if not self._soon:
+            loop.call_later(SOON_S, self._wake.set)
+        self._soon.append(_Job(job, then, answer))
+
     async def search(self, sql: str, parameters: dict[str, Any]) -> list[Any]:
         """Fetch all rows in the searching thread; raise BusyError when it takes longer than SEARCH_TIMEOUT_S."""
         try:
@@ -110,11 +122,12 @@ class Database:
 
     async def run_writer(self) -> None:
         """Serve write jobs until `drain` is called and all of them are answered."""
-        while not (self._closing and not self._waiting):
+        while not (self._closing and not self._waiting and not self._soon):
             await self._wake.wait()
             self._wake.clear()
-            while self._waiting:
-                group = list(self._waiting)
+            while self._waiting or self._soon:
+                group = [*self._soon, *self._waiting]
+                self._soon.clear()
                 self._waiting.clear()
                 await self._commit(group)
 
@@ -188,7 +201,7 @@ def _run_job(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection],
     try:
         outcome = _Outcome(job(connection))
     except Exception as err:
-        if not connection.in_transaction:  # full disk or I/O error: SQLite has undone the whole group
+        if not connection.in_transaction or _is_disk_error(err):  # no job's fault, and SQLite may have undone the group
             raise sqlite3.OperationalError(str(err)) from err
         connection.execute("ROLLBACK TO job")
         outcome = _Outcome(error=_translated(err))
@@ -202,6 +215,10 @@ def _translated(err: Exception) -> Exception:
     if isinstance(err, sqlite3.OperationalError) and err.sqlite_errorcode != sqlite3.SQLITE_ERROR:
         return OutcomeUnknownError("outcome_unknown", str(err))
     return err
+
+
+def _is_disk_error(err: Exception) -> bool:
+    return isinstance(err, sqlite3.Error) and getattr(err, "sqlite_errorcode", 0) & 0xFF in _DISK_ERRORS
 
 
 def connect_writer(path: Path, synchronous: Synchronous = "full") -> sqlite3.Connection:

@@ -21,7 +21,7 @@ from hub.spooler import Spooler
 from hub.store import products, sales
 from hub.store.model import Shop
 from hub.store.printing import OpenJob, PrintJobView
-from hub.store.receipts import receipt
+from hub.store.receipts import marked, receipt
 from hub.store.tills import Paired
 from sync.model import Replica
 from sync.retail.catalogue import Name
@@ -82,7 +82,7 @@ class Runtime:
     def render(self, job: OpenJob) -> Document:
         """Return what a job prints: its own document, or the receipt of its sale as it stands in the books."""
         if job.document is not None:
-            return job.document
+            return marked(job.document, job.mark)
         assert job.sale_id is not None
         view = sales.find_sale(self.db.read, job.sale_id)
         assert view is not None, f"print job {job.job_id} names no sale"
@@ -90,5 +90,4 @@ class Runtime:
 
     def name_of(self, sku: str) -> Name | None:
         """Return a product's name."""
-        item = products.item_by_sku(self.db.read, sku, location=self.shop.location)
-        return item.name if item else None
+        return products.name_of(self.db.read, sku)

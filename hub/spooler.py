@@ -5,6 +5,7 @@ A drawer that is opened without a receipt goes the same way but is no ledger ent
 
 import asyncio
 from collections.abc import Callable
+from sqlite3 import Connection
 
 from devices.document import Document, DrawerPulse
 from devices.driver import PrintJob
@@ -29,19 +30,19 @@ class LedgerJob:
 
     async def begin(self) -> None:
         """Make durable that bytes may reach the paper from now on."""
-        await self._spooler.change(self.job_id, "printing", "")
+        await self._spooler.begin(self.job_id)
 
     async def printed(self) -> None:
         """The printer confirmed the document."""
-        await self._spooler.change(self.job_id, "printed", "")
+        self._spooler.printed(self.job_id)
 
     async def failed(self, reason: str) -> None:
         """Surely nothing came out."""
-        await self._spooler.change(self.job_id, "failed", reason)
+        await self._spooler.end(self.job_id, "failed", reason)
 
     async def unknown(self, reason: str) -> None:
         """Some of it may have come out."""
-        await self._spooler.change(self.job_id, "unknown", reason)
+        await self._spooler.end(self.job_id, "unknown", reason)
 
 
 class DrawerJob:
@@ -84,6 +85,7 @@ class Spooler:
         self._announce = announce
         self._poked = asyncio.Event()
         self._drawer: DrawerJob | None = None
+        self._in_hand: str | None = None
 
     def poke(self) -> None:
         """Say that the ledger may have a job for this printer."""
@@ -92,10 +94,10 @@ class Spooler:
     async def next_job(self) -> PrintJob:
         """Wait for the next thing to print; a drawer pulse overtakes receipts.
 
-        A driver that asks has nothing in hand: what still says `printing` was left behind by a driver that was cancelled.
+        A driver that asks has nothing in hand: what it had begun and not ended was cut off with the driver.
         """
-        for job_id in printing.in_progress(self._db.read, self.printer_id):
-            await self.change(job_id, "unknown", "interrupted")
+        if self._in_hand is not None and printing.job_view(self._db.read, self._in_hand).state == "printing":
+            await self.end(self._in_hand, "unknown", "interrupted")
         while True:
             self._poked.clear()
             if self._drawer is not None:
@@ -107,8 +109,11 @@ class Spooler:
             await self._poked.wait()
 
     async def open_drawer(self) -> None:
-        """Kick the drawer now; raise BusyError when the printer does not take the pulse within DRAWER_TIMEOUT_S."""
-        job = self._drawer = DrawerJob()
+        """Kick the drawer now; raise BusyError when the printer does not take the pulse within DRAWER_TIMEOUT_S.
+
+        Whoever asks while a pulse waits shares it: one drawer opens once.
+        """
+        job = self._drawer = self._drawer or DrawerJob()
         self.poke()
         try:
             async with asyncio.timeout(DRAWER_TIMEOUT_S):
@@ -121,9 +126,21 @@ class Spooler:
         if not job.is_open:
             raise BusyError("drawer_not_opened", f"{self.printer_id} did not confirm the pulse")
 
-    async def change(self, job_id: str, state: State, reason: str) -> None:
-        """Write a job's new state and tell the tablets after the commit."""
+    async def begin(self, job_id: str) -> None:
+        """Make durable that a job's bytes may be at the printer."""
+        self._in_hand = job_id
+        await self._db.write(self._change(job_id, "printing", ""), then=self._announce)
+
+    async def end(self, job_id: str, state: State, reason: str) -> None:
+        """Make durable how a job ended."""
+        await self._db.write(self._change(job_id, state, reason), then=self._announce)
+        self._in_hand = None
+
+    def printed(self, job_id: str) -> None:
+        """Write with the next group that a job is on paper: a crash before that makes it `unknown`, never printed twice."""
+        self._db.write_soon(self._change(job_id, "printed", ""), then=self._announce)
+        self._in_hand = None
+
+    def _change(self, job_id: str, state: State, reason: str) -> Callable[[Connection], PrintJobView]:
         now_ms = self._now_ms()
-        await self._db.write(
-            lambda tx: printing.change_state(tx, job_id, state, reason=reason, now_ms=now_ms), then=self._announce
-        )
+        return lambda tx: printing.change_state(tx, job_id, state, reason=reason, now_ms=now_ms)

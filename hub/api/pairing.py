@@ -44,14 +44,13 @@ class Pairing:
         if len(self._wrong_ms) == WRONG_CODES_MAX and self._wrong_ms[0] > now_ms - WRONG_CODES_S * 1000:
             raise RefusedError("too_many_guesses", f"{WRONG_CODES_MAX} wrong codes in {WRONG_CODES_S} s")
         token = hub.new_secret(TOKEN_BYTES)
-        try:
-            paired = await hub.db.write(
-                lambda tx: tills.pair(tx, request.code.strip().upper(), request.name, token=token, now_ms=now_ms),
-                then=lambda paired: _admit(hub, token, paired),
-            )
-        except RefusedError:
-            self._wrong_ms.append(now_ms)
-            raise
+        self._wrong_ms.append(now_ms)  # before the answer is known: guesses made at once count as well
+        paired = await hub.db.write(
+            lambda tx: tills.pair(tx, request.code.strip().upper(), request.name, token=token, now_ms=now_ms),
+            then=lambda paired: _admit(hub, token, paired),
+        )
+        if now_ms in self._wrong_ms:
+            self._wrong_ms.remove(now_ms)
         return Reply(PairAnswer(token, paired.till_id, paired.scope), 201)
 
 

@@ -51,7 +51,7 @@ class OpenJob(Struct, frozen=True):
 
 def queue_sale(tx: Connection, sale_id: str, *, printer_id: str, now_ms: int) -> str:
     """Queue a sale's receipt in the sale's own transaction. A full queue never refuses a sale."""
-    job_id = f"sale:{sale_id}"
+    job_id = f"sale~{sale_id}"  # no client can make this id for a document: an Id has no tilde
     _insert(tx, job_id, printer_id, sale_id=sale_id, document=None, mark="", now_ms=now_ms)
     return job_id
 
@@ -110,15 +110,6 @@ def next_job(read: Connection, printer_id: str) -> OpenJob | None:
         return None
     job_id, mark, sale_id, document = row
     return OpenJob(job_id, mark, sale_id, msgspec.json.decode(document, type=Document) if document else None)
-
-
-def in_progress(read: Connection, printer_id: str) -> list[str]:
-    """Return the jobs whose bytes may be at the printer."""
-    rows = read.execute(
-        "SELECT job_id FROM print_job WHERE printer_id = ? AND state IN ('queued', 'printing') AND state = 'printing'",
-        (printer_id,),
-    ).fetchall()
-    return [row[0] for row in rows]
 
 
 def change_state(tx: Connection, job_id: str, state: State, *, reason: str, now_ms: int) -> PrintJobView:

@@ -46,7 +46,7 @@ def put_products(tx: Connection, replica: Replica, entries: Sequence[Entry], *, 
         changed = _put_product(tx, replica, product)
         changed |= _put_price(tx, replica, product.sku, entry.price)
         if is_new and entry.stock:
-            opening = Movement(movement_id=f"opening:{product.sku}", sku=product.sku, qty=entry.stock, reason="opening")
+            opening = Movement(movement_id=f"opening~{product.sku}", sku=product.sku, qty=entry.stock, reason="opening")
             move(tx, replica, opening, location=location, now_ms=now_ms)
         created += is_new
         updated += changed and not is_new
@@ -141,6 +141,12 @@ def item_by_gtin(read: Connection, gtin: str, *, location: str) -> Item | None:
         {"gtin": gtin, "location": location},
     ).fetchone()
     return _item(row) if row else None
+
+
+def name_of(read: Connection, sku: str) -> Name | None:
+    """Return a product's name, also of one that is gone."""
+    row = read.execute("SELECT name_zh_hant, name_en FROM product WHERE sku = ?", (sku,)).fetchone()
+    return Name(*row) if row else None
 
 
 def sku_of_gtin(read: Connection, gtin: str) -> str | None:

@@ -42,9 +42,21 @@ def receipt(shop: Shop, fact: SaleFact, names: Names, *, receipt_code: str, mark
     return Document(tuple(elements))
 
 
+def marked(document: Document, mark: Mark) -> Document:
+    """Return a document as it is printed again: the mark stands on top, and no drawer opens."""
+    if not mark:
+        return document
+    content = tuple(element for element in document.elements if not isinstance(element, DrawerPulse))
+    return Document((_mark(mark), *content))
+
+
+def _mark(mark: Mark) -> Text:
+    return Text(_MARKS[mark], bold=True, align="center")
+
+
 def _header(shop: Shop, fact: SaleFact, mark: Mark) -> list[Element]:
     sold_at = (fact.sale.sold_at or fact.committed_at).astimezone(shop.zone)
-    elements: list[Element] = [Text(_MARKS[mark], bold=True, align="center")] if mark else []
+    elements: list[Element] = [_mark(mark)] if mark else []
     elements += [
         Text(shop.name.zh_hant, bold=True, width=2, height=2, align="center"),
         Text(shop.name.en, align="center"),

@@ -228,6 +228,7 @@ def receipt_code(local_id: int, seq: int) -> str:
 
 def _read_receipt_code(text: str) -> tuple[int, int]:
     is_code = len(text) == 13 and text.isascii() and text.isdecimal() and text.startswith(RECEIPT_PREFIX)
+    is_code = is_code and text[-1] == str(check_digit(text[:-1]))
     return (int(text[2:4]), int(text[4:12])) if is_code else (-1, -1)
 
 

@@ -3,7 +3,10 @@
 import re
 import unicodedata
 
-_RUN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+|[^\W_]+")
+_HAN = r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
+_NOT_WORDS = "\u19b0-\u19c9\u1cf2\u1cf3"  # letters to Python, separators to the older tables of FTS5's unicode61
+_RUN = re.compile(rf"{_HAN}|[^\W_{_NOT_WORDS}]+")
+_SPLIT = re.compile(f"({_HAN})")
 _QUERY_WORDS_MAX = 16
 
 
@@ -35,9 +38,9 @@ def match_expression(query: str) -> str:
 def _runs(text: str) -> list[str]:
     runs: list[str] = []
     for run in _RUN.findall(unicodedata.normalize("NFKC", text).casefold()):
-        runs += [part for part in re.split(r"([\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+)", run) if part]
+        runs += [part for part in _SPLIT.split(run) if part]
     return runs
 
 
 def _is_ideographic(run: str) -> bool:
-    return ord(run[0]) >= 0x3400 and unicodedata.category(run[0]) == "Lo"
+    return _SPLIT.match(run) is not None

@@ -1,0 +1,91 @@
+"""Every code that the hub can answer with has its title and remedy in both languages."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import tomllib
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import hub
+from hub.api import problems
+from hub.errors import ConfigError, HubError, StartError
+
+FOLDER = Path(inspect.getfile(hub)).parent
+SYNC_RULES = FOLDER.parent / "sync" / "retail" / "sales.py"
+NEVER_ANSWERED = {ConfigError.__name__, StartError.__name__}  # these end the start, and carry no code of their own
+
+
+def error_names() -> set[str]:
+    """Return the names of all errors of the hub, wherever they are declared."""
+    for module in pkgutil.walk_packages(hub.__path__, "hub."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found, todo = set(), [HubError]
+    while todo:
+        found.add((kind := todo.pop()).__name__)
+        todo += kind.__subclasses__()
+    return found - NEVER_ANSWERED
+
+
+def codes_in(path: Path, names: set[str]) -> Iterator[tuple[str, str]]:
+    """Yield (code, place) of each error or problem that a file makes with a literal code."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        place = 1 if name == "problem" else 0 if name in names else None
+        if place is None or len(node.args) <= place:
+            continue
+        code = node.args[place]
+        if isinstance(code, ast.Constant) and isinstance(code.value, str):
+            yield code.value, f"{path.name}:{node.lineno}"
+
+
+def used_codes() -> dict[str, str]:
+    names = error_names()
+    files = [(path, names) for path in FOLDER.rglob("*.py")] + [(SYNC_RULES, {"RuleError"})]
+    return {code: place for path, known in files for code, place in codes_in(path, known)}
+
+
+def edge_codes() -> set[str]:
+    """The codes that the API edge gives to HTTP errors of aiohttp."""
+    return {"not_found", "method_not_allowed", "too_large", "internal"}
+
+
+def test_every_code_has_texts_in_both_languages() -> None:
+    used = used_codes()
+    assert len(used) > 30, "the search finds the codes"
+
+    for language in problems.LANGUAGES:
+        missing = {code: place for code, place in used.items() if code not in problems.texts(language)}
+        assert missing == {}, language
+
+
+def test_both_languages_say_the_same_things() -> None:
+    en, zh = (problems.texts(language) for language in problems.LANGUAGES)
+
+    assert set(en) == set(zh)
+    for texts in (en, zh):
+        for code, text in texts.items():
+            assert set(text) == {"title", "remedy"} and all(value.strip() for value in text.values()), code
+
+
+def test_the_chinese_texts_are_chinese() -> None:
+    for code, text in problems.texts("zh-Hant").items():
+        assert any("\u4e00" <= char <= "\u9fff" for char in text["title"]), code
+        assert any("\u4e00" <= char <= "\u9fff" for char in text["remedy"]), code
+
+
+def test_no_text_is_left_behind_by_a_code_that_is_gone() -> None:
+    assert set(problems.texts("en")) - set(used_codes()) - edge_codes() == set()
+
+
+def test_each_file_of_texts_is_for_one_language() -> None:
+    files = [file.name for file in resources.files("hub.texts").iterdir() if file.name.endswith(".toml")]
+
+    assert sorted(files) == sorted(f"{language}.toml" for language in problems.LANGUAGES)
+    for file in files:
+        tomllib.loads(resources.files("hub.texts").joinpath(file).read_text(encoding="utf-8"))

@@ -1,0 +1,378 @@
+"""What the tests of the hub share: a small catalogue, a store on a real file, a hub in this process, tills on real HTTP.
+
+The hub in this process is wired by hub.app with the test's clock and, where asked for, another claim grace. Every answer that
+a till of these tests gets is held against the OpenAPI document (fixture `contract`).
+"""
+
+import asyncio
+import io
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import aiohttp
+import jsonschema
+import pytest
+
+from devices.testing.printer import SimulatedPrinter
+from hub import app
+from hub.api.openapi import openapi
+from hub.api.server import routes, serve
+from hub.claims import Claims
+from hub.client import HubClient, new_id
+from hub.config import Config, parse_config
+from hub.db import Database, open_database
+from hub.runtime import Runtime
+from hub.store import products, sales
+from hub.store.identity import identify
+from hub.store.model import Entry, Shop
+from hub.store.sales import Recorded
+from hub.store.tills import Scope
+from sync.model import Replica
+from sync.retail.catalogue import Name, Price, Product
+from sync.retail.sales import Sale, SaleLine, Tender
+
+STARTED_MS = 1_790_000_000_000  # 2026-09-21T14:13:20Z
+WAIT_S = 20.0  # whatever a test waits for has happened long before, or never does
+QUICK_PRINTER = {
+    "poll_s": 0.05,
+    "connect_timeout_s": 1.0,
+    "answer_timeout_s": 0.5,
+    "send_timeout_s": 1.0,
+    "confirm_timeout_s": 0.5,
+}
+"""Time-outs of a printer driver in tests: loopback answers in a millisecond."""
+
+CATALOGUE = (
+    Entry(
+        Product(
+            sku="TEA-01",
+            gtins=["04890000000010"],
+            name=Name(zh_hant="凍頂烏龍茶", en="Dong Ding oolong tea"),
+            attributes={"size": "150 g"},
+        ),
+        Price(1090, "HKD"),
+        20,
+    ),
+    Entry(
+        Product(sku="SHIRT-M", style="SHIRT", name=Name(zh_hant="純棉T恤", en="Cotton shirt")), Price(12_900, "HKD"), 5
+    ),
+    Entry(Product(sku="PLUM", name=Name(zh_hant="話梅", en="Dried plum"), unit="g"), Price(2500, "HKD", 600), 5000),
+    Entry(
+        Product(sku="HAM", gtins=["02112345000008"], name=Name(en="Cooked ham"), unit="g"), Price(999, "HKD", 100), 4000
+    ),
+    Entry(Product(sku="BAG", name=Name(zh_hant="膠袋", en="Bag"), stocked=False), Price(100, "HKD")),
+    Entry(Product(sku="A/B 50%", name=Name(en="Odd code")), Price(300, "HKD"), 1),
+)
+"""Pieces, weighed goods (per 600 g and per 100 g), a fee without stock, a SKU that a URL must quote."""
+
+
+@dataclass
+class Clock:
+    """The hub's clock; it moves when a test says so."""
+
+    now_ms: int = STARTED_MS
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+@dataclass
+class Store:
+    """The catalogue in a real file, written to as the hub does, without HTTP."""
+
+    db: Database
+    replica: Replica
+    shop: Shop
+    path: Path
+
+    async def put(self, *entries: Entry) -> products.Put:
+        location = self.shop.location
+        return await self.db.write(
+            lambda tx: products.put_products(tx, self.replica, entries, location=location, now_ms=STARTED_MS)
+        )
+
+    async def sell(self, sale: Sale, *, printer_id: str | None = None, now_ms: int = STARTED_MS) -> Recorded:
+        job = sales.sale_job(self.replica, self.shop, sale, printer_id=printer_id, now_ms=now_ms)
+        return await self.db.write(job)
+
+
+@dataclass
+class Answer:
+    """What came back by HTTP."""
+
+    status: int
+    headers: "aiohttp.typedefs.CIMultiDictProxy[str]"
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Contract:
+    """The OpenAPI document as a judge of real answers."""
+
+    def __init__(self) -> None:
+        self.document = json.loads(json.dumps(openapi(routes(), version=version("store-hub"))))
+        self._paths = [
+            (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), operations)
+            for path, operations in sorted(self.document["paths"].items(), key=lambda item: item[0].count("{"))
+        ]
+        self._validators: dict[str, jsonschema.Draft202012Validator] = {}
+
+    def check(self, method: str, path: str, answer: Answer) -> None:
+        """Assert that the document knows this route, this status and this body."""
+        operation = next((ops.get(method.lower()) for known, ops in self._paths if known.fullmatch(path)), None)
+        if operation is None:
+            return
+        responses = operation["responses"]
+        assert str(answer.status) in responses, (
+            f"{method} {path}: {answer.status} is not in the document: {answer.body!r}"
+        )
+        (content_type, described), *_ = responses[str(answer.status)]["content"].items()
+        assert answer.headers["Content-Type"].split(";")[0] == content_type
+        self._validator(described["schema"]).validate(answer.json)
+
+    def _validator(self, schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
+        whole = {**schema, "components": self.document["components"]}
+        return self._validators.setdefault(json.dumps(schema), jsonschema.Draft202012Validator(whole))
+
+
+@dataclass
+class Till:
+    """A paired client on raw HTTP: it sees statuses, headers and bytes."""
+
+    hub: "LocalHub"
+    session: aiohttp.ClientSession
+    token: str
+    till_id: str
+
+    async def request(self, method: str, path: str, body: Any = None, *, params: Any = None, **headers: str) -> Answer:
+        """Send a body (bytes as they are, anything else as JSON) and return the answer, checked by the contract."""
+        raw = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        raw = None if raw is None else io.BytesIO(raw)
+        sent = ({"Authorization": f"Bearer {self.token}"} if self.token else {}) | headers
+        async with self.session.request(method, path, data=raw, params=params, headers=sent) as response:
+            answer = Answer(response.status, response.headers, await response.read())
+        self.hub.contract.check(method, path.partition("?")[0], answer)
+        return answer
+
+    async def get(self, path: str, **params: str) -> Answer:
+        return await self.request("GET", path, params=params or None)
+
+    async def post(self, path: str, body: Any = None) -> Answer:
+        return await self.request("POST", path, body)
+
+    def events(self, after: str | None = None) -> Any:
+        """Open the event socket: `async with till.events() as ws`."""
+        protocols = ("storehub.v1", f"storehub.bearer.{self.token}")
+        return self.session.ws_connect("/v1/events", params={"after": after} if after else None, protocols=protocols)
+
+    def sale(self, *lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
+        """Return a sale of one tea, or of these lines, paid in cash; `fields` replace or add."""
+        lines = lines or ({"sku": "TEA-01", "qty": 1, "unit_price": 1090},)
+        numbered = [{"line": n, **line} for n, line in enumerate(lines, 1)]
+        total = fields.pop("total", None)
+        if total is None:
+            total = sum(line["qty"] * line["unit_price"] - line.get("discount", 0) for line in numbered)
+        whole = {
+            "sale_id": new_id(),
+            "till_id": self.till_id,
+            "currency": "HKD",
+            "lines": numbered,
+            "tenders": [{"type": "cash", "amount": total}],
+            "total": total,
+        }
+        return whole | fields
+
+
+@dataclass
+class LocalHub:
+    """A hub in this process, on real sockets."""
+
+    config: Config
+    clock: Clock
+    contract: Contract
+    runtime: Runtime = field(init=False)
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def make_code(self, scope: Scope = "till") -> str:
+        async with HubClient("http://hub", unix_socket=self.config.control_socket) as client:
+            return await client.make_code(scope)
+
+    async def run(self, started: "asyncio.Future[None]", stop: asyncio.Event, grace_s: float | None) -> None:
+        """Be the hub's main until `stop`: hub.app's own wiring with the test's clock."""
+        async with open_database(self.config.database) as db:
+            self.runtime = hub = await app._open_store(self.config, db)
+            hub.now_ms = self.clock
+            if grace_s is not None:
+                hub.claims = Claims(hub.bus.has_subscriber, grace_s=grace_s)
+            supervisor = app._wire_devices(hub)
+            await db.write(
+                lambda tx: products.put_products(
+                    tx, hub.replica, CATALOGUE, location=hub.shop.location, now_ms=STARTED_MS
+                )
+            )
+            async with serve(hub) as self.port, asyncio.TaskGroup() as group:
+                devices = group.create_task(supervisor.run(), name="devices")
+                started.set_result(None)
+                await stop.wait()
+                devices.cancel()
+
+
+StartHub = Callable[..., Awaitable[LocalHub]]
+
+
+@pytest.fixture(scope="session")
+def contract() -> Contract:
+    """The document that all answers are held against."""
+    return Contract()
+
+
+@pytest.fixture
+def catalogue() -> tuple[Entry, ...]:
+    """The products that store and hub begin with."""
+    return CATALOGUE
+
+
+@pytest.fixture
+def shop() -> Shop:
+    """A shop in Hong Kong that closes its day at 4 a.m."""
+    name = Name(zh_hant="示範店", en="Demo shop")
+    return Shop("hk01", name, ZoneInfo("Asia/Hong_Kong"), "HKD", cut_over_hour=4, footer=("多謝惠顧 Thank you",))
+
+
+@pytest.fixture
+async def store(tmp_path: Path, shop: Shop) -> AsyncIterator[Store]:
+    """The catalogue in a real file."""
+    path = tmp_path / "hub.db"
+    async with open_database(path) as db:
+        replica = await db.write(lambda tx: identify(tx, "hk01", incarnation="0123456789abcdef", now_ms=STARTED_MS))
+        store = Store(db, replica, shop, path)
+        await store.put(*CATALOGUE)
+        yield store
+
+
+@pytest.fixture
+def sale() -> Callable[..., Sale]:
+    """Return a sale of `qty` teas; keywords replace its fields."""
+
+    def make(qty: int = 1, **fields: Any) -> Sale:
+        total = qty * 1090
+        values: dict[str, Any] = {
+            "sale_id": new_id(),
+            "till_id": "t1",
+            "currency": "HKD",
+            "lines": (SaleLine(1, "TEA-01", qty, 1090),),
+            "tenders": (Tender("cash", total),),
+            "total": total,
+        }
+        return Sale(**(values | fields))
+
+    return make
+
+
+@pytest.fixture
+async def start_hub(tmp_path: Path, contract: Contract) -> AsyncIterator[StartHub]:
+    """Start a hub in this process: `await start_hub(devices={...}, receipt_printer=..., grace_s=...)`."""
+    running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
+
+    async def start(
+        *, devices: dict[str, Any] | None = None, receipt_printer: str | None = None, grace_s: float | None = None
+    ) -> LocalHub:
+        raw = {
+            "store": {
+                "id": "hk01",
+                "name_zh_hant": "示範店",
+                "name_en": "Demo",
+                "currency": "HKD",
+                "zone": "Asia/Hong_Kong",
+            },
+            "api": {"port": 0},
+            "receipt": {"printer": receipt_printer} if receipt_printer else {},
+            "devices": devices or {},
+        }
+        hub = LocalHub(parse_config(raw, base=tmp_path), Clock(), contract)
+        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        stop = asyncio.Event()
+        task = asyncio.create_task(hub.run(started, stop, grace_s), name="hub")
+        running.append((stop, task))
+        async with asyncio.timeout(WAIT_S):
+            await asyncio.wait({started, task}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+        return hub
+
+    yield start
+    for stop, task in running:
+        stop.set()
+        async with asyncio.timeout(WAIT_S):
+            await task
+
+
+@pytest.fixture
+async def pair_till() -> AsyncIterator[Callable[..., Awaitable[Till]]]:
+    """Pair a till with a hub: `await pair_till(hub, scope=...)`; scope None is a client without a token."""
+    sessions: list[aiohttp.ClientSession] = []
+
+    async def pair(hub: LocalHub, scope: Scope | None = "till") -> Till:
+        session = aiohttp.ClientSession(hub.url, timeout=aiohttp.ClientTimeout(total=WAIT_S))
+        sessions.append(session)
+        till = Till(hub, session, "", "")
+        if scope is not None:
+            answer = await till.post("/v1/pair", {"code": await hub.make_code(scope), "name": "Counter"})
+            assert answer.status == 201, answer.body
+            till.token, till.till_id = answer.json["token"], answer.json["till_id"]
+        return till
+
+    yield pair
+    for session in sessions:
+        await session.close()
+
+
+@pytest.fixture
+async def hub(start_hub: StartHub) -> LocalHub:
+    """A hub without devices."""
+    return await start_hub()
+
+
+@pytest.fixture
+async def till(hub: LocalHub, pair_till: Callable[..., Awaitable[Till]]) -> Till:
+    """A till of `hub`."""
+    return await pair_till(hub)
+
+
+@pytest.fixture
+def until() -> Callable[..., Awaitable[Any]]:
+    """Ask again until it holds: `await until(lambda: till.get(path), lambda answer: ...)`; each question is a real one."""
+
+    async def ask_until(ask: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool]) -> Any:
+        async with asyncio.timeout(WAIT_S):
+            while not holds(answer := await ask()):
+                pass
+        return answer
+
+    return ask_until
+
+
+@pytest.fixture
+async def printer() -> AsyncIterator[SimulatedPrinter]:
+    """A network receipt printer on loopback."""
+    async with SimulatedPrinter() as printer:
+        yield printer
+
+
+@pytest.fixture
+def printer_section(printer: SimulatedPrinter) -> dict[str, Any]:
+    """The configuration of a device that is `printer`, with time-outs for loopback."""
+    return {"kind": "escpos_printer", "address": printer.address, **QUICK_PRINTER}

@@ -1,0 +1,286 @@
+"""The writer of hub.db on a real file: group commit, neighbours, cancelled callers, bounds, failing commits, readers."""
+
+import asyncio
+import sqlite3
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from hub import db as hub_db
+from hub.db import WRITER_JOBS_MAX, Database, connect_reader, open_database
+from hub.errors import BusyError, OutcomeUnknownError, RefusedError
+
+Tx = sqlite3.Connection
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    """A database with a table of the test's own."""
+    async with open_database(tmp_path / "hub.db") as db:
+        await db.write(lambda tx: tx.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT) STRICT"))
+        yield db
+
+
+def note(text: str, *, note_id: int | None = None) -> "hub_db.Callable[[Tx], int]":
+    """Return a job that writes a note and returns its id."""
+    return lambda tx: tx.execute("INSERT INTO note (id, text) VALUES (?, ?) RETURNING id", (note_id, text)).fetchone()[
+        0
+    ]
+
+
+def notes(db: Database) -> list[str]:
+    return [text for (text,) in db.read.execute("SELECT text FROM note ORDER BY id")]
+
+
+async def test_jobs_that_wait_together_share_one_commit(db: Database) -> None:
+    commits, jobs = db.commits, db.jobs
+
+    ids = await asyncio.gather(*(db.write(note(str(n))) for n in range(50)))
+
+    assert ids == list(range(1, 51))
+    assert (db.commits - commits, db.jobs - jobs) == (1, 50)
+
+
+async def test_jobs_that_come_during_a_commit_share_the_next_one(db: Database) -> None:
+    commits = db.commits
+    late: list[asyncio.Task[int]] = []
+
+    async with asyncio.TaskGroup() as group:
+
+        def more(_: int) -> None:
+            late.extend(group.create_task(db.write(note(f"late {n}"))) for n in range(10))
+
+        await db.write(note("first"), then=more)
+
+    assert db.commits - commits == 2
+    assert notes(db) == ["first", *(f"late {n}" for n in range(10))]
+
+
+async def test_a_job_that_raises_is_undone_alone(db: Database) -> None:
+    def refused(tx: Tx) -> None:
+        tx.execute("INSERT INTO note (text) VALUES ('half')")
+        raise RefusedError("unknown_sku", "no")
+
+    commits = db.commits
+    results = await asyncio.gather(
+        db.write(note("before")), db.write(refused), db.write(note("after")), return_exceptions=True
+    )
+
+    assert (results[0], type(results[1]), results[2]) == (1, RefusedError, 2)
+    assert notes(db) == ["before", "after"]
+    assert db.commits - commits == 1
+
+
+async def test_a_job_with_wrong_sql_is_undone_alone(db: Database) -> None:
+    twice = note("twice", note_id=1)
+
+    results = await asyncio.gather(*(db.write(job) for job in (twice, twice, note("after"))), return_exceptions=True)
+
+    assert [type(result) for result in results] == [int, sqlite3.IntegrityError, int]
+    assert notes(db) == ["twice", "after"]
+
+
+async def test_a_cancelled_callers_job_still_commits_and_is_announced(db: Database) -> None:
+    told: list[int] = []
+    caller = asyncio.create_task(db.write(note("kept"), then=told.append))
+    loop = asyncio.get_running_loop()
+    loop.call_soon(caller.cancel)
+
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    await db.write(note("next"))
+
+    assert (notes(db), told) == (["kept", "next"], [1])
+
+
+async def test_callbacks_come_after_the_commit_in_its_order(db: Database, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    other = connect_reader(tmp_path / "hub.db")
+
+    def count(n: int) -> None:
+        seen.append((n, other.execute("SELECT count(*) FROM note").fetchone()[0]))
+
+    await asyncio.gather(*(db.write(note(str(n)), then=count) for n in range(5)))
+    other.close()
+
+    assert seen == [(n, 5) for n in range(1, 6)]
+
+
+async def test_callbacks_of_failed_jobs_are_not_called(db: Database) -> None:
+    told: list[object] = []
+
+    with pytest.raises(sqlite3.OperationalError):
+        await db.write(lambda tx: tx.execute("nonsense"), then=told.append)
+    with pytest.raises(OutcomeUnknownError):
+        await db.write(full_disk, then=told.append)
+
+    assert told == []
+
+
+async def test_more_jobs_than_the_bound_are_refused_and_the_others_done(db: Database) -> None:
+    answers = await asyncio.gather(
+        *(db.write(note(str(n))) for n in range(WRITER_JOBS_MAX + 10)), return_exceptions=True
+    )
+
+    refused = [answer for answer in answers if isinstance(answer, BusyError)]
+    assert (len(refused), len(notes(db))) == (10, WRITER_JOBS_MAX)
+    assert await db.write(note("again")) == WRITER_JOBS_MAX + 1
+
+
+def full_disk(tx: Tx) -> None:
+    """A job that finds no room: the file may not grow any more."""
+    tx.execute(f"PRAGMA max_page_count = {tx.execute('PRAGMA page_count').fetchone()[0]}")
+    tx.execute("INSERT INTO note (text) VALUES (?)", ("x" * 1_000_000,))
+
+
+async def test_a_full_disk_is_an_unknown_outcome_for_the_whole_group_and_may_be_repeated(db: Database) -> None:
+    groups: list[tuple[int, bool]] = []
+    db.on_group = lambda jobs, ok: groups.append((jobs, ok))
+
+    results = await asyncio.gather(db.write(note("a", note_id=7)), db.write(full_disk), return_exceptions=True)
+    was_ok = db.last_commit_ok
+    await db.write(lambda tx: tx.execute("PRAGMA max_page_count = 1000000").fetchone())
+    again = await db.write(note("a", note_id=7))
+
+    assert [type(result) for result in results] == [OutcomeUnknownError] * 2
+    assert (was_ok, db.last_commit_ok, again, notes(db)) == (False, True, 7, ["a"])
+    assert groups == [(2, False), (1, True), (1, True)]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte; only root can mount one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=False).returncode:
+        pytest.skip("no right to mount a small file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+async def test_a_disk_that_is_really_full_loses_nothing_that_was_answered(small_disk: Path) -> None:
+    answered: list[int] = []
+    async with open_database(small_disk / "hub.db") as db:
+        await db.write(lambda tx: tx.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT) STRICT"))
+        with pytest.raises(OutcomeUnknownError):
+            for _ in range(1000):
+                answered.append(await db.write(note("x" * 5000)))
+        kept = db.read.execute("SELECT count(*) FROM note").fetchone()[0]
+        with pytest.raises(OutcomeUnknownError):
+            await db.write(note("x" * 5000))
+        assert not db.last_commit_ok
+
+    assert len(answered) == kept > 10
+    reader = connect_reader(small_disk / "hub.db")
+    assert reader.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert reader.execute("SELECT count(*) FROM note").fetchone() == (kept,)
+    reader.close()
+
+
+async def test_a_lock_held_by_another_program_is_an_unknown_outcome_and_may_be_repeated(
+    db: Database, tmp_path: Path
+) -> None:
+    await db.write(lambda tx: tx.execute("SELECT 1").fetchone())
+    db._writer._conn.execute("PRAGMA busy_timeout = 0")
+    intruder = sqlite3.connect(tmp_path / "hub.db", isolation_level=None)
+    intruder.execute("BEGIN IMMEDIATE")
+
+    results = await asyncio.gather(db.write(note("a")), db.write(note("b")), return_exceptions=True)
+    intruder.execute("ROLLBACK")
+    intruder.close()
+
+    assert [type(result) for result in results] == [OutcomeUnknownError] * 2
+    assert await db.write(note("a")) == 1 and notes(db) == ["a"]
+
+
+async def test_draining_finishes_what_waits_and_refuses_what_comes(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "hub.db") as db:
+        await db.write(lambda tx: tx.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT) STRICT"))
+        waiting = [asyncio.ensure_future(db.write(note(str(n)))) for n in range(20)]
+        db_turn = asyncio.Event()
+        asyncio.get_running_loop().call_soon(db_turn.set)
+        await db_turn.wait()
+        db.drain()
+        with pytest.raises(BusyError):
+            await db.write(note("late"))
+
+    assert [await each for each in waiting] == list(range(1, 21))
+    with sqlite3.connect(tmp_path / "hub.db") as file:
+        assert file.execute("SELECT count(*) FROM note").fetchone() == (20,)
+    file.close()
+
+
+async def test_a_reader_sees_what_is_committed_and_nothing_else(db: Database) -> None:
+    seen: list[int] = []
+
+    def spy(tx: Tx) -> None:
+        tx.execute("INSERT INTO note (text) VALUES ('x')")
+        other = connect_reader(db._path)
+        seen.append(other.execute("SELECT count(*) FROM note").fetchone()[0])
+        other.close()
+
+    await db.write(spy)
+
+    assert (seen, notes(db)) == ([0], ["x"])
+
+
+@pytest.mark.parametrize("sql", ["INSERT INTO note (text) VALUES ('x')", "DELETE FROM note", "CREATE TABLE t (x)"])
+async def test_readers_cannot_write(db: Database, sql: str) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        db.read.execute(sql)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        await db.search(sql, {})
+
+
+async def test_a_search_that_takes_too_long_is_refused_and_the_next_one_works(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_db, "SEARCH_TIMEOUT_S", 0.1)
+    endless = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+
+    with pytest.raises(BusyError) as refused:
+        await db.search(endless, {})
+
+    assert refused.value.code == "search_too_slow"
+    assert await db.search("SELECT :x", {"x": 1}) == [(1,)]
+
+
+async def test_the_file_is_durable_by_its_settings(db: Database) -> None:
+    settings = await db.write(
+        lambda tx: [
+            tx.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    )
+
+    assert settings == ["wal", 2, 1]
+
+
+async def test_a_job_that_may_wait_rides_with_the_next_group(db: Database) -> None:
+    commits, told = db.commits, []
+    db.write_soon(note("may wait"), then=told.append)
+
+    await db.write(note("may not"))
+
+    assert (db.commits - commits, notes(db), told) == (1, ["may wait", "may not"], [1])
+
+
+async def test_a_job_that_may_wait_goes_alone_when_nobody_comes(db: Database) -> None:
+    done = asyncio.Event()
+    db.write_soon(note("may wait"), then=lambda _: done.set())
+
+    async with asyncio.timeout(10):
+        await done.wait()
+
+    assert notes(db) == ["may wait"]
+
+
+async def test_what_may_wait_is_done_before_the_file_is_closed(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "hub.db") as db:
+        await db.write(lambda tx: tx.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT) STRICT"))
+        db.write_soon(note("last"), then=lambda _: None)
+
+    reader = connect_reader(tmp_path / "hub.db")
+    assert reader.execute("SELECT text FROM note").fetchall() == [("last",)]
+    reader.close()

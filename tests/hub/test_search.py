@@ -1,0 +1,126 @@
+"""Text search in English and Chinese: every product is found by its words; no query is an error in SQLite."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.store.products import search_items
+from hub.store.search import index_words, match_expression
+
+LATIN = st.text("abcdefghijklmnopqrstuvwxyzABCÉéüñ0123456789", min_size=1, max_size=8)
+HAN = st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=2, max_size=8)
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+TOKENIZER = re.compile(r"CREATE VIRTUAL TABLE product_text (USING fts5 .*);")
+
+
+@contextmanager
+def table(*texts: str) -> Iterator[sqlite3.Connection]:
+    """An index as the schema declares it, with these texts as rows 0, 1, ..."""
+    from hub.migrate import migrations
+
+    declared = TOKENIZER.search("\n".join(sql for _, sql in migrations()))
+    assert declared is not None
+    connection = sqlite3.connect(":memory:")
+    connection.execute(f"CREATE VIRTUAL TABLE product_text {declared[1]}")
+    for row, text in enumerate(texts):
+        connection.execute("INSERT INTO product_text (rowid, words) VALUES (?, ?)", (row, index_words(text)))
+    yield connection
+    connection.close()
+
+
+def found(connection: sqlite3.Connection, query: str) -> list[int]:
+    expression = match_expression(query)
+    if not expression:
+        return []
+    rows = connection.execute("SELECT rowid FROM product_text WHERE product_text MATCH ? ORDER BY rowid", (expression,))
+    return [row for (row,) in rows]
+
+
+@given(words=st.lists(st.one_of(LATIN, HAN), min_size=1, max_size=6))
+def test_every_product_is_found_by_each_of_its_words_and_their_beginnings(words: list[str]) -> None:
+    with table("other 其他", " ".join(words)) as connection:
+        for word in words:
+            assert 1 in found(connection, word)
+            assert 1 in found(connection, word[: (len(word) + 1) // 2])
+        assert 1 in found(connection, " ".join(words[:4]))
+
+
+@given(name=HAN)
+def test_every_product_is_found_by_each_two_signs_of_its_chinese_name(name: str) -> None:
+    with table(f"品牌 {name} 500g") as connection:
+        for at in range(len(name) - 1):
+            assert found(connection, name[at : at + 2]) == [0]
+
+
+@given(name=HAN, word=LATIN)
+def test_chinese_and_latin_without_a_space_between_are_found_apart(name: str, word: str) -> None:
+    with table(name + word + name) as connection:
+        assert found(connection, word) == found(connection, name) == found(connection, word + name) == [0]
+
+
+@given(query=ANY_TEXT, text=ANY_TEXT)
+def test_no_query_is_an_error_in_sqlite(query: str, text: str) -> None:
+    with table(text) as connection:
+        found(connection, query)
+
+
+@given(text=ANY_TEXT)
+def test_a_text_is_found_by_itself_as_far_as_it_has_words(text: str) -> None:
+    with table(text) as connection:
+        assert found(connection, text) in ([0], [])
+
+
+def test_no_letter_of_unicode_is_an_error_in_sqlite_at_any_place() -> None:
+    """FTS5's tokenizer splits at signs that Python calls letters (its tables are older): two words are a phrase, an error."""
+    letters = [char for code in range(0x110000) if (char := chr(code)).isalnum()]
+    with table("a") as connection:
+        for char in letters:
+            for query in (char, f"a{char}b", f"{char}a{char}b", f"一{char}二{char}"):
+                found(connection, query)
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "is_found"),
+    [
+        ("Café crème", "CAFE", True),
+        ("ＣＯＬＡ", "cola", True),
+        ("可口可樂 330ml", "可樂 330", True),
+        ("可口可樂", "樂可", False),
+        ("純棉T恤", "T恤", True),
+        ("純棉T恤", "棉t", True),
+        ("Straße", "strasse", True),
+        ("green tea", "green milk", False),
+        ("green tea", "tea green", True),
+        ("green tea", "reen", False),
+        ("한국어abc", "abc", False),
+        ("한국어", "한국", True),
+        ("䷀一二", "一二", True),
+        ("tea", "NOT tea", False),
+        ("tea", "tea*", True),
+        ("tea", '"tea" OR "x"', False),
+        ("a:b", "a:b", True),
+    ],
+)
+def test_what_is_found(text: str, query: str, is_found: bool) -> None:
+    with table(text) as connection:
+        assert (found(connection, query) == [0]) == is_found
+
+
+def test_a_very_long_query_is_cut_to_its_first_words() -> None:
+    with table("tea") as connection:
+        assert found(connection, "tea " * 5000) == [0]
+
+
+@pytest.mark.parametrize(
+    ("query", "skus"), [("烏龍 tea", ["TEA-01"]), ("shirt 純棉", ["SHIRT-M"]), ("", []), ("٠", [])]
+)
+async def test_the_store_searches_the_same_way(store: Any, query: str, skus: list[str]) -> None:
+    items = await search_items(store.db, query, location="shop", after="", limit=10)
+
+    assert [item.sku for item in items] == skus
