@@ -17,7 +17,7 @@ from devices.supervisor import Outside, Supervisor
 from hub import failpoints
 from hub.api.server import serve
 from hub.bus import Bus
-from hub.claims import Claims
+from hub.claims import CLAIM_GRACE_S, Claims
 from hub.config import Config
 from hub.db import Database, open_database
 from hub.errors import one_error
@@ -44,8 +44,8 @@ async def _main(config: Config, on_ready: Ready) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with open_database(config.database, synchronous=config.synchronous) as db:
-        hub = await _open_store(config, db)
-        supervisor = _wire_devices(hub)
+        hub = await open_hub(config, db, now_ms=_now_ms)
+        supervisor = wire_devices(hub)
         async with serve(hub) as port, asyncio.TaskGroup() as group:
             devices = group.create_task(supervisor.run(), name="devices")
             log.info("hub ready", extra={"rep": hub.replica.rep, "host": config.host, "port": port})
@@ -55,13 +55,16 @@ async def _main(config: Config, on_ready: Ready) -> None:
     log.info("hub stopped")
 
 
-async def _open_store(config: Config, db: Database) -> Runtime:
+async def open_hub(
+    config: Config, db: Database, *, now_ms: Callable[[], int], claim_grace_s: float = CLAIM_GRACE_S
+) -> Runtime:
+    """Return a hub on an open database: identified, its interrupted prints settled."""
     if config.synchronous != "full":
         log.warning("synchronous is off: a power cut loses sales; this is for measurements only")
-    store_id, incarnation, now_ms = config.shop.store_id, secrets.token_hex(8), _now_ms()
-    replica = await db.write(lambda tx: identify(tx, store_id, incarnation=incarnation, now_ms=now_ms))
+    store_id, incarnation, begun_ms = config.shop.store_id, secrets.token_hex(8), now_ms()
+    replica = await db.write(lambda tx: identify(tx, store_id, incarnation=incarnation, now_ms=begun_ms))
     failpoints.hit("recovery.identified")
-    interrupted = await db.write(lambda tx: printing.settle_interrupted(tx, now_ms=now_ms))
+    interrupted = await db.write(lambda tx: printing.settle_interrupted(tx, now_ms=begun_ms))
     failpoints.hit("recovery.prints_settled")
     if interrupted:
         log.warning("prints were interrupted; look at the paper, then retry or reprint", extra={"jobs": interrupted})
@@ -72,17 +75,18 @@ async def _open_store(config: Config, db: Database) -> Runtime:
         config=config,
         db=db,
         bus=bus,
-        claims=Claims(bus.has_subscriber),
+        claims=Claims(bus.has_subscriber, grace_s=claim_grace_s),
         replica=replica,
         metrics=metrics,
-        now_ms=_now_ms,
+        now_ms=now_ms,
         new_secret=secrets.token_urlsafe,
         tokens=tills.all_tokens(db.read),
         variable_measures=_variable_measures(config),
     )
 
 
-def _wire_devices(hub: Runtime) -> Supervisor:
+def wire_devices(hub: Runtime) -> Supervisor:
+    """Return the supervisor of the configured devices, their events, status and print jobs tied to the hub."""
     for spec in hub.config.devices:
         if spec.driver.category == "POSPrinter":
             hub.spoolers[spec.device_id] = Spooler(

@@ -43,8 +43,8 @@ class Subscriber:
     dropped: asyncio.Event = field(default_factory=asyncio.Event)
 
     def may_see(self, event: Event) -> bool:
-        """Everybody sees unaddressed events; a scan is seen by its till, an unclaimed one by the console."""
-        return event.audience is None or event.audience == (CONSOLE if self.is_console else self.till_id)
+        """Everybody sees unaddressed events; a scan is for the till that claims the scanner, and the console watches all."""
+        return self.is_console or event.audience is None or event.audience == self.till_id
 
 
 class Bus:

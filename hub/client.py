@@ -100,6 +100,11 @@ class HubClient:
         """Write a batch of products (control socket only)."""
         return await self._call("POST", "/control/products", Put, body=PutRequest(list(entries)))
 
+    @property
+    def _headers(self) -> dict[str, str]:
+        token = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        return {"Content-Type": "application/json", **token}
+
     @asynccontextmanager
     async def events(self, after: str | None = None) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
         """Open the event socket; iterate over its frames, `hello` first. Any: JSON."""
@@ -119,7 +124,7 @@ class HubClient:
             path,
             params=query,
             data=None if body is None else msgspec.json.encode(body),
-            headers={"Authorization": f"Bearer {self._token}"} if self._token else None,
+            headers=self._headers,
         ) as response:
             content = await response.read()
             if response.status >= 400:

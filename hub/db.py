@@ -32,6 +32,7 @@ WRITER_JOBS_MAX = 512  # waiting write jobs; when full a write is refused with 5
 SEARCH_TIMEOUT_S = 2.0  # a text search beyond this is interrupted: it must not hold a WAL snapshot open for long
 PAGE_BYTES = 1024  # card wear: a sale dirties a dozen small pages; see docs/architecture.md
 CACHE_KIB = 8192
+SOON_AGAIN_S = 1.0  # after a commit failed
 SOON_S = 0.05  # a job that may wait rides with the next group, or goes alone after this
 CHECKPOINT_PAGES = 4000
 _DISK_ERRORS = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}  # primary codes: the low byte of an extended one
@@ -126,17 +127,19 @@ class Database:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting or self._soon:
-                group = [*self._soon, *self._waiting]
-                self._soon.clear()
+                soon, waiting = self._soon, list(self._waiting)
+                self._soon = []
                 self._waiting.clear()
-                await self._commit(group)
+                if not await self._commit(soon, waiting) and not self._waiting:
+                    break
 
     def drain(self) -> None:
         """Accept no more jobs; the writer ends when the waiting ones are done."""
         self._closing = True
         self._wake.set()
 
-    async def _commit(self, group: list[_Job[Any]]) -> None:
+    async def _commit(self, soon: list[_Job[Any]], waiting: list[_Job[Any]]) -> bool:
+        group = [*soon, *waiting]
         # aiosqlite has no public way to run a function in its thread; a hop for each statement would cost more than the sale
         run: Callable[..., Awaitable[list[_Outcome]]] = self._writer._execute
         try:
@@ -144,6 +147,8 @@ class Database:
         except sqlite3.Error as err:
             self.last_commit_ok = False
             log.error("commit failed", extra={"error": str(err), "jobs": len(group)})
+            self._put_off(soon)
+            group = waiting
             outcomes = [_Outcome(error=OutcomeUnknownError("outcome_unknown", str(err)))] * len(group)
         else:
             self.last_commit_ok = True
@@ -152,6 +157,15 @@ class Database:
         self.on_group(len(group), self.last_commit_ok)
         for job, outcome in zip(group, outcomes, strict=True):
             _settle(job, outcome)
+        return self.last_commit_ok
+
+    def _put_off(self, soon: list[_Job[Any]]) -> None:
+        """Nobody waits for these: they go with the next group, or alone after a while; at the end they are forgotten."""
+        if soon and self._closing:
+            log.error("writes were given up at the end", extra={"jobs": len(soon)})
+        elif soon:
+            self._soon = [*soon, *self._soon]
+            asyncio.get_running_loop().call_later(SOON_AGAIN_S, self._wake.set)
 
 
 @asynccontextmanager

@@ -60,13 +60,15 @@ class Runtime:
             raise NotFoundError("printer", f"no printer {printer_id!r}; printers: {known}") from None
 
     async def on_device_event(self, device_id: str, scan: Scan) -> None:
-        """Hand a scan to the till that claims the scanner, an unclaimed one to the console."""
+        """Hand a scan to the till that claims the scanner; the console watches, and is told whose it was."""
         data: dict[str, Any] = msgspec.to_builtins(scan)  # Any: JSON
         if scan.gtin is not None and (sku := products.sku_of_gtin(self.db.read, scan.gtin)) is not None:
             data["sku"] = sku
         self.metrics.scans.labels(device_id, scan.error or "ok").inc()
-        audience = self.claims.holder(device_id) or CONSOLE
-        self.bus.publish("scan", data, now_ms=self.now_ms(), device=device_id, audience=audience)
+        holder = self.claims.holder(device_id)
+        if holder is not None:
+            data["claimed_by"] = holder
+        self.bus.publish("scan", data, now_ms=self.now_ms(), device=device_id, audience=holder or CONSOLE)
 
     def on_device_status(self, state: DeviceState) -> None:
         """Tell everybody how a device is."""

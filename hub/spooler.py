@@ -96,8 +96,8 @@ class Spooler:
 
         A driver that asks has nothing in hand: what it had begun and not ended was cut off with the driver.
         """
-        if self._in_hand is not None and printing.job_view(self._db.read, self._in_hand).state == "printing":
-            await self.end(self._in_hand, "unknown", "interrupted")
+        if self._in_hand is not None:
+            await self._settle(self._in_hand)
         while True:
             self._poked.clear()
             if self._drawer is not None:
@@ -140,6 +140,14 @@ class Spooler:
         """Write with the next group that a job is on paper: a crash before that makes it `unknown`, never printed twice."""
         self._db.write_soon(self._change(job_id, "printed", ""), then=self._announce)
         self._in_hand = None
+
+    async def _settle(self, job_id: str) -> None:
+        """Behind whatever is still being written of it: a job that did begin is unknown, one whose begin failed is queued."""
+        now_ms = self._now_ms()
+        interrupted = await self._db.write(lambda tx: printing.interrupt(tx, job_id, now_ms=now_ms))
+        self._in_hand = None
+        if interrupted is not None:
+            self._announce(interrupted)
 
     def _change(self, job_id: str, state: State, reason: str) -> Callable[[Connection], PrintJobView]:
         now_ms = self._now_ms()

@@ -7,9 +7,11 @@ a till of these tests gets is held against the OpenAPI document (fixture `contra
 import asyncio
 import io
 import json
+import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from devices.testing.printer import SimulatedPrinter
 from hub import app
 from hub.api.openapi import openapi
 from hub.api.server import routes, serve
-from hub.claims import Claims
+from hub.claims import CLAIM_GRACE_S
 from hub.client import HubClient, new_id
 from hub.config import Config, parse_config
 from hub.db import Database, open_database
@@ -210,14 +212,11 @@ class LocalHub:
         async with HubClient("http://hub", unix_socket=self.config.control_socket) as client:
             return await client.make_code(scope)
 
-    async def run(self, started: "asyncio.Future[None]", stop: asyncio.Event, grace_s: float | None) -> None:
+    async def run(self, started: "asyncio.Future[None]", stop: asyncio.Event, grace_s: float) -> None:
         """Be the hub's main until `stop`: hub.app's own wiring with the test's clock."""
         async with open_database(self.config.database) as db:
-            self.runtime = hub = await app._open_store(self.config, db)
-            hub.now_ms = self.clock
-            if grace_s is not None:
-                hub.claims = Claims(hub.bus.has_subscriber, grace_s=grace_s)
-            supervisor = app._wire_devices(hub)
+            self.runtime = hub = await app.open_hub(self.config, db, now_ms=self.clock, claim_grace_s=grace_s)
+            supervisor = app.wire_devices(hub)
             await db.write(
                 lambda tx: products.put_products(
                     tx, hub.replica, CATALOGUE, location=hub.shop.location, now_ms=STARTED_MS
@@ -288,7 +287,7 @@ async def start_hub(tmp_path: Path, contract: Contract) -> AsyncIterator[StartHu
     running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
 
     async def start(
-        *, devices: dict[str, Any] | None = None, receipt_printer: str | None = None, grace_s: float | None = None
+        *, devices: dict[str, Any] | None = None, receipt_printer: str | None = None, grace_s: float = CLAIM_GRACE_S
     ) -> LocalHub:
         raw = {
             "store": {
@@ -376,3 +375,26 @@ async def printer() -> AsyncIterator[SimulatedPrinter]:
 def printer_section(printer: SimulatedPrinter) -> dict[str, Any]:
     """The configuration of a device that is `printer`, with time-outs for loopback."""
     return {"kind": "escpos_printer", "address": printer.address, **QUICK_PRINTER}
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Name the skips that tests/skips.txt does not allow."""
+    for nodeid, reason in _unlisted_skips(terminalreporter):
+        terminalreporter.write_line(f"not in tests/skips.txt: {nodeid}: {reason}", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skip that nobody has allowed is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and session.exitstatus == pytest.ExitCode.OK and _unlisted_skips(reporter):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _unlisted_skips(reporter: Any) -> list[tuple[str, str]]:
+    lines = (Path(__file__).parent / "skips.txt").read_text(encoding="utf-8").splitlines()
+    allowed = [line for line in lines if line and not line.startswith("#")]
+    skips = [
+        (report.nodeid, report.longrepr[2].removeprefix("Skipped: ")) for report in reporter.stats.get("skipped", [])
+    ]
+    return [(nodeid, reason) for nodeid, reason in skips if not any(fnmatch(reason, pattern) for pattern in allowed)]

@@ -67,7 +67,7 @@ def _operation(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _problems_of(route: Route) -> set[int]:
-    body = {400, 413, 422} if route.body else set()
+    body = {400, 413, 415, 422} if route.body else set()
     query = {400, 422} if route.query else set()
     return body | query | ({401, 403} if route.scopes else set())
 

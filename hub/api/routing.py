@@ -20,6 +20,8 @@ from hub.store.tills import Paired, Scope, secret_hash
 
 BODY_MAX = 1024 * 1024  # request body; a larger one is answered 413 without being read
 DEPTH_REFUSED = "nested too deeply"
+# what clients that name no type send (curl -d, urllib, aiohttp) is read as JSON as well
+JSON_TYPES = frozenset({"application/json", "application/octet-stream", "application/x-www-form-urlencoded"})
 SUBPROTOCOL_TOKEN = "storehub.bearer."  # noqa: S105 - the prefix, not a token
 SUBPROTOCOL = "storehub.v1"
 _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -83,6 +85,8 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
             return problem(401, "unauthorized")
         if route.scopes and client is not None and not may(client, route.scopes):
             return problem(403, "forbidden", f"needs {' or '.join(sorted(route.scopes))}, this token is {client.scope}")
+        if decoder and request.content_type not in JSON_TYPES:
+            return problem(415, "not_json", f"{request.content_type} is not JSON", pointer="")
         body = await read_body(request, decoder) if decoder else None
         query = read_query(request, route.query) if route.query else None
         reply = await route.handle(Call(hub, client or NOBODY, dict(request.match_info), body, query))

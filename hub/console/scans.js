@@ -1,4 +1,4 @@
-/** Live scans that no till has claimed. */
+/** Live scans of all scanners, and whose they were. */
 
 import { Rows, h } from "/console/dom.js";
 import { clock, money } from "/console/format.js";
@@ -37,5 +37,5 @@ function row(scan, item) {
     h("div.top", h("span.name", name), h("span.amount", measure || price)),
     h("div.sub", h("time", clock(scan.at)), h("span", scan.device ?? ""), h("span.code", scan.label || "—"),
       code && h("span.code", `GTIN ${code}`), scan.sku && h("span.code", scan.sku),
-      scan.replayed && h("span", t("replayed"))));
+      scan.claimed_by && h("span", t("claimedBy", scan.claimed_by)), scan.replayed && h("span", t("replayed"))));
 }

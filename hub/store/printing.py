@@ -124,6 +124,13 @@ def change_state(tx: Connection, job_id: str, state: State, *, reason: str, now_
     return job_view(tx, job_id)
 
 
+def interrupt(tx: Connection, job_id: str, *, now_ms: int) -> PrintJobView | None:
+    """A driver was cut off: a job that is `printing` becomes unknown; return it, None when it never began."""
+    if job_view(tx, job_id).state != "printing":
+        return None
+    return change_state(tx, job_id, "unknown", reason="interrupted", now_ms=now_ms)
+
+
 def settle_interrupted(tx: Connection, *, now_ms: int) -> int:
     """After a start: what was printing when the hub died may or may not be on paper. Return how many jobs that are."""
     return tx.execute(

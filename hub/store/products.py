@@ -46,7 +46,13 @@ def put_products(tx: Connection, replica: Replica, entries: Sequence[Entry], *, 
         changed = _put_product(tx, replica, product)
         changed |= _put_price(tx, replica, product.sku, entry.price)
         if is_new and entry.stock:
-            opening = Movement(movement_id=f"opening~{product.sku}", sku=product.sku, qty=entry.stock, reason="opening")
+            opening = Movement(
+                movement_id=f"opening~{product.sku}",  # no client can make this id: an Id has no tilde
+                sku=product.sku,
+                qty=entry.stock,
+                reason="adjust",
+                note="opening stock",
+            )
             move(tx, replica, opening, location=location, now_ms=now_ms)
         created += is_new
         updated += changed and not is_new

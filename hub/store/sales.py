@@ -81,10 +81,11 @@ def _record(
         raise RefusedError(err.code, str(err), pointer=err.pointer) from err
     stock = apply_effects(tx, effects)
     warnings += [Warned("stock_below_zero", detail=f"{sku}: {figure}") for sku, figure in stock.items() if figure < 0]
+    receipt_no = _receipt_no(tx, replica, sale, warnings)
     committed_at = utc(now_ms)
     fact = SaleFact(
         sale=sale,
-        receipt_no=_receipt_no(tx, replica, sale),
+        receipt_no=receipt_no,
         business_date=business_date(sale.sold_at or committed_at, shop.zone, cut_over_hour=shop.cut_over_hour),
         committed_at=committed_at,
         stock=tuple(effects),
@@ -174,26 +175,41 @@ def _known_products(tx: Connection, sale: Sale) -> dict[str, tuple[str, bool, in
     return {sku: (unit, bool(stocked), amount, per) for sku, unit, stocked, amount, per in rows}
 
 
-def _receipt_no(tx: Connection, replica: Replica, sale: Sale) -> str:
+def _receipt_no(tx: Connection, replica: Replica, sale: Sale, warnings: list[Warned]) -> str:
+    """Return the till's number, or the hub's next one; a sale that already happened is numbered anew where its own is taken."""
     if sale.receipt_no is None:
-        series = series_of(replica.incarnation)
-        n = tx.execute(
-            """
-            INSERT INTO receipt_series (till_id, series, last_n) VALUES (?, ?, 1)
-            ON CONFLICT (till_id, series) DO UPDATE SET last_n = last_n + 1
-            RETURNING last_n
-            """,
-            (sale.till_id, series),
-        ).fetchone()[0]
-        return f"{sale.till_id}-{series}-{n:06}"
-    holder = tx.execute("SELECT sale_id FROM sale WHERE receipt_no = ?", (sale.receipt_no,)).fetchone()
-    if holder is not None:
-        detail = f"receipt {sale.receipt_no} belongs to another sale"
-        raise ConflictError("receipt_no_taken", detail, pointer="/receipt_no", holder=holder[0])
-    if _HUB_NUMBER.fullmatch(sale.receipt_no):
-        detail = f"{sale.receipt_no} has the form of the hub's own numbers"
-        raise RefusedError("receipt_no_form", detail, pointer="/receipt_no")
+        return _next_number(tx, replica, sale.till_id)
+    try:
+        _check_number(tx, sale.receipt_no)
+    except (ConflictError, RefusedError) as err:
+        if not sale.offline:
+            raise
+        warnings.append(Warned(err.code, detail=err.detail))
+        return _next_number(tx, replica, sale.till_id)
     return sale.receipt_no
+
+
+def _next_number(tx: Connection, replica: Replica, till_id: str) -> str:
+    series = series_of(replica.incarnation)
+    n = tx.execute(
+        """
+        INSERT INTO receipt_series (till_id, series, last_n) VALUES (?, ?, 1)
+        ON CONFLICT (till_id, series) DO UPDATE SET last_n = last_n + 1
+        RETURNING last_n
+        """,
+        (till_id, series),
+    ).fetchone()[0]
+    return f"{till_id}-{series}-{n:06}"
+
+
+def _check_number(tx: Connection, receipt_no: str) -> None:
+    holder = tx.execute("SELECT sale_id FROM sale WHERE receipt_no = ?", (receipt_no,)).fetchone()
+    if holder is not None:
+        detail = f"receipt {receipt_no} belongs to another sale"
+        raise ConflictError("receipt_no_taken", detail, pointer="/receipt_no", holder=holder[0])
+    if _HUB_NUMBER.fullmatch(receipt_no):
+        detail = f"{receipt_no} has the form of the hub's own numbers"
+        raise RefusedError("receipt_no_form", detail, pointer="/receipt_no")
 
 
 def series_of(incarnation: str) -> str:
@@ -210,6 +226,8 @@ def find_sale(read: Connection, name: str) -> "SaleView | None":
         SELECT sale.body, sale.seq, replica.id, replica.store, replica.incarnation
         FROM sale JOIN replica ON replica.id = sale.replica
         WHERE sale.sale_id = :name OR sale.receipt_no = :name OR (sale.replica = :local_id AND sale.seq = :seq)
+        ORDER BY sale.sale_id = :name DESC, sale.receipt_no = :name DESC
+        LIMIT 1
         """,
         {"name": name, "local_id": local_id, "seq": seq},
     ).fetchone()

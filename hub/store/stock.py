@@ -16,7 +16,7 @@ from sync.model import Dot, Replica, Stream
 from sync.retail.sales import QTY_MAX, Id, ShortText, Sku, StockEffect
 from sync.store import append_fact
 
-Reason = Literal["opening", "receive", "adjust"]
+Reason = Literal["receive", "adjust"]
 
 
 class Movement(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

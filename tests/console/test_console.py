@@ -116,6 +116,7 @@ async def test_a_telephone_has_nothing_to_scroll_sideways(shop: Any, open_screen
     screen = await open_screen(390, 844, locale="zh-TW")
     page: Page = screen.page
     await page.goto(f"{shop.url}/#pair={await shop.code()}")
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     await shop.sell()
     await shop.scanner.write(b"https://example.com/a-very-long-address-that-nothing-breaks-anywhere-0123456789\r")
     await expect(page.locator("#prints li")).to_have_attribute("data-state", "printed")
