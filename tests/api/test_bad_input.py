@@ -235,3 +235,15 @@ async def test_a_wrong_movement_is_refused_with_its_pointer(
     answer = await till.post("/v1/stock/movements", movement | change)
 
     assert (answer.status, answer.json["pointer"]) == (status, pointer)
+
+
+@pytest.mark.parametrize("content_type", ["text/xml", "multipart/form-data", "image/png"])
+async def test_a_body_of_another_type_is_refused(till: Any, content_type: str) -> None:
+    answer = await till.request("POST", "/v1/sales", till.sale(), **{"Content-Type": content_type})
+
+    assert_problem(answer, 415, "not_json")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8"])
+async def test_json_is_read_whatever_stands_behind_its_type(till: Any, content_type: str) -> None:
+    assert (await till.request("POST", "/v1/sales", till.sale(), **{"Content-Type": content_type})).status == 201

@@ -87,7 +87,7 @@ async def test_repeated_and_refused_sales_tell_nothing(till: Any) -> None:
     assert event["data"]["sale_id"] == last["sale_id"]
 
 
-async def test_a_scan_goes_to_the_claiming_till_and_the_console_watches(
+async def test_a_scan_goes_to_its_till_and_the_console_watches(
     scanning_hub: Any, line: Any, pair_till: PairTill
 ) -> None:
     holder, other, manager = [await pair_till(scanning_hub, scope=s) for s in ("till", "till", "manager")]

@@ -231,6 +231,16 @@ async def test_a_tills_own_receipt_number_is_kept_and_never_given_twice(till: An
     assert (again.status, again.body) == (200, kept.body)
 
 
+async def test_a_sale_that_already_happened_is_numbered_anew_where_its_number_is_taken(till: Any) -> None:
+    await till.post("/v1/sales", till.sale(receipt_no="K7-000001"))
+
+    late = await till.post("/v1/sales", till.sale(receipt_no="K7-000001", offline=True))
+
+    assert late.status == 201
+    assert late.json["receipt_no"].startswith(f"{till.till_id}-")
+    assert [warning["code"] for warning in late.json["warnings"]] == ["receipt_no_taken"]
+
+
 async def test_a_till_that_hangs_up_before_the_answer_leaves_a_whole_sale(till: Any) -> None:
     sale = till.sale()
     body = json.dumps(sale).encode()
