@@ -34,6 +34,9 @@ class PrintJob(Protocol):
     async def begin(self) -> None:
         """Make durable that bytes may reach the paper from now on; call before the first byte is sent."""
 
+    async def put_back(self) -> None:
+        """No byte was sent and none will be now: the job is queued for another time, or another printer."""
+
     async def printed(self) -> None:
         """The printer has confirmed the whole document (or takes no confirmation and got all bytes)."""
 

@@ -47,6 +47,7 @@ class _Job(Generic[T]):
     run: Callable[[sqlite3.Connection], T]
     then: Callable[[T], None] | None
     answer: "asyncio.Future[T]"
+    otherwise: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +91,26 @@ class Database:
         """The read-only connection for point reads on the loop: they cost less than a hop to a thread."""
         return self._reader
 
-    async def write(self, job: Callable[[sqlite3.Connection], T], *, then: Callable[[T], None] | None = None) -> T:
+    async def write(
+        self,
+        job: Callable[[sqlite3.Connection], T],
+        *,
+        then: Callable[[T], None] | None = None,
+        otherwise: Callable[[], None] | None = None,
+    ) -> T:
         """Run `job` in a group transaction and return its result after the commit; a cancelled caller does not undo it.
+
+        One of `then` and `otherwise` is called, also when the caller is gone.
 
         Raise what the job raises, BusyError when WRITER_JOBS_MAX wait, OutcomeUnknownError when the commit fails.
         """
         if len(self._waiting) >= WRITER_JOBS_MAX or self._closing:
+            if otherwise is not None:
+                otherwise()
             raise BusyError("busy", f"{len(self._waiting)} writes are waiting")
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         answer.add_done_callback(_mark_retrieved)
-        self._waiting.append(_Job(job, then, answer))
+        self._waiting.append(_Job(job, then, answer, otherwise))
         self._wake.set()
         return await asyncio.shield(answer)
 
@@ -187,6 +198,8 @@ def _mark_retrieved(answer: "asyncio.Future[Any]") -> None:
 def _settle(job: _Job[Any], outcome: _Outcome) -> None:
     if outcome.error is None and job.then is not None:
         job.then(outcome.result)
+    if outcome.error is not None and job.otherwise is not None:
+        job.otherwise()
     if job.answer.cancelled():
         return
     if outcome.error is None:

@@ -1,5 +1,11 @@
 """From the print ledger to a printer: hands a driver its oldest queued job and writes down what became of it.
 
+    ledger         here                                next
+    queued         -                                   next_job -> the driver holds it; begin -> printing, in hand
+    -              promised: a printer that waits      hand_over -> printing already, handed; release -> as before
+    printing       handed, no byte sent                begin -> in hand; put_back -> queued
+    printing       in hand                             printed, unknown; a driver that was cut off -> unknown
+
 A drawer that is opened without a receipt goes the same way but is no ledger entry: it is now or never.
 """
 
@@ -32,6 +38,10 @@ class LedgerJob:
         """Make durable that bytes may reach the paper from now on."""
         await self._spooler.begin(self.job_id)
 
+    async def put_back(self) -> None:
+        """No byte was sent and none will be now."""
+        await self._spooler.put_back(self.job_id)
+
     async def printed(self) -> None:
         """The printer confirmed the document."""
         self._spooler.printed(self.job_id)
@@ -57,6 +67,10 @@ class DrawerJob:
 
     async def begin(self) -> None:
         """Nothing to make durable: a pulse is never repeated."""
+
+    async def put_back(self) -> None:
+        """A printer that is off line opens no drawer."""
+        self.done.set()
 
     async def printed(self) -> None:
         """The printer took the pulse."""
@@ -86,9 +100,34 @@ class Spooler:
         self._poked = asyncio.Event()
         self._drawer: DrawerJob | None = None
         self._in_hand: str | None = None
+        self._handed: str | None = None
+        self._is_waiting = False
+        self._is_promised = False
 
     def poke(self) -> None:
         """Say that the ledger may have a job for this printer."""
+        self._poked.set()
+
+    def reserve(self) -> bool:
+        """Promise a waiting printer to one sale that is being written; True obliges to hand_over or release."""
+        if not self._is_waiting or self._is_promised or self._handed is not None:
+            return False
+        self._is_promised = True
+        return True
+
+    def hand_over(self, job_id: str) -> None:
+        """The promised job is in the ledger, begun: give it to the printer, or queue it when nobody waits any more."""
+        self._is_promised = False
+        if self._is_waiting:
+            self._handed = job_id
+            self._announce(printing.job_view(self._db.read, job_id))
+        else:
+            self._db.write_soon(self._put_back(job_id), then=self._announce_and_poke)
+        self._poked.set()
+
+    def release(self) -> None:
+        """The promised job did not come."""
+        self._is_promised = False
         self._poked.set()
 
     async def next_job(self) -> PrintJob:
@@ -103,10 +142,14 @@ class Spooler:
             if self._drawer is not None:
                 job, self._drawer = self._drawer, None
                 return job
-            open_job = printing.next_job(self._db.read, self.printer_id)
+            open_job = self._open_job()
             if open_job is not None:
                 return LedgerJob(self, open_job.job_id, self._render(open_job))
-            await self._poked.wait()
+            self._is_waiting = True
+            try:
+                await self._poked.wait()
+            finally:
+                self._is_waiting = False
 
     async def open_drawer(self) -> None:
         """Kick the drawer now; raise BusyError when the printer does not take the pulse within DRAWER_TIMEOUT_S.
@@ -128,11 +171,20 @@ class Spooler:
 
     async def begin(self, job_id: str) -> None:
         """Make durable that a job's bytes may be at the printer."""
+        is_begun, self._handed = job_id == self._handed, None
         self._in_hand = job_id
-        await self._db.write(self._change(job_id, "printing", ""), then=self._announce)
+        if not is_begun:
+            await self._db.write(self._change(job_id, "printing", ""), then=self._announce)
+
+    async def put_back(self, job_id: str) -> None:
+        """Queue a job again that was handed over and not begun."""
+        if job_id == self._handed:
+            self._handed = None
+            await self._db.write(self._put_back(job_id), then=self._announce)
 
     async def end(self, job_id: str, state: State, reason: str) -> None:
         """Make durable how a job ended."""
+        self._handed = None if job_id == self._handed else self._handed
         await self._db.write(self._change(job_id, state, reason), then=self._announce)
         self._in_hand = None
 
@@ -140,6 +192,21 @@ class Spooler:
         """Write with the next group that a job is on paper: a crash before that makes it `unknown`, never printed twice."""
         self._db.write_soon(self._change(job_id, "printed", ""), then=self._announce)
         self._in_hand = None
+
+    def _put_back(self, job_id: str) -> Callable[[Connection], PrintJobView]:
+        now_ms = self._now_ms()
+        return lambda tx: printing.put_back(tx, job_id, now_ms=now_ms)
+
+    def _open_job(self) -> OpenJob | None:
+        if self._handed is not None:
+            return printing.open_job(self._db.read, self._handed)
+        if self._is_promised:
+            return None  # it comes first: it is older than whatever was queued since
+        return printing.next_job(self._db.read, self.printer_id)
+
+    def _announce_and_poke(self, job: PrintJobView) -> None:
+        self._announce(job)
+        self.poke()
 
     async def _settle(self, job_id: str) -> None:
         """Behind whatever is still being written of it: a job that did begin is unknown, one whose begin failed is queued."""

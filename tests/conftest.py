@@ -33,6 +33,7 @@ from hub.runtime import Runtime
 from hub.store import products, sales
 from hub.store.identity import identify
 from hub.store.model import Entry, Shop
+from hub.store.printing import PrintTo
 from hub.store.sales import Recorded
 from hub.store.tills import Scope
 from sync.model import Replica
@@ -99,8 +100,8 @@ class Store:
             lambda tx: products.put_products(tx, self.replica, entries, location=location, now_ms=STARTED_MS)
         )
 
-    async def sell(self, sale: Sale, *, printer_id: str | None = None, now_ms: int = STARTED_MS) -> Recorded:
-        job = sales.sale_job(self.replica, self.shop, sale, printer_id=printer_id, now_ms=now_ms)
+    async def sell(self, sale: Sale, *, print_to: PrintTo | None = None, now_ms: int = STARTED_MS) -> Recorded:
+        job = sales.sale_job(self.replica, self.shop, sale, print_to=print_to, now_ms=now_ms)
         return await self.db.write(job)
 
 

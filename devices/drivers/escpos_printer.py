@@ -120,7 +120,7 @@ class _Session:
             encoded = await self._encoded(job)
             if encoded is None:
                 continue
-            if await self._is_online():
+            if await self._is_online_for(job):
                 await self._print(job, encoded)
             else:
                 await self._until_ready()
@@ -129,6 +129,16 @@ class _Session:
         """Return when a document would come out; a job is not even looked at before, so that another printer may."""
         while not await self._can_print():
             await self._pause()
+
+    async def _is_online_for(self, job: PrintJob) -> bool:
+        """Ask whether the job would come out; if not, it goes back to where it came from."""
+        is_online = False
+        try:
+            is_online = await self._is_online()
+        finally:
+            if not is_online:
+                await job.put_back()
+        return is_online
 
     async def _is_online(self) -> bool:
         """Ask one question right before a job (DLE EOT 1, bit 3); not within FRESH_S of a document that came out."""

@@ -41,6 +41,10 @@ class RecordedJob:
         """Queued to printing."""
         self._move("printing", from_state="queued")
 
+    async def put_back(self) -> None:
+        """Still queued."""
+        assert self.state == "queued"
+
     async def printed(self) -> None:
         """Printing to printed."""
         self._move("printed", from_state="printing")

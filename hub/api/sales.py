@@ -7,8 +7,10 @@ from msgspec import Meta, Struct
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.spooler import Spooler
 from hub.store import sales
 from hub.store.model import SaleAnswer
+from hub.store.printing import PrintTo
 from hub.store.sales import Recorded, SaleView
 from sync.retail.sales import Id, Sale
 
@@ -46,21 +48,27 @@ async def post_sale(call: Call) -> Reply:
         detail = f"this token is {call.client.till_id}, the sale says {request.till_id}"
         raise RefusedError("not_your_till", detail, pointer="/till_id")
     sale = Sale(**{name: getattr(request, name) for name in Sale.__struct_fields__})
-    printer_id = _printer(call, request.print)
-    job = sales.sale_job(hub.replica, hub.shop, sale, printer_id=printer_id, now_ms=hub.now_ms())
+    spooler = _spooler(call, request.print)
+    print_to = PrintTo(spooler.printer_id, spooler.reserve()) if spooler else None
+    job = sales.sale_job(hub.replica, hub.shop, sale, print_to=print_to, now_ms=hub.now_ms())
+
+    def give_up_promise() -> None:
+        if spooler and print_to and print_to.is_promised:
+            spooler.release()
 
     def announce(recorded: Recorded) -> None:
         hub.metrics.sales.labels(recorded.status).inc()
         if recorded.status != "created" or recorded.answer is None:
+            give_up_promise()
             return
         now_ms = hub.now_ms()
         hub.bus.publish("sale", sales.sale_event(sale, recorded.answer), now_ms=now_ms)
         if recorded.stock:
             hub.bus.publish("stock", dict(recorded.stock), now_ms=now_ms)
-        if recorded.printer_id is not None:
-            hub.spooler(recorded.printer_id).poke()
+        if spooler and print_to and recorded.print_job:
+            spooler.hand_over(recorded.print_job) if print_to.is_promised else spooler.poke()
 
-    recorded = await hub.db.write(job, then=announce)
+    recorded = await hub.db.write(job, then=announce, otherwise=give_up_promise)
     if recorded.answer is None:
         detail = f"sale {sale.sale_id} is known with other content; this one waits in the manager's list"
         raise ConflictError("other_content", detail, pointer="/sale_id")
@@ -81,14 +89,14 @@ async def post_status(call: Call) -> Reply:
     return Reply(StatusAnswer([SaleStatus(sale_id, sale_id in durable, False) for sale_id in call.body.ids]))
 
 
-def _printer(call: Call, wanted: bool | str) -> str | None:
+def _spooler(call: Call, wanted: bool | str) -> Spooler | None:
     if wanted is False:
         return None
     if wanted is True:
         if call.hub.config.receipt_printer is None:
             raise RefusedError("no_receipt_printer", "no receipt printer is configured", pointer="/print")
-        return call.hub.config.receipt_printer
-    return call.hub.spooler(wanted).printer_id
+        return call.hub.spooler(call.hub.config.receipt_printer)
+    return call.hub.spooler(wanted)
 
 
 ROUTES = (

@@ -75,7 +75,7 @@ CREATE TABLE stock (
   PRIMARY KEY (sku, location)
 ) STRICT, WITHOUT ROWID;
 
--- Facts, stream 'sales'. `body` is the shipped row; `answer` is what the till was told and is told again.
+-- Facts, stream 'sales'. `body` is the shipped row; `told` is what else the till was told, and is told again.
 CREATE TABLE sale (
   id INTEGER PRIMARY KEY,
   replica INTEGER NOT NULL REFERENCES replica (id),
@@ -84,7 +84,7 @@ CREATE TABLE sale (
   receipt_no TEXT NOT NULL UNIQUE,
   content_hash BLOB NOT NULL,
   body TEXT NOT NULL,
-  answer TEXT NOT NULL,
+  told TEXT NOT NULL,
   UNIQUE (replica, seq)
 ) STRICT;
 

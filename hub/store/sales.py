@@ -22,7 +22,7 @@ from devices.codecs.gtin import check_digit
 from hub import failpoints
 from hub.errors import ConflictError, RefusedError
 from hub.store.model import SaleAnswer, Shop, utc
-from hub.store.printing import queue_sale
+from hub.store.printing import PrintTo, queue_sale
 from hub.store.stock import apply_effects
 from sync.errors import RuleError
 from sync.model import Dot, Replica, Stream
@@ -42,21 +42,36 @@ class Recorded(Struct, frozen=True):
     status: Literal["created", "repeated", "suspended"]
     answer: bytes | None = None
     stock: dict[str, int] = {}
-    printer_id: str | None = None
+    print_job: str | None = None
+
+
+class Told(Struct, frozen=True, omit_defaults=True):
+    """What a till was told beside the fact itself, so that it is told the very same again."""
+
+    stock: dict[str, int]
+    print_job: str | None = None
 
 
 def sale_job(
-    replica: Replica, shop: Shop, sale: Sale, *, printer_id: str | None, now_ms: int
+    replica: Replica, shop: Shop, sale: Sale, *, print_to: PrintTo | None, now_ms: int
 ) -> Callable[[Connection], Recorded]:
     """Return the write job that records `sale`; it raises RefusedError or ConflictError with nothing written."""
     fingerprint = content_hash(sale)
 
     def job(tx: Connection) -> Recorded:
-        known = tx.execute("SELECT content_hash, answer FROM sale WHERE sale_id = ?", (sale.sale_id,)).fetchone()
+        known = tx.execute(
+            """
+            SELECT content_hash, body, told, seq, store || ':' || incarnation
+            FROM sale JOIN replica ON replica.id = sale.replica WHERE sale_id = ?
+            """,
+            (sale.sale_id,),
+        ).fetchone()
         if known is None:
-            return _record(tx, replica, shop, sale, fingerprint, printer_id=printer_id, now_ms=now_ms)
+            return _record(tx, replica, shop, sale, fingerprint, print_to=print_to, now_ms=now_ms)
         if known[0] == fingerprint:
-            return Recorded("repeated", known[1].encode())
+            _, body, told, seq, rep = known
+            fact, dot = msgspec.json.decode(body, type=SaleFact), Dot(rep, Stream.SALES, seq)
+            return Recorded("repeated", _answer(fact, dot, msgspec.json.decode(told, type=Told)))
         tx.execute(
             """
             INSERT INTO suspended_sale (sale_id, content_hash, till_id, received_ms, body) VALUES (?, ?, ?, ?, ?)
@@ -70,7 +85,14 @@ def sale_job(
 
 
 def _record(
-    tx: Connection, replica: Replica, shop: Shop, sale: Sale, fingerprint: bytes, *, printer_id: str | None, now_ms: int
+    tx: Connection,
+    replica: Replica,
+    shop: Shop,
+    sale: Sale,
+    fingerprint: bytes,
+    *,
+    print_to: PrintTo | None,
+    now_ms: int,
 ) -> Recorded:
     if sale.currency != shop.currency:
         raise RefusedError("currency", f"{sale.currency}, this shop sells in {shop.currency}", pointer="/currency")
@@ -91,7 +113,7 @@ def _record(
         stock=tuple(effects),
         warnings=tuple(warnings),
     )
-    return _write(tx, replica, fact, fingerprint, stock=stock, printer_id=printer_id, now_ms=now_ms)
+    return _write(tx, replica, fact, fingerprint, stock=stock, print_to=print_to, now_ms=now_ms)
 
 
 def _write(
@@ -101,34 +123,45 @@ def _write(
     fingerprint: bytes,
     *,
     stock: dict[str, int],
-    printer_id: str | None,
+    print_to: PrintTo | None,
     now_ms: int,
 ) -> Recorded:
     body = msgspec.json.encode(fact)
     dot = append_fact(tx, replica, Stream.SALES, body)
     failpoints.hit("sale.dot_taken")
-    print_job = queue_sale(tx, fact.sale.sale_id, printer_id=printer_id, now_ms=now_ms) if printer_id else None
-    answer = msgspec.json.encode(
-        SaleAnswer(
-            sale_id=fact.sale.sale_id,
-            receipt_no=fact.receipt_no,
-            committed_at=fact.committed_at,
-            business_date=fact.business_date,
-            dot=dot,
-            stock=stock,
-            warnings=fact.warnings,
-            print_job=print_job,
-        )
-    )
+    print_job = queue_sale(tx, fact.sale.sale_id, print_to, now_ms=now_ms) if print_to else None
+    told = Told(stock, print_job)
     tx.execute(
         """
-        INSERT INTO sale (replica, seq, sale_id, receipt_no, content_hash, body, answer)
+        INSERT INTO sale (replica, seq, sale_id, receipt_no, content_hash, body, told)
         VALUES (?, ?, ?, ?, ?, ?, ?)
         """,
-        (replica.local_id, dot.seq, fact.sale.sale_id, fact.receipt_no, fingerprint, body.decode(), answer.decode()),
+        (
+            replica.local_id,
+            dot.seq,
+            fact.sale.sale_id,
+            fact.receipt_no,
+            fingerprint,
+            body.decode(),
+            msgspec.json.encode(told).decode(),
+        ),
     )
     failpoints.hit("sale.written")
-    return Recorded("created", answer, stock, printer_id)
+    return Recorded("created", _answer(fact, dot, told), stock, print_job)
+
+
+def _answer(fact: SaleFact, dot: Dot, told: Told) -> bytes:
+    answer = SaleAnswer(
+        sale_id=fact.sale.sale_id,
+        receipt_no=fact.receipt_no,
+        committed_at=fact.committed_at,
+        business_date=fact.business_date,
+        dot=dot,
+        stock=told.stock,
+        warnings=fact.warnings,
+        print_job=told.print_job,
+    )
+    return msgspec.json.encode(answer)
 
 
 def _admit(tx: Connection, shop: Shop, sale: Sale) -> tuple[Sale, list[StockEffect], list[Warned]]:

@@ -136,7 +136,8 @@ class Verdict:
     """What an independent reader finds in a copy of the database file."""
 
     integrity: str
-    sales: list[tuple[int, int, str, str, str, str]]  # replica, seq, sale_id, receipt_no, body, answer
+    sales: list[tuple[int, int, str, str, str, str]]  # replica, seq, sale_id, receipt_no, body, told
+    replicas: dict[int, str]
     movements: list[tuple[int, int, str]]  # replica, seq, body
     streams: list[tuple[int, str, int, bytes]]
     stock: dict[str, int]
@@ -146,10 +147,12 @@ class Verdict:
     def answers(self) -> dict[str, Any]:
         """Sale by sale, what its till was told; a sale that is there twice is told as a list."""
         told: dict[str, Any] = {}
-        for _, _, sale_id, receipt_no, body, answer in self.sales:
+        for replica, seq, sale_id, receipt_no, body, beside in self.sales:
             fact = json.loads(body)
-            one = json.loads(answer)
-            agrees = fact["sale"]["sale_id"] == sale_id and fact["receipt_no"] == receipt_no == one["receipt_no"]
+            said = ("receipt_no", "committed_at", "business_date", "warnings")
+            one = {"sale_id": fact["sale"]["sale_id"]} | {key: fact[key] for key in said if key in fact}
+            one |= {"dot": {"rep": self.replicas[replica], "stream": "sales", "seq": seq}} | json.loads(beside)
+            agrees = (one["sale_id"], one["receipt_no"]) == (sale_id, receipt_no)
             told[sale_id] = one if agrees and sale_id not in told else [told.get(sale_id), one]
         return told
 
@@ -204,7 +207,8 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Verdict]
 
             return Verdict(
                 integrity=rows("PRAGMA integrity_check")[0][0],
-                sales=rows("SELECT replica, seq, sale_id, receipt_no, body, answer FROM sale"),
+                sales=rows("SELECT replica, seq, sale_id, receipt_no, body, told FROM sale"),
+                replicas=dict(rows("SELECT id, store || ':' || incarnation FROM replica")),
                 movements=rows("SELECT replica, seq, body FROM stock_movement"),
                 streams=rows("SELECT replica, name, seq, digest FROM stream"),
                 stock=dict(rows("SELECT sku, on_hand FROM stock")),

@@ -10,6 +10,7 @@ from hub.errors import BusyError, ConflictError, NotFoundError
 from hub.store.printing import (
     QUEUE_MAX,
     PrintJobView,
+    PrintTo,
     State,
     change_state,
     job_view,
@@ -189,10 +190,10 @@ async def test_a_full_queue_refuses_documents_and_copies_but_no_sale_and_no_retr
     assert (await ledger.queue("j0")).state == "queued", "known jobs are answered again"
     assert (await ledger.queue("elsewhere", printer_id="p2")).state == "queued"
     assert (await ledger.retry("lost")).state == "queued"
-    assert (await store.sell(sale(), printer_id="p1")).status == "created"
+    assert (await store.sell(sale(), print_to=PrintTo("p1"))).status == "created"
 
 
 async def test_no_document_can_take_the_job_of_a_sale(store: Any) -> None:
-    job_id = await store.db.write(lambda tx: queue_sale(tx, "s1", printer_id="p1", now_ms=1))
+    job_id = await store.db.write(lambda tx: queue_sale(tx, "s1", PrintTo("p1"), now_ms=1))
 
     assert "~" in job_id, "the one sign that no client's id may have"

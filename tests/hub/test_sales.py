@@ -12,6 +12,7 @@ import pytest
 
 from hub.errors import ConflictError, RefusedError
 from hub.store.model import SaleAnswer
+from hub.store.printing import PrintTo
 from hub.store.sales import durable_sales, find_sale, receipt_code, sale_event, series_of
 from hub.store.tills import CODE_LIFE_S, add_code, all_tokens, pair, secret_hash
 from sync.retail.sales import Sale, StockEffect
@@ -24,7 +25,7 @@ def told(recorded: Any) -> SaleAnswer:
 
 
 async def test_a_sale_is_one_row_of_everything(store: Any, sale: MakeSale) -> None:
-    recorded = await store.sell(sale(2), printer_id="p1")
+    recorded = await store.sell(sale(2), print_to=PrintTo("p1"))
 
     answer = told(recorded)
     view = find_sale(store.db.read, answer.sale_id)

@@ -13,7 +13,7 @@ from hub.db import WRITER_JOBS_MAX
 from hub.errors import BusyError, OutcomeUnknownError
 from hub.spooler import Spooler
 from hub.store import printing
-from hub.store.printing import PrintJobView
+from hub.store.printing import PrintJobView, PrintTo
 from sync.retail.sales import Sale
 
 NOTE = Document((Text("note"),))
@@ -158,7 +158,7 @@ async def test_a_sales_receipt_is_rendered_when_it_is_handed_out(store: Any, sal
 
     spooler = Spooler(store.db, "p1", now_ms=lambda: 7, render=render, announce=lambda _: None)
     one = sale()
-    await store.sell(one, printer_id="p1")
+    await store.sell(one, print_to=PrintTo("p1"))
 
     await spooler.next_job()
 
@@ -213,3 +213,101 @@ async def test_two_tills_that_open_the_drawer_at_once_are_both_told_that_it_open
     await job.printed()
 
     assert await asyncio.gather(*openings, return_exceptions=True) == [None, None]
+
+
+async def waiting(desk: Desk) -> "asyncio.Task[Any]":
+    """A driver that waits for its next job."""
+    task = asyncio.ensure_future(desk.spooler.next_job())
+    await asyncio.sleep(0)  # one turn of the loop: it waits now
+    return task
+
+
+async def sold(desk: Desk, sale: Sale, *, is_promised: bool) -> str:
+    """Book a sale whose receipt is begun in the same commit when the printer was promised."""
+    recorded = await desk.store.sell(sale, print_to=PrintTo("p1", is_promised))
+    assert recorded.print_job is not None
+    return str(recorded.print_job)
+
+
+async def test_a_waiting_printer_gets_a_sale_begun_in_the_sales_own_commit(desk: Desk, sale: Any) -> None:
+    driver = await waiting(desk)
+    assert desk.spooler.reserve()
+
+    job_id = await sold(desk, sale(), is_promised=True)
+    assert desk.state(job_id) == "printing"
+    commits = desk.store.db.commits
+    desk.spooler.hand_over(job_id)
+    job = await driver
+    await job.begin()
+
+    assert (job.job_id, desk.store.db.commits) == (job_id, commits)
+    await job.printed()
+    await desk.commit()
+    assert (desk.state(job_id), desk.store.db.read.execute("SELECT attempts FROM print_job").fetchall()) == (
+        "printed",
+        [(1,)],
+    )
+
+
+async def test_a_printer_is_promised_to_one_sale_at_a_time_and_only_while_it_waits(desk: Desk) -> None:
+    assert not desk.spooler.reserve()
+    driver = await waiting(desk)
+
+    assert [desk.spooler.reserve(), desk.spooler.reserve()] == [True, False]
+    desk.spooler.release()
+    await desk.queue("a")
+    assert (await driver).job_id == "a"
+    assert not desk.spooler.reserve()
+
+
+async def test_a_sale_that_was_not_booked_gives_the_printer_back_to_the_queue(desk: Desk) -> None:
+    driver = await waiting(desk)
+    desk.spooler.reserve()
+    await desk.queue("a")
+
+    desk.spooler.release()
+
+    assert (await driver).job_id == "a"
+
+
+async def test_a_job_begun_in_advance_for_a_printer_that_is_off_line_is_queued_again(desk: Desk, sale: Any) -> None:
+    driver = await waiting(desk)
+    desk.spooler.reserve()
+    job_id = await sold(desk, sale(), is_promised=True)
+    desk.spooler.hand_over(job_id)
+
+    await (await driver).put_back()
+
+    assert desk.state(job_id) == "queued"
+    assert desk.store.db.read.execute("SELECT attempts FROM print_job").fetchall() == [(0,)]
+    assert (await desk.spooler.next_job()).job_id == job_id
+
+
+async def test_a_job_begun_in_advance_for_a_driver_that_left_is_queued_again(desk: Desk, sale: Any) -> None:
+    driver = await waiting(desk)
+    desk.spooler.reserve()
+    job_id = await sold(desk, sale(), is_promised=True)
+    driver.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await driver
+
+    desk.spooler.hand_over(job_id)
+    await desk.commit()
+
+    assert desk.state(job_id) == "queued"
+
+
+async def test_a_driver_cut_off_before_it_began_leaves_the_job_for_the_next_one(desk: Desk, sale: Any) -> None:
+    driver = await waiting(desk)
+    desk.spooler.reserve()
+    job_id = await sold(desk, sale(), is_promised=True)
+    desk.spooler.hand_over(job_id)
+    await driver
+
+    again = await desk.spooler.next_job()
+
+    assert (again.job_id, desk.state(job_id)) == (job_id, "printing")
+    await again.begin()
+    await again.printed()
+    await desk.commit()
+    assert desk.state(job_id) == "printed"
