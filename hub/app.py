@@ -5,6 +5,7 @@ Stop: no new requests, devices closed, waiting write jobs finished, database clo
 """
 
 import asyncio
+import gc
 import logging
 import random
 import secrets
@@ -48,6 +49,7 @@ async def _main(config: Config, on_ready: Ready) -> None:
         supervisor = wire_devices(hub)
         async with serve(hub) as port, asyncio.TaskGroup() as group:
             devices = group.create_task(supervisor.run(), name="devices")
+            gc.freeze()  # what is there now stays: walking it again and again would hold a sale up for tens of milliseconds
             log.info("hub ready", extra={"rep": hub.replica.rep, "host": config.host, "port": port})
             on_ready(port)
             await stop.wait()
