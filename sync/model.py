@@ -1,4 +1,4 @@
-"""Identity in the replicated store: replicas, streams, dots, kinds.
+"""Identity in the replicated store: replicas, streams, dots.
 
 Lives here: the values that name who wrote what. Not here: SQL (sync.store), merge rules (with the entities).
 Source: the design, sections 3.1 and 3.2; dots and version vectors after Almeida et al., "Scalable and accurate causality
@@ -8,14 +8,6 @@ tracking for eventually consistent stores" (2014).
 from enum import StrEnum
 
 from msgspec import Struct
-
-
-class Kind(StrEnum):
-    """How a row merges: a fact by union on its key, a tally by max per writer, a register by its authority's version."""
-
-    FACT = "fact"
-    TALLY = "tally"
-    REGISTER = "register"
 
 
 class Feed(StrEnum):

@@ -50,11 +50,3 @@ def reserve_state_seqs(tx: Connection, replica: Replica, stream: Stream, count: 
         (count, replica.local_id, stream),
     ).fetchone()[0]
     return last - count + 1
-
-
-def tip(tx: Connection, replica: Replica, stream: Stream) -> int:
-    """Return the last seq given out in a stream."""
-    seq: int = tx.execute(
-        "SELECT seq FROM stream WHERE replica = ? AND name = ?", (replica.local_id, stream)
-    ).fetchone()[0]
-    return seq

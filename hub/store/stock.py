@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hub.errors import ConflictError, RefusedError
-from hub.store.model import StockView, utc
+from hub.store.model import utc
 from sync.model import Dot, Replica, Stream
 from sync.retail.sales import QTY_MAX, Id, ShortText, Sku, StockEffect
 from sync.store import append_fact
@@ -93,9 +93,3 @@ def on_hand(read: Connection, sku: str, location: str) -> int:
     """Return the cached sum, 0 for a product that never moved."""
     row = read.execute("SELECT on_hand FROM stock WHERE sku = ? AND location = ?", (sku, location)).fetchone()
     return row[0] if row else 0
-
-
-def stock_view(read: Connection, sku: str, location: str) -> StockView:
-    """Return the stock of a product at this shop."""
-    figure = on_hand(read, sku, location)
-    return StockView(on_hand=figure, available=figure, promised=0)

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.errors import ConflictError, RefusedError
-from hub.store.stock import Moved, Movement, move, on_hand, stock_view
+from hub.store.stock import Moved, Movement, move, on_hand
 from sync.retail.sales import Sale, SaleLine, Tender
 
 FROM_BODIES = """
@@ -52,7 +52,7 @@ async def test_what_has_no_stock_cannot_move(store: Any, sku: str) -> None:
     with pytest.raises(RefusedError, match=sku):
         await book(store, movement(sku=sku))
 
-    assert stock_view(store.db.read, sku, "shop").on_hand == 0
+    assert on_hand(store.db.read, sku, "shop") == 0
 
 
 def draw_sale(n: int, sku: str, qty: int) -> Sale:
