@@ -17,6 +17,7 @@ class WireError(DeviceError):
     """The wire is away or answered nonsense: nothing was lost on our side, opening again is safe."""
 
     code = "device_wire"
+    reason = "not_attached"
 
 
 class LabelError(DeviceError):

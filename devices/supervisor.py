@@ -149,7 +149,7 @@ class DeviceSupervisor:
         try:
             await self._spec.driver.run(self._context, self._spec.options)
         except WireError as err:
-            return _End("not_attached", str(err))
+            return _End(err.reason, str(err))
         except DeviceError as err:
             return _End(err.code, str(err))
         except Exception as err:  # noqa: BLE001  one of the two places: a driver's bug must not fell its siblings

@@ -1,7 +1,7 @@
 """The daemon: wires configuration, database, devices and API, and runs until SIGTERM. The only reader of the real clock.
 
 Start: lock the folder, migrate, know who we are, settle interrupted prints, listen, open the devices.
-Stop: no new requests, devices closed, waiting write jobs finished, database closed.
+Stop: devices closed, tablets told, requests under way answered, waiting write jobs finished, database closed.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ Ready = Callable[[int], None]
 
 def run(config: Config, on_ready: Ready) -> None:
     """Run a hub until SIGTERM or SIGINT; raise StartError when it cannot start. `on_ready` gets the port."""
-    with own_folder(config), one_error():
+    with own_folder(config.data_dir), one_error():
         asyncio.run(_main(config, on_ready))
 
 

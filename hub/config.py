@@ -25,6 +25,8 @@ from hub.errors import ConfigError
 from hub.store.model import Shop
 from sync.retail.catalogue import Name
 
+HUB_LOCK = "hub.lock"  # held with flock for the daemon's life
+
 Id = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9-]*\Z")]
 Line = Annotated[str, Meta(max_length=200)]
 
@@ -106,11 +108,6 @@ class Config:
         return self.data_dir / "hub.db"
 
     @property
-    def lock(self) -> Path:
-        """Held with flock for the daemon's life."""
-        return self.data_dir / "hub.lock"
-
-    @property
     def control_socket(self) -> Path:
         """Where commands of this machine reach a running hub."""
         return self.data_dir / "hub.sock"
@@ -172,7 +169,11 @@ def _device(name: str, section: dict[str, Any]) -> DeviceSpec:
     if not isinstance(kind, str):
         raise ConfigError(f'devices.{name}: say what it is with kind = "..."')
     try:
-        return DeviceSpec(name, kind, load(kind), options_for(kind, options, device_id=name))
+        driver = load(kind)
+    except OptionError as err:
+        raise ConfigError(f"{name}: {err}") from err
+    try:
+        return DeviceSpec(name, kind, driver, options_for(kind, options, device_id=name))
     except OptionError as err:
         raise ConfigError(str(err)) from err
 

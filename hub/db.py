@@ -25,7 +25,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 import aiosqlite
 
 from hub import failpoints
-from hub.errors import BusyError, OutcomeUnknownError
+from hub.errors import BusyError, OutcomeUnknownError, StartError
 from hub.migrate import migrate
 
 WRITER_JOBS_MAX = 512  # waiting write jobs; when full a write is refused with 503 and Retry-After, nothing is dropped
@@ -67,12 +67,17 @@ class Database:
         self._soon: list[_Job[Any]] = []
         self._closing = False
         self.last_commit_ok = True
+        self._written = 0
         self.commits = 0
         self.jobs = 0
         self.on_group: Callable[[int, bool], None] = lambda _jobs, _ok: None
 
     async def __aenter__(self) -> Self:
-        self._writer = await aiosqlite.Connection(partial(connect_writer, self._path, self._synchronous), 64)
+        try:  # in a passing thread: a file that does not open leaves none behind
+            connection = await asyncio.to_thread(connect_writer, self._path, self._synchronous)
+        except sqlite3.Error as err:
+            raise StartError(f"{self._path}: {err}; restore a backup, or move the file away to begin anew") from err
+        self._writer = await aiosqlite.Connection(lambda: connection, 64)
         try:
             self._reader = connect_reader(self._path)
             self._searcher = await aiosqlite.Connection(partial(connect_reader, self._path, other_thread=True), 64)
@@ -150,25 +155,36 @@ class Database:
         self._wake.set()
 
     async def _commit(self, soon: list[_Job[Any]], waiting: list[_Job[Any]]) -> bool:
-        group = [*soon, *waiting]
+        group, has_failed = [*soon, *waiting], False
         # aiosqlite has no public way to run a function in its thread; a hop for each statement would cost more than the sale
         run: Callable[..., Awaitable[list[_Outcome]]] = self._writer._execute
         try:
             outcomes = await run(_run_group, self._writer._conn, [job.run for job in group])
         except sqlite3.Error as err:
+            if self.last_commit_ok:
+                log.error("commit failed; check the disk", extra={"error": str(err), "jobs": len(group)})
             self.last_commit_ok = False
-            log.error("commit failed", extra={"error": str(err), "jobs": len(group)})
+            self._written = self._writer.total_changes  # counts what was undone as well
+            has_failed = True
             self._put_off(soon)
             group = waiting
             outcomes = [_Outcome(error=OutcomeUnknownError("outcome_unknown", str(err)))] * len(group)
         else:
-            self.last_commit_ok = True
-            self.commits += 1
+            self._note_success()
         self.jobs += len(group)
-        self.on_group(len(group), self.last_commit_ok)
+        self.on_group(len(group), not has_failed)
         for job, outcome in zip(group, outcomes, strict=True):
             _settle(job, outcome)
-        return self.last_commit_ok
+        return not has_failed
+
+    def _note_success(self) -> None:
+        """A group that wrote nothing proves nothing of the disk."""
+        written = self._writer.total_changes
+        if not self.last_commit_ok and written != self._written:
+            log.info("commits go through again")
+            self.last_commit_ok = True
+        self._written = written
+        self.commits += 1
 
     def _put_off(self, soon: list[_Job[Any]]) -> None:
         """Nobody waits for these: they go with the next group, or alone after a while; at the end they are forgotten."""

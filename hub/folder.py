@@ -7,20 +7,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hub.config import Config
+from hub.config import HUB_LOCK, Config
 from hub.errors import StartError
 
 
 @contextmanager
-def own_folder(config: Config) -> Iterator[None]:
-    """Hold the data folder alone; raise StartError naming the process that has it, or why it cannot be written."""
+def own_folder(folder: Path, lock_name: str = HUB_LOCK) -> Iterator[None]:
+    """Hold a data folder alone; raise StartError naming the process that has it, or why it cannot be written.
+
+    What is made in it from here on is for its owner only: token hashes and member ids are in there.
+    """
+    os.umask(0o077)
     try:
-        config.data_dir.mkdir(parents=True, exist_ok=True)
-        lock = os.open(config.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / lock_name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as err:
-        raise StartError(f"{config.data_dir}: {err.strerror}; make it writable or choose another data folder") from err
+        raise StartError(f"{folder}: {err.strerror}; make it writable or choose another data folder") from err
     try:
-        _take(lock, config.lock)
+        _take(lock, folder / lock_name)
         yield
     finally:
         os.close(lock)

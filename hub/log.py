@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+LINES_MAX = 20  # refusals logged in LINES_S: a till that repeats a mistake must not fill the card
+LINES_S = 10.0
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -27,11 +29,31 @@ class JsonFormatter(logging.Formatter):
 
 
 class ClientFaultFilter(logging.Filter):
-    """Drops what aiohttp logs, with a traceback, of bytes that are no HTTP: it has answered 400, and anybody can send them."""
+    """One line instead of a traceback for bytes that are no HTTP: they have been answered 400, and anybody can send them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        return type(error).__module__ != "aiohttp.http_exceptions"
+        if type(error).__module__ == "aiohttp.http_exceptions":
+            record.msg, record.args, record.exc_info = "bytes that are no HTTP were refused", (), None
+            record.levelno, record.levelname = logging.INFO, "INFO"
+        return True
+
+
+class RateLimitFilter(logging.Filter):
+    """At most LINES_MAX lines in LINES_S of one logger; the next line after that says how many were left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begun_s, self._lines, self._left_out = 0.0, 0, 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.created - self._begun_s >= LINES_S:
+            if self._left_out:
+                record.left_out_before = self._left_out
+            self._begun_s, self._lines, self._left_out = record.created, 0, 0
+        self._lines += 1
+        self._left_out += self._lines > LINES_MAX
+        return self._lines <= LINES_MAX
 
 
 def start_logging(level: str = "INFO") -> None:
@@ -41,3 +63,5 @@ def start_logging(level: str = "INFO") -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     logging.getLogger("aiohttp.server").addFilter(ClientFaultFilter())
+    logging.getLogger("aiohttp.server").addFilter(RateLimitFilter())
+    logging.getLogger("hub.refused").addFilter(RateLimitFilter())

@@ -21,10 +21,12 @@ from hub.spooler import Spooler
 from hub.store import products, sales
 from hub.store.model import Shop
 from hub.store.printing import OpenJob, PrintJobView
-from hub.store.receipts import marked, receipt
+from hub.store.receipts import marked, receipt, without_pulse
 from hub.store.tills import Paired
 from sync.model import Replica
 from sync.retail.catalogue import Name
+
+DRAWER_FRESH_MS = 15_000  # a drawer that opens later than this opens when nobody expects it
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +84,12 @@ class Runtime:
         self.bus.publish("print", msgspec.to_builtins(job), now_ms=self.now_ms(), device=job.printer_id)
 
     def render(self, job: OpenJob) -> Document:
-        """Return what a job prints: its own document, or the receipt of its sale as it stands in the books."""
+        """Return what a job prints; after DRAWER_FRESH_MS in the queue it opens no drawer any more."""
+        document = self._content(job)
+        return document if self.now_ms() - job.created_ms <= DRAWER_FRESH_MS else without_pulse(document)
+
+    def _content(self, job: OpenJob) -> Document:
+        """Return a job's own document, or the receipt of its sale as it stands in the books."""
         if job.document is not None:
             return marked(job.document, job.mark)
         assert job.sale_id is not None

@@ -19,6 +19,8 @@ from hub.store.tills import Paired
 SCHEMA = 1
 HEARTBEAT_S = 20.0  # a tablet that sleeps or left the network is noticed within this time
 CLOSE_TIMEOUT_S = 2.0
+STOP_TIMEOUT_S = 0.5  # all of a stop has to fit into two seconds
+SOCKETS = web.AppKey("event_sockets", set[web.WebSocketResponse])
 FRAME_MAX = 4096  # clients have nothing to say here
 CONSOLE_SCOPES = frozenset({"manager"})
 
@@ -37,8 +39,27 @@ async def events(request: web.Request) -> web.StreamResponse:
     if not ws.can_prepare(request).ok:
         return problem(426, "not_a_websocket")
     await ws.prepare(request)
-    await _serve(hub, client, ws, request)
+    request.app[SOCKETS].add(ws)
+    try:
+        await _serve(hub, client, ws, request)
+    finally:
+        request.app[SOCKETS].discard(ws)
     return ws
+
+
+async def close_all(app: web.Application) -> None:
+    """Tell every tablet that the hub goes away; they come back by cursor. Who does not answer is cut by the server."""
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S), asyncio.TaskGroup() as group:
+            sockets = app[SOCKETS].copy()
+            for ws in sockets:
+                group.create_task(_go_away(ws), name="events-close")
+    except TimeoutError:
+        pass
+
+
+async def _go_away(ws: web.WebSocketResponse) -> None:
+    await ws.close(code=WSCloseCode.GOING_AWAY, message=b"the hub stops")
 
 
 async def _serve(hub: Runtime, client: Paired, ws: web.WebSocketResponse, request: web.Request) -> None:

@@ -38,6 +38,9 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     remedy: dict[str, str] = {}
 
 
+PROBLEM = web.ResponseKey("problem", Problem)
+
+
 @cache
 def texts(language: str) -> dict[str, dict[str, str]]:
     """Return the texts of a language: code -> {title, remedy}."""
@@ -59,9 +62,11 @@ def problem(status: int, code: str, detail: str = "", *, pointer: str = "", hold
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return web.Response(
+    response = web.Response(
         status=status, body=msgspec.json.encode(body), content_type="application/problem+json", headers=headers
     )
+    response[PROBLEM] = body
+    return response
 
 
 def problem_of(err: HubError) -> web.Response:

@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from hub.api.problems import problem, problem_of
+from hub.api.problems import PROBLEM, problem, problem_of
 from hub.errors import HubError
 from hub.runtime import Runtime
 from hub.store.tills import Paired, Scope, secret_hash
@@ -28,6 +28,7 @@ _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _IMPLIED: dict[Scope, frozenset[Scope]] = {"manager": frozenset({"manager", "till", "ops"})}
 
 log = logging.getLogger(__name__)
+refused = logging.getLogger("hub.refused")
 RUNTIME = web.AppKey("runtime", Runtime)
 PUBLIC: frozenset[Scope] = frozenset()
 
@@ -179,9 +180,21 @@ async def translate_errors(
     except Exception:  # the API edge: the request fails loudly, the shop goes on
         log.exception("request failed", extra={"method": request.method, "path": request.path})
         response = problem(500, "internal")
+    if response.status >= 400:
+        _log_refusal(request, response)
     if request.content.exception() is not None:
         response.force_close()  # what follows on this connection is no request
     resource = request.match_info.route.resource
     path = resource.canonical if resource else "unknown"
     request.app[RUNTIME].metrics.requests.labels(request.method, path, response.status).inc()
     return response
+
+
+def _log_refusal(request: web.Request, response: web.StreamResponse) -> None:
+    """One line: who asked for what and why not. Never the body, a token, or what a pointer points at."""
+    client = client_of(request, request.app[RUNTIME])
+    level = logging.WARNING if response.status >= 500 or response.status == 409 else logging.INFO
+    said = response.get(PROBLEM)
+    fields = {"status": response.status, "code": said.code if said else "", "pointer": said.pointer if said else ""}
+    asked = {"method": request.method, "path": request.path[:200], "till": client.till_id if client else ""}
+    refused.log(level, "request refused", extra=fields | asked)

@@ -6,13 +6,13 @@ from msgspec import Meta, Struct
 
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
-from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.errors import ConflictError, HubError, NotFoundError, RefusedError
 from hub.spooler import Spooler
-from hub.store import sales
+from hub.store import printing, sales
 from hub.store.model import SaleAnswer
 from hub.store.printing import PrintTo
 from hub.store.sales import Recorded, SaleView
-from sync.retail.sales import Id, Sale
+from sync.retail.sales import Id, Sale, Warned
 
 
 class SaleRequest(Sale, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
@@ -48,9 +48,9 @@ async def post_sale(call: Call) -> Reply:
         detail = f"this token is {call.client.till_id}, the sale says {request.till_id}"
         raise RefusedError("not_your_till", detail, pointer="/till_id")
     sale = Sale(**{name: getattr(request, name) for name in Sale.__struct_fields__})
-    spooler = _spooler(call, request.print)
+    spooler, warnings = _printing(call, request)
     print_to = PrintTo(spooler.printer_id, spooler.reserve()) if spooler else None
-    job = sales.sale_job(hub.replica, hub.shop, sale, print_to=print_to, now_ms=hub.now_ms())
+    job = sales.sale_job(hub.replica, hub.shop, sale, print_to=print_to, now_ms=hub.now_ms(), warnings=warnings)
 
     def give_up_promise() -> None:
         if spooler and print_to and print_to.is_promised:
@@ -60,13 +60,19 @@ async def post_sale(call: Call) -> Reply:
         hub.metrics.sales.labels(recorded.status).inc()
         if recorded.status != "created" or recorded.answer is None:
             give_up_promise()
+            for known in hub.spoolers.values():  # the first answer may have been lost with what followed it
+                known.poke()
             return
         now_ms = hub.now_ms()
         hub.bus.publish("sale", sales.sale_event(sale, recorded.answer), now_ms=now_ms)
         if recorded.stock:
             hub.bus.publish("stock", dict(recorded.stock), now_ms=now_ms)
         if spooler and print_to and recorded.print_job:
-            spooler.hand_over(recorded.print_job) if print_to.is_promised else spooler.poke()
+            if print_to.is_promised:
+                spooler.hand_over(recorded.print_job)
+            else:
+                hub.on_print(printing.job_view(hub.db.read, recorded.print_job))
+                spooler.poke()
 
     recorded = await hub.db.write(job, then=announce, otherwise=give_up_promise)
     if recorded.answer is None:
@@ -87,6 +93,18 @@ async def post_status(call: Call) -> Reply:
     """POST /v1/sales/status"""
     durable = sales.durable_sales(call.hub.db.read, call.body.ids)
     return Reply(StatusAnswer([SaleStatus(sale_id, sale_id in durable, False) for sale_id in call.body.ids]))
+
+
+def _printing(call: Call, request: SaleRequest) -> tuple[Spooler | None, tuple[Warned, ...]]:
+    """Return where the receipt goes; a known sale prints nothing, one that already happened is booked without it."""
+    if sales.is_known(call.hub.db.read, request.sale_id):
+        return None, ()
+    try:
+        return _spooler(call, request.print), ()
+    except HubError as err:
+        if not request.offline:
+            raise
+        return None, (Warned(err.code, detail=err.detail),)
 
 
 def _spooler(call: Call, wanted: bool | str) -> Spooler | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from hub.api import catalogue, control, devices, pairing, printing, sales, service, shop
-from hub.api.events import events
+from hub.api.events import SOCKETS, close_all, events
 from hub.api.openapi import openapi
 from hub.api.routing import BODY_MAX, RUNTIME, Route, endpoint, translate_errors
 from hub.errors import StartError
@@ -27,6 +27,8 @@ def api_application(hub: Runtime) -> web.Application:
     """Return the application that tills talk to."""
     table = routes()
     app = _application(hub, table, body_max=BODY_MAX)
+    app[SOCKETS] = set()
+    app.on_shutdown.append(close_all)
     app.router.add_get("/v1/events", events)
     app.router.add_get("/healthz", service.healthz)
     app.router.add_get("/readyz", service.readyz)

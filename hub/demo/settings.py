@@ -1,5 +1,7 @@
 """The demo store's configuration: an ordinary file for an ordinary hub."""
 
+import json
+
 from devices.testing.serial_line import VirtualSerialLine
 
 CURRENCY = "HKD"
@@ -30,12 +32,12 @@ url = "{paper_url}"
 
 [devices.lane1-scanner]
 kind = "serial_scanner"
-port = "{lane1}"
+port = {lane1}
 variable_measures = ["{template}"]
 
 [devices.lane2-scanner]
 kind = "serial_scanner"
-port = "{lane2}"
+port = {lane2}
 variable_measures = ["{template}"]
 
 [devices.lane1-printer]
@@ -51,8 +53,8 @@ def hub_toml(port: int, printer: str, lane1: VirtualSerialLine, lane2: VirtualSe
         currency=CURRENCY,
         port=port,
         printer=printer,
-        lane1=lane1.device_path,
-        lane2=lane2.device_path,
+        lane1=json.dumps(lane1.device_path),  # a TOML string is written as a JSON one
+        lane2=json.dumps(lane2.device_path),
         paper_url=paper_url,
         template=WEIGHT_TEMPLATE,
     )

@@ -12,6 +12,7 @@ import json
 import os
 import random
 import secrets
+import shlex
 import signal
 import socket
 import sys
@@ -36,6 +37,7 @@ from hub.importing.report import render
 
 READY_TIMEOUT_S = 20.0  # a slow card and a first migration; a hub that needs longer is broken
 STOP_TIMEOUT_S = 1.5  # Ctrl-C stops everything within two seconds
+DEMO_LOCK = "demo.lock"
 RESTART_PAUSE_S = 0.3
 RESTARTS_MAX = 20  # a hub that dies this often in one demo is broken: stop and show its log
 _PR_SET_PDEATHSIG = 1
@@ -54,23 +56,26 @@ class Wires:
 def run_demo(args: argparse.Namespace) -> int:
     """Run the demo until Ctrl-C or SIGTERM; return 0."""
     _refuse_busy_port(args.port)
+    if args.import_file is not None and not args.import_file.is_file():
+        raise StartError(f"{args.import_file}: no such file; name a catalogue with --import")
     _lead_process_group()
-    with one_error():
-        asyncio.run(_demo(args))
+    data: Path = args.data.resolve()
+    with own_folder(data, DEMO_LOCK), one_error():
+        (data / "demo.json").unlink(
+            missing_ok=True
+        )  # of a demo that was killed: who waits for it shall not find the old one
+        asyncio.run(_demo(args, data))
     return 0
 
 
-async def _demo(args: argparse.Namespace) -> None:
+async def _demo(args: argparse.Namespace, data: Path) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    data: Path = args.data.resolve()
     config_file = data / "hub.toml"
     async with _wires(data) as wires:
         _write(config_file, hub_toml(args.port, wires.printer.address, wires.lane1, wires.lane2, wires.paper.url))
-        with own_folder(load_config(config_file)):
-            pass  # another demo on this folder is found before anything of it is touched
         try:
             async with asyncio.TaskGroup() as group:
                 hub = HubProcess(config_file)
@@ -90,9 +95,10 @@ async def _demo(args: argparse.Namespace) -> None:
 async def _wires(data: Path) -> AsyncIterator[Wires]:
     links = data / "dev"
     try:
-        links.mkdir(parents=True, exist_ok=True)
+        links.mkdir(exist_ok=True)
+        (links / ".writable").touch()
     except OSError as err:
-        raise StartError(f"{data}: {err.strerror}; choose a writable folder with --data") from err
+        raise StartError(f"{links}: {err.strerror}; choose a folder of your own with --data") from err
     async with PaperPage() as paper:
 
         def keep(receipt: Receipt) -> None:
@@ -147,8 +153,8 @@ def _greet(base_url: str, console_code: str, till_code: str, data: Path) -> None
         f"store hub demo is open\n"
         f"  API       {base_url}/v1   ({base_url}/docs)\n"
         f"  console   {base_url}/#pair={console_code}\n"
-        f"  a till    pairs with the code {till_code} (another: storehub pair --config {data / 'hub.toml'})\n"
-        f"  scanner   printf '4899990000406\\r' > {data / 'dev' / 'lane1-scanner-outside'}\n"
+        f"  a till    pairs with the code {till_code} (another: storehub pair --config {shlex.quote(str(data / 'hub.toml'))})\n"
+        f"  scanner   printf '4899990000406\\r' > {shlex.quote(str(data / 'dev' / 'lane1-scanner-outside'))}\n"
         f"  facts     {data / 'demo.json'}\n"
         f"  hub log   {data / 'hub.log'}\n"
         f"Ctrl-C stops it.",

@@ -16,7 +16,7 @@ from hub.api.control import BATCH_MAX
 from hub.client import HubClient
 from hub.config import Config
 from hub.db import Database, open_database
-from hub.errors import RefusedError
+from hub.errors import RefusedError, one_error
 from hub.folder import is_running, own_folder
 from hub.importing.products import load_products
 from hub.importing.report import render
@@ -43,7 +43,8 @@ def import_products(args: argparse.Namespace, config: Config) -> int:
     if args.dry_run:
         print("dry run: nothing was written" if args.language == "en" else "試跑：沒有寫入任何資料")
         return 0
-    put = asyncio.run(write_all(config, result.items))
+    with one_error():
+        put = asyncio.run(write_all(config, result.items))
     _progress("")
     print(f"{put.created} created, {put.updated} updated, {put.unchanged} unchanged")
     for gtin, sku, owner in put.gtins_taken:
@@ -75,7 +76,7 @@ async def _writing(config: Config) -> AsyncIterator[Write]:
         async with HubClient("http://hub", unix_socket=config.control_socket) as client:
             yield client.put_products
     else:
-        with own_folder(config):
+        with own_folder(config.data_dir):
             async with open_database(config.database, synchronous=config.synchronous) as db:
                 yield await _offline_writer(config, db)
 

@@ -47,6 +47,7 @@ class OpenJob(Struct, frozen=True):
     mark: Mark
     sale_id: str | None
     document: Document | None
+    created_ms: int
 
 
 class PrintTo(Struct, frozen=True):
@@ -113,7 +114,7 @@ def next_job(read: Connection, printer_id: str) -> OpenJob | None:
     """Return the oldest queued job of a printer without changing it."""
     row = read.execute(
         """
-        SELECT job_id, mark, sale_id, document FROM print_job
+        SELECT job_id, mark, sale_id, document, created_ms FROM print_job
         WHERE printer_id = ? AND state IN ('queued', 'printing') AND state = 'queued' ORDER BY id LIMIT 1
         """,
         (printer_id,),
@@ -123,13 +124,16 @@ def next_job(read: Connection, printer_id: str) -> OpenJob | None:
 
 def open_job(read: Connection, job_id: str) -> OpenJob:
     """Return a known job with what it prints."""
-    row = read.execute("SELECT job_id, mark, sale_id, document FROM print_job WHERE job_id = ?", (job_id,)).fetchone()
+    row = read.execute(
+        "SELECT job_id, mark, sale_id, document, created_ms FROM print_job WHERE job_id = ?", (job_id,)
+    ).fetchone()
     return _open_job(row)
 
 
-def _open_job(row: tuple[str, Mark, str | None, str | None]) -> OpenJob:
-    job_id, mark, sale_id, document = row
-    return OpenJob(job_id, mark, sale_id, msgspec.json.decode(document, type=Document) if document else None)
+def _open_job(row: tuple[str, Mark, str | None, str | None, int]) -> OpenJob:
+    job_id, mark, sale_id, document, created_ms = row
+    content = msgspec.json.decode(document, type=Document) if document else None
+    return OpenJob(job_id, mark, sale_id, content, created_ms)
 
 
 def change_state(tx: Connection, job_id: str, state: State, *, reason: str, now_ms: int) -> PrintJobView:

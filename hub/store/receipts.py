@@ -44,10 +44,12 @@ def receipt(shop: Shop, fact: SaleFact, names: Names, *, receipt_code: str, mark
 
 def marked(document: Document, mark: Mark) -> Document:
     """Return a document as it is printed again: the mark stands on top, and no drawer opens."""
-    if not mark:
-        return document
-    content = tuple(element for element in document.elements if not isinstance(element, DrawerPulse))
-    return Document((_mark(mark), *content))
+    return Document((_mark(mark), *without_pulse(document).elements)) if mark else document
+
+
+def without_pulse(document: Document) -> Document:
+    """Return a document that opens no drawer."""
+    return Document(tuple(element for element in document.elements if not isinstance(element, DrawerPulse)))
 
 
 def _mark(mark: Mark) -> Text:

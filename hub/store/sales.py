@@ -9,11 +9,10 @@ Not here: HTTP, printing, events. Pure rules: sync.retail.sales.
 """
 
 import json
-import re
 from collections.abc import Callable
 from datetime import datetime
 from sqlite3 import Connection
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -27,13 +26,12 @@ from hub.store.stock import apply_effects
 from sync.errors import RuleError
 from sync.model import Dot, Replica, Stream
 from sync.retail.days import business_date
-from sync.retail.sales import Sale, SaleFact, SaleLine, StockEffect, Warned, check_sums, content_hash
+from sync.retail.sales import Sale, SaleFact, SaleLine, StockEffect, Warned, check_sums, content_hash, filled_like
 from sync.store import append_fact
 
 SERIES_LENGTH = 4
 RECEIPT_PREFIX = "29"  # restricted circulation, read back by GET /v1/sales/{sale_id}
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_HUB_NUMBER = re.compile(r".+-[0-9A-HJKMNP-TV-Z]{4}-\d{6,}")
 
 
 class Recorded(Struct, frozen=True):
@@ -53,10 +51,15 @@ class Told(Struct, frozen=True, omit_defaults=True):
 
 
 def sale_job(
-    replica: Replica, shop: Shop, sale: Sale, *, print_to: PrintTo | None, now_ms: int
+    replica: Replica,
+    shop: Shop,
+    sale: Sale,
+    *,
+    print_to: PrintTo | None,
+    now_ms: int,
+    warnings: tuple[Warned, ...] = (),
 ) -> Callable[[Connection], Recorded]:
     """Return the write job that records `sale`; it raises RefusedError or ConflictError with nothing written."""
-    fingerprint = content_hash(sale)
 
     def job(tx: Connection) -> Recorded:
         known = tx.execute(
@@ -67,10 +70,11 @@ def sale_job(
             (sale.sale_id,),
         ).fetchone()
         if known is None:
-            return _record(tx, replica, shop, sale, fingerprint, print_to=print_to, now_ms=now_ms)
-        if known[0] == fingerprint:
-            _, body, told, seq, rep = known
-            fact, dot = msgspec.json.decode(body, type=SaleFact), Dot(rep, Stream.SALES, seq)
+            return _record(tx, replica, shop, sale, warnings, print_to=print_to, now_ms=now_ms)
+        expected, body, told, seq, rep = known
+        fact, dot = msgspec.json.decode(body, type=SaleFact), Dot(rep, Stream.SALES, seq)
+        fingerprint = content_hash(filled_like(sale, fact.sale))
+        if fingerprint == expected:
             return Recorded("repeated", _answer(fact, dot, msgspec.json.decode(told, type=Told)))
         tx.execute(
             """
@@ -89,14 +93,13 @@ def _record(
     replica: Replica,
     shop: Shop,
     sale: Sale,
-    fingerprint: bytes,
+    noted: tuple[Warned, ...],
     *,
     print_to: PrintTo | None,
     now_ms: int,
 ) -> Recorded:
-    if sale.currency != shop.currency:
-        raise RefusedError("currency", f"{sale.currency}, this shop sells in {shop.currency}", pointer="/currency")
     sale, effects, warnings = _admit(tx, shop, sale)
+    warnings = [*noted, *warnings]
     try:
         check_sums(sale)
     except RuleError as err:
@@ -113,14 +116,13 @@ def _record(
         stock=tuple(effects),
         warnings=tuple(warnings),
     )
-    return _write(tx, replica, fact, fingerprint, stock=stock, print_to=print_to, now_ms=now_ms)
+    return _write(tx, replica, fact, stock=stock, print_to=print_to, now_ms=now_ms)
 
 
 def _write(
     tx: Connection,
     replica: Replica,
     fact: SaleFact,
-    fingerprint: bytes,
     *,
     stock: dict[str, int],
     print_to: PrintTo | None,
@@ -141,7 +143,7 @@ def _write(
             dot.seq,
             fact.sale.sale_id,
             fact.receipt_no,
-            fingerprint,
+            content_hash(fact.sale),
             body.decode(),
             msgspec.json.encode(told).decode(),
         ),
@@ -170,32 +172,53 @@ def _admit(tx: Connection, shop: Shop, sale: Sale) -> tuple[Sale, list[StockEffe
     lines: list[SaleLine] = []
     effects: list[StockEffect] = []
     warnings: list[Warned] = []
+    if sale.currency != shop.currency:
+        detail = f"{sale.currency}, this shop sells in {shop.currency}"
+        _refuse_or_note(sale, RefusedError("currency", detail, pointer="/currency"), None, warnings)
     for index, line in enumerate(sale.lines):
         product = known.get(line.sku)
-        if product is None:
-            _admit_unknown(line, index, offline=sale.offline, warnings=warnings)
-            lines.append(line if line.per is not None else msgspec.structs.replace(line, per=1))
-            continue
-        unit, stocked, amount, per = product
-        if line.unit != unit:
-            detail = f"{line.sku} is sold by {unit}, not by {line.unit}"
-            raise RefusedError("unit", detail, pointer=f"/lines/{index}/unit")
-        priced = line if line.per is not None else msgspec.structs.replace(line, per=per or 1)
-        if (priced.unit_price, priced.per) != (amount, per):
-            warnings.append(Warned("price_differs", line.line, f"{line.sku}: the shop's price is {amount} for {per}"))
-        if stocked:
-            effects.append(StockEffect(line.sku, shop.location, -line.qty))
-        lines.append(priced)
+        if product is None and line.open_item:
+            warnings.append(Warned("open_item", line.line, line.sku))
+            lines.append(_priced(line, 1))
+        elif product is None:
+            refused = RefusedError("unknown_sku", f"no product {line.sku}", pointer=f"/lines/{index}/sku")
+            _refuse_or_note(sale, refused, line.line, warnings)
+            lines.append(_priced(line, 1))
+        elif line.unit != product.unit:
+            detail = f"{line.sku} is sold by {product.unit}, not by {line.unit}"
+            refused = RefusedError("unit", detail, pointer=f"/lines/{index}/unit")
+            _refuse_or_note(sale, refused, line.line, warnings)
+            lines.append(_priced(line, 1))
+        else:
+            priced = _priced(line, product.per or 1)
+            if product.amount is not None and (priced.unit_price, priced.per) != (product.amount, product.per):
+                detail = f"{line.sku}: the shop's price is {product.amount} for {product.per}"
+                warnings.append(Warned("price_differs", line.line, detail))
+            if product.stocked:
+                effects.append(StockEffect(line.sku, shop.location, -line.qty))
+            lines.append(priced)
     return msgspec.structs.replace(sale, lines=tuple(lines)), effects, warnings
 
 
-def _admit_unknown(line: SaleLine, index: int, *, offline: bool, warnings: list[Warned]) -> None:
-    if not line.open_item and not offline:
-        raise RefusedError("unknown_sku", f"no product {line.sku}", pointer=f"/lines/{index}/sku")
-    warnings.append(Warned("open_item" if line.open_item else "unknown_sku", line.line, line.sku))
+def _refuse_or_note(sale: Sale, refused: RefusedError, line: int | None, warnings: list[Warned]) -> None:
+    """Refuse what cannot be sold; a sale that already happened is booked, and the reason is noted on it."""
+    if not sale.offline:
+        raise refused
+    warnings.append(Warned(refused.code, line, refused.detail))
 
 
-def _known_products(tx: Connection, sale: Sale) -> dict[str, tuple[str, bool, int | None, int | None]]:
+def _priced(line: SaleLine, per: int) -> SaleLine:
+    return line if line.per is not None else msgspec.structs.replace(line, per=per)
+
+
+class _Product(NamedTuple):
+    unit: str
+    stocked: bool
+    amount: int | None
+    per: int | None
+
+
+def _known_products(tx: Connection, sale: Sale) -> dict[str, _Product]:
     rows = tx.execute(
         """
         SELECT product.sku, product.unit, product.stocked, price.amount_minor, price.per
@@ -205,7 +228,7 @@ def _known_products(tx: Connection, sale: Sale) -> dict[str, tuple[str, bool, in
         """,
         (json.dumps([line.sku for line in sale.lines]),),
     ).fetchall()
-    return {sku: (unit, bool(stocked), amount, per) for sku, unit, stocked, amount, per in rows}
+    return {sku: _Product(unit, bool(stocked), amount, per) for sku, unit, stocked, amount, per in rows}
 
 
 def _receipt_no(tx: Connection, replica: Replica, sale: Sale, warnings: list[Warned]) -> str:
@@ -240,7 +263,9 @@ def _check_number(tx: Connection, receipt_no: str) -> None:
     if holder is not None:
         detail = f"receipt {receipt_no} belongs to another sale"
         raise ConflictError("receipt_no_taken", detail, pointer="/receipt_no", holder=holder[0])
-    if _HUB_NUMBER.fullmatch(receipt_no):
+    hubs_own = {series_of(row[0]) for row in tx.execute("SELECT incarnation FROM replica").fetchall()}
+    parts = receipt_no.rsplit("-", 2)
+    if len(parts) == 3 and parts[1] in hubs_own:
         detail = f"{receipt_no} has the form of the hub's own numbers"
         raise RefusedError("receipt_no_form", detail, pointer="/receipt_no")
 
@@ -281,6 +306,11 @@ def _read_receipt_code(text: str) -> tuple[int, int]:
     is_code = len(text) == 13 and text.isascii() and text.isdecimal() and text.startswith(RECEIPT_PREFIX)
     is_code = is_code and text[-1] == str(check_digit(text[:-1]))
     return (int(text[2:4]), int(text[4:12])) if is_code else (-1, -1)
+
+
+def is_known(read: Connection, sale_id: str) -> bool:
+    """Return whether a sale of this id is durable here."""
+    return read.execute("SELECT 1 FROM sale WHERE sale_id = ?", (sale_id,)).fetchone() is not None
 
 
 def durable_sales(read: Connection, sale_ids: list[str]) -> set[str]:

@@ -42,7 +42,7 @@ def pair(tx: Connection, code: str, name: str, *, token: str, now_ms: int) -> Pa
     if row is None:
         raise RefusedError("pairing_code", "the pairing code is unknown, used or expired", pointer="/code")
     scope: Scope = row[0]
-    count = tx.execute("SELECT count(*) FROM till").fetchone()[0]
+    count = tx.execute("SELECT count(*) FROM till WHERE scope = ?", (scope,)).fetchone()[0]
     paired = Paired(f"{'t' if scope == 'till' else scope}{count + 1}", name, scope)
     tx.execute(
         "INSERT INTO till (till_id, name, scope, token_hash, paired_ms) VALUES (?, ?, ?, ?, ?)",

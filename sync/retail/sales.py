@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from sync.errors import RuleError
 from sync.retail.money import cash_rounding, line_amount
@@ -117,6 +118,16 @@ def content_hash(sale: Sale) -> bytes:
     if sale.sold_at is not None:
         sale = msgspec.structs.replace(sale, sold_at=sale.sold_at.astimezone(UTC))
     return bytes([HASH_VERSION]) + blake2b(msgspec.json.encode(sale), digest_size=15).digest()
+
+
+def filled_like(sale: Sale, stored: Sale) -> Sale:
+    """Return a repeated sale with the `per` that the hub had filled in the first time, where it is left out again."""
+    known = {line.line: line for line in stored.lines}
+    lines = tuple(
+        replace(line, per=known[line.line].per) if line.per is None and line.line in known else line
+        for line in sale.lines
+    )
+    return replace(sale, lines=lines)
 
 
 def amount_of(line: SaleLine) -> int:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hub.client import HubClient
+
 NO_HTTP = (b"\x00\x01\x02\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /v1/products/\xff HTTP/1.1\r\nHost: x\r\n\r\n")
 CONFIG = """
 [store]
@@ -81,12 +83,22 @@ async def test_a_second_hub_on_one_folder_is_refused_by_name_of_the_first(tmp_pa
     assert f"in use by process {first.pid}" in log.decode() and "Traceback" not in log.decode()
 
 
-async def test_a_log_line_is_json_and_never_holds_a_token_or_a_label(tmp_path: Path) -> None:
+async def test_a_log_line_is_json_and_never_holds_a_token_a_code_or_a_body(tmp_path: Path) -> None:
     process = await run_hub(tmp_path, 0)
-    _, lines = await ready_port(process)
+    port, lines = await ready_port(process)
+    async with HubClient("http://hub", unix_socket=tmp_path / "hub.sock") as control:
+        code = await control.make_code("till")
+    async with HubClient(f"http://127.0.0.1:{port}") as till:
+        token = (await till.pair(code, "Mrs Chan")).token
+        for wrong in ({"sale_id": "secret-sale"}, {"member_id": "secret-member", "lines": "secret-lines"}):
+            async with till._session.post("/v1/sales", json=wrong, headers=till._headers) as answer:
+                assert answer.status == 422
 
     process.send_signal(signal.SIGTERM)
     _, rest = await process.communicate()
 
-    for line in [*lines, *rest.decode().splitlines()]:
-        assert {"at", "level", "logger", "message"} <= set(json.loads(line))
+    log = [json.loads(line) for line in [*lines, *rest.decode().splitlines()]]
+    assert all({"at", "level", "logger", "message"} <= set(line) for line in log)
+    refusals = [line for line in log if line["message"] == "request refused"]
+    assert [(line["status"], line["code"], line["till"]) for line in refusals] == [(422, "invalid_field", "t1")] * 2
+    assert not [word for word in (token, code, "secret", "Chan") if word in rest.decode()]

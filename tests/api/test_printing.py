@@ -78,7 +78,9 @@ async def test_print_events_tell_what_becomes_of_a_job(counter: Counter) -> None
                 assert event["data"]["job_id"] == job
                 states.append(event["data"]["state"])
 
-    assert states == ["printing", "printed"]
+    assert states in (["printing", "printed"], ["queued", "printing", "printed"]), (
+        "begun at once when the printer waits"
+    )
 
 
 async def test_a_printer_that_is_away_prints_once_when_it_is_back(counter: Counter, printer: Any) -> None:

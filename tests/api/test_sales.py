@@ -108,7 +108,6 @@ async def test_a_wrong_line_is_refused_with_its_pointer(
         ({"print": True}, 422, "no_receipt_printer", "/print"),
         ({"print": "p9"}, 404, "printer", None),
         ({"coupons": [{"serial": "C1"}]}, 422, "invalid_field", "/coupons"),
-        ({"receipt_no": "t1-ABCD-000001"}, 422, "receipt_no_form", "/receipt_no"),
         (
             {"lines": [{"line": 1, "sku": "BAG", "qty": 1, "unit_price": 545}] * 2},
             422,
@@ -149,7 +148,8 @@ async def test_an_offline_sale_of_an_unknown_sku_is_accepted_with_a_warning(till
 
     answer = await till.post("/v1/sales", sale)
 
-    assert (answer.status, answer.json["warnings"]) == (201, [{"code": "unknown_sku", "line": 1, "detail": "NEW-HERE"}])
+    expected = [{"code": "unknown_sku", "line": 1, "detail": "no product NEW-HERE"}]
+    assert (answer.status, answer.json["warnings"]) == (201, expected)
     assert answer.json["business_date"] == "2026-09-20"
 
 
@@ -301,3 +301,40 @@ async def test_status_tells_what_is_durable_in_the_order_asked(till: Any) -> Non
         ("unknown", False, False),
         (sale["sale_id"], True, False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"lines": [{"line": 1, "sku": "TEA-01", "qty": 1, "unit_price": 1090, "unit": "g"}]}, "unit"),
+        ({"currency": "TWD"}, "currency"),
+        ({"print": "gone-printer"}, "printer"),
+        ({"print": True}, "no_receipt_printer"),
+    ],
+)
+async def test_a_sale_that_already_happened_is_never_refused_for_a_business_reason(
+    till: Any, change: dict[str, Any], code: str
+) -> None:
+    sale = till.sale() | change
+
+    refused = await till.post("/v1/sales", sale)
+    booked = await till.post("/v1/sales", sale | {"offline": True})
+
+    assert refused.status in (404, 422) and refused.json["code"] == code
+    assert booked.status == 201
+    assert code in [warning["code"] for warning in booked.json["warnings"]]
+
+
+async def test_a_repeat_with_what_the_hub_had_filled_in_is_the_same_sale(till: Any) -> None:
+    first = await till.post("/v1/sales", sale := till.sale())
+    explicit = sale | {"lines": [line | {"per": 1} for line in sale["lines"]]}
+
+    assert [(a.status, a.body) for a in [await till.post("/v1/sales", explicit)]] == [(200, first.body)]
+
+
+async def test_a_repeat_is_answered_though_its_printer_is_gone(till: Any) -> None:
+    first = await till.post("/v1/sales", sale := till.sale())
+
+    again = await till.post("/v1/sales", sale | {"print": "gone-printer"})
+
+    assert (again.status, again.body) == (200, first.body)

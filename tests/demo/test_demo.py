@@ -166,7 +166,7 @@ async def test_shoppers_keep_the_shop_alive(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "remedy"),
     [
-        (["--data", "/proc/nowhere"], "choose a writable folder with --data"),
+        (["--data", "/proc/nowhere"], "choose another data folder"),
         (["--port", "1"], "choose another with --port"),
         (["--import", "/nowhere.csv"], "/nowhere.csv"),
     ],
@@ -188,3 +188,36 @@ async def test_what_is_wrong_is_said_in_one_sentence_with_the_remedy(
     assert said.decode().startswith("storehub: ")
     assert remedy in said.decode()
     assert len(said.decode().splitlines()) == 1
+
+
+async def test_a_second_demo_on_a_folder_is_refused_and_touches_nothing(tmp_path: Path) -> None:
+    async with started(tmp_path / "store", free_port(), "--no-shoppers") as demo:
+        before = {file: (demo.data / file).read_text() for file in ("hub.toml", "demo.json")}
+        second = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "hub", "demo", "--port", str(free_port()), "--data", str(demo.data)),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await second.communicate()
+
+        assert second.returncode == 1 and f"in use by process {demo.process.pid}" in said.decode()
+        assert {file: (demo.data / file).read_text() for file in before} == before
+        assert Path(demo.facts["scanner_pty"]).is_char_device()
+
+
+async def test_who_waits_for_the_facts_never_finds_those_of_a_killed_demo(tmp_path: Path) -> None:
+    port = free_port()
+    async with started(tmp_path / "store", port, "--no-shoppers") as demo:
+        old = demo.facts["pairing_code"]
+        await demo.signal_group(signal.SIGKILL)
+    async with started(tmp_path / "store", port, "--no-shoppers") as demo:
+        assert demo.facts["pairing_code"] != old
+
+
+async def test_a_hub_with_listening_tills_stops_by_itself(tmp_path: Path) -> None:
+    async with started(tmp_path / "store", free_port(), "--no-shoppers") as demo, HubClient(demo.facts["hub"]) as till:
+        await till.pair(demo.facts["pairing_code"], "stranger")
+        async with till.events() as events:
+            await anext(events)
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await demo.signal_group(signal.SIGINT)
+        assert "hub stopped" in (demo.data / "hub.log").read_text()

@@ -171,6 +171,8 @@ async def test_a_disk_that_is_really_full_loses_nothing_that_was_answered(small_
         with pytest.raises(OutcomeUnknownError):
             await db.write(note("x" * 5000))
         assert not db.last_commit_ok
+        await db.write(lambda _tx: None)
+        assert not db.last_commit_ok, "a commit that wrote nothing proves nothing of the disk"
 
     assert len(answered) == kept > 10
     reader = connect_reader(small_disk / "hub.db")
