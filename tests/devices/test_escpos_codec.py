@@ -1,6 +1,7 @@
 """ESC/POS documents, judged by the independent reader and by the printed commands of the Epson reference."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,11 @@ from devices.testing.paper import (
     PaperQr,
 )
 
-CASES = Path("../shared/material/escpos/cases.json")
+CASES = (
+    Path(os.environ.get("STOREHUB_MATERIAL", Path(__file__).parents[3] / "shared" / "material"))
+    / "escpos"
+    / "cases.json"
+)
 HAS_FONT = any(Path(path).is_file() for path in raster.FONT_PATHS)
 PAPER_80_MM = PrinterProfile()
 needs_font = pytest.mark.skipif(not HAS_FONT, reason="no font installed to draw with")

@@ -1,6 +1,7 @@
 """The independent ESC/POS reader: gets through real print files, in pieces too, and says what it does not know."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from devices.testing.paper import (
     UnknownCommand,
 )
 
-MATERIAL = Path("../shared/material/escpos")
+MATERIAL = Path(os.environ.get("STOREHUB_MATERIAL", Path(__file__).parents[3] / "shared" / "material")) / "escpos"
 GOLDEN = sorted(MATERIAL.glob("*.bin")) if MATERIAL.is_dir() else []
 needs_material = pytest.mark.skipif(not GOLDEN, reason="shared material is absent")
 

@@ -16,7 +16,11 @@ from devices.codecs.variable_measure import variable_measures
 from devices.errors import OptionError
 from devices.model import Measure, Scan
 
-SCANS = Path(os.environ.get("MATERIAL", "../shared/material")) / "barcodes" / "scans.json"
+SCANS = (
+    Path(os.environ.get("STOREHUB_MATERIAL", Path(__file__).parents[3] / "shared" / "material"))
+    / "barcodes"
+    / "scans.json"
+)
 
 # Where we differ from the collection on purpose: ids, and what we answer instead (None: a plain label, no error).
 DIFFERENT: dict[str, tuple[str, str | None]] = {

@@ -1,6 +1,7 @@
 """A catalogue file becomes products and a report in which every row is accounted for."""
 
 import json
+import os
 import tarfile
 import time
 from importlib import resources
@@ -16,7 +17,7 @@ from hub.importing.reasons import HEADINGS, REASONS
 from hub.importing.report import EXAMPLES_MAX, render
 from hub.importing.shapes import parse_mapping
 
-MATERIAL = Path("../shared/material")
+MATERIAL = Path(os.environ.get("STOREHUB_MATERIAL", Path(__file__).parents[3] / "shared" / "material"))
 PRICE_WATCH = MATERIAL / "catalogue/hk-price-watch-sample.json"
 PRICE_WATCH_MONTH = MATERIAL / "catalogue/hk-price-watch-2026-07-24_08-23.tar.xz"
 ONLINE_RETAIL = MATERIAL / "retail/online-retail.csv.gz"
