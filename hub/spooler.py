@@ -15,8 +15,9 @@ from sqlite3 import Connection
 
 from devices.document import Document, DrawerPulse
 from devices.driver import PrintJob
+from devices.errors import WireError
 from hub.db import Database
-from hub.errors import BusyError
+from hub.errors import BusyError, HubError
 from hub.store import printing
 from hub.store.printing import OpenJob, PrintJobView, State
 
@@ -24,6 +25,12 @@ DRAWER_TIMEOUT_S = 3.0  # a drawer that opens later than this opens when nobody 
 
 Render = Callable[[OpenJob], Document]
 Announce = Callable[[PrintJobView], None]
+
+
+class LedgerError(WireError):
+    """Not the printer's fault: the job stays queued, the driver comes back to it."""
+
+    reason = "hub_cannot_write"
 
 
 class LedgerJob:
@@ -35,8 +42,11 @@ class LedgerJob:
         self.document = document
 
     async def begin(self) -> None:
-        """Make durable that bytes may reach the paper from now on."""
-        await self._spooler.begin(self.job_id)
+        """Make durable that bytes may reach the paper from now on; raise LedgerError when the hub cannot write."""
+        try:
+            await self._spooler.begin(self.job_id)
+        except HubError as err:
+            raise LedgerError(f"the hub could not write down that it prints: {err}") from err
 
     async def put_back(self) -> None:
         """No byte was sent and none will be now."""

@@ -149,12 +149,13 @@ def _facts(base_url: str, till_code: str, wires: Wires) -> dict[str, object]:
 
 
 def _greet(base_url: str, console_code: str, till_code: str, data: Path) -> None:
+    config, scanner = shlex.quote(str(data / "hub.toml")), shlex.quote(str(data / "dev" / "lane1-scanner-outside"))
     print(
         f"store hub demo is open\n"
         f"  API       {base_url}/v1   ({base_url}/docs)\n"
         f"  console   {base_url}/#pair={console_code}\n"
-        f"  a till    pairs with the code {till_code} (another: storehub pair --config {shlex.quote(str(data / 'hub.toml'))})\n"
-        f"  scanner   printf '4899990000406\\r' > {shlex.quote(str(data / 'dev' / 'lane1-scanner-outside'))}\n"
+        f"  a till    pairs with the code {till_code} (another: .venv/bin/storehub pair --config {config})\n"
+        f"  scanner   printf '4899990000406\\r' > {scanner}\n"
         f"  facts     {data / 'demo.json'}\n"
         f"  hub log   {data / 'hub.log'}\n"
         f"Ctrl-C stops it.",

@@ -11,7 +11,7 @@ from devices.document import Document, DrawerPulse, Text
 from hub import spooler as spooler_module
 from hub.db import WRITER_JOBS_MAX
 from hub.errors import BusyError, OutcomeUnknownError
-from hub.spooler import Spooler
+from hub.spooler import LedgerError, Spooler
 from hub.store import printing
 from hub.store.printing import PrintJobView, PrintTo
 from sync.retail.sales import Sale
@@ -115,7 +115,7 @@ async def test_a_job_whose_begin_was_refused_is_still_queued_and_handed_out_agai
         *(desk.commit() for _ in range(WRITER_JOBS_MAX)), job.begin(), return_exceptions=True
     )
 
-    assert isinstance(refused, BusyError)
+    assert isinstance(refused, LedgerError) and isinstance(refused.__cause__, BusyError)
     async with asyncio.timeout(WAIT_S):
         assert ((await desk.spooler.next_job()).job_id, desk.state("a")) == ("a", "queued")
 
