@@ -24,7 +24,7 @@ from hub.store.model import Entry
 from sync.retail.catalogue import Name, Price, Product
 
 TILLS = 8
-DRAWN_KILLS = 20
+DRAWN_KILLS = 200 if os.environ.get("STOREHUB_FULL") else 20  # ./test --full draws the larger number
 OPENING = 1000
 SKUS = ("TEA", "CUP", "POT")
 WORKING = ("commit.before", "commit.after", "job.done", "sale.dot_taken", "sale.written")
