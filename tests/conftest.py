@@ -1,7 +1,6 @@
 """What the tests of the hub share: a small catalogue, a store on a real file, a hub in this process, tills on real HTTP.
 
-The hub in this process is wired by hub.app with the test's clock and, where asked for, another claim grace. Every answer that
-a till of these tests gets is held against the OpenAPI document (fixture `contract`).
+The hub is wired by hub.app with the test's clock. Every answer is held against the OpenAPI document (fixture `contract`).
 """
 
 import asyncio
@@ -380,21 +379,21 @@ def printer_section(printer: SimulatedPrinter) -> dict[str, Any]:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Name the skips that tests/skips.txt does not allow."""
-    for nodeid, reason in _unlisted_skips(terminalreporter):
-        terminalreporter.write_line(f"not in tests/skips.txt: {nodeid}: {reason}", red=True)
+    for skip in _unlisted_skips(terminalreporter):
+        terminalreporter.write_line("not in tests/skips.txt: " + ": ".join(skip), red=True)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a skip that nobody has allowed is a failure."""
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get("CI") and session.exitstatus == pytest.ExitCode.OK and _unlisted_skips(reporter):
+    may_fail = os.environ.get("CI") and session.exitstatus == pytest.ExitCode.OK
+    if may_fail and _unlisted_skips(session.config.pluginmanager.get_plugin("terminalreporter")):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def _unlisted_skips(reporter: Any) -> list[tuple[str, str]]:
-    lines = (Path(__file__).parent / "skips.txt").read_text(encoding="utf-8").splitlines()
-    allowed = [line for line in lines if line and not line.startswith("#")]
+    listed = (Path(__file__).parent / "skips.txt").read_text(encoding="utf-8")
+    allowed = [line for line in listed.splitlines() if line and not line.startswith("#")]
     skips = [
         (report.nodeid, report.longrepr[2].removeprefix("Skipped: ")) for report in reporter.stats.get("skipped", [])
     ]
