@@ -35,7 +35,16 @@ CACHE_KIB = 8192
 SOON_AGAIN_S = 1.0  # after a commit failed
 SOON_S = 0.05  # a job that may wait rides with the next group, or goes alone after this
 CHECKPOINT_PAGES = 4000
-_DISK_ERRORS = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}  # primary codes: the low byte of an extended one
+_STORAGE_FAULTS = {  # primary result codes: the low byte of an extended one
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_BUSY,
+}
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -244,24 +253,18 @@ def _run_job(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection],
     try:
         outcome = _Outcome(job(connection))
     except Exception as err:
-        if not connection.in_transaction or _is_disk_error(err):  # no job's fault, and SQLite may have undone the group
+        if not connection.in_transaction or _is_storage_fault(err):  # no job's fault; SQLite may have undone the group
             raise sqlite3.OperationalError(str(err)) from err
         connection.execute("ROLLBACK TO job")
-        outcome = _Outcome(error=_translated(err))
+        outcome = _Outcome(error=err)
     connection.execute("RELEASE job")
     failpoints.hit("job.done")
     return outcome
 
 
-def _translated(err: Exception) -> Exception:
-    """Return a storage fault (disk full, I/O, read-only) as what a caller can act on; a wrong statement stays a bug."""
-    if isinstance(err, sqlite3.OperationalError) and err.sqlite_errorcode != sqlite3.SQLITE_ERROR:
-        return OutcomeUnknownError("outcome_unknown", str(err))
-    return err
-
-
-def _is_disk_error(err: Exception) -> bool:
-    return isinstance(err, sqlite3.Error) and getattr(err, "sqlite_errorcode", 0) & 0xFF in _DISK_ERRORS
+def _is_storage_fault(err: Exception) -> bool:
+    """Whether the file or the disk is at fault (full, I/O, read-only, corrupt); a wrong statement or value is a job's own."""
+    return isinstance(err, sqlite3.Error) and getattr(err, "sqlite_errorcode", 0) & 0xFF in _STORAGE_FAULTS
 
 
 def connect_writer(path: Path, synchronous: Synchronous = "full") -> sqlite3.Connection:

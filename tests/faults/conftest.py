@@ -52,7 +52,6 @@ class HubProcess:
     folder: Path
     port: int
     process: asyncio.subprocess.Process | None = None
-    starts: int = 0
     log: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,7 +74,6 @@ class HubProcess:
                 env=environment,
                 stderr=log,
             )
-            self.starts += 1
             await self._ready_or_dead(ready)
 
     async def _ready_or_dead(self, ready: socket.socket) -> None:
