@@ -15,19 +15,20 @@ from collections.abc import Callable
 
 from devices.codecs.variable_measure import VariableMeasure, variable_measures
 from devices.supervisor import Outside, Supervisor
-from hub import failpoints
 from hub.api.server import serve
 from hub.bus import Bus
 from hub.claims import CLAIM_GRACE_S, Claims
-from hub.config import Config
-from hub.db import Database, open_database
-from hub.errors import one_error
-from hub.folder import own_folder
+from hub.config import HUB_LOCK, Config
 from hub.metrics import Metrics
+from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
 from hub.spooler import Spooler
 from hub.store import printing, tills
 from hub.store.identity import identify
+from sync import failpoints
+from sync.db import Database, open_database
+from sync.errors import one_error
+from sync.folder import own_folder
 
 log = logging.getLogger(__name__)
 Ready = Callable[[int], None]
@@ -35,7 +36,7 @@ Ready = Callable[[int], None]
 
 def run(config: Config, on_ready: Ready) -> None:
     """Run a hub until SIGTERM or SIGINT; raise StartError when it cannot start. `on_ready` gets the port."""
-    with own_folder(config.data_dir), one_error():
+    with own_folder(config.data_dir, HUB_LOCK), one_error():
         asyncio.run(_main(config, on_ready))
 
 
@@ -44,7 +45,7 @@ async def _main(config: Config, on_ready: Ready) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with open_database(config.database, synchronous=config.synchronous) as db:
+    async with open_database(config.database, migrations=MIGRATIONS, synchronous=config.synchronous) as db:
         hub = await open_hub(config, db, now_ms=_now_ms)
         supervisor = wire_devices(hub)
         async with serve(hub) as port, asyncio.TaskGroup() as group:

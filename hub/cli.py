@@ -12,8 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from hub.config import load_config
-from hub.errors import ConfigError, HubError, StartError
-from hub.folder import is_running
+from sync.errors import ConfigError, StartError, SyncError
 
 EXIT_CONFIG = 78
 DEFAULT_CONFIG = Path("/etc/store-hub/hub.toml")
@@ -27,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     except ConfigError as err:
         print(f"storehub: {err}", file=sys.stderr)
         return EXIT_CONFIG
-    except HubError as err:
+    except SyncError as err:
         print(f"storehub: {err}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -96,7 +95,7 @@ def _pair(args: argparse.Namespace) -> int:
     from hub.client import HubClient
 
     config = load_config(args.config)
-    if not is_running(config):
+    if not config.is_running():
         raise StartError(f"no hub runs on {config.data_dir}; start it with `storehub run`")
 
     async def ask() -> str:

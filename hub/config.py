@@ -9,6 +9,7 @@
 """
 
 import ipaddress
+import socket
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,8 @@ from msgspec import Meta, Struct, field
 from devices.errors import OptionError
 from devices.registry import load, near_miss, options_for
 from devices.supervisor import DeviceSpec
-from hub.errors import ConfigError
 from hub.store.model import Shop
+from sync.errors import ConfigError
 from sync.retail.catalogue import Name
 
 HUB_LOCK = "hub.lock"  # held with flock for the daemon's life
@@ -111,6 +112,15 @@ class Config:
     def control_socket(self) -> Path:
         """Where commands of this machine reach a running hub."""
         return self.data_dir / "hub.sock"
+
+    def is_running(self) -> bool:
+        """Whether a hub answers on the control socket."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.control_socket))
+            except OSError:
+                return False
+        return True
 
 
 def load_config(path: Path) -> Config:

@@ -14,7 +14,6 @@ from devices.supervisor import DeviceState
 from hub.bus import CONSOLE, Bus
 from hub.claims import Claims
 from hub.config import Config
-from hub.db import Database
 from hub.errors import NotFoundError
 from hub.metrics import Metrics
 from hub.spooler import Spooler
@@ -23,6 +22,7 @@ from hub.store.model import Shop
 from hub.store.printing import OpenJob, PrintJobView
 from hub.store.receipts import marked, receipt, without_pulse
 from hub.store.tills import Paired
+from sync.db import Database
 from sync.model import Replica
 from sync.retail.catalogue import Name
 

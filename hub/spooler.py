@@ -16,10 +16,10 @@ from sqlite3 import Connection
 from devices.document import Document, DrawerPulse
 from devices.driver import PrintJob
 from devices.errors import WireError
-from hub.db import Database
-from hub.errors import BusyError, HubError
 from hub.store import printing
 from hub.store.printing import OpenJob, PrintJobView, State
+from sync.db import Database
+from sync.errors import BusyError, SyncError
 
 DRAWER_TIMEOUT_S = 3.0  # a drawer that opens later than this opens when nobody expects it
 
@@ -45,7 +45,7 @@ class LedgerJob:
         """Make durable that bytes may reach the paper from now on; raise LedgerError when the hub cannot write."""
         try:
             await self._spooler.begin(self.job_id)
-        except HubError as err:
+        except SyncError as err:
             raise LedgerError(f"the hub could not write down that it prints: {err}") from err
 
     async def put_back(self) -> None:

@@ -27,7 +27,7 @@ from hub.api.server import routes, serve
 from hub.claims import CLAIM_GRACE_S
 from hub.client import HubClient, new_id
 from hub.config import Config, parse_config
-from hub.db import Database, open_database
+from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
 from hub.store import products, sales
 from hub.store.identity import identify
@@ -35,6 +35,7 @@ from hub.store.model import Entry, Shop
 from hub.store.printing import PrintTo
 from hub.store.sales import Recorded
 from hub.store.tills import Scope
+from sync.db import Database, open_database
 from sync.model import Replica
 from sync.retail.catalogue import Name, Price, Product
 from sync.retail.sales import Sale, SaleLine, Tender
@@ -214,7 +215,7 @@ class LocalHub:
 
     async def run(self, started: "asyncio.Future[None]", stop: asyncio.Event, grace_s: float) -> None:
         """Be the hub's main until `stop`: hub.app's own wiring with the test's clock."""
-        async with open_database(self.config.database) as db:
+        async with open_database(self.config.database, migrations=MIGRATIONS) as db:
             self.runtime = hub = await app.open_hub(self.config, db, now_ms=self.clock, claim_grace_s=grace_s)
             supervisor = app.wire_devices(hub)
             await db.write(
@@ -255,7 +256,7 @@ def shop() -> Shop:
 async def store(tmp_path: Path, shop: Shop) -> AsyncIterator[Store]:
     """The catalogue in a real file."""
     path = tmp_path / "hub.db"
-    async with open_database(path) as db:
+    async with open_database(path, migrations=MIGRATIONS) as db:
         replica = await db.write(lambda tx: identify(tx, "hk01", incarnation="0123456789abcdef", now_ms=STARTED_MS))
         store = Store(db, replica, shop, path)
         await store.put(*CATALOGUE)

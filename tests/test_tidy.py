@@ -16,19 +16,19 @@ MAY_IMPORT = {"hub": {"hub", "devices", "sync"}, "devices": {"devices"}, "sync":
 # library -> where it may be imported; everything below a folder, or one file
 ROOMS = {
     "aiohttp": ("hub/api/", "hub/client.py", "hub/demo/", "sync/link.py", "sync/cloud/"),
-    "aiosqlite": ("hub/db.py", "sync/cloud/"),
+    "aiosqlite": ("sync/db.py",),
     "serial": ("devices/drivers/",),
     "serialx": ("devices/drivers/",),
     "evdev": ("devices/drivers/",),
     "bleak": ("devices/drivers/",),
     "paho": ("devices/drivers/",),
 }
-SQL_ROOMS = ("hub/db.py", "hub/migrate.py", "hub/store/", "hub/insights/", "sync/store.py", "sync/cloud/")
+SQL_ROOMS = ("sync/db.py", "sync/migrate.py", "hub/store/", "hub/insights/", "sync/store.py", "sync/cloud/")
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|PRAGMA|CREATE TABLE|BEGIN IMMEDIATE|SAVEPOINT)\b")
 # the only readers of the real clock and of chance: the wiring, tools of their own process, client-made ids
 REAL_WORLD = {"time.time", "time.time_ns", "random.random", "datetime.now", "datetime.utcnow", "uuid.uuid4"}
 MAY_READ_CLOCK = {"hub/app.py", "hub/client.py", "hub/importing/command.py"}
-MAY_CATCH_ALL = {"devices/supervisor.py", "hub/api/routing.py", "hub/db.py"}
+MAY_CATCH_ALL = {"devices/supervisor.py", "hub/api/routing.py", "sync/db.py"}
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from hub.errors import BusyError, ConflictError, HubError, NotFoundError, OutcomeUnknownError, RefusedError
+from hub.errors import ConflictError, NotFoundError, RefusedError
+from sync.errors import BusyError, OutcomeUnknownError, SyncError
 
 LANGUAGES = ("en", "zh-Hant")
 RETRY_AFTER_S = 1
-_STATUS: dict[type[HubError], int] = {
+_STATUS: dict[type[SyncError], int] = {
     NotFoundError: 404,
     ConflictError: 409,
     RefusedError: 422,
@@ -69,7 +70,7 @@ def problem(status: int, code: str, detail: str = "", *, pointer: str = "", hold
     return response
 
 
-def problem_of(err: HubError) -> web.Response:
+def problem_of(err: SyncError) -> web.Response:
     """Return the response for an operating error of the hub."""
     status = _STATUS_OF_CODE.get(err.code) or _STATUS.get(type(err), 500)
     return problem(status, err.code, err.detail, pointer=err.pointer, holder=err.holder)

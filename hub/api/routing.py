@@ -17,6 +17,7 @@ from hub.api.problems import PROBLEM, problem, problem_of
 from hub.errors import HubError
 from hub.runtime import Runtime
 from hub.store.tills import Paired, Scope, secret_hash
+from sync.errors import SyncError
 
 BODY_MAX = 1024 * 1024  # request body; a larger one is answered 413 without being read
 DEPTH_REFUSED = "nested too deeply"
@@ -170,7 +171,7 @@ async def translate_errors(
         response = await handler(request)
     except InvalidFieldError as err:
         response = problem(422, err.code, err.detail, pointer=err.pointer)
-    except HubError as err:
+    except SyncError as err:
         response = problem_of(err)
     except web.HTTPException as err:
         code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(err.status)

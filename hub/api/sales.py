@@ -6,12 +6,13 @@ from msgspec import Meta, Struct
 
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
-from hub.errors import ConflictError, HubError, NotFoundError, RefusedError
+from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.spooler import Spooler
 from hub.store import printing, sales
 from hub.store.model import SaleAnswer
 from hub.store.printing import PrintTo
 from hub.store.sales import Recorded, SaleView
+from sync.errors import SyncError
 from sync.retail.sales import Id, Sale, Warned
 
 
@@ -101,7 +102,7 @@ def _printing(call: Call, request: SaleRequest) -> tuple[Spooler | None, tuple[W
         return None, ()
     try:
         return _spooler(call, request.print), ()
-    except HubError as err:
+    except SyncError as err:
         if not request.offline:
             raise
         return None, (Warned(err.code, detail=err.detail),)

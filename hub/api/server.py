@@ -12,8 +12,8 @@ from hub.api import catalogue, control, devices, pairing, printing, sales, servi
 from hub.api.events import SOCKETS, close_all, events
 from hub.api.openapi import openapi
 from hub.api.routing import BODY_MAX, RUNTIME, Route, endpoint, translate_errors
-from hub.errors import StartError
 from hub.runtime import Runtime
+from sync.errors import StartError
 
 STOP_TIMEOUT_S = 1.0  # requests under way at a stop; their write jobs finish whatever happens to the answer
 

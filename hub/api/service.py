@@ -10,8 +10,8 @@ from aiohttp import web
 
 from hub.api.problems import problem
 from hub.api.routing import RUNTIME, client_of, may
-from hub.errors import HubError
 from hub.store.identity import touch
+from sync.errors import SyncError
 
 CONSOLE_FILES = {
     "index.html": "text/html",
@@ -51,7 +51,7 @@ async def readyz(request: web.Request) -> web.StreamResponse:
     """The hub sells: the last commit went through."""
     hub = request.app[RUNTIME]
     if not hub.db.last_commit_ok:  # try again now: without traffic nobody else would
-        with contextlib.suppress(HubError):
+        with contextlib.suppress(SyncError):
             await hub.db.write(touch)
     if not hub.db.last_commit_ok:
         return problem(503, "not_ready", "the last commit failed")

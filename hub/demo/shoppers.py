@@ -17,8 +17,8 @@ from devices.codecs.gtin import check_digit
 from devices.testing.serial_line import VirtualSerialLine
 from hub.api.sales import SaleRequest
 from hub.client import HubClient, ProblemError, new_id
-from hub.errors import HubError
 from hub.store.model import Item
+from sync.errors import SyncError
 from sync.retail.money import cash_rounding, line_amount
 from sync.retail.sales import SaleLine, Tender
 
@@ -49,7 +49,7 @@ class Shoppers:
         while True:
             try:
                 await self._serve()
-            except (aiohttp.ClientError, TimeoutError, OSError, StopAsyncIteration, HubError) as err:
+            except (aiohttp.ClientError, TimeoutError, OSError, StopAsyncIteration, SyncError) as err:
                 log.debug("shoppers wait for the hub: %r", err)
             await asyncio.sleep(AGAIN_S)
 

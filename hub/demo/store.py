@@ -29,11 +29,11 @@ from hub.config import load_config
 from hub.demo.paper_page import PaperPage
 from hub.demo.settings import CURRENCY, hub_toml
 from hub.demo.shoppers import Shoppers
-from hub.errors import StartError, one_error
-from hub.folder import own_folder
 from hub.importing.command import write_all
 from hub.importing.products import load_products
 from hub.importing.report import render
+from sync.errors import StartError, one_error
+from sync.folder import own_folder
 
 READY_TIMEOUT_S = 20.0  # a slow card and a first migration; a hub that needs longer is broken
 STOP_TIMEOUT_S = 1.5  # Ctrl-C stops everything within two seconds

@@ -14,16 +14,18 @@ from itertools import islice
 
 from hub.api.control import BATCH_MAX
 from hub.client import HubClient
-from hub.config import Config
-from hub.db import Database, open_database
-from hub.errors import RefusedError, one_error
-from hub.folder import is_running, own_folder
+from hub.config import HUB_LOCK, Config
+from hub.errors import RefusedError
 from hub.importing.products import load_products
 from hub.importing.report import render
 from hub.importing.shapes import parse_mapping
+from hub.migrations import MIGRATIONS
 from hub.store.identity import identify
 from hub.store.model import Entry
 from hub.store.products import Put, put_products
+from sync.db import Database, open_database
+from sync.errors import one_error
+from sync.folder import own_folder
 
 Write = Callable[[Sequence[Entry]], Awaitable[Put]]
 
@@ -72,12 +74,12 @@ async def write_all(config: Config, items: Sequence[Entry]) -> Put:
 
 @asynccontextmanager
 async def _writing(config: Config) -> AsyncIterator[Write]:
-    if is_running(config):
+    if config.is_running():
         async with HubClient("http://hub", unix_socket=config.control_socket) as client:
             yield client.put_products
     else:
-        with own_folder(config.data_dir):
-            async with open_database(config.database, synchronous=config.synchronous) as db:
+        with own_folder(config.data_dir, HUB_LOCK):
+            async with open_database(config.database, migrations=MIGRATIONS, synchronous=config.synchronous) as db:
                 yield await _offline_writer(config, db)
 
 

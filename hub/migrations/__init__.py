@@ -1,1 +1,3 @@
-"""Numbered SQL files; see hub.migrate."""
+"""The schema of the hub as numbered steps, applied by sync.migrate."""
+
+MIGRATIONS = "hub.migrations"

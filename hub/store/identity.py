@@ -2,7 +2,7 @@
 
 from sqlite3 import Connection
 
-from hub.errors import ConfigError
+from sync.errors import ConfigError
 from sync.model import Replica
 from sync.store import begin_incarnation, own_replica
 

@@ -18,7 +18,8 @@ import msgspec
 from msgspec import Struct
 
 from devices.document import Document
-from hub.errors import BusyError, ConflictError, NotFoundError
+from hub.errors import ConflictError, NotFoundError
+from sync.errors import BusyError
 
 QUEUE_MAX = 64  # open jobs a printer; a document beyond it is refused, a sale is booked and its job joins the queue
 State = Literal["queued", "printing", "printed", "failed", "unknown"]

@@ -8,10 +8,10 @@ from typing import Any
 from msgspec import Struct
 from msgspec import json as msgjson
 
-from hub.db import Database
 from hub.store.model import Entry, Item, PriceView, StockView
 from hub.store.search import index_words, match_expression
 from hub.store.stock import Movement, move
+from sync.db import Database
 from sync.model import Replica, Stream
 from sync.retail.catalogue import Name, Price, Product
 from sync.store import reserve_state_seqs

@@ -18,11 +18,11 @@ import msgspec
 from msgspec import Struct
 
 from devices.codecs.gtin import check_digit
-from hub import failpoints
 from hub.errors import ConflictError, RefusedError
 from hub.store.model import SaleAnswer, Shop, utc
 from hub.store.printing import PrintTo, queue_sale
 from hub.store.stock import apply_effects
+from sync import failpoints
 from sync.errors import RuleError
 from sync.model import Dot, Replica, Stream
 from sync.retail.days import business_date

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import hub
 from hub.api import problems
-from hub.errors import ConfigError, HubError, StartError
+from sync.errors import ConfigError, StartError, SyncError
 
 FOLDER = Path(inspect.getfile(hub)).parent
-SYNC_RULES = FOLDER.parent / "sync" / "retail" / "sales.py"
+SYNC = FOLDER.parent / "sync"
 NEVER_ANSWERED = {ConfigError.__name__, StartError.__name__}  # these end the start, and carry no code of their own
+SHARED = ((SYNC / "retail" / "sales.py", {"RuleError"}), (SYNC / "db.py", {"BusyError", "OutcomeUnknownError"}))
 
 
 def error_names() -> set[str]:
@@ -23,7 +24,7 @@ def error_names() -> set[str]:
     for module in pkgutil.walk_packages(hub.__path__, "hub."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    found, todo = set(), [HubError]
+    found, todo = set(), [SyncError]
     while todo:
         found.add((kind := todo.pop()).__name__)
         todo += kind.__subclasses__()
@@ -46,7 +47,7 @@ def codes_in(path: Path, names: set[str]) -> Iterator[tuple[str, str]]:
 
 def used_codes() -> dict[str, str]:
     names = error_names()
-    files = [(path, names) for path in FOLDER.rglob("*.py")] + [(SYNC_RULES, {"RuleError"})]
+    files = [*((path, names) for path in FOLDER.rglob("*.py")), *SHARED]
     return {code: place for path, known in files for code, place in codes_in(path, known)}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hub.config import load_config, parse_config
-from hub.errors import ConfigError
+from sync.errors import ConfigError
 
 STORE = {"id": "hk01", "name_zh_hant": "示範店", "name_en": "Demo", "currency": "HKD"}
 PRINTER = {"kind": "escpos_printer", "address": "127.0.0.1:9100"}

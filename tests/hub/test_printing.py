@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from devices.document import Document, Text
-from hub.errors import BusyError, ConflictError, NotFoundError
+from hub.errors import ConflictError, NotFoundError
 from hub.store.printing import (
     QUEUE_MAX,
     PrintJobView,
@@ -22,6 +22,7 @@ from hub.store.printing import (
     retry,
     settle_interrupted,
 )
+from sync.errors import BusyError
 from sync.retail.sales import Sale
 
 NOTE = Document((Text("note"),))

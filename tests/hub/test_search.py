@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.migrations import MIGRATIONS
 from hub.store.products import search_items
 from hub.store.search import index_words, match_expression
 
@@ -22,9 +23,9 @@ TOKENIZER = re.compile(r"CREATE VIRTUAL TABLE product_text (USING fts5 .*);")
 @contextmanager
 def table(*texts: str) -> Iterator[sqlite3.Connection]:
     """An index as the schema declares it, with these texts as rows 0, 1, ..."""
-    from hub.migrate import migrations
+    from sync.migrate import migrations
 
-    declared = TOKENIZER.search("\n".join(sql for _, sql in migrations()))
+    declared = TOKENIZER.search("\n".join(sql for _, sql in migrations(MIGRATIONS)))
     assert declared is not None
     connection = sqlite3.connect(":memory:")
     connection.execute(f"CREATE VIRTUAL TABLE product_text {declared[1]}")

@@ -9,11 +9,11 @@ import pytest
 
 from devices.document import Document, DrawerPulse, Text
 from hub import spooler as spooler_module
-from hub.db import WRITER_JOBS_MAX
-from hub.errors import BusyError, OutcomeUnknownError
 from hub.spooler import LedgerError, Spooler
 from hub.store import printing
 from hub.store.printing import PrintJobView, PrintTo
+from sync.db import WRITER_JOBS_MAX
+from sync.errors import BusyError, OutcomeUnknownError
 from sync.retail.sales import Sale
 
 NOTE = Document((Text("note"),))

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.migrate import migrate
+from hub.migrations import MIGRATIONS
 from sync.digest import EMPTY, roll
+from sync.migrate import migrate
 from sync.model import FEED_OF_STREAM, Dot, Feed, Replica, Stream
 from sync.store import append_fact, begin_incarnation, own_replica, reserve_state_seqs
 
@@ -25,7 +26,7 @@ def tip(tx: Connection, replica: Replica, stream: Stream) -> int:
 
 def new_store() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    migrate(connection)
+    migrate(connection, MIGRATIONS)
     return connection
 
 

@@ -1,4 +1,4 @@
-"""The writer of hub.db on a real file: group commit, neighbours, cancelled callers, bounds, failing commits, readers."""
+"""The writer of sync.db on a real file: group commit, neighbours, cancelled callers, bounds, failing commits, readers."""
 
 import asyncio
 import sqlite3
@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from hub import db as hub_db
-from hub.db import WRITER_JOBS_MAX, Database, connect_reader, open_database
-from hub.errors import BusyError, OutcomeUnknownError, RefusedError
+from hub.errors import RefusedError
+from hub.migrations import MIGRATIONS
+from sync import db as hub_db
+from sync.db import WRITER_JOBS_MAX, Database, connect_reader, open_database
+from sync.errors import BusyError, OutcomeUnknownError
 
 Tx = sqlite3.Connection
 
@@ -18,7 +20,7 @@ Tx = sqlite3.Connection
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
     """A database with a table of the test's own."""
-    async with open_database(tmp_path / "hub.db") as db:
+    async with open_database(tmp_path / "hub.db", migrations=MIGRATIONS) as db:
         await db.write(lambda tx: tx.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT) STRICT"))
         yield db
 
@@ -162,7 +164,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 async def test_a_disk_that_is_really_full_loses_nothing_that_was_answered(small_disk: Path) -> None:
     answered: list[int] = []
-    async with open_database(small_disk / "hub.db") as db:
+    async with open_database(small_disk / "hub.db", migrations=MIGRATIONS) as db:
         await db.write(lambda tx: tx.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT) STRICT"))
         with pytest.raises(OutcomeUnknownError):
             for _ in range(1000):
@@ -198,7 +200,7 @@ async def test_a_lock_held_by_another_program_is_an_unknown_outcome_and_may_be_r
 
 
 async def test_draining_finishes_what_waits_and_refuses_what_comes(tmp_path: Path) -> None:
-    async with open_database(tmp_path / "hub.db") as db:
+    async with open_database(tmp_path / "hub.db", migrations=MIGRATIONS) as db:
         await db.write(lambda tx: tx.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT) STRICT"))
         waiting = [asyncio.ensure_future(db.write(note(str(n)))) for n in range(20)]
         db_turn = asyncio.Event()
@@ -279,7 +281,7 @@ async def test_a_job_that_may_wait_goes_alone_when_nobody_comes(db: Database) ->
 
 
 async def test_what_may_wait_is_done_before_the_file_is_closed(tmp_path: Path) -> None:
-    async with open_database(tmp_path / "hub.db") as db:
+    async with open_database(tmp_path / "hub.db", migrations=MIGRATIONS) as db:
         await db.write(lambda tx: tx.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT) STRICT"))
         db.write_soon(note("last"), then=lambda _: None)
 

@@ -9,14 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from hub.db import connect_writer
-from hub.errors import StartError
-from hub.migrate import migrate, migrations
+from hub.migrations import MIGRATIONS
+from sync.db import connect_writer
+from sync.errors import StartError
+from sync.migrate import migrate, migrations
 
-NEWEST = migrations()[-1][0]
-OPEN_IT = (
-    "import sys; from pathlib import Path; from hub.db import connect_writer; connect_writer(Path(sys.argv[1])).close()"
-)
+NEWEST = migrations(MIGRATIONS)[-1][0]
+OPEN_IT = """
+import sys
+from pathlib import Path
+from sync.db import connect_writer
+connect_writer(Path(sys.argv[1]), "hub.migrations").close()
+"""
 
 
 def schema(path: Path) -> list[tuple[str, str]]:
@@ -27,19 +31,19 @@ def schema(path: Path) -> list[tuple[str, str]]:
 
 
 def test_the_steps_are_numbered_without_a_gap() -> None:
-    assert [number for number, _ in migrations()] == list(range(1, NEWEST + 1))
+    assert [number for number, _ in migrations(MIGRATIONS)] == list(range(1, NEWEST + 1))
 
 
 def test_every_migration_applies_to_an_empty_file_once(tmp_path: Path) -> None:
     for _ in range(2):
-        connection = connect_writer(tmp_path / "hub.db")
+        connection = connect_writer(tmp_path / "hub.db", MIGRATIONS)
         assert connection.execute("PRAGMA user_version").fetchone() == (NEWEST,)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         connection.close()
 
 
 def test_every_table_is_strict(tmp_path: Path) -> None:
-    connection = connect_writer(tmp_path / "hub.db")
+    connection = connect_writer(tmp_path / "hub.db", MIGRATIONS)
     tables = connection.execute(
         "SELECT name, strict FROM pragma_table_list WHERE type = 'table' AND schema = 'main' AND name NOT LIKE 'sqlite_%'"
     ).fetchall()
@@ -56,7 +60,7 @@ def test_a_start_killed_before_the_commit_leaves_nothing_and_the_next_one_works(
     after_kill = schema(path)
     again = subprocess.run([sys.executable, "-c", OPEN_IT, str(path)], check=False)
     clean = tmp_path / "clean.db"
-    connect_writer(clean).close()
+    connect_writer(clean, MIGRATIONS).close()
 
     assert (killed.returncode, after_kill, again.returncode) == (-signal.SIGKILL, [], 0)
     assert schema(path) == schema(clean)
@@ -66,12 +70,12 @@ def test_a_start_killed_before_the_commit_leaves_nothing_and_the_next_one_works(
 def test_a_file_of_the_next_version_opens_and_of_a_later_one_does_not(
     tmp_path: Path, ahead: int, is_refused: bool
 ) -> None:
-    connection = connect_writer(tmp_path / "hub.db")
+    connection = connect_writer(tmp_path / "hub.db", MIGRATIONS)
     connection.execute(f"PRAGMA user_version = {NEWEST + ahead}")
 
     if is_refused:
         with pytest.raises(StartError, match="newer store-hub"):
-            migrate(connection)
+            migrate(connection, MIGRATIONS)
     else:
-        assert migrate(connection) == NEWEST + ahead
+        assert migrate(connection, MIGRATIONS) == NEWEST + ahead
     connection.close()

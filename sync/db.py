@@ -1,4 +1,4 @@
-"""The hub's SQLite file: one writer task, group commit, read-only connections.
+"""A store's SQLite file: one writer task, group commit, read-only connections.
 
 A write is a job, a function of the connection; jobs that wait together run in one transaction, each in its SAVEPOINT, and
 commit together with synchronous=FULL. Nobody waits for company: a group is whatever is waiting when the writer is free.
@@ -8,7 +8,7 @@ commit together with synchronous=FULL. Nobody waits for company: a group is what
     -          yes          -          its exception               not called; its SAVEPOINT is undone
     yes        no           fails      OutcomeUnknownError         not called
 
-Not here: any table (hub.store), the schema's steps (hub.migrate). Source: the design, 3.5.
+Not here: any table, the schema's steps (sync.migrate). Source: the design, 3.5.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 import aiosqlite
 
-from hub import failpoints
-from hub.errors import BusyError, OutcomeUnknownError, StartError
-from hub.migrate import migrate
+from sync import failpoints
+from sync.errors import BusyError, OutcomeUnknownError, StartError
+from sync.migrate import migrate
 
 WRITER_JOBS_MAX = 512  # waiting write jobs; when full a write is refused with 503 and Retry-After, nothing is dropped
 SEARCH_TIMEOUT_S = 2.0  # a text search beyond this is interrupted: it must not hold a WAL snapshot open for long
@@ -68,8 +68,9 @@ class _Outcome:
 class Database:
     """Owner of the only read-write connection. Use as a context manager; `run_writer` must run in a task group."""
 
-    def __init__(self, path: Path, *, synchronous: Synchronous = "full") -> None:
+    def __init__(self, path: Path, *, migrations: str, synchronous: Synchronous = "full") -> None:
         self._path = path
+        self._migrations = migrations
         self._synchronous = synchronous
         self._waiting: deque[_Job[Any]] = deque()
         self._wake = asyncio.Event()
@@ -83,7 +84,7 @@ class Database:
 
     async def __aenter__(self) -> Self:
         try:  # in a passing thread: a file that does not open leaves none behind
-            connection = await asyncio.to_thread(connect_writer, self._path, self._synchronous)
+            connection = await asyncio.to_thread(connect_writer, self._path, self._migrations, self._synchronous)
         except sqlite3.Error as err:
             raise StartError(f"{self._path}: {err}; restore a backup, or move the file away to begin anew") from err
         self._writer = await aiosqlite.Connection(lambda: connection, 64)
@@ -205,9 +206,12 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(path: Path, *, synchronous: Synchronous = "full") -> AsyncIterator[Database]:
-    """Open the file and run its writer; at the end the waiting jobs are done before the file is closed."""
-    async with Database(path, synchronous=synchronous) as db, asyncio.TaskGroup() as group:
+async def open_database(path: Path, *, migrations: str, synchronous: Synchronous = "full") -> AsyncIterator[Database]:
+    """Open the file and run its writer; at the end the waiting jobs are done before the file is closed.
+
+    `migrations` names the package whose numbered SQL files make the schema.
+    """
+    async with Database(path, migrations=migrations, synchronous=synchronous) as db, asyncio.TaskGroup() as group:
         group.create_task(db.run_writer(), name="writer")
         try:
             yield db
@@ -267,7 +271,7 @@ def _is_storage_fault(err: Exception) -> bool:
     return isinstance(err, sqlite3.Error) and getattr(err, "sqlite_errorcode", 0) & 0xFF in _STORAGE_FAULTS
 
 
-def connect_writer(path: Path, synchronous: Synchronous = "full") -> sqlite3.Connection:
+def connect_writer(path: Path, migrations: str, synchronous: Synchronous = "full") -> sqlite3.Connection:
     """Open the read-write connection, brought to the newest schema.
 
     The caller holds the data folder's lock: two writers could corrupt a WAL file.
@@ -279,7 +283,7 @@ def connect_writer(path: Path, synchronous: Synchronous = "full") -> sqlite3.Con
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute("PRAGMA foreign_keys = ON")
-    migrate(connection)
+    migrate(connection, migrations)
     return connection
 
 

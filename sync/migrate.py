@@ -7,24 +7,26 @@ import re
 import sqlite3
 from importlib import resources
 
-from hub import failpoints
-from hub.errors import StartError
+from sync import failpoints
+from sync.errors import StartError
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 
-def migrations() -> list[tuple[int, str]]:
-    """Return (number, SQL) of every migration, in order."""
-    files = [f for f in resources.files("hub.migrations").iterdir() if _NAME.fullmatch(f.name)]
+def migrations(package: str) -> list[tuple[int, str]]:
+    """Return (number, SQL) of every migration of a package, in order."""
+    files = [f for f in resources.files(package).iterdir() if _NAME.fullmatch(f.name)]
     return sorted((int(f.name[:4]), f.read_text(encoding="utf-8")) for f in files)
 
 
-def migrate(connection: sqlite3.Connection) -> int:
+def migrate(connection: sqlite3.Connection, package: str) -> int:
     """Bring the file to the newest schema, each step in a transaction of its own; return the schema version."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    steps = migrations()
+    steps = migrations(package)
     if version > steps[-1][0] + 1:
-        raise StartError(f"the database has schema {version}, this hub knows {steps[-1][0]}: install a newer store-hub")
+        raise StartError(
+            f"the database has schema {version}, this program knows {steps[-1][0]}: install a newer store-hub"
+        )
     for number, sql in steps:
         if number > version:
             connection.executescript(f"BEGIN IMMEDIATE; {sql}; PRAGMA user_version = {number};")

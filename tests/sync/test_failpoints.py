@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-HITS = "from hub.failpoints import hit\nfor name in ('a', 'b', 'a', 'a'):\n    print(name, flush=True)\n    hit(name)\n"
+HITS = (
+    "from sync.failpoints import hit\nfor name in ('a', 'b', 'a', 'a'):\n    print(name, flush=True)\n    hit(name)\n"
+)
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,16 @@
-"""The data folder and who owns it: a lock that dies with its process, and the socket of a running hub."""
+"""A data folder and who owns it: a lock that dies with its process."""
 
 import fcntl
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hub.config import HUB_LOCK, Config
-from hub.errors import StartError
+from sync.errors import StartError
 
 
 @contextmanager
-def own_folder(folder: Path, lock_name: str = HUB_LOCK) -> Iterator[None]:
+def own_folder(folder: Path, lock_name: str) -> Iterator[None]:
     """Hold a data folder alone; raise StartError naming the process that has it, or why it cannot be written.
 
     What is made in it from here on is for its owner only: token hashes and member ids are in there.
@@ -30,21 +28,11 @@ def own_folder(folder: Path, lock_name: str = HUB_LOCK) -> Iterator[None]:
         os.close(lock)
 
 
-def is_running(config: Config) -> bool:
-    """Whether a hub answers on the data folder's control socket."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(config.control_socket))
-        except OSError:
-            return False
-    return True
-
-
 def _take(lock: int, path: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as err:
         holder = path.read_text(encoding="ascii", errors="replace").strip()
-        raise StartError(f"{path.parent} is in use by process {holder}; stop that hub first") from err
+        raise StartError(f"{path.parent} is in use by process {holder}; stop it first") from err
     os.ftruncate(lock, 0)
     os.write(lock, str(os.getpid()).encode())
