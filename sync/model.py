@@ -21,11 +21,23 @@ class Stream(StrEnum):
     """Entity groups with a seq of their own in every replica."""
 
     SALES = "sales"
+    RETURNS = "returns"
     STOCK = "stock"
+    PRINTS = "prints"
     CATALOGUE = "catalogue"
+    LEVELS = "levels"
+    FOOTFALL = "footfall"
 
 
-FEED_OF_STREAM = {Stream.SALES: Feed.LOG, Stream.STOCK: Feed.LOG, Stream.CATALOGUE: Feed.STATE}
+FEED_OF_STREAM = {
+    Stream.SALES: Feed.LOG,
+    Stream.RETURNS: Feed.LOG,
+    Stream.STOCK: Feed.LOG,
+    Stream.PRINTS: Feed.LOG,
+    Stream.CATALOGUE: Feed.STATE,
+    Stream.LEVELS: Feed.STATE,
+    Stream.FOOTFALL: Feed.STATE,
+}
 
 
 class Replica(Struct, frozen=True):
