@@ -1,0 +1,108 @@
+"""Batches: a claimed range of a stream with all its rows that still stand, and what a receiver makes of one. Pure.
+
+    batch's range          receiver at `cursor`
+    after == cursor        all rows are new
+    after <  cursor < last rows behind the cursor are skipped, the rest is new
+    last <= cursor         nothing is new; the cursor is acknowledged again
+    after >  cursor        a gap: nothing is taken, the range is pulled again from the cursor
+
+A log is dense and the receiver recomputes its digest; in a state stream holes are allowed (an overwritten row moves to the
+end) and the digest is the writer's, kept beside the cursor. Source: the design, 3.1 and 3.4.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from msgspec import Struct
+
+from sync.digest import EMPTY, roll
+from sync.errors import ProtocolError
+from sync.model import Feed
+
+ROWS_MAX = 1000  # rows of one batch; a sender makes smaller ones, a receiver refuses larger ones
+BYTES_MAX = 1024 * 1024  # of all rows, unpacked; one row beyond it travels alone
+Row = tuple[int, bytes]
+"""A row's seq in its stream, and its bytes as they went into the digest."""
+
+
+class Boundary(Struct, frozen=True):
+    """The end of a range: the last seq and the stream's digest there."""
+
+    last: int = 0
+    digest: bytes = EMPTY
+
+
+START = Boundary()
+
+
+class Head(Struct, frozen=True):
+    """A stream that its writer has: how far it goes."""
+
+    rep: str
+    stream: str
+    feed: Feed
+    last: int
+
+
+class Batch(Struct, frozen=True):
+    """All rows of (after, last] of a stream that still stand; `digest` is the stream's at `last`."""
+
+    rep: str
+    stream: str
+    feed: Feed
+    after: int
+    last: int
+    digest: bytes
+    rows: tuple[Row, ...]
+
+    @property
+    def end(self) -> Boundary:
+        """Where a receiver is who has taken this batch."""
+        return Boundary(self.last, self.digest)
+
+
+class Gap(Struct, frozen=True):
+    """Rows are missing before a batch: pull again from here."""
+
+    cursor: Boundary
+
+
+def batch_of(rep: str, stream: str, feed: Feed, after: Boundary, rows: Sequence[Row]) -> Batch:
+    """Return the batch of these rows (one or more, in the order of their seq) behind a boundary of the writer's own."""
+    digest = after.digest
+    for _, row in rows:
+        digest = roll(digest, row)
+    return Batch(rep, stream, feed, after.last, rows[-1][0], digest, tuple(rows))
+
+
+def new_rows(cursor: Boundary, batch: Batch) -> Sequence[Row] | Gap:
+    """Return the rows that a receiver at `cursor` does not have; raise ProtocolError for a batch that lies."""
+    _check_shape(batch)
+    if batch.after > cursor.last:
+        return Gap(cursor)
+    if batch.last <= cursor.last:
+        return ()
+    rows = [row for row in batch.rows if row[0] > cursor.last]
+    if batch.feed is Feed.LOG:
+        digest = cursor.digest
+        for _, row in rows:
+            digest = roll(digest, row)
+        if digest != batch.digest:
+            raise ProtocolError(
+                f"{batch.rep} {batch.stream}: the digest of rows {cursor.last + 1} to {batch.last} is {digest.hex()}, "
+                f"the batch says {batch.digest.hex()}"
+            )
+    return rows
+
+
+def _check_shape(batch: Batch) -> None:
+    name = f"{batch.rep} {batch.stream} ({batch.after}, {batch.last}]"
+    seqs = [seq for seq, _ in batch.rows]
+    if len(seqs) > ROWS_MAX:
+        raise ProtocolError(f"{name}: {len(seqs)} rows, at most {ROWS_MAX}")
+    if not seqs or batch.after < 0 or seqs[0] <= batch.after or seqs[-1] != batch.last:
+        raise ProtocolError(f"{name}: the rows are not those of the range")
+    if any(one >= other for one, other in pairwise(seqs)):
+        raise ProtocolError(f"{name}: the rows are not in their order")
+    if batch.feed is Feed.LOG and (seqs[0] != batch.after + 1 or seqs[-1] - seqs[0] != len(seqs) - 1):
+        raise ProtocolError(f"{name}: a log has no holes")

@@ -1,0 +1,256 @@
+"""The wire between two replicas: one WebSocket, either side; the hub's dialling with capped full-jitter back-off.
+
+    hub: connect --open--> converse ... --any end--> back-off --> connect
+
+Every fault has a stable reason and a remedy; it is logged once when the line goes and once when it is back. Not here: what is
+said (sync.session), what is stored (sync.books).
+"""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import aiohttp
+from aiohttp import WSMsgType, web
+
+from sync.books import Books
+from sync.errors import ProtocolError, SyncError
+from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Refused, decode, encode
+from sync.session import Acked, Apply, Effect, End, Load, Opened, Role, Send, Session
+
+TICK_S = 0.5  # how often time-outs and paced streams are looked at
+INBOX_MAX = 8  # frames read and not yet worked on; when full the socket is not read and the peer waits
+CONNECT_TIMEOUT_S = 10.0  # a handshake takes two round trips; 600 ms each on the worst line we serve
+SEND_TIMEOUT_S = 30.0  # a peer that takes nothing for this long is gone
+HEARTBEAT_S = 20.0
+DEBOUNCE_S = 0.02  # sales that follow one another at once travel in one batch
+BACKOFF_FIRST_S = 1.0
+BACKOFF_MAX_S = 300.0
+HEALTHY_S = 60.0  # a line that held this long starts again at BACKOFF_FIRST_S
+REMEDIES = {
+    "unreachable": "check the shop's line, the cloud's address and the firewall",
+    "timeout": "the line is up but nobody answers in time: check the line's quality and the cloud's load",
+    "refused": "the cloud does not know this token: put the store's token into [cloud] token",
+    "not_a_cloud": "something else answers at this address (a captive portal, a proxy): log in there or correct [cloud] url",
+    "server_error": "the cloud has a fault of its own: look at its log; the hub tries again",
+    "hung_up": "the line was cut; the hub dials again",
+    "fork": "this store or the cloud was restored from a copy: do not delete anything, call support",
+    "protocol": "what came is no batch: look for a proxy that changes what passes, and at the peer's version",
+    "cannot_write": "the disk takes no commit: see the message before this one",
+}
+
+log = logging.getLogger(__name__)
+WebSocket = aiohttp.ClientWebSocketResponse | web.WebSocketResponse
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """How the line is. `reason` is a key of REMEDIES or the code a session ended with; times are milliseconds UTC."""
+
+    is_up: bool = False
+    reason: str = "starting"
+    detail: str = ""
+    since_ms: int = 0
+    peer_rep: str = ""
+    clock_offset_ms: int | None = None
+
+
+class Conversation:
+    """Carries out what a session asks for, over an open WebSocket."""
+
+    def __init__(
+        self,
+        role: Role,
+        books: Books,
+        *,
+        now_ms: Callable[[], int],
+        on_open: Callable[[Opened], None] = lambda _: None,
+    ) -> None:
+        self._session = Session(role, books)
+        self._books = books
+        self._now_ms = now_ms
+        self._on_open = on_open
+        self._inbox: asyncio.Queue[Frame | SyncError | End | None] = asyncio.Queue(INBOX_MAX)
+        self._grown = asyncio.Event()
+
+    def grown(self) -> None:
+        """Say that own streams have grown."""
+        self._grown.set()
+
+    async def run(self, ws: WebSocket) -> End:
+        """Talk until either side ends; return why."""
+        async with asyncio.TaskGroup() as group:
+            reader = group.create_task(self._read(ws), name="sync reader")
+            watcher = group.create_task(self._watch_growth(), name="sync growth")
+            try:
+                end = await self._talk(ws)
+            except (ConnectionError, TimeoutError) as err:
+                end = End("hung_up", str(err) or "the peer takes nothing any more", is_ours=False)
+            except ProtocolError as err:
+                end = await self._refuse(ws, End("protocol", str(err)))
+            except SyncError as err:
+                end = await self._refuse(ws, End("cannot_write", f"{err.code}: {err.detail}"))
+            reader.cancel()
+            watcher.cancel()
+        with suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(TICK_S):
+                await ws.close()
+        return end
+
+    async def _refuse(self, ws: WebSocket, end: End) -> End:
+        with suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(TICK_S):
+                await ws.send_bytes(encode(Refused(end.code, end.detail)))
+        return end
+
+    async def _talk(self, ws: WebSocket) -> End:
+        effects = deque(self._session.start(self._now_ms()))
+        while True:
+            while effects:
+                effect = effects.popleft()
+                if isinstance(effect, End):
+                    return effect
+                effects.extend(await self._carry_out(effect, ws))
+            effects.extend(await self._next())
+
+    async def _carry_out(self, effect: Effect, ws: WebSocket) -> list[Effect]:
+        session, books = self._session, self._books
+        if isinstance(effect, Send):
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await ws.send_bytes(encode(effect.frame))
+        elif isinstance(effect, Load):
+            batch = await books.load(effect.head, effect.after, effect.rows_max)
+            return session.loaded(batch, self._now_ms())
+        elif isinstance(effect, Apply):
+            return session.applied(effect.batch, await books.apply(effect.batch))
+        elif isinstance(effect, Acked):
+            await books.acked(session.peer_rep, effect.rep, effect.stream, effect.boundary)
+        elif isinstance(effect, Opened):
+            self._on_open(effect)
+        return []
+
+    async def _next(self) -> list[Effect]:
+        """Wait for a frame, for growth or for time to pass."""
+        try:
+            async with asyncio.timeout(TICK_S):
+                item = await self._inbox.get()
+        except TimeoutError:
+            return self._session.tick(self._now_ms())
+        if item is None:
+            return self._session.changed(self._now_ms())
+        if isinstance(item, End):
+            return [item]
+        if isinstance(item, SyncError):
+            raise item
+        return self._session.receive(item, self._now_ms())
+
+    async def _read(self, ws: WebSocket) -> None:
+        async for message in ws:
+            if message.type is not WSMsgType.BINARY:
+                await self._inbox.put(ProtocolError(f"a message of type {message.type.name}"))
+                return
+            try:
+                await self._inbox.put(decode(message.data))
+            except ProtocolError as err:
+                await self._inbox.put(err)
+                return
+        await self._inbox.put(End("hung_up", f"the connection ended ({ws.close_code})", is_ours=False))
+
+    async def _watch_growth(self) -> None:
+        while True:
+            await self._grown.wait()
+            await asyncio.sleep(DEBOUNCE_S)
+            self._grown.clear()
+            await self._inbox.put(None)
+
+
+class Dialler:
+    """The hub's side: dials the cloud, talks, dials again, until it is cancelled. `state` can be read at any time."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        books: Books,
+        *,
+        now_ms: Callable[[], int],
+        rng: random.Random,
+        on_state: Callable[[LinkState], None],
+        reconnect_max_s: float = BACKOFF_MAX_S,
+    ) -> None:
+        self.state = LinkState(since_ms=now_ms())
+        self._url = url.rstrip("/") + "/sync/v1/link"
+        self._token = token
+        self._books = books
+        self._now_ms = now_ms
+        self._rng = rng
+        self._on_state = on_state
+        self._reconnect_max_s = reconnect_max_s
+        self._conversation: Conversation | None = None
+
+    def grown(self) -> None:
+        """Say that own streams have grown."""
+        if self._conversation is not None:
+            self._conversation.grown()
+
+    async def run(self) -> None:
+        """Keep the line up."""
+        failures = 0
+        async with aiohttp.ClientSession() as http:
+            while True:
+                end = await self._dial(http)
+                held_s = (self._now_ms() - self.state.since_ms) / 1000 if self.state.is_up else 0.0
+                failures = 0 if held_s >= HEALTHY_S else failures + 1
+                self._go_down(end)
+                await asyncio.sleep(self._rng.uniform(0, min(self._reconnect_max_s, BACKOFF_FIRST_S * 2**failures)))
+
+    async def _dial(self, http: aiohttp.ClientSession) -> End:
+        """Connect and talk; return how it ended."""
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                ws = await http.ws_connect(
+                    self._url,
+                    headers={"Authorization": f"Bearer {self._token}"},
+                    protocols=(SUBPROTOCOL,),
+                    heartbeat=HEARTBEAT_S,
+                    max_msg_size=FRAME_MAX,
+                )
+        except TimeoutError:
+            return End("timeout", f"no answer within {CONNECT_TIMEOUT_S:g} s")
+        except aiohttp.WSServerHandshakeError as err:
+            return End(_reason_of(err.status), f"HTTP {err.status}")
+        except (aiohttp.ClientConnectionError, OSError) as err:
+            return End("unreachable", str(err))
+        except (aiohttp.ClientError, ValueError) as err:
+            return End("not_a_cloud", str(err))
+        try:
+            self._conversation = Conversation("dialler", self._books, now_ms=self._now_ms, on_open=self._go_up)
+            return await self._conversation.run(ws)
+        finally:
+            self._conversation = None
+            await ws.close()
+
+    def _go_up(self, opened: Opened) -> None:
+        log.info("the line to the cloud is up", extra={"peer": opened.peer_rep, "offset_ms": opened.clock_offset_ms})
+        self.state = LinkState(True, "", "", self._now_ms(), opened.peer_rep, opened.clock_offset_ms)
+        self._on_state(self.state)
+
+    def _go_down(self, end: End) -> None:
+        if self.state.is_up or (self.state.reason, self.state.detail) != (end.code, end.detail):
+            remedy = REMEDIES.get(end.code, "see the other end's log")
+            log.warning(
+                "the line to the cloud is down", extra={"reason": end.code, "detail": end.detail, "remedy": remedy}
+            )
+        since_ms = self._now_ms() if self.state.is_up or self.state.reason == "starting" else self.state.since_ms
+        self.state = replace(self.state, is_up=False, reason=end.code, detail=end.detail, since_ms=since_ms)
+        self._on_state(self.state)
+
+
+def _reason_of(status: int) -> str:
+    if status in (401, 403):
+        return "refused"
+    return "server_error" if status >= 500 else "not_a_cloud"
