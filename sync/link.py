@@ -12,13 +12,14 @@ import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import aiohttp
 from aiohttp import WSMsgType, web
 
 from sync.books import Books
 from sync.errors import ProtocolError, SyncError
+from sync.line import BACKOFF_MAX_S, REMEDIES, LinkState
 from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Refused, decode, encode
 from sync.session import Acked, Apply, Effect, End, Load, Opened, Role, Send, Session
 
@@ -29,34 +30,9 @@ SEND_TIMEOUT_S = 30.0  # a peer that takes nothing for this long is gone
 HEARTBEAT_S = 20.0
 DEBOUNCE_S = 0.02  # sales that follow one another at once travel in one batch
 BACKOFF_FIRST_S = 1.0
-BACKOFF_MAX_S = 300.0
 HEALTHY_S = 60.0  # a line that held this long starts again at BACKOFF_FIRST_S
-REMEDIES = {
-    "unreachable": "check the shop's line, the cloud's address and the firewall",
-    "timeout": "the line is up but nobody answers in time: check the line's quality and the cloud's load",
-    "refused": "the cloud does not know this token: put the store's token into [cloud] token",
-    "not_a_cloud": "something else answers at this address (a captive portal, a proxy): log in there or correct [cloud] url",
-    "server_error": "the cloud has a fault of its own: look at its log; the hub tries again",
-    "hung_up": "the line was cut; the hub dials again",
-    "fork": "this store or the cloud was restored from a copy: do not delete anything, call support",
-    "protocol": "what came is no batch: look for a proxy that changes what passes, and at the peer's version",
-    "cannot_write": "the disk takes no commit: see the message before this one",
-}
-
 log = logging.getLogger(__name__)
 WebSocket = aiohttp.ClientWebSocketResponse | web.WebSocketResponse
-
-
-@dataclass(frozen=True, slots=True)
-class LinkState:
-    """How the line is. `reason` is a key of REMEDIES or the code a session ended with; times are milliseconds UTC."""
-
-    is_up: bool = False
-    reason: str = "starting"
-    detail: str = ""
-    since_ms: int = 0
-    peer_rep: str = ""
-    clock_offset_ms: int | None = None
 
 
 class Conversation:

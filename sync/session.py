@@ -104,7 +104,7 @@ class Session:
         self._began_ms = 0
         self._outgoing: dict[Key, _Outgoing] = {}
         self._loading: Head | None = None
-        self._pulled: dict[Key, tuple[int, int]] = {}
+        self._gaps: dict[Key, int] = {}
 
     def start(self, now_ms: int) -> list[Effect]:
         """Begin; the dialler says hello."""
@@ -175,14 +175,14 @@ class Session:
             return []
         key = (batch.rep, batch.stream)
         if isinstance(cursor, Boundary):
-            self._pulled.pop(key, None)
+            self._gaps.pop(key, None)
             return [Send(Ack(batch.rep, batch.stream, cursor.last, cursor.digest))]
         begin = cursor.cursor
-        at, gaps = self._pulled.get(key, (-1, 0))
-        self._pulled[key] = (begin.last, gaps + 1)
-        if at == begin.last and gaps < 2 * WINDOW:  # batches that were on their way already
+        gaps = self._gaps.get(key, 0)
+        self._gaps[key] = gaps + 1
+        if gaps % (WINDOW + 1):  # up to a window of batches was on its way when the first gap was seen
             return []
-        if gaps >= PULLS_MAX * 2 * WINDOW:
+        if gaps >= PULLS_MAX * (WINDOW + 1):
             return self._end("gap", f"{batch.rep} {batch.stream}: rows after {begin.last} do not come")
         return [Send(Pull(batch.rep, batch.stream, begin.last, begin.digest))]
 

@@ -1,12 +1,20 @@
-"""Streams and replicas in SQLite: who we are, the next dot, the rolling digest. Every function runs inside a write job.
+"""Streams and replicas in SQLite: who we are, the next dot, the rolling digest, what was offered, acknowledged and received.
+
+A function that takes `tx` runs inside a write job, one that takes `read` on any connection. The tables are the same at both ends.
 
 Not here: the domain rows, which carry the dot they were given.
 """
 
 from sqlite3 import Connection
 
+from sync.batch import START, Boundary
 from sync.digest import EMPTY, roll
+from sync.errors import ProtocolError
 from sync.model import FEED_OF_STREAM, Dot, Feed, Replica, Stream
+
+OFFERED_KEPT = (
+    100_000  # rows behind the ack whose boundaries are kept: a peer restored from a copy may come back to them
+)
 
 
 def own_replica(tx: Connection) -> Replica | None:
@@ -50,3 +58,104 @@ def reserve_state_seqs(tx: Connection, replica: Replica, stream: Stream, count: 
         (count, replica.local_id, stream),
     ).fetchone()[0]
     return last - count + 1
+
+
+def replica_id(tx: Connection, rep: str, *, now_ms: int) -> int:
+    """Return the short name of a peer's replica, given when it is first seen."""
+    store, _, incarnation = rep.rpartition(":")
+    tx.execute(
+        "INSERT INTO replica (store, incarnation, began_ms, own) VALUES (?, ?, ?, 0) ON CONFLICT (incarnation) DO NOTHING",
+        (store, incarnation, now_ms),
+    )
+    found: tuple[int, str] = tx.execute(
+        "SELECT id, store FROM replica WHERE incarnation = ?", (incarnation,)
+    ).fetchone()
+    if found[1] != store:
+        raise ProtocolError(f"{rep}: this incarnation belongs to {found[1]}")
+    return found[0]
+
+
+def stream_heads(read: Connection, replica: Replica) -> dict[str, int]:
+    """Return the last seq of each stream of an own replica."""
+    return dict(read.execute("SELECT name, seq FROM stream WHERE replica = ?", (replica.local_id,)).fetchall())
+
+
+def stream_digest(read: Connection, replica: Replica, stream: str, last: int) -> bytes | None:
+    """Return the digest of an own stream when `last` is its newest seq, None when it has grown since."""
+    row = read.execute(
+        "SELECT digest FROM stream WHERE replica = ? AND name = ? AND seq = ?", (replica.local_id, stream, last)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def offer(tx: Connection, replica: Replica, stream: str, end: Boundary) -> None:
+    """Write down the end of a range before it is offered to anybody."""
+    tx.execute(
+        "INSERT INTO offered (replica, stream, last, digest) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (replica.local_id, stream, end.last, end.digest),
+    )
+
+
+def offered_digest(read: Connection, replica: Replica, stream: str, last: int) -> bytes | None:
+    """Return the digest that was offered with a boundary, EMPTY for the start, None when it never was one."""
+    if last == 0:
+        return EMPTY
+    row = read.execute(
+        "SELECT digest FROM offered WHERE replica = ? AND stream = ? AND last = ?", (replica.local_id, stream, last)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def note_acked(tx: Connection, replica: Replica, stream: str, at: Boundary, *, peer: str) -> None:
+    """Keep how far a peer holds an own stream, and forget the boundaries far behind it.
+
+    A peer that was restored from a copy holds less than it once did: then this goes back.
+    """
+    tx.execute(
+        """
+        INSERT INTO acked (peer, replica, stream, last, digest) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (peer, replica, stream) DO UPDATE SET last = excluded.last, digest = excluded.digest
+        """,
+        (peer, replica.local_id, stream, at.last, at.digest),
+    )
+    tx.execute(
+        "DELETE FROM offered WHERE replica = ? AND stream = ? AND last < ?",
+        (replica.local_id, stream, at.last - OFFERED_KEPT),
+    )
+
+
+def acked(read: Connection, replica: Replica, *, peer: str) -> dict[str, int]:
+    """Return how far a peer holds each own stream."""
+    return dict(
+        read.execute(
+            "SELECT stream, last FROM acked WHERE peer = ? AND replica = ?", (peer, replica.local_id)
+        ).fetchall()
+    )
+
+
+def received(read: Connection) -> dict[tuple[str, str], Boundary]:
+    """Return how far the streams of others are held here, by (rep, stream)."""
+    rows = read.execute(
+        """
+        SELECT store || ':' || incarnation, stream, last, digest
+        FROM received JOIN replica ON replica.id = received.replica
+        """
+    ).fetchall()
+    return {(rep, stream): Boundary(last, digest) for rep, stream, last, digest in rows}
+
+
+def received_to(tx: Connection, replica: int, stream: str) -> Boundary:
+    """Return how far one stream of another replica is held here."""
+    row = tx.execute("SELECT last, digest FROM received WHERE replica = ? AND stream = ?", (replica, stream)).fetchone()
+    return Boundary(*row) if row else START
+
+
+def receive_to(tx: Connection, replica: int, stream: str, at: Boundary) -> None:
+    """Move the cursor of another's stream, in the transaction that writes its rows."""
+    tx.execute(
+        """
+        INSERT INTO received (replica, stream, last, digest) VALUES (?, ?, ?, ?)
+        ON CONFLICT (replica, stream) DO UPDATE SET last = excluded.last, digest = excluded.digest
+        """,
+        (replica, stream, at.last, at.digest),
+    )

@@ -1,42 +1,74 @@
-"""The catalogue on the wire: product and price as registers with authority CLOUD, rows of the state stream `catalogue`.
+"""The catalogue's registers as they are stored and shipped: product and price, stream `catalogue`, authority CLOUD.
 
-A register's newer version is the one with the larger `n` of its owner; `gone` is a version like any other. Rows that a store
-wrote before it was joined are handed over once; from then on the owner is the cloud, whatever n they had.
+`n` is the version that the authority gave; the larger n stands. `gone` is a version like any other. A later program adds
+fields with defaults; a reader skips what it does not know. Not here: what makes a product valid (sync.retail.catalogue).
 """
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
-from sync.errors import ProtocolError
-from sync.retail.catalogue import Price, Product
-
-
-class ProductRow(Struct, frozen=True, tag="product", tag_field="kind", omit_defaults=True, kw_only=True):
-    """A version of a product."""
-
-    v: int = 1
-    n: int
-    gone: bool = False
-    product: Product
+from sync.retail.catalogue import Name, Price, Product, Unit
 
 
-class PriceRow(Struct, frozen=True, tag="price", tag_field="kind", omit_defaults=True, kw_only=True):
-    """A version of a product's price."""
+class ProductRow(Struct, frozen=True, kw_only=True, tag_field="kind", tag="product"):
+    """A version of a product: every field of Product, beside `n` and `gone`."""
 
     v: int = 1
-    n: int
-    gone: bool = False
     sku: str
-    price: Price
+    n: int
+    gone: bool = False
+    style: str | None = None
+    attributes: dict[str, str] = field(default_factory=dict)
+    gtins: list[str] = field(default_factory=list)
+    name: Name
+    unit: Unit = "each"
+    stocked: bool = True
+    category: str | None = None
+
+    @property
+    def product(self) -> Product:
+        """The product of this version."""
+        return Product(**{name: getattr(self, name) for name in Product.__struct_fields__})
 
 
-_decoder = msgspec.json.Decoder(ProductRow | PriceRow)
+class PriceRow(Struct, frozen=True, kw_only=True, tag_field="kind", tag="price"):
+    """A version of a SKU's price: every field of Price, beside `n` and `gone`."""
+
+    v: int = 1
+    sku: str
+    n: int
+    gone: bool = False
+    amount: int
+    currency: str
+    per: int = 1
+
+    @property
+    def price(self) -> Price:
+        """The price of this version."""
+        return Price(self.amount, self.currency, self.per)
 
 
-def register_of(row: bytes) -> ProductRow | PriceRow:
-    """Return the register of a row; raise ProtocolError when it is none."""
-    try:
-        register: ProductRow | PriceRow = _decoder.decode(row)
-    except msgspec.MsgspecError as err:
-        raise ProtocolError(f"a row of the catalogue is no product and no price: {err}") from err
+CatalogueRow = ProductRow | PriceRow
+_decoder = msgspec.json.Decoder(CatalogueRow)
+
+
+def product_row(product: Product, n: int, *, gone: bool = False) -> ProductRow:
+    """Return a version of a product."""
+    fields = {name: getattr(product, name) for name in Product.__struct_fields__}
+    return ProductRow(**fields, n=n, gone=gone)
+
+
+def price_row(sku: str, price: Price, n: int, *, gone: bool = False) -> PriceRow:
+    """Return a version of a price."""
+    return PriceRow(sku=sku, n=n, gone=gone, amount=price.amount, currency=price.currency, per=price.per)
+
+
+def write_row(row: CatalogueRow) -> bytes:
+    """Return the bytes that are stored and shipped."""
+    return msgspec.json.encode(row)
+
+
+def read_row(row: bytes) -> CatalogueRow:
+    """Return the register of a row; raise msgspec.MsgspecError for a kind or a shape that is not known here."""
+    register: CatalogueRow = _decoder.decode(row)
     return register

@@ -1,0 +1,1 @@
+"""Stand-ins for the other end of the line, for tests and for trying the protocol out."""

@@ -1,0 +1,107 @@
+"""What a receiver makes of a batch: nothing lost, nothing twice, and no lie taken, whatever arrives in whatever order."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from sync.batch import ROWS_MAX, START, Batch, Boundary, Gap, batch_of, new_rows
+from sync.errors import ProtocolError
+from sync.model import Feed
+
+REP = "hk01:1f"
+
+
+def log(rows: int) -> list[tuple[int, bytes]]:
+    return [(seq, b'{"n":%d}' % seq) for seq in range(1, rows + 1)]
+
+
+def batches_of(rows: list[tuple[int, bytes]], ends: list[int], feed: Feed = Feed.LOG) -> list[Batch]:
+    """Cut rows into batches that end at these indices."""
+    batches, at, begin = [], START, 0
+    for end in ends:
+        if rows[begin:end]:
+            batches.append(batch_of(REP, "sales", feed, at, rows[begin:end]))
+            at, begin = batches[-1].end, end
+    return batches
+
+
+def receive(batches: list[Batch]) -> dict[int, bytes]:
+    """Be a receiver that pulls every gap again from the batches it was offered."""
+    cursor, held = START, {}
+    for batch in batches:
+        rows = new_rows(cursor, batch)
+        if isinstance(rows, Gap):
+            continue
+        for seq, row in rows:
+            assert seq not in held, "counted twice"
+            held[seq] = row
+        cursor = batch.end if rows else cursor
+    return held
+
+
+@given(st.integers(1, 30), st.randoms(use_true_random=False))
+def test_cut_anyhow_doubled_and_shuffled_every_row_arrives_once(count: int, rng: random.Random) -> None:
+    rows = log(count)
+    one = batches_of(rows, [*sorted(rng.sample(range(1, count + 1), min(4, count))), count])
+    other = batches_of(rows, [*sorted(rng.sample(range(1, count + 1), min(3, count))), count])
+    noise = rng.choices(one + other, k=12)
+
+    held = receive([*noise, *one])  # at last the sender goes through it in order, as after a pull
+
+    assert held == dict(rows)
+
+
+def test_a_receiver_without_the_gap_rule_would_lose_rows() -> None:
+    """The planted fault: taking whatever is above the cursor skips the batch that is missing."""
+    first, second = batches_of(log(4), [2, 4])
+
+    def careless(cursor: Boundary, batch: Batch) -> list[int]:
+        return [seq for seq, _ in batch.rows if seq > cursor.last]
+
+    assert careless(START, second) == [3, 4], "rows 1 and 2 would never be asked for again"
+    assert new_rows(START, second) == Gap(START)
+    assert [seq for seq, _ in new_rows(first.end, second)] == [3, 4]
+
+
+def lies() -> list[tuple[str, Batch]]:
+    (batch,) = batches_of(log(3), [3])
+    rows = batch.rows
+    return [
+        ("a changed row", replace(batch, rows=(rows[0], (2, b'{"n":9}'), rows[2]))),
+        ("another digest", replace(batch, digest=bytes(8))),
+        ("a missing row", replace(batch, rows=(rows[0], rows[2]))),
+        ("rows in another order", replace(batch, rows=(rows[1], rows[0], rows[2]))),
+        ("a doubled row", replace(batch, rows=(rows[0], rows[1], rows[1], rows[2]))),
+        ("a range that says more", replace(batch, last=9)),
+        ("a range that begins elsewhere", replace(batch, after=1)),
+        ("no rows", replace(batch, rows=())),
+        ("a range before the start", replace(batch, after=-1)),
+        ("too many rows", batches_of(log(ROWS_MAX + 1), [ROWS_MAX + 1])[0]),
+    ]
+
+
+@pytest.mark.parametrize(("lie", "batch"), lies(), ids=[name.replace(" ", "-") for name, _ in lies()])
+def test_a_lie_is_refused(lie: str, batch: Batch) -> None:
+    with pytest.raises(ProtocolError):
+        new_rows(START, batch)
+
+
+def test_the_digest_of_the_past_counts_too() -> None:
+    """The same new row behind another history is another stream."""
+    first, second = batches_of(log(2), [1, 2])
+
+    with pytest.raises(ProtocolError, match="digest"):
+        new_rows(Boundary(1, bytes(8)), second)
+    assert new_rows(first.end, second) == list(second.rows)
+
+
+def test_a_state_stream_may_have_holes_and_its_digest_is_the_writers() -> None:
+    rows = [(3, b"{}"), (7, b"{}")]
+    batch = batch_of(REP, "levels", Feed.STATE, Boundary(2, b"12345678"), rows)
+
+    assert new_rows(Boundary(2, b"87654321"), batch) == rows
+    assert new_rows(Boundary(5, b"87654321"), batch) == rows[1:]
+    assert new_rows(Boundary(1), batch) == Gap(Boundary(1))
