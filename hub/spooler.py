@@ -17,9 +17,11 @@ from devices.document import Document, DrawerPulse
 from devices.driver import PrintJob
 from devices.errors import WireError
 from hub.store import printing
-from hub.store.printing import OpenJob, PrintJobView, State
+from hub.store.printing import OpenJob, PrintJobView
 from sync.db import Database
 from sync.errors import BusyError, SyncError
+from sync.model import Replica
+from sync.retail.prints import Ended
 
 DRAWER_TIMEOUT_S = 3.0  # a drawer that opens later than this opens when nobody expects it
 
@@ -100,9 +102,17 @@ class Spooler:
     """The job source of one printer."""
 
     def __init__(
-        self, db: Database, printer_id: str, *, now_ms: Callable[[], int], render: Render, announce: Announce
+        self,
+        db: Database,
+        replica: Replica,
+        printer_id: str,
+        *,
+        now_ms: Callable[[], int],
+        render: Render,
+        announce: Announce,
     ) -> None:
         self._db = db
+        self._replica = replica
         self.printer_id = printer_id
         self._now_ms = now_ms
         self._render = render
@@ -184,7 +194,8 @@ class Spooler:
         is_begun, self._handed = job_id == self._handed, None
         self._in_hand = job_id
         if not is_begun:
-            await self._db.write(self._change(job_id, "printing", ""), then=self._announce)
+            now_ms = self._now_ms()
+            await self._db.write(lambda tx: printing.begin(tx, job_id, now_ms=now_ms), then=self._announce)
 
     async def put_back(self, job_id: str) -> None:
         """Queue a job again that was handed over and not begun."""
@@ -192,15 +203,15 @@ class Spooler:
             self._handed = None
             await self._db.write(self._put_back(job_id), then=self._announce)
 
-    async def end(self, job_id: str, state: State, reason: str) -> None:
+    async def end(self, job_id: str, state: Ended, reason: str) -> None:
         """Make durable how a job ended."""
         self._handed = None if job_id == self._handed else self._handed
-        await self._db.write(self._change(job_id, state, reason), then=self._announce)
+        await self._db.write(self._end(job_id, state, reason), then=self._announce)
         self._in_hand = None
 
     def printed(self, job_id: str) -> None:
         """Write with the next group that a job is on paper: a crash before that makes it `unknown`, never printed twice."""
-        self._db.write_soon(self._change(job_id, "printed", ""), then=self._announce)
+        self._db.write_soon(self._end(job_id, "printed", ""), then=self._announce)
         self._in_hand = None
 
     def _put_back(self, job_id: str) -> Callable[[Connection], PrintJobView]:
@@ -221,11 +232,11 @@ class Spooler:
     async def _settle(self, job_id: str) -> None:
         """Behind whatever is still being written of it: a job that did begin is unknown, one whose begin failed is queued."""
         now_ms = self._now_ms()
-        interrupted = await self._db.write(lambda tx: printing.interrupt(tx, job_id, now_ms=now_ms))
+        interrupted = await self._db.write(lambda tx: printing.interrupt(tx, self._replica, job_id, now_ms=now_ms))
         self._in_hand = None
         if interrupted is not None:
             self._announce(interrupted)
 
-    def _change(self, job_id: str, state: State, reason: str) -> Callable[[Connection], PrintJobView]:
+    def _end(self, job_id: str, state: Ended, reason: str) -> Callable[[Connection], PrintJobView]:
         now_ms = self._now_ms()
-        return lambda tx: printing.change_state(tx, job_id, state, reason=reason, now_ms=now_ms)
+        return lambda tx: printing.end(tx, self._replica, job_id, state, reason=reason, now_ms=now_ms)

@@ -8,7 +8,8 @@
     unknown    some of it may have come out                     retry -> queued, marked `repeat`
 
 Two verbs: *retry* is the same job again (a repeat of an unknown one is marked on the paper), *reprint* is a new copy, always
-marked. Nothing is ever printed twice without the mark. Source: the design, section 4 (print) and 3.5.
+marked. Nothing is ever printed twice without the mark. Each time a job is printed, failed or unknown, a fact of stream
+`prints` says so in the same write job. Source: the design, section 4 (print), 3.2 and 3.5.
 """
 
 from sqlite3 import Connection
@@ -19,10 +20,15 @@ from msgspec import Struct
 
 from devices.document import Document
 from hub.errors import ConflictError, NotFoundError
+from hub.store.model import utc
+from hub.store.print_results import record_result
+from sync import failpoints
 from sync.errors import BusyError
+from sync.model import Replica
+from sync.retail.prints import Ended, PrintResult
 
 QUEUE_MAX = 64  # open jobs a printer; a document beyond it is refused, a sale is booked and its job joins the queue
-State = Literal["queued", "printing", "printed", "failed", "unknown"]
+State = Literal["queued", "printing", Ended]
 Mark = Literal["", "reprint", "repeat"]
 _COLUMNS = "job_id, printer_id, sale_id, mark, state, reason, attempts, created_ms, changed_ms"
 
@@ -66,7 +72,7 @@ def queue_sale(tx: Connection, sale_id: str, print_to: PrintTo, *, now_ms: int) 
     job_id = f"sale~{sale_id}"  # no client can make this id for a document: an Id has no tilde
     _insert(tx, job_id, print_to.printer_id, sale_id=sale_id, document=None, mark="", now_ms=now_ms)
     if print_to.is_promised:
-        change_state(tx, job_id, "printing", reason="", now_ms=now_ms)
+        begin(tx, job_id, now_ms=now_ms)
     return job_id
 
 
@@ -137,16 +143,38 @@ def _open_job(row: tuple[str, Mark, str | None, str | None, int]) -> OpenJob:
     return OpenJob(job_id, mark, sale_id, content, created_ms)
 
 
-def change_state(tx: Connection, job_id: str, state: State, *, reason: str, now_ms: int) -> PrintJobView:
-    """Write what is known of a job; beginning it counts an attempt."""
-    tx.execute(
-        """
-        UPDATE print_job SET state = ?, reason = ?, changed_ms = ?, attempts = attempts + (? = 'printing')
-        WHERE job_id = ?
+def begin(tx: Connection, job_id: str, *, now_ms: int) -> PrintJobView:
+    """Bytes of a job may be at the printer from now on: that is one attempt more."""
+    row = tx.execute(
+        f"""
+        UPDATE print_job SET state = 'printing', reason = '', changed_ms = ?, attempts = attempts + 1
+        WHERE job_id = ? RETURNING {_COLUMNS}
         """,
-        (state, reason, now_ms, state, job_id),
+        (now_ms, job_id),
+    ).fetchone()
+    return PrintJobView(*row)
+
+
+def end(tx: Connection, replica: Replica, job_id: str, state: Ended, *, reason: str = "", now_ms: int) -> PrintJobView:
+    """Write down how a job ended, in the ledger and as a fact."""
+    row = tx.execute(
+        f"UPDATE print_job SET state = ?, reason = ?, changed_ms = ? WHERE job_id = ? RETURNING {_COLUMNS}",
+        (state, reason, now_ms, job_id),
+    ).fetchone()
+    failpoints.hit("print.ended")
+    job = PrintJobView(*row)
+    result = PrintResult(
+        job_id=job.job_id,
+        sale_id=job.sale_id,
+        printer_id=job.printer_id,
+        state=state,
+        mark=job.mark,
+        reason=reason,
+        attempts=job.attempts,
+        at=utc(now_ms),
     )
-    return job_view(tx, job_id)
+    record_result(tx, replica, result)
+    return job
 
 
 def put_back(tx: Connection, job_id: str, *, now_ms: int) -> PrintJobView:
@@ -158,19 +186,24 @@ def put_back(tx: Connection, job_id: str, *, now_ms: int) -> PrintJobView:
     return job_view(tx, job_id)
 
 
-def interrupt(tx: Connection, job_id: str, *, now_ms: int) -> PrintJobView | None:
+def interrupt(tx: Connection, replica: Replica, job_id: str, *, now_ms: int) -> PrintJobView | None:
     """A driver was cut off: a job that is `printing` becomes unknown; return it, None when it never began."""
     if job_view(tx, job_id).state != "printing":
         return None
-    return change_state(tx, job_id, "unknown", reason="interrupted", now_ms=now_ms)
+    return end(tx, replica, job_id, "unknown", reason="interrupted", now_ms=now_ms)
 
 
-def settle_interrupted(tx: Connection, *, now_ms: int) -> int:
+def settle_interrupted(tx: Connection, replica: Replica, *, now_ms: int) -> int:
     """After a start: what was printing when the hub died may or may not be on paper. Return how many jobs that are."""
-    return tx.execute(
-        "UPDATE print_job SET state = 'unknown', reason = 'hub_restarted', changed_ms = ? WHERE state = 'printing'",
-        (now_ms,),
-    ).rowcount
+    interrupted = tx.execute(
+        """
+        SELECT job_id FROM print_job
+        WHERE state IN ('queued', 'printing') AND state = 'printing' ORDER BY id
+        """
+    ).fetchall()
+    for (job_id,) in interrupted:
+        end(tx, replica, job_id, "unknown", reason="hub_restarted", now_ms=now_ms)
+    return len(interrupted)
 
 
 def job_view(read: Connection, job_id: str) -> PrintJobView:

@@ -136,10 +136,12 @@ class Verdict:
     integrity: str
     sales: list[tuple[int, int, str, str, str, str]]  # replica, seq, sale_id, receipt_no, body, told
     replicas: dict[int, str]
+    returns: list[tuple[int, int, str, str, str]]  # replica, seq, return_id, body, told
     movements: list[tuple[int, int, str]]  # replica, seq, body
+    results: list[tuple[int, int, str]]  # replica, seq, body
     streams: list[tuple[int, str, int, bytes]]
     stock: dict[str, int]
-    prints: set[str]
+    jobs: list[tuple[str, str | None, str, int]]  # job_id, sale_id, state, attempts
 
     @property
     def answers(self) -> dict[str, Any]:
@@ -154,6 +156,40 @@ class Verdict:
             told[sale_id] = one if agrees and sale_id not in told else [told.get(sale_id), one]
         return told
 
+    @property
+    def return_answers(self) -> dict[str, Any]:
+        """Return by return, what its till was told; a return that is there twice is told as a list."""
+        told: dict[str, Any] = {}
+        for replica, seq, return_id, body, beside in self.returns:
+            fact = json.loads(body)
+            said = ("refund", "currency", "lines", "committed_at", "business_date", "warnings")
+            one = {key: fact["return"][key] for key in ("return_id", "sale_id")}
+            one |= {key: fact[key] for key in said if key in fact}
+            one |= {"dot": {"rep": self.replicas[replica], "stream": "returns", "seq": seq}} | json.loads(beside)
+            told[return_id] = one if return_id not in told else [told[return_id], one]
+        return told
+
+    @property
+    def prints(self) -> set[str]:
+        """The sales whose receipt is in the print ledger."""
+        return {sale_id for _, sale_id, _, _ in self.jobs if sale_id is not None}
+
+    def results_that_differ(self) -> list[str]:
+        """Return the jobs whose last result is not how the ledger says that they ended, or whose results repeat an attempt."""
+        ends: dict[str, list[tuple[str, int]]] = {}
+        for _, _, body in sorted(self.results):
+            result = json.loads(body)
+            ends.setdefault(result["job_id"], []).append((result["state"], result["attempts"]))
+        wrong = set(ends) - {job_id for job_id, *_ in self.jobs}
+        for job_id, _, state, attempts in self.jobs:
+            known = ends.get(job_id, [])
+            tried = [attempt for _, attempt in known]
+            is_over = state in ("printed", "failed", "unknown")
+            agrees = known[-1:] == [(state, attempts)] if is_over else all(end != "printed" for end, _ in known)
+            if not agrees or tried != sorted(set(tried)):
+                wrong.add(job_id)
+        return sorted(wrong)
+
     def gaps(self) -> list[str]:
         """Return the (till, series) whose numbers are not 1, 2, 3, ..."""
         numbers: dict[str, list[int]] = {}
@@ -166,7 +202,9 @@ class Verdict:
         """Return the log streams whose seqs are not dense, or whose stored digest is not that of the bodies."""
         bodies = {
             "sales": [(replica, seq, body) for replica, seq, _, _, body, _ in self.sales],
+            "returns": [(replica, seq, body) for replica, seq, _, body, _ in self.returns],
             "stock": self.movements,
+            "prints": self.results,
         }
         wrong = []
         for replica, name, last, digest in self.streams:
@@ -178,11 +216,18 @@ class Verdict:
                 wrong.append(name)
         return wrong
 
-    def wrong_stock(self, opening: dict[str, int], sales: Iterable[Any]) -> dict[str, tuple[int, int]]:
-        """Return sku: (stored, expected) where the figure is not the opening less what the tills sold."""
+    def wrong_stock(
+        self, opening: dict[str, int], sales: Iterable[Any], returns: Iterable[Any] = ()
+    ) -> dict[str, tuple[int, int]]:
+        """Return sku: (stored, expected) where the figure is not the opening less what was sold and did not come back.
+
+        `returns` are what the tills were answered.
+        """
         sold: Counter[str] = Counter()
         for sale in sales:
             sold.update({line["sku"]: line["qty"] for line in sale["lines"]})
+        for back in returns:
+            sold.subtract({line["sku"]: line["qty"] for line in back["lines"]})
         return {
             sku: (self.stock.get(sku, 0), first - sold[sku])
             for sku, first in opening.items()
@@ -207,10 +252,12 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Verdict]
                 integrity=rows("PRAGMA integrity_check")[0][0],
                 sales=rows("SELECT replica, seq, sale_id, receipt_no, body, told FROM sale"),
                 replicas=dict(rows("SELECT id, store || ':' || incarnation FROM replica")),
+                returns=rows("SELECT replica, seq, return_id, body, told FROM sale_return"),
+                results=rows("SELECT replica, seq, body FROM print_result"),
                 movements=rows("SELECT replica, seq, body FROM stock_movement"),
                 streams=rows("SELECT replica, name, seq, digest FROM stream"),
                 stock=dict(rows("SELECT sku, on_hand FROM stock")),
-                prints={sale_id for (sale_id,) in rows("SELECT sale_id FROM print_job WHERE sale_id IS NOT NULL")},
+                jobs=rows("SELECT job_id, sale_id, state, attempts FROM print_job"),
             )
 
     return read

@@ -1,7 +1,7 @@
 """`kill -9` under eight tills, then a judge that shares no code with the store: plain sqlite3, json and hashlib.
 
-Every till sells with ids of its own making and repeats a sale under the same id until it is answered. Kills come at drawn
-moments and at every named failpoint, also while the hub recovers from the kill before. Replay a run with its seed:
+Every till sells and takes back with ids of its own making and repeats each under the same id until it is answered. Kills
+come at drawn moments and at every named failpoint, also while the hub recovers from the kill before. Replay a run by seed:
 
     STOREHUB_SEED=12345 .venv/bin/pytest tests/faults -q -s
 """
@@ -27,24 +27,30 @@ TILLS = 8
 DRAWN_KILLS = 200 if os.environ.get("STOREHUB_FULL") else 20  # ./test --full draws the larger number
 OPENING = 1000
 SKUS = ("TEA", "CUP", "POT")
-WORKING = ("commit.before", "commit.after", "job.done", "sale.dot_taken", "sale.written")
+WORKING = (
+    *("commit.before", "commit.after", "job.done"),
+    *("sale.dot_taken", "sale.written", "return.dot_taken", "return.written"),
+)
 STARTING = ("recovery.identified", "recovery.prints_settled")
 MIGRATING = ("migrate.before_commit",)
+PRINTING = ("print.ended",)  # also hit by a start that settles what was printing: in a test of its own
 COMMITS_OF_A_START = 2  # who we are; what was printing when we died
 PRINTER_LINES_PER_S = 400.0  # a receipt takes a twentieth of a second: most kills find one on its way
 PRINTING_TILL, PRINTED_SHARE = "t1", 0.1  # always some receipts waiting, never more than the end can print
 KILL_AFTER_S = (0.0, 0.5)  # from ready to the kill; a sale takes a few milliseconds
+RETURNED_SHARE = 0.3  # of the sales: something of them comes back
 QUIET_S = 20.0
 
 MakeHub = Callable[..., Any]
 
 
 class Tills:
-    """Eight tills that sell until told to stop, and what they were answered."""
+    """Eight tills that sell and take back until told to stop, and what they were answered."""
 
     def __init__(self, rng: random.Random, base_url: str) -> None:
         self.answers: dict[str, Any] = {}
         self.posted: dict[str, Any] = {}
+        self.returns: dict[str, Any] = {}
         self._rng, self._url = rng, base_url
         self._stop = asyncio.Event()
         self._up = asyncio.Event()
@@ -58,20 +64,23 @@ class Tills:
         self._stop.set()
 
     async def shift(self, token: str, till_id: str) -> None:
-        """Sell, sale after sale, until stopped; one sale is repeated until it is answered."""
+        """Sell, sale after sale, and take some of it back, until stopped; each is repeated until it is answered."""
         timeout = aiohttp.ClientTimeout(total=5)
         headers = {"Authorization": f"Bearer {token}"}
         async with aiohttp.ClientSession(self._url, headers=headers, timeout=timeout) as session:
             while not self._stop.is_set():
                 sale = self.draw_sale(till_id)
                 self.posted[sale["sale_id"]] = sale
-                self.answers[sale["sale_id"]] = await self._until_answered(session, sale)
+                self.answers[sale["sale_id"]] = await self._until_answered(session, "/v1/sales", sale)
+                if self._rng.random() < RETURNED_SHARE:
+                    back = self.draw_return(sale)
+                    self.returns[back["return_id"]] = await self._until_answered(session, "/v1/returns", back)
 
-    async def _until_answered(self, session: aiohttp.ClientSession, sale: Any) -> Any:
+    async def _until_answered(self, session: aiohttp.ClientSession, path: str, asked: Any) -> Any:
         while True:
             await self._up.wait()
             with suppress(aiohttp.ClientError, TimeoutError):
-                async with session.post("/v1/sales", json=sale) as response:
+                async with session.post(path, json=asked) as response:
                     body = await response.json()
                     assert response.status in (200, 201, 503), body
                     if response.status != 503:
@@ -92,6 +101,16 @@ class Tills:
             "tenders": [{"type": "card", "amount": total}],
             "total": total,
             "print": till_id == PRINTING_TILL and self._rng.random() < PRINTED_SHARE,
+        }
+
+    def draw_return(self, sale: Any) -> Any:
+        chosen = self._rng.sample(sale["lines"], self._rng.randint(1, len(sale["lines"])))
+        return {
+            "return_id": new_id(),
+            "till_id": sale["till_id"],
+            "sale_id": sale["sale_id"],
+            "lines": [{"line": line["line"], "qty": self._rng.randint(1, line["qty"])} for line in chosen],
+            "reason": "changed their mind",
         }
 
 
@@ -190,11 +209,14 @@ async def test_no_answered_sale_is_lost_or_doubled_by_any_kill(hub_process: Make
     assert len(tills.answers) > DRAWN_KILLS * TILLS
     assert verdict.integrity == "ok"
     assert verdict.answers == tills.answers, "each answered sale is there once, as it was answered"
+    assert verdict.return_answers == tills.returns, "and each answered return"
+    assert len(tills.returns) > DRAWN_KILLS
     assert verdict.gaps() == []
     assert verdict.streams_that_differ() == []
-    assert verdict.wrong_stock(dict.fromkeys(SKUS, OPENING), tills.posted.values()) == {}
+    assert verdict.wrong_stock(dict.fromkeys(SKUS, OPENING), tills.posted.values(), tills.returns.values()) == {}
     assert len(verdict.prints) > DRAWN_KILLS, "the printer had work at every kill"
     assert verdict.prints == {sale_id for sale_id, sale in tills.posted.items() if sale["print"]}
+    assert verdict.results_that_differ() == []
     assert printed_twice_unmarked(paper) == []
     assert "Traceback" not in hub.log.read_text(encoding="utf-8")
 
@@ -260,11 +282,36 @@ async def test_an_answer_lost_by_a_kill_after_the_commit_is_given_again(hub_proc
     assert judge(hub.folder).answers[sale["sale_id"]] == body
 
 
+async def test_a_print_killed_as_it_ends_is_unknown_with_one_result(hub_process: MakeHub, judge: Any) -> None:
+    """The ledger is changed, the fact is not written yet: neither is there after the kill, also when the start is killed so."""
+    async with SimulatedPrinter() as printer:
+        hub = hub_process(printer_address=printer.address)
+        await hub.start(failpoint=PRINTING[0])
+        ((token, till_id), *_) = await open_shop(hub)
+        sale = Tills(random.Random(0), hub.url).draw_sale(till_id) | {"print": True}
+        async with aiohttp.ClientSession(hub.url, headers={"Authorization": f"Bearer {token}"}) as session:
+            with suppress(aiohttp.ClientError):
+                await session.post("/v1/sales", json=sale)
+        assert await hub.died(QUIET_S)
+        before = judge(hub.folder)
+
+        assert not await start_after(hub, PRINTING[0]), "killed while it settles what was printing"
+        await hub.start()
+        await hub.kill()
+    after = judge(hub.folder)
+
+    assert [(state, before.results) for _, _, state, _ in before.jobs] == [("printing", [])]
+    assert [state for _, _, state, _ in after.jobs] == ["unknown"]
+    assert len(after.results) == 1 and after.results_that_differ() == [] and after.streams_that_differ() == []
+
+
 def test_every_failpoint_of_the_code_is_killed_at() -> None:
     """A failpoint that no test uses protects nothing."""
-    code = "\n".join(path.read_text(encoding="utf-8") for path in (Path(__file__).parents[2] / "hub").rglob("*.py"))
+    rooms = (Path(__file__).parents[2] / package for package in ("hub", "sync"))
+    code = "\n".join(path.read_text(encoding="utf-8") for room in rooms for path in room.rglob("*.py"))
 
-    assert set(re.findall(r'failpoints\.hit\("([a-z_.]+)"\)', code)) == {*WORKING, *STARTING, *MIGRATING}
+    used = {*WORKING, *STARTING, *MIGRATING, *PRINTING}
+    assert set(re.findall(r'failpoints\.hit\("([a-z_.]+)"\)', code)) == used
 
 
 async def test_a_second_start_of_a_killed_hub_waits_for_no_lock(hub_process: MakeHub) -> None:

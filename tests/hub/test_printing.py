@@ -12,7 +12,8 @@ from hub.store.printing import (
     PrintJobView,
     PrintTo,
     State,
-    change_state,
+    begin,
+    end,
     job_view,
     list_jobs,
     next_job,
@@ -32,8 +33,8 @@ STATES: tuple[State, ...] = ("queued", "printing", "printed", "failed", "unknown
 class Ledger:
     """The verbs of the ledger, each one write job."""
 
-    def __init__(self, db: Any) -> None:
-        self._db = db
+    def __init__(self, store: Any) -> None:
+        self._db, self._replica = store.db, store.replica
 
     async def queue(self, job_id: str = "j1", document: Document = NOTE, *, printer_id: str = "p1") -> PrintJobView:
         return await self._db.write(lambda tx: queue_document(tx, job_id, document, printer_id=printer_id, now_ms=1))
@@ -46,7 +47,9 @@ class Ledger:
             await self.change(step, job_id=job_id)
 
     async def change(self, state: State, *, job_id: str = "j1") -> PrintJobView:
-        return await self._db.write(lambda tx: change_state(tx, job_id, state, reason="r", now_ms=2))
+        if state == "printing":
+            return await self._db.write(lambda tx: begin(tx, job_id, now_ms=2))
+        return await self._db.write(lambda tx: end(tx, self._replica, job_id, state, reason="r", now_ms=2))
 
     async def retry(self, job_id: str = "j1") -> PrintJobView:
         return await self._db.write(lambda tx: retry(tx, job_id, now_ms=3))
@@ -55,13 +58,13 @@ class Ledger:
         return await self._db.write(lambda tx: reprint(tx, job_id, copy_id=copy_id, now_ms=3))
 
     async def settle(self) -> int:
-        return await self._db.write(lambda tx: settle_interrupted(tx, now_ms=4))
+        return await self._db.write(lambda tx: settle_interrupted(tx, self._replica, now_ms=4))
 
 
 @pytest.fixture
 def ledger(store: Any) -> Ledger:
     """The ledger of `store`."""
-    return Ledger(store.db)
+    return Ledger(store)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+"""Taking back: POST /v1/returns and what is known of a return."""
+
+from hub.api.catalogue import STAFF
+from hub.api.routing import Call, Reply, Route
+from hub.errors import NotFoundError, RefusedError
+from hub.store import returns
+from hub.store.returns import ReturnAnswer, ReturnView, Taken
+from sync.retail.returns import Return
+
+
+async def post_return(call: Call) -> Reply:
+    """POST /v1/returns"""
+    hub, content = call.hub, call.body
+    if call.client.scope == "till" and content.till_id != call.client.till_id:
+        detail = f"this token is {call.client.till_id}, the return says {content.till_id}"
+        raise RefusedError("not_your_till", detail, pointer="/till_id")
+
+    def announce(taken: Taken) -> None:
+        hub.metrics.returns.labels(taken.status).inc()
+        if taken.status == "repeated":
+            return
+        now_ms = hub.now_ms()
+        hub.bus.publish("return", returns.return_event(taken.fact), now_ms=now_ms)
+        if taken.stock:
+            hub.bus.publish("stock", dict(taken.stock), now_ms=now_ms)
+
+    job = returns.return_job(hub.replica, hub.shop, content, now_ms=hub.now_ms())
+    taken = await hub.db.write(job, then=announce)
+    return Reply(taken.answer, 201 if taken.status == "created" else 200)
+
+
+async def get_return(call: Call) -> Reply:
+    """GET /v1/returns/{return_id}"""
+    view = returns.find_return(call.hub.db.read, call.path["return_id"])
+    if view is None:
+        raise NotFoundError("return", f"no return {call.path['return_id']!r}")
+    return Reply(view)
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/returns",
+        post_return,
+        "Take goods of a sale back",
+        STAFF,
+        ReturnAnswer,
+        body=Return,
+        status=201,
+        statuses=(200,),
+        problems=(403, 404, 409, 422, 503),
+    ),
+    Route(
+        "GET",
+        "/v1/returns/{return_id}",
+        get_return,
+        "One return by its id",
+        STAFF,
+        ReturnView,
+        problems=(404,),
+    ),
+)

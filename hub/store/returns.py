@@ -1,0 +1,212 @@
+"""Goods come back: one write job books the return, its stock and what is refunded, held against the sale and all returns of it.
+
+    return_id   content   answer
+    new         -         created: all rows written
+    known       same      repeated: what the till was told the first time, nothing written
+    known       other     ConflictError, nothing written
+
+Not here: HTTP, events, paper. Pure rules: sync.retail.returns.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from sqlite3 import Connection
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.store.model import Shop, utc
+from hub.store.sales import SaleView, Told, find_sale
+from hub.store.stock import apply_effects
+from sync import failpoints
+from sync.errors import RuleError
+from sync.model import Dot, Replica, Stream
+from sync.retail.days import business_date
+from sync.retail.returns import Return, ReturnedLine, ReturnFact, check_tenders, content_hash, effects_back, lines_back
+from sync.retail.sales import Warned
+from sync.store import append_fact
+
+
+class ReturnAnswer(Struct, frozen=True, omit_defaults=True):
+    """What a till is told of a durable return, and is told again when it repeats it. Pay `refund`, cash rounded by itself."""
+
+    return_id: str
+    sale_id: str
+    refund: int
+    currency: str
+    lines: tuple[ReturnedLine, ...]
+    committed_at: datetime
+    business_date: str
+    dot: Dot
+    stock: dict[str, int]
+    warnings: tuple[Warned, ...] = ()
+
+
+class ReturnView(Struct, frozen=True):
+    """A stored return: the fact as it ships, and its dot."""
+
+    fact: ReturnFact
+    dot: Dot
+
+
+class Taken(Struct, frozen=True):
+    """How taking back ended; `answer` is the JSON told to the till, `stock` what changed just now."""
+
+    status: Literal["created", "repeated"]
+    fact: ReturnFact
+    answer: bytes
+    stock: dict[str, int] = {}
+
+
+def return_job(replica: Replica, shop: Shop, content: Return, *, now_ms: int) -> Callable[[Connection], Taken]:
+    """Return the write job that takes goods back; it raises NotFoundError, ConflictError or RefusedError, nothing written."""
+
+    def job(tx: Connection) -> Taken:
+        sold = find_sale(tx, content.sale_id)
+        named = replace(content, sale_id=sold.fact.sale.sale_id) if sold else content
+        known = tx.execute(
+            """
+            SELECT content_hash, body, told, seq, store || ':' || incarnation
+            FROM sale_return JOIN replica ON replica.id = sale_return.replica WHERE return_id = ?
+            """,
+            (content.return_id,),
+        ).fetchone()
+        if known is None:
+            return _record(tx, replica, shop, named, sold, now_ms=now_ms)
+        expected, body, told, seq, rep = known
+        if content_hash(named) != expected:
+            detail = f"return {content.return_id} is known with other content"
+            raise ConflictError("other_content", detail, pointer="/return_id")
+        fact = msgspec.json.decode(body, type=ReturnFact)
+        stock = msgspec.json.decode(told, type=Told).stock
+        return Taken("repeated", fact, _answer(fact, Dot(rep, Stream.RETURNS, seq), stock))
+
+    return job
+
+
+def _record(
+    tx: Connection, replica: Replica, shop: Shop, content: Return, sold: SaleView | None, *, now_ms: int
+) -> Taken:
+    if sold is None:
+        raise NotFoundError("sale", f"no sale {content.sale_id!r}", pointer="/sale_id")
+    sale = sold.fact.sale
+    try:
+        back = lines_back(sale, content.lines, returned_by_line(tx, sale.sale_id))
+        refund = sum(line.amount for line in back)
+        check_tenders(content, refund, sale.currency)
+    except RuleError as err:
+        raise RefusedError(err.code, str(err), pointer=err.pointer) from err
+    effects = effects_back(sold.fact, back, shop.location)
+    stock = apply_effects(tx, effects)
+    committed_at = utc(now_ms)
+    fact = ReturnFact(
+        content=content,
+        currency=sale.currency,
+        lines=back,
+        refund=refund,
+        business_date=business_date(content.returned_at or committed_at, shop.zone, cut_over_hour=shop.cut_over_hour),
+        committed_at=committed_at,
+        stock=effects,
+        warnings=tuple(
+            Warned("stock_below_zero", detail=f"{sku}: {figure}") for sku, figure in stock.items() if figure < 0
+        ),
+    )
+    return _write(tx, replica, fact, stock)
+
+
+def _write(tx: Connection, replica: Replica, fact: ReturnFact, stock: dict[str, int]) -> Taken:
+    body = msgspec.json.encode(fact)
+    dot = append_fact(tx, replica, Stream.RETURNS, body)
+    failpoints.hit("return.dot_taken")
+    tx.execute(
+        """
+        INSERT INTO sale_return (replica, seq, return_id, sale_id, content_hash, body, told)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
+        """,
+        (
+            replica.local_id,
+            dot.seq,
+            fact.content.return_id,
+            fact.content.sale_id,
+            content_hash(fact.content),
+            body.decode(),
+            msgspec.json.encode(Told(stock)).decode(),
+        ),
+    )
+    failpoints.hit("return.written")
+    return Taken("created", fact, _answer(fact, dot, stock), stock)
+
+
+def _answer(fact: ReturnFact, dot: Dot, stock: dict[str, int]) -> bytes:
+    answer = ReturnAnswer(
+        return_id=fact.content.return_id,
+        sale_id=fact.content.sale_id,
+        refund=fact.refund,
+        currency=fact.currency,
+        lines=fact.lines,
+        committed_at=fact.committed_at,
+        business_date=fact.business_date,
+        dot=dot,
+        stock=stock,
+        warnings=fact.warnings,
+    )
+    return msgspec.json.encode(answer)
+
+
+def returned_by_line(read: Connection, sale_id: str) -> dict[int, int]:
+    """Return line -> qty of what is back of a sale by all its returns; lines of which nothing is back are not in it."""
+    rows = read.execute(
+        """
+        SELECT line.value ->> 'line', sum(line.value ->> 'qty')
+        FROM sale_return, json_each(sale_return.body, '$.lines') AS line
+        WHERE sale_return.sale_id = ?
+        GROUP BY 1
+        """,
+        (sale_id,),
+    ).fetchall()
+    return dict(rows)
+
+
+def find_return(read: Connection, return_id: str) -> ReturnView | None:
+    """Return a durable return by its id."""
+    row = read.execute(
+        """
+        SELECT body, seq, store || ':' || incarnation
+        FROM sale_return JOIN replica ON replica.id = sale_return.replica WHERE return_id = ?
+        """,
+        (return_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    body, seq, rep = row
+    return ReturnView(msgspec.json.decode(body, type=ReturnFact), Dot(rep, Stream.RETURNS, seq))
+
+
+def return_rows(read: Connection, replica: Replica, after: int, limit: int) -> list[tuple[int, bytes]]:
+    """Return (seq, body as it was rolled into the digest) of stream `returns`, in order, from after `after`."""
+    rows = read.execute(
+        "SELECT seq, body FROM sale_return WHERE replica = ? AND seq > ? ORDER BY seq LIMIT ?",
+        (replica.local_id, after, limit),
+    )
+    return [(seq, body.encode()) for seq, body in rows]
+
+
+class ReturnEvent(Struct, frozen=True):
+    """What other screens are told of a return after its commit."""
+
+    return_id: str
+    sale_id: str
+    till_id: str
+    refund: int
+    currency: str
+
+
+def return_event(fact: ReturnFact) -> dict[str, Any]:
+    """Return the `return` event's data. Any: JSON."""
+    content = fact.content
+    event = ReturnEvent(content.return_id, content.sale_id, content.till_id, fact.refund, fact.currency)
+    built: dict[str, Any] = msgspec.to_builtins(event)
+    return built

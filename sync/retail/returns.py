@@ -1,0 +1,136 @@
+"""The return: goods of a sale that come back. What a till says, what becomes a fact, and the pure rules between the two.
+
+    a line's refund     its amount after discount × pieces back / pieces sold, rounded on the running total: what is due for
+                        all pieces back so far, less what was due before. Piece by piece comes to the line's amount exactly.
+    a return's refund   the sum of its lines. The sale's cash rounding is not in it: what the customer paid more or less for
+                        want of small coins is no price. Cash that goes out is rounded once more, by its own amount.
+    stock               what the sale took out by a line comes back by that line; a line that moved none brings none back
+
+Not here: goods of another store, exchanges, storage, paper. Source: the design, section 3.3 (Return).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from sync.errors import RuleError
+from sync.retail.money import cash_rounding, line_amount
+from sync.retail.sales import (
+    LINES_MAX,
+    QTY_MAX,
+    SOLD_YEARS,
+    Id,
+    Moment,
+    Sale,
+    SaleFact,
+    SaleLine,
+    Sku,
+    StockEffect,
+    Tender,
+    Warned,
+    amount_of,
+)
+
+HASH_VERSION = 1
+
+
+class ReturnLine(Struct, frozen=True, forbid_unknown_fields=True):
+    """How much of a line of the sale comes back, in that line's unit."""
+
+    line: Annotated[int, Meta(ge=1, le=9999)]
+    qty: Annotated[int, Meta(ge=1, le=QTY_MAX)]
+
+
+class Return(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """The till-made content of a return. A till may name the sale by its receipt; what is stored is the `sale_id`.
+
+    `tenders` say how the refund was paid out, where the till knows; they add up to the refund, or to it rounded for cash.
+    """
+
+    return_id: Id
+    till_id: Id
+    sale_id: Id
+    lines: Annotated[tuple[ReturnLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
+    reason: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+    returned_at: Moment | None = None
+    cashier_id: Id | None = None
+    tenders: Annotated[tuple[Tender, ...], Meta(max_length=20)] = ()
+
+    def __post_init__(self) -> None:
+        if self.returned_at is not None and self.returned_at.year not in SOLD_YEARS:
+            raise ValueError(f"returned_at is in the year {self.returned_at.year}: set the till's clock")
+
+
+class ReturnedLine(Struct, frozen=True):
+    """A line of the sale as far as it came back, and what that is worth in minor units."""
+
+    line: int
+    sku: Sku
+    qty: int
+    amount: int
+
+
+class ReturnFact(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A return as it is stored and shipped: the till's content, what the hub added, its effects as numbers. One row."""
+
+    v: int = 1
+    content: Return = msgspec.field(name="return")
+    currency: str
+    lines: tuple[ReturnedLine, ...]
+    refund: int
+    business_date: str
+    committed_at: datetime
+    stock: tuple[StockEffect, ...] = ()
+    warnings: tuple[Warned, ...] = ()
+
+
+def content_hash(content: Return) -> bytes:
+    """Return the versioned hash of the till-made fields: equal for equal meaning, whatever the bytes were."""
+    if content.returned_at is not None:
+        content = msgspec.structs.replace(content, returned_at=content.returned_at.astimezone(UTC))
+    return bytes([HASH_VERSION]) + blake2b(msgspec.json.encode(content), digest_size=15).digest()
+
+
+def refund_due(line: SaleLine, qty: int) -> int:
+    """Return what is due in minor units when `qty` of a line are back in all: pro rata, halves up, the whole for the whole."""
+    return line_amount(amount_of(line), qty, line.qty)
+
+
+def lines_back(sale: Sale, asked: Sequence[ReturnLine], returned: Mapping[int, int]) -> tuple[ReturnedLine, ...]:
+    """Return what comes back; `returned` is line -> qty of all returns before. Raise RuleError for what cannot come back."""
+    sold = {line.line: line for line in sale.lines}
+    named: set[int] = set()
+    back: list[ReturnedLine] = []
+    for index, wanted in enumerate(asked):
+        line, before = sold.get(wanted.line), returned.get(wanted.line, 0)
+        if line is None:
+            raise RuleError("sale_line", f"/lines/{index}/line", f"sale {sale.sale_id} has no line {wanted.line}")
+        if wanted.line in named:
+            raise RuleError("line_named_twice", f"/lines/{index}/line", f"line {wanted.line} is named twice")
+        if wanted.qty > line.qty - before:
+            left = f"line {wanted.line}: {line.qty - before} of {line.qty} are left to return, not {wanted.qty}"
+            raise RuleError("more_than_sold", f"/lines/{index}/qty", left)
+        named.add(wanted.line)
+        amount = refund_due(line, before + wanted.qty) - refund_due(line, before)
+        back.append(ReturnedLine(wanted.line, line.sku, wanted.qty, amount))
+    return tuple(back)
+
+
+def effects_back(sold: SaleFact, back: Sequence[ReturnedLine], location: str) -> tuple[StockEffect, ...]:
+    """Return what comes back to the shelf: only goods of lines that the sale took out of stock."""
+    taken_out = {(effect.sku, -effect.qty) for effect in sold.stock}
+    sold_qty = {line.line: line.qty for line in sold.sale.lines}
+    return tuple(
+        StockEffect(line.sku, location, line.qty) for line in back if (line.sku, sold_qty[line.line]) in taken_out
+    )
+
+
+def check_tenders(content: Return, refund: int, currency: str) -> None:
+    """Raise RuleError unless tenders, where there are any, add up to the refund or to the refund rounded for cash."""
+    paid = sum(tender.amount for tender in content.tenders)
+    if content.tenders and paid not in (refund, refund + cash_rounding(refund, currency)):
+        raise RuleError("refund_tenders", "/tenders", f"tenders add up to {paid}, the refund is {refund}")

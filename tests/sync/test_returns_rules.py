@@ -1,0 +1,252 @@
+"""The return's pure rules: never more back than sold, a line's amount exactly once, stock as the sale took it out."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import find, given
+from hypothesis import strategies as st
+
+from sync.errors import RuleError
+from sync.retail.money import line_amount
+from sync.retail.returns import (
+    Return,
+    ReturnedLine,
+    ReturnFact,
+    ReturnLine,
+    check_tenders,
+    content_hash,
+    effects_back,
+    lines_back,
+    refund_due,
+)
+from sync.retail.sales import Sale, SaleFact, SaleLine, StockEffect, Tender, amount_of
+
+SALE = Sale(
+    sale_id="s1",
+    till_id="t1",
+    currency="HKD",
+    lines=(
+        SaleLine(1, "A", 3, 1000, discount=1000, per=1),
+        SaleLine(2, "B", 250, 2500, "g", per=600),
+        SaleLine(7, "FEE", 1, 100, per=1),
+    ),
+    tenders=(Tender("cash", 3140),),
+    total=3140,
+    rounding=-2,
+)
+FACT = SaleFact(
+    sale=SALE,
+    receipt_no="R1",
+    business_date="2026-09-21",
+    committed_at=datetime(2026, 9, 21, tzinfo=UTC),
+    stock=(StockEffect("A", "shop", -3), StockEffect("B", "shop", -250)),
+)
+RETURN = Return(
+    return_id="r1",
+    till_id="t1",
+    sale_id="s1",
+    lines=(ReturnLine(1, 1), ReturnLine(2, 250)),
+    reason="too small",
+    returned_at=datetime(2026, 9, 22, 12, tzinfo=UTC),
+    cashier_id="c1",
+    tenders=(Tender("cash", 1709),),
+)
+Refund = Callable[[SaleLine, int, int], int]  # line, qty that is back already, qty that comes back now
+
+
+@st.composite
+def pieces(draw: st.DrawFn) -> tuple[SaleLine, list[int]]:
+    """A sold line, and its quantity in the parts in which it comes back."""
+    parts = draw(st.lists(st.integers(1, 1000), min_size=1, max_size=12))
+    price, per = draw(st.integers(0, 10**6)), draw(st.sampled_from([1, 100, 600]))
+    discount = draw(st.integers(0, line_amount(price, sum(parts), per)))
+    return SaleLine(1, "A", sum(parts), price, per=per, discount=discount), parts
+
+
+def cumulative(line: SaleLine, before: int, qty: int) -> int:
+    """What the rules refund."""
+    sale = msgspec.structs.replace(SALE, lines=(line,))
+    (back,) = lines_back(sale, [ReturnLine(line.line, qty)], {line.line: before})
+    return back.amount
+
+
+def piecewise(line: SaleLine, before: int, qty: int) -> int:
+    """The planted fault: each return rounded by itself."""
+    return line_amount(amount_of(line), qty, line.qty)
+
+
+def rounded_down(line: SaleLine, before: int, qty: int) -> int:
+    """The planted fault: the rest is kept by the shop."""
+    return amount_of(line) * qty // line.qty
+
+
+def keeps_the_law(refund: Refund, example: tuple[SaleLine, list[int]]) -> bool:
+    """In parts or whole: never negative, never half a unit off the running share, the line's amount in the end."""
+    line, parts = example
+    qty = paid = 0
+    for part in parts:
+        amount = refund(line, qty, part)
+        qty, paid = qty + part, paid + amount
+        if amount < 0 or abs(2 * (paid * line.qty - amount_of(line) * qty)) > line.qty:
+            return False
+    return paid == amount_of(line)
+
+
+@given(example=pieces())
+def test_a_line_refunded_piece_by_piece_comes_to_its_amount_after_discount(
+    example: tuple[SaleLine, list[int]],
+) -> None:
+    assert keeps_the_law(cumulative, example)
+
+
+@pytest.mark.parametrize("fault", [piecewise, rounded_down])
+def test_the_law_finds_a_refund_that_rounds_each_return_by_itself(fault: Refund) -> None:
+    """`find` raises when there is nothing to be found."""
+    _, parts = find(pieces(), lambda example: not keeps_the_law(fault, example))
+
+    assert len(parts) > 1, "a line that comes back whole is right by any of these"
+
+
+@given(lines=st.lists(st.tuples(st.integers(1, 9), st.integers(1, 5)), min_size=1, max_size=12))
+def test_what_is_back_is_never_more_than_what_was_sold(lines: list[tuple[int, int]]) -> None:
+    """Any sequence of returns, each booked only where the rule lets it."""
+    returned: dict[int, int] = {}
+    refunded = 0
+    for number, qty in lines:
+        try:
+            (back,) = lines_back(SALE, [ReturnLine(number, qty)], returned)
+        except RuleError:
+            continue
+        returned[number] = returned.get(number, 0) + back.qty
+        refunded += back.amount
+
+    sold = {line.line: line.qty for line in SALE.lines}
+    assert all(qty <= sold[number] for number, qty in returned.items())
+    assert refunded <= SALE.total - SALE.rounding
+
+
+def test_lines_come_back_with_what_they_are_worth() -> None:
+    assert lines_back(SALE, RETURN.lines, {}) == (ReturnedLine(1, "A", 1, 667), ReturnedLine(2, "B", 250, 1042))
+
+
+@pytest.mark.parametrize(("before", "amount"), [(0, 667), (1, 666), (2, 667)])
+def test_a_third_of_twenty_dollars_is_rounded_on_the_running_total(before: int, amount: int) -> None:
+    assert lines_back(SALE, [ReturnLine(1, 1)], {1: before}) == (ReturnedLine(1, "A", 1, amount),)
+
+
+def test_a_whole_sale_is_refunded_without_its_cash_rounding() -> None:
+    back = lines_back(SALE, [ReturnLine(line.line, line.qty) for line in SALE.lines], {})
+
+    assert sum(line.amount for line in back) == SALE.total - SALE.rounding
+
+
+@pytest.mark.parametrize(
+    ("lines", "returned", "code", "pointer", "says"),
+    [
+        ([(1, 1), (3, 1)], {}, "sale_line", "/lines/1/line", "no line 3"),
+        ([(1, 1), (1, 1)], {}, "line_named_twice", "/lines/1/line", "line 1 is named twice"),
+        ([(1, 4)], {}, "more_than_sold", "/lines/0/qty", "3 of 3 are left"),
+        ([(2, 1), (1, 2)], {1: 2}, "more_than_sold", "/lines/1/qty", "1 of 3 are left"),
+        ([(1, 1)], {1: 3}, "more_than_sold", "/lines/0/qty", "0 of 3 are left"),
+    ],
+)
+def test_a_line_that_cannot_come_back_is_refused_with_its_pointer_and_what_is_left(
+    lines: list[tuple[int, int]], returned: dict[int, int], code: str, pointer: str, says: str
+) -> None:
+    with pytest.raises(RuleError, match=says) as refused:
+        lines_back(SALE, [ReturnLine(*line) for line in lines], returned)
+
+    assert (refused.value.code, refused.value.pointer) == (code, pointer)
+
+
+def test_the_whole_is_the_whole_and_nothing_is_nothing() -> None:
+    for line in SALE.lines:
+        assert (refund_due(line, 0), refund_due(line, line.qty)) == (0, amount_of(line))
+
+
+def test_stock_comes_back_by_the_lines_that_took_it_out_and_to_where_it_came_back() -> None:
+    back = lines_back(SALE, [ReturnLine(1, 2), ReturnLine(2, 250), ReturnLine(7, 1)], {})
+
+    assert effects_back(FACT, back, "annex") == (StockEffect("A", "annex", 2), StockEffect("B", "annex", 250))
+
+
+def test_goods_that_a_sale_sold_by_the_wrong_unit_bring_nothing_back() -> None:
+    """Off line a line of another unit is booked without stock: its twin of the same SKU is not to blame."""
+    wrong = SaleLine(3, "A", 250, 1, "g", per=1)
+    sold = msgspec.structs.replace(FACT, sale=msgspec.structs.replace(SALE, lines=(SALE.lines[0], wrong)))
+    back = lines_back(sold.sale, [ReturnLine(1, 1), ReturnLine(3, 250)], {})
+
+    assert effects_back(sold, back, "shop") == (StockEffect("A", "shop", 1),)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "fits"), [((), True), ((1709,), True), ((1000, 709), True), ((1710,), True), ((1708,), False)]
+)
+def test_tenders_add_up_to_the_refund_or_to_it_in_coins(amounts: tuple[int, ...], fits: bool) -> None:
+    paid = msgspec.structs.replace(RETURN, tenders=tuple(Tender("cash", amount) for amount in amounts))
+
+    if fits:
+        check_tenders(paid, 1709, "HKD")
+    else:
+        with pytest.raises(RuleError, match="the refund is 1709") as refused:
+            check_tenders(paid, 1709, "HKD")
+        assert (refused.value.code, refused.value.pointer) == ("refund_tenders", "/tenders")
+
+
+CHANGES: list[dict[str, Any]] = [
+    {"return_id": "r2"},
+    {"till_id": "t2"},
+    {"sale_id": "s2"},
+    {"lines": RETURN.lines[:1]},
+    {"lines": RETURN.lines[::-1]},
+    {"lines": (ReturnLine(1, 2), RETURN.lines[1])},
+    {"reason": "broken"},
+    {"returned_at": None},
+    {"cashier_id": None},
+    {"tenders": ()},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_any_changed_field_is_another_content(change: dict[str, Any]) -> None:
+    assert content_hash(msgspec.structs.replace(RETURN, **change)) != content_hash(RETURN)
+
+
+def test_every_field_is_among_the_changes() -> None:
+    assert set(Return.__struct_fields__) == {name for change in CHANGES for name in change}
+
+
+@given(minutes=st.integers(-14 * 60, 14 * 60))
+def test_the_same_moment_in_another_zone_is_the_same_return(minutes: int) -> None:
+    assert RETURN.returned_at is not None
+    elsewhere = RETURN.returned_at.astimezone(timezone(timedelta(minutes=minutes)))
+
+    assert content_hash(msgspec.structs.replace(RETURN, returned_at=elsewhere)) == content_hash(RETURN)
+
+
+@pytest.mark.parametrize("year", [1969, 9999])
+def test_a_year_that_no_clock_in_a_shop_shows_is_refused(year: int) -> None:
+    with pytest.raises(ValueError, match=f"year {year}"):
+        msgspec.structs.replace(RETURN, returned_at=datetime(year, 6, 1, tzinfo=UTC))
+
+
+def test_a_fact_is_read_back_as_it_was_shipped() -> None:
+    back = lines_back(SALE, RETURN.lines, {})
+    fact = ReturnFact(
+        content=RETURN,
+        currency="HKD",
+        lines=back,
+        refund=1709,
+        business_date="2026-09-22",
+        committed_at=datetime(2026, 9, 22, tzinfo=UTC),
+        stock=effects_back(FACT, back, "shop"),
+    )
+    shipped = msgspec.json.encode(fact)
+
+    assert msgspec.json.decode(shipped, type=ReturnFact) == fact
+    assert set(msgspec.json.decode(shipped)) == {
+        *("return", "currency", "lines", "refund", "business_date", "committed_at", "stock")
+    }
