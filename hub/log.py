@@ -64,4 +64,5 @@ def start_logging(level: str = "INFO") -> None:
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     logging.getLogger("aiohttp.server").addFilter(ClientFaultFilter())
     logging.getLogger("aiohttp.server").addFilter(RateLimitFilter())
-    logging.getLogger("hub.refused").addFilter(RateLimitFilter())
+    for name in ("hub.refused", "sync.cloud.refused"):
+        logging.getLogger(name).addFilter(RateLimitFilter())

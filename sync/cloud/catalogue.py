@@ -1,0 +1,238 @@
+"""The catalogue: registers that the cloud owns, its own state stream; imports, and the hand-over of a store's former catalogue.
+
+    a store's row              the cloud's register         becomes
+    unknown kind or shape      -                            kept as bytes in the feed, not sent to the stores
+    any                        none                         adopted, with the store's n
+    larger n                   adopted from this replica    adopted again: the store has changed it before it was joined
+    any                        any other                    the cloud's stays
+
+A GTIN belongs to one SKU: an adopted or imported row loses those that another SKU has. Functions of a write job.
+"""
+
+from collections.abc import Sequence
+from sqlite3 import Connection
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from sync.batch import BYTES_MAX, Batch, Boundary, Head, Row
+from sync.cloud.cursors import number_rows
+from sync.digest import roll
+from sync.model import Feed, Replica, Stream
+from sync.retail.catalogue import Price, Product, check_price, check_product
+from sync.retail.registers import CatalogueRow, ProductRow, price_row, product_row, read_row, write_row
+
+ENTRIES_MAX = 500  # of one import request: one write job, which nothing may wait for too long
+_BATCH_BYTES = BYTES_MAX // 4  # rows of one batch that is sent down
+
+
+class Entry(Struct, frozen=True):
+    """One product with its price."""
+
+    product: Product
+    price: Price
+
+
+class Put(Struct, frozen=True):
+    """What an import did; `gtins_taken` lists [gtin, sku refused, sku that keeps it]."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    gtins_taken: tuple[tuple[str, str, str], ...] = ()
+
+
+class HandedOver(Struct, frozen=True):
+    """What became of rows that a store handed over."""
+
+    adopted: int = 0
+    kept: int = 0
+    unread: int = 0
+    gtins_dropped: tuple[tuple[str, str, str], ...] = ()
+
+
+class _Standing(Struct):
+    n: int
+    origin: int | None
+    body: bytes
+
+
+class _Writer:
+    """Gives seqs of the catalogue's stream and rolls its digest; `close` writes both back."""
+
+    def __init__(self, tx: Connection, replica: Replica, now_ms: int) -> None:
+        self._tx, self._replica, self._now_ms = tx, replica, now_ms
+        self._seq, self._digest = tx.execute(
+            "SELECT seq, digest FROM stream WHERE replica = ? AND name = ?", (replica.local_id, Stream.CATALOGUE)
+        ).fetchone()
+
+    def standing(self, kind: str, sku: str) -> _Standing | None:
+        row = self._tx.execute(
+            "SELECT n, origin, body FROM register WHERE kind = ? AND sku = ?", (kind, sku)
+        ).fetchone()
+        return _Standing(*row) if row else None
+
+    def put(self, row: CatalogueRow, body: bytes, origin: int | None) -> None:
+        """Write a version; it moves to the end of the stream."""
+        kind = "product" if isinstance(row, ProductRow) else "price"
+        seq = self.next_seq(body)
+        self._tx.execute(
+            """
+            INSERT INTO register (kind, sku, n, seq, digest, origin, changed_ms, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (kind, sku) DO UPDATE SET
+              n = excluded.n, seq = excluded.seq, digest = excluded.digest, origin = excluded.origin,
+              changed_ms = excluded.changed_ms, body = excluded.body
+            """,
+            (kind, row.sku, row.n, seq, self._digest, origin, self._now_ms, body),
+        )
+        if isinstance(row, ProductRow):
+            self._tx.execute("DELETE FROM gtin WHERE sku = ?", (row.sku,))
+            owned = [] if row.gone else [(gtin, row.sku) for gtin in dict.fromkeys(row.gtins)]
+            self._tx.executemany("INSERT INTO gtin (gtin, sku) VALUES (?, ?)", owned)
+
+    def next_seq(self, body: bytes) -> int:
+        """Give the next seq to a row."""
+        self._seq, self._digest = self._seq + 1, roll(self._digest, body)
+        seq: int = self._seq
+        return seq
+
+    def close(self) -> None:
+        """Write the stream's new end."""
+        self._tx.execute(
+            "UPDATE stream SET seq = ?, digest = ? WHERE replica = ? AND name = ?",
+            (self._seq, self._digest, self._replica.local_id, Stream.CATALOGUE),
+        )
+
+    def taken(self, sku: str, gtins: Sequence[str]) -> list[tuple[str, str, str]]:
+        """Return [gtin, sku, owner] of the GTINs that another SKU has."""
+        owners = [
+            (gtin, self._tx.execute("SELECT sku FROM gtin WHERE gtin = ? AND sku <> ?", (gtin, sku)).fetchone())
+            for gtin in gtins
+        ]
+        return [(gtin, sku, owner[0]) for gtin, owner in owners if owner]
+
+
+def import_entries(tx: Connection, replica: Replica, entries: Sequence[Entry], *, now_ms: int) -> Put:
+    """Write products and prices of head office; rows that say nothing new get no new version."""
+    writer = _Writer(tx, replica, now_ms)
+    created = updated = unchanged = 0
+    taken: list[tuple[str, str, str]] = []
+    for entry in entries:
+        product, before = entry.product, writer.standing("product", entry.product.sku)
+        if refused := writer.taken(product.sku, product.gtins):
+            taken += refused
+            lost = {gtin for gtin, _, _ in refused}
+            product = msgspec.structs.replace(product, gtins=[gtin for gtin in product.gtins if gtin not in lost])
+        is_changed = _put_new(writer, product_row(product, before.n if before else 0), before)
+        price_before = writer.standing("price", product.sku)
+        row = price_row(product.sku, entry.price, price_before.n if price_before else 0)
+        is_changed |= _put_new(writer, row, price_before)
+        created += before is None
+        updated += is_changed and before is not None
+        unchanged += not is_changed
+    writer.close()
+    return Put(created, updated, unchanged, tuple(taken))
+
+
+def hand_over(tx: Connection, replica: Replica, origin: int, rows: Sequence[Row], *, now_ms: int) -> HandedOver:
+    """Take the rows of a store's catalogue that the cloud does not know."""
+    writer = _Writer(tx, replica, now_ms)
+    adopted = kept = 0
+    dropped: list[tuple[str, str, str]] = []
+    unread: list[tuple[int, int, bytes]] = []
+    for seq, body in rows:
+        row = _valid(body)
+        if row is None:
+            unread.append((writer.next_seq(body), seq, body))
+            continue
+        before = writer.standing("product" if isinstance(row, ProductRow) else "price", row.sku)
+        if before is not None and (before.origin != origin or row.n <= before.n):
+            kept += before.origin != origin
+            continue
+        lost = writer.taken(row.sku, row.gtins) if isinstance(row, ProductRow) and not row.gone else []
+        dropped += lost
+        adopted += before is None
+        if lost:
+            row, body = _without(body, {gtin for gtin, _, _ in lost})  # noqa: PLW2901 - the row as it is adopted
+        writer.put(row, body, origin)
+    writer.close()
+    if unread:
+        _keep_unread(tx, origin, unread, now_ms=now_ms)
+    result = HandedOver(adopted, kept, len(unread), tuple(dropped))
+    _note_handover(tx, origin, result, now_ms=now_ms)
+    return result
+
+
+def load_batch(read: Connection, replica: Replica, head: Head, after: Boundary, rows_max: int) -> Batch | None:
+    """Return the next registers behind a boundary; its digest is the stream's where the last row was written."""
+    rows: list[Row] = []
+    digest, size = b"", 0
+    found = read.execute(
+        "SELECT seq, digest, body FROM register WHERE seq > ? ORDER BY seq LIMIT ?", (after.last, rows_max)
+    ).fetchall()
+    for seq, digest_there, body in found:
+        size += len(body)
+        if rows and size > _BATCH_BYTES:
+            break
+        rows.append((seq, body))
+        digest = digest_there
+    if not rows:
+        return None
+    return Batch(replica.rep, head.stream, Feed.STATE, after.last, rows[-1][0], digest, tuple(rows))
+
+
+def end_of_catalogue(read: Connection, replica: Replica) -> int:
+    """Return the last seq of the catalogue's stream."""
+    row = read.execute(
+        "SELECT seq FROM stream WHERE replica = ? AND name = ?", (replica.local_id, Stream.CATALOGUE)
+    ).fetchone()
+    last: int = row[0]
+    return last
+
+
+def _put_new(writer: _Writer, row: CatalogueRow, before: _Standing | None) -> bool:
+    """Write a row as the next version unless it says what stands already (`row` has the n of what stands)."""
+    if before is not None and read_row(before.body) == row:
+        return False
+    row = msgspec.structs.replace(row, n=row.n + 1)
+    writer.put(row, write_row(row), None)
+    return True
+
+
+def _valid(body: bytes) -> CatalogueRow | None:
+    """Return the register of a row, None when it is none or not one that may be stored."""
+    try:
+        row = read_row(body)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    problems = check_product(row.product) if isinstance(row, ProductRow) else check_price(row.price)
+    return None if problems or not 0 < row.n < 2**53 else row
+
+
+def _without(body: bytes, lost: set[str]) -> tuple[CatalogueRow, bytes]:
+    """Return the row less some GTINs; fields that are not known here stay."""
+    fields: dict[str, Any] = msgspec.json.decode(body)  # Any: a row's fields
+    fields["gtins"] = [gtin for gtin in fields["gtins"] if gtin not in lost]
+    without = msgspec.json.encode(fields)
+    return read_row(without), without
+
+
+def _keep_unread(tx: Connection, origin: int, rows: Sequence[tuple[int, int, bytes]], *, now_ms: int) -> None:
+    feed_id = number_rows(tx, Stream.CATALOGUE, Feed.STATE, 0).feed_id
+    tx.executemany(
+        "INSERT INTO fact (stream, n, replica, seq, received_ms, body) VALUES (?, ?, ?, ?, ?, ?)",
+        [(feed_id, n, origin, seq, now_ms, body) for n, seq, body in rows],
+    )
+
+
+def _note_handover(tx: Connection, origin: int, result: HandedOver, *, now_ms: int) -> None:
+    tx.execute(
+        """
+        INSERT INTO handover (replica, adopted, kept, unread, gtins_dropped, changed_ms) VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT (replica) DO UPDATE SET
+          adopted = adopted + excluded.adopted, kept = kept + excluded.kept, unread = unread + excluded.unread,
+          gtins_dropped = gtins_dropped + excluded.gtins_dropped, changed_ms = excluded.changed_ms
+        """,
+        (origin, result.adopted, result.kept, result.unread, len(result.gtins_dropped), now_ms),
+    )

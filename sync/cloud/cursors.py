@@ -1,0 +1,115 @@
+"""Who has sent how much: the replicas of the stores and how far their streams are held. Functions of a write job.
+
+Not here: the rows (facts, tallies, catalogue), which are written in the same job.
+"""
+
+from sqlite3 import Connection
+
+from msgspec import Struct
+
+from sync.batch import START, Batch, Boundary
+from sync.errors import ConfigError, ProtocolError
+from sync.model import FEED_OF_STREAM, Feed, Replica, Stream
+from sync.store import begin_incarnation, own_replica
+
+STREAM_CHARS_MAX = 64
+INCARNATION_CHARS_MAX = 64
+SEQ_MAX = 2**53  # beyond it a peer is lying, and SQLite ends at 2**63
+
+
+class FeedNumbers(Struct, frozen=True):
+    """Consecutive numbers of a feed: its local id and the first number given."""
+
+    feed_id: int
+    first: int
+
+
+def identify(tx: Connection, cloud_id: str, *, incarnation: str, now_ms: int) -> Replica:
+    """Return the cloud's replica, begun at the first start; raise ConfigError for the database of another."""
+    replica = own_replica(tx)
+    if replica is None:
+        return begin_incarnation(tx, cloud_id, incarnation=incarnation, now_ms=now_ms)
+    if replica.store != cloud_id:
+        raise ConfigError(
+            f"this database belongs to {replica.store!r}, the configuration says {cloud_id!r}: "
+            "correct [cloud] id, or choose another dir"
+        )
+    return replica
+
+
+def touch(tx: Connection) -> None:
+    """Write something that changes nothing: the proof that the disk takes a commit."""
+    tx.execute("UPDATE replica SET own = own WHERE own = 1")
+
+
+def check_writer(store: str, batch: Batch) -> None:
+    """Raise ProtocolError unless a store may send this stream, and sends it as what it is."""
+    rep, stream, feed = batch.rep, batch.stream, batch.feed
+    owner, _, incarnation = rep.rpartition(":")
+    if owner != store or not 0 < len(incarnation) <= INCARNATION_CHARS_MAX or not incarnation.isprintable():
+        raise ProtocolError(f"{store} may send its own streams only, not those of {rep[:80]!r}")
+    if not 0 < len(stream) <= STREAM_CHARS_MAX or not stream.isprintable():
+        raise ProtocolError(f"a stream's name has 1 to {STREAM_CHARS_MAX} printable characters")
+    if stream in FEED_OF_STREAM and FEED_OF_STREAM[Stream(stream)] is not feed:
+        raise ProtocolError(f"{stream} is no {feed} stream")
+    if batch.last > SEQ_MAX:
+        raise ProtocolError(f"{stream}: {batch.last} is no seq")
+
+
+def cursor_of(tx: Connection, replica: int, stream: str) -> Boundary:
+    """Return how far a stream is held."""
+    row = tx.execute("SELECT last, digest FROM received WHERE replica = ? AND stream = ?", (replica, stream)).fetchone()
+    return Boundary(*row) if row else START
+
+
+def move_cursor(tx: Connection, replica: int, stream: str, end: Boundary, *, rows: int, now_ms: int) -> None:
+    """Note that a stream is held up to `end`, `rows` of it new."""
+    tx.execute(
+        """
+        INSERT INTO received (replica, stream, last, digest, row_count, received_ms) VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT (replica, stream) DO UPDATE SET
+          last = excluded.last, digest = excluded.digest, received_ms = excluded.received_ms,
+          row_count = row_count + excluded.row_count
+        """,
+        (replica, stream, end.last, end.digest, rows, now_ms),
+    )
+
+
+def cursors(read: Connection, store: str) -> dict[tuple[str, str], Boundary]:
+    """Return how far each (rep, stream) of a store is held."""
+    rows = read.execute(
+        """
+        SELECT replica.store || ':' || replica.incarnation, received.stream, received.last, received.digest
+        FROM received JOIN replica ON replica.id = received.replica
+        WHERE replica.store = ?
+        """,
+        (store,),
+    ).fetchall()
+    return {(rep, stream): Boundary(last, digest) for rep, stream, last, digest in rows}
+
+
+def number_rows(tx: Connection, stream: str, kind: Feed, count: int) -> FeedNumbers:
+    """Take `count` numbers of a stream's feed; raise ProtocolError when it is known as of the other kind."""
+    feed_id, known, n = tx.execute(
+        """
+        INSERT INTO feed (stream, kind, n) VALUES (?, ?, ?)
+        ON CONFLICT (stream) DO UPDATE SET n = n + excluded.n
+        RETURNING id, kind, n
+        """,
+        (stream, kind, count),
+    ).fetchone()
+    if known != kind:
+        raise ProtocolError(f"{stream} is known as a {known} stream, not as a {kind} stream")
+    return FeedNumbers(feed_id, n - count + 1)
+
+
+def add_sum(tx: Connection, store: str, measure: str, unit: str, *, rows: int, amount: int) -> None:
+    """Add to a sum of a store."""
+    tx.execute(
+        """
+        INSERT INTO store_sum (store, measure, unit, row_count, amount) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (store, measure, unit) DO UPDATE SET
+          row_count = row_count + excluded.row_count, amount = amount + excluded.amount
+        """,
+        (store, measure, unit, rows, amount),
+    )

@@ -1,0 +1,40 @@
+"""Prometheus metrics of the cloud end, in a registry of their own. Labels never carry customers, tokens or SKUs."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+
+class CloudMetrics:
+    """Counters and gauges; `render` gives the text exposition."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.rows = Counter(
+            "storehub_cloud_rows", "New rows by store and stream", ["store", "stream"], registry=self.registry
+        )
+        self.batches = Counter(
+            "storehub_cloud_batches",
+            "Batches by store and what became of them",
+            ["store", "result"],
+            registry=self.registry,
+        )
+        self.duplicates = Counter(
+            "storehub_cloud_duplicates", "Facts under a known key", ["store", "stream"], registry=self.registry
+        )
+        self.unread = Counter(
+            "storehub_cloud_unread_rows", "Rows kept that nobody here can read", ["store"], registry=self.registry
+        )
+        self.commits = Counter("storehub_cloud_commits", "Write transactions", ["outcome"], registry=self.registry)
+        self.connected = Gauge(
+            "storehub_cloud_connected", "1 while a store is connected", ["store"], registry=self.registry
+        )
+        self.requests = Counter(
+            "storehub_cloud_http_requests", "API requests", ["method", "path", "status"], registry=self.registry
+        )
+
+    def count_group(self, _jobs: int, ok: bool) -> None:
+        """Count one group commit."""
+        self.commits.labels("committed" if ok else "failed").inc()
+
+    def render(self) -> bytes:
+        """Return the text exposition format 0.0.4."""
+        return generate_latest(self.registry)

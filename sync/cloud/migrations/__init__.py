@@ -1,0 +1,3 @@
+"""The schema of the cloud end's database, as numbered SQL files."""
+
+MIGRATIONS = "sync.cloud.migrations"

@@ -1,0 +1,91 @@
+"""A store on the real WebSocket: the session of sync.session on both sides, the cloud's real books on one."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from sync.protocol import SUBPROTOCOL, Hello, encode
+
+WAIT_S = 20.0
+
+
+def entry(sku: str) -> dict[str, Any]:
+    return {"product": {"sku": sku, "name": {"en": sku}}, "price": {"amount": 1, "currency": "HKD"}}
+
+
+async def test_rows_go_up_and_the_catalogue_comes_down(cloud: Any, writer: Any, tokens: Any, talking: Any) -> None:
+    for n in range(1300):
+        writer.sell(f"s{n}", 1)
+    writer.give_back("r1", "s1")
+    hub = talking.hub(writer)
+    await cloud.post("/cloud/v1/products", {"entries": [entry("A")]})
+
+    async with talking(cloud, hub, tokens["hk01"]):
+        await hub.until(
+            lambda: hub.safe.get("sales") == 1300 and hub.safe.get("returns") == 1 and len(hub.catalogue) == 2
+        )
+        item = await cloud.store_item()
+        cloud.clock.now_ms += 2000  # state streams are paced
+        await cloud.post("/cloud/v1/products", {"entries": [entry("B")]})
+        await hub.until(lambda: len(hub.catalogue) == 4)
+
+    assert (item["connected"], item["rep"], item["sales"]["count"]) == (True, writer.rep, 1300)
+    assert [len((await cloud.feed("sales", after=after))[0]) for after in (0, 1000)] == [1000, 300]
+
+
+async def test_a_second_conversation_sends_nothing_again(
+    cloud: Any, writer: Any, tokens: Any, sql: Any, talking: Any
+) -> None:
+    writer.sell("s1")
+    hub = talking.hub(writer)
+    for count in (1, 2):
+        async with talking(cloud, hub, tokens["hk01"]):
+            await hub.until(lambda wanted=count: hub.safe.get("sales") == wanted)
+        writer.sell(f"s{count + 1}")
+
+    assert sql("SELECT count(*), max(n) FROM fact") == [(2, 2)]
+    assert sql("SELECT row_count FROM received") == [(2,)]
+
+
+async def test_a_lying_store_is_told_so_and_nothing_of_it_is_kept(
+    cloud: Any, writer: Any, tokens: Any, sql: Any, talking: Any
+) -> None:
+    writer.sell("s1")
+    hub = talking.hub(writer, lie=True)
+
+    async with talking(cloud, hub, tokens["hk01"]) as talk, asyncio.timeout(WAIT_S):
+        end = await talk
+
+    assert (end.code, end.is_ours) == ("protocol", False)
+    assert "digest" in end.detail
+    assert sql("SELECT count(*) FROM fact") == [(0,)]
+
+
+async def test_a_token_on_the_wrong_hub_ends_the_line(
+    cloud: Any, new_writer: Any, tokens: Any, caplog: pytest.LogCaptureFixture, talking: Any
+) -> None:
+    writer = new_writer("hk02:bb")
+    writer.sell("s1")
+
+    async with talking(cloud, talking.hub(writer), tokens["hk01"]) as talk, asyncio.timeout(WAIT_S):
+        end = await talk
+
+    assert end.code == "hung_up"
+    assert any("used by another replica" in record.message for record in caplog.records)
+
+
+async def test_what_is_no_frame_ends_the_connection(cloud: Any, tokens: Any) -> None:
+    headers = {"Authorization": f"Bearer {tokens['hk01']}"}
+    hello = encode(Hello(rep="hk01:x", vector=(), t1_ms=1))
+    for messages in ([b"nonsense"], [b""], [hello, b"\xc1"], [hello, hello]):
+        async with (
+            cloud.session.ws_connect(f"{cloud.url}/sync/v1/link", headers=headers, protocols=(SUBPROTOCOL,)) as ws,
+            asyncio.timeout(WAIT_S),
+        ):
+            for message in messages:
+                await ws.send_bytes(message)
+            async for _ in ws:
+                pass
+
+    assert (await cloud.get("/readyz")).status == 200

@@ -1,0 +1,329 @@
+"""A store that the cloud asks: a hub's HTTP side on a real socket that serves real feeds, or lies in every way we know."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+from backports import zstd
+
+from sync.batch import START, Boundary, Gap, Head, new_rows
+from sync.cloud import hub_http, pull
+from sync.cloud.hub_http import REMEDIES
+from sync.errors import SyncError
+from sync.feed import CONTENT_TYPE, write_feed
+from sync.model import Feed
+from sync.protocol import Packed, decode, unpacked
+
+HUB_TOKEN = "what-the-hub-gave-out-1"
+WAIT_S = 20.0
+
+
+@dataclass
+class PulledHub:
+    """The routes of hub/api/sync.py over the test's writer. `fault` is what it does to the next feed, or to everything."""
+
+    writer: Any
+    fault: str = ""
+    held: dict[tuple[str, str], Boundary] = field(default_factory=dict)
+    acked: dict[str, int] = field(default_factory=dict)
+    catalogue: list[bytes] = field(default_factory=list)
+    forget_catalogue: bool = False
+    asked: int = 0
+    rep: str = ""
+    port: int = 0
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def hello(self, request: web.Request) -> web.StreamResponse:
+        self.asked += 1
+        assert set(await request.json()) == {"rep", "vector"}
+        vector = [
+            {"rep": rep, "stream": stream, "last": at.last, "digest": at.digest.hex()}
+            for (rep, stream), at in self.held.items()
+        ]
+        return web.json_response({"rep": self.rep or self.writer.rep, "vector": vector, "now_ms": 1_790_000_000_500})
+
+    async def streams(self, _: web.Request) -> web.StreamResponse:
+        streams = [
+            {"rep": self.writer.rep, "stream": name, "feed": "log", "last": len(rows), "acked": self.acked.get(name, 0)}
+            for name, rows in self.writer.logs.items()
+        ]
+        return web.json_response({"rep": self.writer.rep, "streams": streams})
+
+    async def feed(self, request: web.Request) -> web.StreamResponse:
+        name, after, limit = request.query["stream"], int(request.query["after"]), int(request.query["limit"])
+        last = min(after + min(limit, 400), len(self.writer.logs[name]))
+        batch = self.writer.batch(name, after, last) if last > after else None
+        body = write_feed(Head(self.writer.rep, name, Feed.LOG, last), self.writer.boundary(name, after), batch)
+        if self.fault == "digest":
+            assert batch is not None
+            body = body.replace(batch.digest.hex().encode(), b"00" * 8)
+        if self.fault == "cut":
+            body = body[: len(body) // 2]
+        if self.fault == "skip":
+            later = self.writer.boundary(name, after + 1)
+            head = Head(self.writer.rep, name, Feed.LOG, last)
+            body = write_feed(head, later, self.writer.batch(name, after + 1, last))
+        if self.fault == "garbage":
+            return _zstd(b"\x28\xb5\x2f\xfd nonsense")
+        if self.fault == "bomb":
+            return _zstd(zstd.compress(bytes(64 * 1024 * 1024)))
+        if self.fault == "hang_up":
+            response = web.StreamResponse(headers={"Content-Length": str(len(body)), "Content-Type": CONTENT_TYPE})
+            await response.prepare(request)
+            await response.write(body[:100])
+            assert request.transport is not None
+            request.transport.abort()
+            return response
+        if self.fault == "endless":
+            response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE})
+            await response.prepare(request)
+            while True:
+                await response.write(bytes(1024 * 1024))
+        return _zstd(zstd.compress(body))
+
+    async def ack(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        assert body["rep"] == self.writer.rep
+        assert bytes.fromhex(body["digest"]) == self.writer.boundary(body["stream"], body["last"]).digest
+        self.acked[body["stream"]] = body["last"]
+        return web.json_response(body)
+
+    async def batch(self, request: web.Request) -> web.StreamResponse:
+        frame = decode(await request.read())
+        assert isinstance(frame, Packed) and request.content_type == "application/octet-stream"
+        batch = unpacked(frame)
+        at = START if self.forget_catalogue else self.held.get((batch.rep, batch.stream), START)
+        self.forget_catalogue = False
+        rows = new_rows(at, batch)
+        if not isinstance(rows, Gap):
+            self.catalogue += [row for _, row in rows]
+            at = self.held[batch.rep, batch.stream] = batch.end
+        told = {"rep": batch.rep, "stream": batch.stream, "last": at.last, "digest": at.digest.hex()}
+        return web.json_response(told | {"gap": isinstance(rows, Gap)})
+
+    @web.middleware
+    async def door(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if request.headers.get("Authorization") != f"Bearer {HUB_TOKEN}" or self.fault == "token":
+            return web.Response(status=401)
+        if self.fault == "500":
+            return web.Response(status=500, text="oops")
+        if self.fault == "portal":
+            return web.Response(text="<html>Welcome to Free WiFi</html>", content_type="text/html")
+        if self.fault == "redirect":
+            return web.Response(status=302, headers={"Location": "http://127.0.0.1:1/login"})
+        if self.fault == "silent":
+            await self.gate.wait()
+        response: web.StreamResponse = await handler(request)
+        return response
+
+
+def _zstd(body: bytes) -> web.Response:
+    return web.Response(body=body, headers={"Content-Encoding": "zstd"}, content_type=CONTENT_TYPE)
+
+
+@pytest.fixture
+async def hub(writer: Any) -> AsyncIterator[PulledHub]:
+    """A hub that can be asked, with 1,000 sales and two returns."""
+    for n in range(1000):
+        writer.sell(f"s{n}", 1)
+    writer.give_back("r1", "s1")
+    writer.give_back("r2", "s2")
+    hub = PulledHub(writer)
+    app = web.Application(middlewares=[hub.door])
+    app.router.add_post("/sync/v1/hello", hub.hello)
+    app.router.add_get("/sync/v1/streams", hub.streams)
+    app.router.add_get("/sync/v1/feed", hub.feed)
+    app.router.add_post("/sync/v1/ack", hub.ack)
+    app.router.add_post("/sync/v1/batch", hub.batch)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    hub.port = runner.addresses[0][1]
+    yield hub
+    hub.gate.set()
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def pulling(start_cloud: Any, hub: PulledHub, tokens: Any) -> Any:
+    """A cloud that pulls hk01 when a test says so."""
+    section = {"token": tokens["hk01"], "mode": "pull", "url": f"http://127.0.0.1:{hub.port}", "hub_token": HUB_TOKEN}
+    return await start_cloud(stores={"hk01": section | {"every_s": 0.1}}, pulling=False)
+
+
+async def failed(cloud: Any) -> SyncError:
+    with pytest.raises(SyncError) as caught:
+        await cloud.pulls[0].round()
+    return caught.value
+
+
+async def test_a_round_takes_everything_acknowledges_it_and_brings_the_catalogue(pulling: Any, hub: PulledHub) -> None:
+    entry = {"product": {"sku": "A", "name": {"en": "A"}}, "price": {"amount": 1, "currency": "HKD"}}
+    await pulling.post("/cloud/v1/products", {"entries": [entry]})
+
+    await pulling.pulls[0].round()
+    await pulling.pulls[0].round()
+
+    item = await pulling.store_item()
+    assert (item["sales"]["count"], item["sales"]["returns"]) == (1000, 2)
+    assert hub.acked == {"sales": 1000, "returns": 2}
+    assert [json.loads(row)["kind"] for row in hub.catalogue] == ["product", "price"]
+
+
+async def test_the_next_round_goes_on_where_the_last_one_ended(pulling: Any, hub: PulledHub, sql: Any) -> None:
+    await pulling.pulls[0].round()
+    for n in range(10):
+        hub.writer.sell(f"later{n}", 1)
+    await pulling.pulls[0].round()
+
+    assert sql("SELECT last, row_count FROM received WHERE stream = 'sales'") == [(1010, 1010)]
+    assert hub.acked["sales"] == 1010
+
+
+async def test_an_ack_that_the_hub_forgot_is_given_again(pulling: Any, hub: PulledHub) -> None:
+    await pulling.pulls[0].round()
+    hub.acked.clear()
+
+    await pulling.pulls[0].round()
+
+    assert hub.acked == {"sales": 1000, "returns": 2}
+
+
+async def test_a_gap_at_the_hub_is_filled(pulling: Any, hub: PulledHub) -> None:
+    """The hub was set back between hello and batch: it says where it is, and is sent the rows again."""
+    entries = [
+        {"product": {"sku": f"S{n}", "name": {"en": "x"}}, "price": {"amount": 1, "currency": "HKD"}} for n in range(9)
+    ]
+    await pulling.post("/cloud/v1/products", {"entries": entries[:4]})
+    await pulling.pulls[0].round()
+    await pulling.post("/cloud/v1/products", {"entries": entries[4:]})
+    hub.forget_catalogue = True
+
+    await pulling.pulls[0].round()
+
+    assert {json.loads(row)["sku"] for row in hub.catalogue} == {f"S{n}" for n in range(9)}
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("500", "server_error"),
+        ("portal", "not_a_hub"),
+        ("redirect", "not_a_hub"),
+        ("token", "refused"),
+        ("cut", "protocol"),
+        ("skip", "gap"),
+        ("digest", "protocol"),
+        ("garbage", "protocol"),
+        ("bomb", "too_large"),
+        ("endless", "too_large"),
+        ("hang_up", "cut"),
+    ],
+)
+async def test_a_fault_has_a_name_and_a_remedy_and_nothing_of_it_is_kept(
+    pulling: Any, hub: PulledHub, sql: Any, fault: str, code: str
+) -> None:
+    hub.fault = fault
+
+    err = await failed(pulling)
+
+    assert pull.reason_of(err) == code and code in REMEDIES
+    assert sql("SELECT count(*) FROM fact") == [(0,)]
+    assert hub.acked == {}
+    hub.fault = ""
+    await pulling.pulls[0].round()
+    assert hub.acked == {"sales": 1000, "returns": 2}
+    assert (await pulling.store_item())["sales"]["count"] == 1000
+
+
+async def test_a_hub_that_says_nothing_is_left_in_time(
+    pulling: Any, hub: PulledHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pull, "ANSWER_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(hub_http, "ANSWER_TIMEOUT_S", 0.2)
+    hub.fault = "silent"
+
+    assert (await failed(pulling)).code == "timeout"
+
+
+async def test_a_hub_that_is_not_there_is_unreachable(start_cloud: Any, tokens: Any) -> None:
+    section = {"token": tokens["hk01"], "mode": "pull", "url": "http://127.0.0.1:1", "hub_token": HUB_TOKEN}
+    cloud = await start_cloud(stores={"hk01": section}, pulling=False)
+
+    assert (await failed(cloud)).code == "unreachable"
+
+
+async def test_another_hub_under_the_url_is_refused(pulling: Any, hub: PulledHub) -> None:
+    hub.rep = "hk02:bb"
+
+    assert "answers, not hk01" in (await failed(pulling)).detail
+
+
+async def test_a_catalogue_boundary_that_was_never_offered_is_a_fork(pulling: Any, hub: PulledHub) -> None:
+    hub.held[pulling.books().rep, "catalogue"] = Boundary(7, b"8 bytes!")
+
+    assert (await failed(pulling)).code == "fork"
+
+
+async def test_a_fault_is_logged_once_when_it_comes_and_once_when_it_goes(
+    start_cloud: Any, hub: PulledHub, tokens: Any, until: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    hub.fault = "500"
+    section = {"token": tokens["hk01"], "mode": "pull", "url": f"http://127.0.0.1:{hub.port}", "hub_token": HUB_TOKEN}
+    cloud = await start_cloud(stores={"hk01": section | {"every_s": 0.1}})
+    puller = cloud.pulls[0]
+
+    def wake() -> None:
+        puller._wake.set()  # the back-off is for real lines
+
+    async def rounds(count: int) -> None:
+        async with asyncio.timeout(WAIT_S):
+            wanted = puller.rounds + count
+            while puller.rounds < wanted:
+                wake()
+                await cloud.get("/healthz")
+
+    await rounds(3)
+    assert not (await cloud.store_item())["connected"]
+    hub.fault = ""
+    await rounds(3)
+    item = await cloud.store_item()
+
+    said = [(record.levelname, record.message) for record in caplog.records if record.name == "sync.cloud.pull"]
+    assert said == [("WARNING", "a store cannot be pulled"), ("INFO", "a store is pulled")]
+    assert (item["connected"], item["rep"], item["sales"]["count"]) == (True, hub.writer.rep, 1000)
+    assert item["clock_offset_ms"] == 500
+    assert HUB_TOKEN not in caplog.text
+
+
+async def test_the_demo_line_ends_a_round_under_way_and_holds_the_next(
+    start_cloud: Any, hub: PulledHub, tokens: Any
+) -> None:
+    section = {"token": tokens["hk01"], "mode": "pull", "url": f"http://127.0.0.1:{hub.port}", "hub_token": HUB_TOKEN}
+    cloud = await start_cloud(stores={"hk01": section | {"every_s": 0.1}})
+    puller = cloud.pulls[0]
+    async with asyncio.timeout(WAIT_S):
+        while not (await cloud.store_item())["connected"]:
+            pass
+        hub.fault = "silent"
+        while puller._limit is None:
+            await cloud.get("/healthz")
+        await cloud.post("/cloud/v1/demo/line", {"up": False})
+        while puller._limit is not None:
+            await cloud.get("/healthz")
+        hub.fault, asked = "", hub.asked
+        held = await cloud.store_item()
+        for _ in range(20):
+            puller._wake.set()
+            await cloud.get("/healthz")
+        assert hub.asked == asked
+        await cloud.post("/cloud/v1/demo/line", {"up": True})
+        while not (await cloud.store_item())["connected"]:
+            puller._wake.set()
+
+    assert (held["connected"], held["line_up"]) == (False, False)
