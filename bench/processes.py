@@ -1,4 +1,4 @@
-"""Real processes of a benchmark: hubs, printers, tills, reference loops; and what /proc says of them.
+"""Real processes of a benchmark: hubs, cloud ends, printers, tills, reference loops; and what /proc says of them.
 
 A hub gets a folder, a configuration and a free port; it is stopped with SIGTERM. Nothing here measures time but readiness.
 """
@@ -6,6 +6,7 @@ A hub gets a folder, a configuration and a free port; it is stopped with SIGTERM
 import asyncio
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -45,6 +46,15 @@ port = {port}
 [data]
 synchronous = "{synchronous}"
 """
+_CLOUD_CONFIG = """
+[cloud]
+port = {port}
+[stores.{store}]
+token = "{token}"
+[[tokens]]
+name = "bench"
+token = "{office}"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,55 +67,48 @@ class DiskUse:
     writes: int
 
 
-class HubProcess:
-    """One hub: its folder, its configuration and, while started, its process."""
+class ServerProcess:
+    """A hub or a cloud end: its folder, its configuration and, while started, its process."""
 
-    def __init__(
-        self, folder: Path, *, synchronous: str = "full", printer: str = "", scanners: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, command: str, folder: Path, config: str) -> None:
+        """`config` has {port} where the port goes."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self.ready_s = 0.0
-        self._config = folder / "hub.toml"
-        self._config.write_text(
-            _CONFIG.format(port=self.port, synchronous=synchronous) + _device_sections(printer, scanners),
-            encoding="utf-8",
-        )
+        self._command = command
+        self._config = folder / f"{command}.toml"
+        self._config.write_text(config.replace("{port}", str(self.port)), encoding="utf-8")
+        self._log = folder / f"{command}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def pid(self) -> int:
-        """The running hub's process."""
-        assert self._process is not None, "start the hub first"
+        """The running process."""
+        assert self._process is not None, "start it first"
         return self._process.pid
 
-    @property
-    def database_bytes(self) -> int:
-        """The size of the database file."""
-        return (self.folder / "hub.db").stat().st_size
-
-    @property
-    def page_bytes(self) -> int:
-        """The database's page size, from its header. SQLite file format 1.3.2."""
-        with (self.folder / "hub.db").open("rb") as file:
-            size = int.from_bytes(file.read(18)[16:18], "big")
-        return 65_536 if size == 1 else size
-
     def start(self) -> None:
-        """Start the hub and wait for /readyz; `ready_s` is then the time from exec to its first 200."""
-        command = [str(Path(sys.executable).with_name("storehub")), "run", "--config", str(self._config)]
-        with (self.folder / "hub.log").open("ab") as log:
+        """Start it and wait for /readyz; `ready_s` is then the time from exec to its first 200."""
+        command = [str(Path(sys.executable).with_name("storehub")), self._command, "--config", str(self._config)]
+        with self._log.open("ab") as log:
             began_s = time.perf_counter()
             self._process = subprocess.Popen(command, stderr=log, cwd=self.folder)
         while not self._is_ready():
             if self._process.poll() is not None or time.perf_counter() > began_s + READY_TIMEOUT_S:
-                raise SystemExit(f"bench: the hub did not start; {self.folder / 'hub.log'} says:\n{self._last_words()}")
+                raise SystemExit(
+                    f"bench: `storehub {self._command}` did not start; its log says:\n{self._last_words()}"
+                )
             time.sleep(READY_POLL_S)
         self.ready_s = time.perf_counter() - began_s
 
     def stop(self) -> None:
-        """Stop the hub if it runs."""
+        """Stop it if it runs."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGTERM)
@@ -134,6 +137,43 @@ class HubProcess:
                 return int(line.split()[1]) / 1024
         raise AssertionError("smaps_rollup has no Rss")
 
+    def _is_ready(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as connection:
+            connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
+            return connection.recv(64).startswith(b"HTTP/1.1 200")
+        return False
+
+    def _last_words(self) -> str:
+        return "\n".join(self._log.read_text("utf-8", "replace").splitlines()[-5:])
+
+
+class HubProcess(ServerProcess):
+    """One hub; `extra` is TOML for the end of its configuration."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        synchronous: str = "full",
+        printer: str = "",
+        scanners: Sequence[str] = (),
+        extra: str = "",
+    ) -> None:
+        config = _CONFIG.replace("{synchronous}", synchronous) + _device_sections(printer, scanners) + extra
+        super().__init__("run", folder, config)
+
+    @property
+    def database_bytes(self) -> int:
+        """The size of the database file."""
+        return (self.folder / "hub.db").stat().st_size
+
+    @property
+    def page_bytes(self) -> int:
+        """The database's page size, from its header. SQLite file format 1.3.2."""
+        with (self.folder / "hub.db").open("rb") as file:
+            size = int.from_bytes(file.read(18)[16:18], "big")
+        return 65_536 if size == 1 else size
+
     @asynccontextmanager
     async def control(self) -> AsyncIterator[HubClient]:
         """Open the control socket."""
@@ -150,20 +190,20 @@ class HubProcess:
     async def pair(self, tills: int) -> list[tuple[str, str]]:
         """Pair so many tills; return (till_id, token) of each."""
         paired = []
-        async with self.control() as control, HubClient(f"http://127.0.0.1:{self.port}") as client:
+        async with self.control() as control, HubClient(self.url) as client:
             for number in range(tills):
                 answer = await client.pair(await control.make_code("till"), f"till {number + 1}")
                 paired.append((answer.till_id, answer.token))
         return paired
 
-    def _is_ready(self) -> bool:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as connection:
-            connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
-            return connection.recv(64).startswith(b"HTTP/1.1 200")
-        return False
 
-    def _last_words(self) -> str:
-        return "\n".join((self.folder / "hub.log").read_text("utf-8", "replace").splitlines()[-5:])
+class CloudProcess(ServerProcess):
+    """One cloud end with one store and one token of head office."""
+
+    def __init__(self, folder: Path, *, store: str, token: str) -> None:
+        office = secrets.token_urlsafe(24)
+        self.headers = {"Authorization": f"Bearer {office}"}
+        super().__init__("cloud", folder, _CLOUD_CONFIG.format(port="{port}", store=store, token=token, office=office))
 
 
 @contextmanager
@@ -174,13 +214,13 @@ def working_folder(parent: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def stopped_at_end(*hubs: HubProcess) -> Iterator[None]:
-    """Stop these hubs whatever happens."""
+def stopped_at_end(*servers: ServerProcess) -> Iterator[None]:
+    """Stop these whatever happens."""
     try:
         yield
     finally:
-        for hub in hubs:
-            hub.stop()
+        for server in servers:
+            server.stop()
 
 
 @contextmanager
@@ -217,7 +257,8 @@ def run_reference(name: str, *arguments: str) -> dict[str, float]:
     return {key: float(value) for key, value in answer.items()}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a TCP port of loopback that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

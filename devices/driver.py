@@ -5,14 +5,14 @@ A driver is one file in devices/drivers: docstring (device, category, protocol d
 WireError when it does; the supervisor backs off and calls it again. A driver owns no task and no retry loop.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from devices.document import Document
-from devices.model import Category, Scan, StatusUpdate
+from devices.model import Category, CounterReading, Scan, StatusUpdate
 
 HEARTBEAT_S = 5.0
 """How long a driver may stay silent towards its supervisor while nothing happens on the wire."""
@@ -55,6 +55,12 @@ class DeviceContext(Protocol):
 
     async def emit(self, event: Scan) -> None:
         """Hand on a data event; waits while DEVICE_QUEUE_MAX events are unread (the device slows down; no drops)."""
+
+    async def record(self, readings: Sequence[CounterReading]) -> None:
+        """Wait until these readings are durable, in one commit; only then may the driver acknowledge them.
+
+        Raise NotRecordedError when the hub cannot write: hand in the same readings again later, in the same order.
+        """
 
     def status(self, update: StatusUpdate) -> None:
         """Report health; repeats of the same update are swallowed."""

@@ -34,3 +34,19 @@ class EncodingError(DeviceError):
     """A document cannot be put into printer bytes (unknown symbology, bad bar code data): nothing was sent."""
 
     code = "print_encoding"
+
+
+class CountError(DeviceError):
+    """A counter's payload is refused for `reason`: nothing was counted, sending it again is of no use."""
+
+    code = "counter_payload"
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class NotRecordedError(DeviceError):
+    """The hub cannot write now: nothing was stored. The driver must not acknowledge; it may hand in the same again."""
+
+    code = "not_recorded"

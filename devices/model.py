@@ -38,6 +38,29 @@ class Measure(Struct, frozen=True):
     value: int
 
 
+class CounterReading(Struct, frozen=True):
+    """What a people counter said once: running totals, or what came since its last message, with the message's id.
+
+    `sensor` is the device's name on its wire, `entrance` where it hangs. Either the totals are set or the deltas. `at_ms` is
+    the sensor's own clock and `boot` names its life since it was switched on; both may be missing or wrong. `redelivered`
+    (MQTT: DUP) says that the wire may have brought it before, under the same `packet_id`; `retained`, that it is the last
+    known state and no news.
+    """
+
+    sensor: str
+    entrance: str
+    at_ms: int | None = None
+    boot: str | None = None
+    in_total: int | None = None
+    out_total: int | None = None
+    in_delta: int | None = None
+    out_delta: int | None = None
+    delta_id: str | None = None
+    packet_id: int = 0
+    redelivered: bool = False
+    retained: bool = False
+
+
 class StatusUpdate(Struct, frozen=True):
     """A device's health with a stable reason word (`paper_out`, `cover_open`, `not_attached`, ...)."""
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from devices.driver import Driver, DriverOptions, PrintJob
-from devices.errors import DeviceError, OptionError, WireError
-from devices.model import Category, Health, Scan, StatusUpdate
+from devices.errors import DeviceError, NotRecordedError, OptionError, WireError
+from devices.model import Category, CounterReading, Health, Scan, StatusUpdate
 
 DEVICE_QUEUE_MAX = 64
 """Events of one device that the hub has not taken. When full, `emit` waits: the device slows down, nothing drops."""
@@ -63,9 +63,16 @@ class JobSource(Protocol):
     async def next_job(self) -> PrintJob: ...
 
 
+async def _record_nothing(device_id: str, _readings: Sequence[CounterReading]) -> None:
+    raise NotRecordedError(f"{device_id}: nobody records readings here")
+
+
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What the supervisor needs from its owner. `monotonic_s` and `sleep` must tell the same time."""
+    """What the supervisor needs from its owner. `monotonic_s` and `sleep` must tell the same time.
+
+    `on_readings` returns when the readings are durable, or raises NotRecordedError.
+    """
 
     on_event: Callable[[str, Scan], Awaitable[None]]
     on_status: Callable[[DeviceState], None]
@@ -74,6 +81,7 @@ class Outside:
     rng: random.Random
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jobs: Mapping[str, JobSource] = field(default_factory=dict)
+    on_readings: Callable[[str, Sequence[CounterReading]], Awaitable[None]] = _record_nothing
     heartbeat_timeout_s: float = HEARTBEAT_TIMEOUT_S
 
 
@@ -203,6 +211,9 @@ class _Context:
 
     async def emit(self, event: Scan) -> None:
         await self._while_waiting(self._queue.put(event))
+
+    async def record(self, readings: Sequence[CounterReading]) -> None:
+        await self._while_waiting(self._outside.on_readings(self.device_id, readings))
 
     def status(self, update: StatusUpdate) -> None:
         self._report(update, None)

@@ -11,7 +11,8 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from devices.codecs.variable_measure import VariableMeasure, variable_measures
 from devices.supervisor import Outside, Supervisor
@@ -25,10 +26,12 @@ from hub.runtime import Runtime
 from hub.spooler import Spooler
 from hub.store import printing, tills
 from hub.store.identity import identify
+from hub.visitors import Visitors
 from sync import failpoints
 from sync.db import Database, open_database
 from sync.errors import one_error
 from sync.folder import own_folder
+from sync.link import Dialler
 
 log = logging.getLogger(__name__)
 Ready = Callable[[int], None]
@@ -48,13 +51,17 @@ async def _main(config: Config, on_ready: Ready) -> None:
     async with open_database(config.database, migrations=MIGRATIONS, synchronous=config.synchronous) as db:
         hub = await open_hub(config, db, now_ms=_now_ms)
         supervisor = wire_devices(hub)
-        async with serve(hub) as port, asyncio.TaskGroup() as group:
-            devices = group.create_task(supervisor.run(), name="devices")
+        async with serve(hub) as port, run_broker(hub), asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(supervisor.run(), name="devices"),
+                group.create_task(run_line(hub, rng=random.Random()), name="line"),  # noqa: S311 - jitter is no secret
+            ]
             gc.freeze()  # what is there now stays: walking it again and again would hold a sale up for tens of milliseconds
             log.info("hub ready", extra={"rep": hub.replica.rep, "host": config.host, "port": port})
             on_ready(port)
             await stop.wait()
-            devices.cancel()
+            for task in tasks:
+                task.cancel()
     log.info("hub stopped")
 
 
@@ -67,7 +74,7 @@ async def open_hub(
     store_id, incarnation, begun_ms = config.shop.store_id, secrets.token_hex(8), now_ms()
     replica = await db.write(lambda tx: identify(tx, store_id, incarnation=incarnation, now_ms=begun_ms))
     failpoints.hit("recovery.identified")
-    interrupted = await db.write(lambda tx: printing.settle_interrupted(tx, now_ms=begun_ms))
+    interrupted = await db.write(lambda tx: printing.settle_interrupted(tx, replica, now_ms=begun_ms))
     failpoints.hit("recovery.prints_settled")
     if interrupted:
         log.warning("prints were interrupted; look at the paper, then retry or reprint", extra={"jobs": interrupted})
@@ -88,12 +95,53 @@ async def open_hub(
     )
 
 
+@asynccontextmanager
+async def run_broker(hub: Runtime) -> AsyncIterator[None]:
+    """Run the embedded MQTT broker if the configuration has one."""
+    if hub.config.mqtt is None:
+        yield
+        return
+    from hub.broker import embedded_broker  # here: a hub without one saves 16 MiB
+
+    async with embedded_broker(hub.config.mqtt, store_id=hub.shop.store_id, tokens=hub.tokens):
+        yield
+
+
+async def run_line(hub: Runtime, *, rng: random.Random) -> None:
+    """Replicate as the configuration says, until cancelled: fold, tell, and dial the cloud."""
+    cloud, replication = hub.config.cloud, hub.replication
+    if cloud is None:
+        return
+    async with asyncio.TaskGroup() as group:
+        group.create_task(replication.run(), name="replication")
+        if cloud.url is not None and cloud.mode == "realtime":
+            dialler = Dialler(
+                cloud.url,
+                cloud.token,
+                replication.books,
+                now_ms=hub.now_ms,
+                rng=rng,
+                on_state=replication.on_link,
+                reconnect_max_s=cloud.reconnect_max_s,
+            )
+            hub.db.on_group = _both(hub.metrics.count_group, dialler.grown)
+            group.create_task(dialler.run(), name="dialler")
+
+
+def _both(count: Callable[[int, bool], None], grown: Callable[[], None]) -> Callable[[int, bool], None]:
+    def on_group(jobs: int, ok: bool) -> None:
+        count(jobs, ok)
+        grown()
+
+    return on_group
+
+
 def wire_devices(hub: Runtime) -> Supervisor:
     """Return the supervisor of the configured devices, their events, status and print jobs tied to the hub."""
     for spec in hub.config.devices:
         if spec.driver.category == "POSPrinter":
             hub.spoolers[spec.device_id] = Spooler(
-                hub.db, spec.device_id, now_ms=hub.now_ms, render=hub.render, announce=hub.on_print
+                hub.db, hub.replica, spec.device_id, now_ms=hub.now_ms, render=hub.render, announce=hub.on_print
             )
     outside = Outside(
         on_event=hub.on_device_event,
@@ -102,6 +150,7 @@ def wire_devices(hub: Runtime) -> Supervisor:
         monotonic_s=time.monotonic,
         rng=random.Random(),  # noqa: S311 - jitter is no secret
         jobs=hub.spoolers,
+        on_readings=Visitors(hub).on_readings,
     )
     supervisor = Supervisor(hub.config.devices, outside)
     hub.device_states = supervisor.states

@@ -4,7 +4,9 @@
 [api]       host, port (only loopback addresses: there is no TLS yet)
 [data]      dir, synchronous
 [receipt]   printer: the device that prints receipts when a till names none
-[[console.pages]] title_zh_hant, title_en, url: a device's own web page, shown in the console
+[[console.pages]] title_zh_hant, title_en, url, height: a device's own web page, shown in the console
+[cloud]      url and token of the cloud end, mode (realtime, pull), import_token, reconnect_max_s
+[mqtt]       port, username, password: the embedded broker, and the account of the hub's own drivers there
 [devices.NAME]   kind = a file name in devices/drivers, plus that driver's options
 """
 
@@ -13,7 +15,8 @@ import socket
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -24,6 +27,7 @@ from devices.registry import load, near_miss, options_for
 from devices.supervisor import DeviceSpec
 from hub.store.model import Shop
 from sync.errors import ConfigError
+from sync.line import BACKOFF_MAX_S
 from sync.retail.catalogue import Name
 
 HUB_LOCK = "hub.lock"  # held with flock for the daemon's life
@@ -66,17 +70,39 @@ class ReceiptSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PageSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """[[console.pages]]: a device's own web page."""
+    """[[console.pages]]: a device's own web page. `height` in pixels; without it the page is given a tall frame."""
 
     title_zh_hant: Line
     title_en: Line
     url: Annotated[str, Meta(max_length=500, pattern=r"^https?://[^\s\"';,]+\Z")]
+    height: Annotated[int, Meta(ge=80, le=2000)] | None = None
 
 
 class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):
     """[console]"""
 
     pages: list[PageSection] = []
+
+
+class MqttSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[mqtt]: an embedded broker on 127.0.0.1. Devices log in as they were paired; `username` is for the hub's own drivers."""
+
+    port: Annotated[int, Meta(ge=0, le=65535)] = 1883
+    username: Annotated[str, Meta(max_length=64)] = ""
+    password: Annotated[str, Meta(max_length=200)] = ""
+
+
+class CloudSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[cloud]: the store is joined. The hub dials `url` (realtime), or waits for the cloud to ask (pull).
+
+    `token` is the store's own at the cloud. `import_token` is head office's, for imports made on this machine.
+    """
+
+    token: Annotated[str, Meta(max_length=200, pattern=r"^[^\s]*\Z")] = ""
+    url: Annotated[str, Meta(max_length=500, pattern=r"^https?://[^\s]+\Z")] | None = None
+    mode: Literal["realtime", "pull"] = "realtime"
+    import_token: Annotated[str, Meta(max_length=200, pattern=r"^[^\s]*\Z")] = ""
+    reconnect_max_s: Annotated[float, Meta(ge=0.1, le=300)] = BACKOFF_MAX_S
 
 
 class File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,6 +113,8 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     data: DataSection = field(default_factory=DataSection)
     receipt: ReceiptSection = field(default_factory=ReceiptSection)
     console: ConsoleSection = field(default_factory=ConsoleSection)
+    cloud: CloudSection | None = None
+    mqtt: MqttSection | None = None
     devices: dict[str, dict[str, Any]] = {}  # Any: each driver declares its own options
 
 
@@ -102,6 +130,8 @@ class Config:
     receipt_printer: str | None
     pages: tuple[PageSection, ...]
     devices: tuple[DeviceSpec, ...]
+    cloud: CloudSection | None = None
+    mqtt: MqttSection | None = None
 
     @property
     def database(self) -> Path:
@@ -155,14 +185,17 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         receipt_printer=file.receipt.printer,
         pages=tuple(file.console.pages),
         devices=devices,
+        cloud=_cloud(file.cloud),
+        mqtt=_mqtt(file.mqtt),
     )
 
 
 def _refuse_unknown_keys(raw: dict[str, Any], struct: type[Struct], where: str) -> None:
     for info in msgspec.structs.fields(struct):
         value = raw.get(info.name)
-        if isinstance(value, dict) and isinstance(info.type, type) and issubclass(info.type, Struct):
-            _refuse_unknown_keys(value, info.type, f"{where}{info.name}.")
+        for section in get_args(info.type) or (info.type,):
+            if isinstance(value, dict) and isinstance(section, type) and issubclass(section, Struct):
+                _refuse_unknown_keys(value, section, f"{where}{info.name}.")
     known = list(struct.__struct_fields__)
     for key in raw:
         if key not in known:
@@ -212,11 +245,31 @@ def _shop(section: StoreSection) -> Shop:
     )
 
 
-def _loopback(host: str) -> str:
+def _mqtt(section: MqttSection | None) -> MqttSection | None:
+    if section is not None and bool(section.username) != bool(section.password):
+        raise ConfigError("mqtt: username and password belong together; give both, or none")
+    return section
+
+
+def _cloud(section: CloudSection | None) -> CloudSection | None:
+    if section is None or section.mode == "pull":
+        return section
+    if section.url is None or not section.token:
+        raise ConfigError('cloud: a store that dials needs url and token; one that the cloud asks has mode = "pull"')
+    parts = urlsplit(section.url)
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise ConfigError(f"cloud.url {section.url!r}: the line leaves this machine; write https://")
+    return section
+
+
+def _is_loopback(host: str) -> bool:
     try:
-        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
-        is_loopback = False
-    if not is_loopback:
+        return False
+
+
+def _loopback(host: str) -> str:
+    if not _is_loopback(host):
         raise ConfigError(f"api.host {host!r}: without TLS the hub listens on loopback only; write 127.0.0.1 or ::1")
     return host

@@ -11,6 +11,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.sales = Counter("storehub_sales", "Sales by how they ended", ["status"], registry=self.registry)
+        self.returns = Counter("storehub_returns", "Returns by how they ended", ["status"], registry=self.registry)
         self.commits = Counter("storehub_commits", "Write transactions", ["outcome"], registry=self.registry)
         self.jobs = Histogram(
             "storehub_jobs_per_commit", "Write jobs that shared a commit", buckets=_GROUP_SIZES, registry=self.registry
@@ -24,11 +25,33 @@ class Metrics:
         self.prints = Counter(
             "storehub_print_states", "Print job changes", ["printer", "state"], registry=self.registry
         )
+        self.readings = Counter(
+            "storehub_visitor_readings", "Messages of people counters by verdict", ["verdict"], registry=self.registry
+        )
         self.devices = Gauge("storehub_device_ready", "1 when the device is ready", ["device"], registry=self.registry)
+        self.sync_up = Gauge("storehub_sync_up", "1 when the line to the cloud is up", registry=self.registry)
+        self.sync_waiting = Gauge(
+            "storehub_sync_rows_waiting", "Rows that the cloud does not hold yet", ["stream"], registry=self.registry
+        )
+        self.sync_oldest = Gauge(
+            "storehub_sync_oldest_seconds",
+            "Age of the oldest fact that the cloud does not hold",
+            registry=self.registry,
+        )
+        self.sync_safe = Gauge("storehub_sync_safe_seq", "Sales up to this seq are safe", registry=self.registry)
         self.clients = Gauge("storehub_event_clients", "Connected event sockets", registry=self.registry)
         self.dropped = Gauge(
             "storehub_event_clients_dropped", "Event sockets closed as too slow", registry=self.registry
         )
+
+    def show_sync(self, *, is_up: bool, waiting: dict[str, int], oldest_s: float, safe_seq: int) -> None:
+        """Show how the hub stands to the cloud."""
+        self.sync_up.set(is_up)
+        self.sync_waiting.clear()
+        for stream, rows in waiting.items():
+            self.sync_waiting.labels(stream).set(rows)
+        self.sync_oldest.set(oldest_s)
+        self.sync_safe.set(safe_seq)
 
     def count_group(self, jobs: int, ok: bool) -> None:
         """Count one group commit."""

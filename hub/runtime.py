@@ -16,6 +16,7 @@ from hub.claims import Claims
 from hub.config import Config
 from hub.errors import NotFoundError
 from hub.metrics import Metrics
+from hub.replication import Replication, SyncView
 from hub.spooler import Spooler
 from hub.store import products, sales
 from hub.store.model import Shop
@@ -29,6 +30,7 @@ from sync.retail.catalogue import Name
 DRAWER_FRESH_MS = 15_000  # a drawer that opens later than this opens when nobody expects it
 
 log = logging.getLogger(__name__)
+trail = logging.getLogger("hub.trail")
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +49,13 @@ class Runtime:
     device_states: Callable[[], list[DeviceState]] = list
     tokens: dict[bytes, Paired] = field(default_factory=dict)
     spoolers: dict[str, Spooler] = field(default_factory=dict)
+    replication: Replication = field(init=False)
+
+    def __post_init__(self) -> None:
+        mode = self.config.cloud.mode if self.config.cloud else "alone"
+        self.replication = Replication(
+            self.db, self.replica, mode=mode, now_ms=self.now_ms, announce=self.on_sync, on_catalogue=self.on_catalogue
+        )
 
     @property
     def shop(self) -> Shop:
@@ -78,9 +87,19 @@ class Runtime:
         data = {"health": state.health, "reason": state.reason, "detail": state.detail}
         self.bus.publish("device", data, now_ms=self.now_ms(), device=state.device_id)
 
+    def on_sync(self, view: SyncView) -> None:
+        """Tell everybody how the hub stands to the cloud, and what is safe."""
+        self.bus.publish("sync", msgspec.to_builtins(view), now_ms=self.now_ms())
+
+    def on_catalogue(self, changed: int) -> None:
+        """Tell everybody that products or prices came down."""
+        self.bus.publish("catalogue", {"changed": changed}, now_ms=self.now_ms())
+
     def on_print(self, job: PrintJobView) -> None:
         """Tell everybody what became of a print job, after the commit."""
         self.metrics.prints.labels(job.printer_id, job.state).inc()
+        if job.sale_id is not None and job.state in ("printed", "failed", "unknown"):
+            trail.info("receipt ended", extra={"sale": job.sale_id, "job": job.job_id, "state": job.state})
         self.bus.publish("print", msgspec.to_builtins(job), now_ms=self.now_ms(), device=job.printer_id)
 
     def render(self, job: OpenJob) -> Document:

@@ -17,10 +17,11 @@ from dataclasses import replace
 import aiohttp
 from aiohttp import WSMsgType, web
 
+from sync.batch import Batch
 from sync.books import Books
 from sync.errors import ProtocolError, SyncError
 from sync.line import BACKOFF_MAX_S, REMEDIES, LinkState
-from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Refused, decode, encode
+from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Packed, Refused, decode, encode, packed, unpacked
 from sync.session import Acked, Apply, Effect, End, Load, Opened, Role, Send, Session
 
 TICK_S = 0.5  # how often time-outs and paced streams are looked at
@@ -50,7 +51,7 @@ class Conversation:
         self._books = books
         self._now_ms = now_ms
         self._on_open = on_open
-        self._inbox: asyncio.Queue[Frame | SyncError | End | None] = asyncio.Queue(INBOX_MAX)
+        self._inbox: asyncio.Queue[Frame | Batch | SyncError | End | None] = asyncio.Queue(INBOX_MAX)
         self._grown = asyncio.Event()
 
     def grown(self) -> None:
@@ -97,7 +98,7 @@ class Conversation:
         session, books = self._session, self._books
         if isinstance(effect, Send):
             async with asyncio.timeout(SEND_TIMEOUT_S):
-                await ws.send_bytes(encode(effect.frame))
+                await ws.send_bytes(encode(packed(effect.frame) if isinstance(effect.frame, Batch) else effect.frame))
         elif isinstance(effect, Load):
             batch = await books.load(effect.head, effect.after, effect.rows_max)
             return session.loaded(batch, self._now_ms())
@@ -130,7 +131,8 @@ class Conversation:
                 await self._inbox.put(ProtocolError(f"a message of type {message.type.name}"))
                 return
             try:
-                await self._inbox.put(decode(message.data))
+                frame = decode(message.data)
+                await self._inbox.put(unpacked(frame) if isinstance(frame, Packed) else frame)
             except ProtocolError as err:
                 await self._inbox.put(err)
                 return

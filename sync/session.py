@@ -18,7 +18,7 @@ from typing import Literal
 from sync.batch import START, Batch, Boundary, Gap, Head
 from sync.books import Books
 from sync.model import Feed
-from sync.protocol import VERSION, Ack, Frame, Held, Hello, HelloOk, Packed, Pull, Refused, packed, unpacked
+from sync.protocol import VERSION, Ack, Frame, Held, Hello, HelloOk, Pull, Refused
 
 WINDOW = 4  # batches that may wait for their ack in each direction; when full the sender waits
 BATCH_ROWS = 250  # a thousand would hold up the shop's own loop for longer than a sale takes
@@ -31,9 +31,9 @@ Role = Literal["dialler", "acceptor"]
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a frame."""
+    """Send a frame, or a batch as one."""
 
-    frame: Frame
+    frame: Frame | Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,8 @@ class Session:
         self._state = "greeted"
         return [Send(Hello(rep=self._books.rep, vector=self._held(""), t1_ms=now_ms))]
 
-    def receive(self, frame: Frame, now_ms: int) -> list[Effect]:
-        """Take a frame of the peer; raise ProtocolError when its batch cannot be read."""
+    def receive(self, frame: Frame | Batch, now_ms: int) -> list[Effect]:
+        """Take a frame of the peer, or the batch that came in one."""
         if self._state == "ended":
             return []
         if isinstance(frame, Refused):
@@ -127,8 +127,8 @@ class Session:
             offset_ms = ((frame.t2_ms - frame.t1_ms) + (frame.t3_ms - now_ms)) // 2
             return self._open(frame.rep, frame.vector, offset_ms, now_ms)
         if self._state == "open":
-            if isinstance(frame, Packed):
-                return [Apply(unpacked(frame))]
+            if isinstance(frame, Batch):
+                return [Apply(frame)]
             if isinstance(frame, Ack):
                 return self._on_ack(frame, now_ms)
             if isinstance(frame, Pull):
@@ -167,7 +167,7 @@ class Session:
             return self._more(now_ms)
         out.sent = batch.end
         out.in_flight.append((batch.end, now_ms))
-        return [Send(packed(batch)), *self._more(now_ms)]
+        return [Send(batch), *self._more(now_ms)]
 
     def applied(self, batch: Batch, cursor: Boundary | Gap) -> list[Effect]:
         """Take the result of an Apply: acknowledge, or ask for what is missing, once for each gap."""

@@ -7,6 +7,7 @@ import asyncio
 import io
 import json
 import os
+import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -225,9 +226,11 @@ class LocalHub:
             )
             async with serve(hub) as self.port, asyncio.TaskGroup() as group:
                 devices = group.create_task(supervisor.run(), name="devices")
+                line = group.create_task(app.run_line(hub, rng=random.Random(1)), name="line")
                 started.set_result(None)
                 await stop.wait()
                 devices.cancel()
+                line.cancel()
 
 
 StartHub = Callable[..., Awaitable[LocalHub]]
@@ -284,11 +287,15 @@ def sale() -> Callable[..., Sale]:
 
 @pytest.fixture
 async def start_hub(tmp_path: Path, contract: Contract) -> AsyncIterator[StartHub]:
-    """Start a hub in this process: `await start_hub(devices={...}, receipt_printer=..., grace_s=...)`."""
+    """Start a hub in this process: `await start_hub(devices={...}, receipt_printer=..., cloud={...}, grace_s=...)`."""
     running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
 
     async def start(
-        *, devices: dict[str, Any] | None = None, receipt_printer: str | None = None, grace_s: float = CLAIM_GRACE_S
+        *,
+        devices: dict[str, Any] | None = None,
+        receipt_printer: str | None = None,
+        cloud: dict[str, Any] | None = None,
+        grace_s: float = CLAIM_GRACE_S,
     ) -> LocalHub:
         raw = {
             "store": {
@@ -301,7 +308,7 @@ async def start_hub(tmp_path: Path, contract: Contract) -> AsyncIterator[StartHu
             "api": {"port": 0},
             "receipt": {"printer": receipt_printer} if receipt_printer else {},
             "devices": devices or {},
-        }
+        } | ({"cloud": cloud} if cloud else {})
         hub = LocalHub(parse_config(raw, base=tmp_path), Clock(), contract)
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         stop = asyncio.Event()

@@ -6,12 +6,13 @@ that breaks it (printed before begun, begun twice) fails an assertion here.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from devices.document import Document
 from devices.driver import PrintJob
-from devices.model import Scan, StatusUpdate
+from devices.errors import NotRecordedError
+from devices.model import CounterReading, Scan, StatusUpdate
 
 JobState = Literal["queued", "printing", "printed", "failed", "unknown"]
 WAIT_TIMEOUT_S = 10.0  # a test that waits longer than this waits for nothing
@@ -64,10 +65,18 @@ class RecordedJob:
 
 
 class RecordingContext:
-    """What a driver did: `events`, `statuses` (no repeats), `counters`, `heartbeats`; and a queue of print jobs."""
+    """What a driver did: `events`, `batches` of readings, `statuses` (no repeats), `counters`, `heartbeats`; and print jobs.
+
+    While `takes_readings` is clear a batch waits; while `refuses_readings` it is refused, and kept in `refused`.
+    """
 
     def __init__(self, device_id: str = "device") -> None:
         self.events: list[Scan] = []
+        self.batches: list[list[CounterReading]] = []
+        self.refused: list[list[CounterReading]] = []
+        self.takes_readings = asyncio.Event()
+        self.takes_readings.set()
+        self.refuses_readings = False
         self.statuses: list[StatusUpdate] = []
         self.counters: Counter[str] = Counter()
         self.heartbeats = 0
@@ -81,6 +90,11 @@ class RecordingContext:
         return self._device_id
 
     @property
+    def readings(self) -> list[CounterReading]:
+        """All readings of all batches, in their order."""
+        return [reading for batch in self.batches for reading in batch]
+
+    @property
     def last_status(self) -> StatusUpdate | None:
         """The newest status, if any was reported."""
         return self.statuses[-1] if self.statuses else None
@@ -89,6 +103,14 @@ class RecordingContext:
         """Keep the event."""
         self.events.append(event)
         self._changed.set()
+
+    async def record(self, readings: Sequence[CounterReading]) -> None:
+        """Keep the batch, or refuse it."""
+        await self.takes_readings.wait()
+        (self.refused if self.refuses_readings else self.batches).append(list(readings))
+        self._changed.set()
+        if self.refuses_readings:
+            raise NotRecordedError("refused by the test")
 
     def status(self, update: StatusUpdate) -> None:
         """Keep the update unless it repeats the last one."""

@@ -1,13 +1,15 @@
 """The control socket: what commands of this machine ask of a running hub. Only the hub's own user can open it."""
 
+from sqlite3 import Connection
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from hub.api.routing import PUBLIC, Call, Reply, Route
+from hub.errors import RefusedError
 from hub.store import products, tills
 from hub.store.model import Entry
-from hub.store.products import Put
+from hub.store.products import Opening, Put
 from hub.store.tills import CODE_LIFE_S, Scope
 
 BODY_MAX = 4 * 1024 * 1024  # 500 products of the largest kind
@@ -35,6 +37,18 @@ class PutRequest(Struct, frozen=True, forbid_unknown_fields=True):
     entries: Annotated[list[Entry], Meta(max_length=BATCH_MAX)]
 
 
+class OpeningsRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Opening stock of SKUs that never moved here, in one job; the others are left alone."""
+
+    openings: Annotated[list[Opening], Meta(max_length=BATCH_MAX)]
+
+
+class Opened(Struct, frozen=True):
+    """How many were booked."""
+
+    booked: int
+
+
 async def post_code(call: Call) -> Reply:
     """POST /control/codes"""
     hub, scope = call.hub, call.body.scope
@@ -47,6 +61,8 @@ async def post_code(call: Call) -> Reply:
 async def post_products(call: Call) -> Reply:
     """POST /control/products"""
     hub, entries = call.hub, call.body.entries
+    if hub.config.cloud is not None:
+        raise RefusedError("joined", "the cloud keeps the products of this store")
     now_ms = hub.now_ms()
     put = await hub.db.write(
         lambda tx: products.put_products(tx, hub.replica, entries, location=hub.shop.location, now_ms=now_ms)
@@ -54,8 +70,23 @@ async def post_products(call: Call) -> Reply:
     return Reply(put)
 
 
+async def post_openings(call: Call) -> Reply:
+    """POST /control/openings"""
+    hub, openings = call.hub, call.body.openings
+    now_ms = hub.now_ms()
+
+    def book(tx: Connection) -> int:
+        return sum(
+            products.open_stock(tx, hub.replica, opening, location=hub.shop.location, now_ms=now_ms)
+            for opening in openings
+        )
+
+    return Reply(Opened(await hub.db.write(book)))
+
+
 _READABLE = str.maketrans({"0": "X", "1": "Y", "I": "Z", "O": "W", "-": "K", "_": "M"})
 ROUTES = (
     Route("POST", "/control/codes", post_code, "Make a pairing code", PUBLIC, CodeAnswer, body=CodeRequest, status=201),
     Route("POST", "/control/products", post_products, "Write products", PUBLIC, Put, body=PutRequest),
+    Route("POST", "/control/openings", post_openings, "Book opening stock", PUBLIC, Opened, body=OpeningsRequest),
 )

@@ -1,19 +1,26 @@
 """Selling: POST /v1/sales and what is known of a sale."""
 
+import logging
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.replication import SafeView
 from hub.spooler import Spooler
 from hub.store import printing, sales
 from hub.store.model import SaleAnswer
 from hub.store.printing import PrintTo
+from hub.store.returns import returned_by_line
 from hub.store.sales import Recorded, SaleView
 from sync.errors import SyncError
 from sync.retail.sales import Id, Sale, Warned
+
+trail = logging.getLogger("hub.trail")  # what a sale's id can be followed by, from here to the cloud
 
 
 class SaleRequest(Sale, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
@@ -37,9 +44,10 @@ class SaleStatus(Struct, frozen=True):
 
 
 class StatusAnswer(Struct, frozen=True):
-    """In the order asked."""
+    """In the order asked; `safe` says up to which dot of this hub all sales are safe."""
 
     sales: list[SaleStatus]
+    safe: SafeView
 
 
 async def post_sale(call: Call) -> Reply:
@@ -65,7 +73,10 @@ async def post_sale(call: Call) -> Reply:
                 known.poke()
             return
         now_ms = hub.now_ms()
-        hub.bus.publish("sale", sales.sale_event(sale, recorded.answer), now_ms=now_ms)
+        event = sales.sale_event(sale, recorded.answer)
+        hub.bus.publish("sale", msgspec.to_builtins(event), now_ms=now_ms)
+        seen = {"sale": event.sale_id, "receipt_no": event.receipt_no, "till": event.till_id, "seq": event.dot.seq}
+        trail.info("sale recorded", extra=seen)
         if recorded.stock:
             hub.bus.publish("stock", dict(recorded.stock), now_ms=now_ms)
         if spooler and print_to and recorded.print_job:
@@ -87,13 +98,18 @@ async def get_sale(call: Call) -> Reply:
     view = sales.find_sale(call.hub.db.read, call.path["sale_id"])
     if view is None:
         raise NotFoundError("sale", f"no sale {call.path['sale_id']!r}")
-    return Reply(view)
+    return Reply(replace(view, returned=returned_by_line(call.hub.db.read, view.fact.sale.sale_id)))
 
 
 async def post_status(call: Call) -> Reply:
     """POST /v1/sales/status"""
-    durable = sales.durable_sales(call.hub.db.read, call.body.ids)
-    return Reply(StatusAnswer([SaleStatus(sale_id, sale_id in durable, False) for sale_id in call.body.ids]))
+    replication = call.hub.replication
+    dots = sales.dots_of_sales(call.hub.db.read, call.body.ids)
+    status = [
+        SaleStatus(sale_id, sale_id in dots, sale_id in dots and replication.is_safe(*dots[sale_id]))
+        for sale_id in call.body.ids
+    ]
+    return Reply(StatusAnswer(status, replication.safe))
 
 
 def _printing(call: Call, request: SaleRequest) -> tuple[Spooler | None, tuple[Warned, ...]]:

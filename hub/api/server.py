@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from hub.api import catalogue, control, devices, pairing, printing, sales, service, shop
+from hub.api import catalogue, control, devices, insights, pairing, printing, returns, sales, service, shop, sync
 from hub.api.events import SOCKETS, close_all, events
 from hub.api.openapi import openapi
 from hub.api.routing import BODY_MAX, RUNTIME, Route, endpoint, translate_errors
@@ -20,7 +20,17 @@ STOP_TIMEOUT_S = 1.0  # requests under way at a stop; their write jobs finish wh
 
 def routes() -> tuple[Route, ...]:
     """Return every route of the API."""
-    return (*pairing.routes(), *shop.ROUTES, *catalogue.ROUTES, *sales.ROUTES, *printing.ROUTES, *devices.ROUTES)
+    return (
+        *pairing.routes(),
+        *shop.ROUTES,
+        *catalogue.ROUTES,
+        *sales.ROUTES,
+        *returns.ROUTES,
+        *printing.ROUTES,
+        *devices.ROUTES,
+        *insights.ROUTES,
+        *sync.ROUTES,
+    )
 
 
 def api_application(hub: Runtime) -> web.Application:
@@ -30,6 +40,8 @@ def api_application(hub: Runtime) -> web.Application:
     app[SOCKETS] = set()
     app.on_shutdown.append(close_all)
     app.router.add_get("/v1/events", events)
+    app.router.add_get("/sync/v1/feed", sync.get_feed)
+    app.router.add_post("/sync/v1/batch", sync.post_batch)
     app.router.add_get("/healthz", service.healthz)
     app.router.add_get("/readyz", service.readyz)
     app.router.add_get("/metrics", service.metrics)

@@ -19,16 +19,24 @@ CONSOLE_FILES = {
     "console.css": "text/css",
     "icon.svg": "image/svg+xml",
     "client.js": "text/javascript",
+    "cloud.js": "text/javascript",
     "console.js": "text/javascript",
     "devices.js": "text/javascript",
     "docs.js": "text/javascript",
     "dom.js": "text/javascript",
     "figures.js": "text/javascript",
     "format.js": "text/javascript",
+    "pace.js": "text/javascript",
+    "plot.js": "text/javascript",
     "prints.js": "text/javascript",
     "products.js": "text/javascript",
+    "receipts.js": "text/javascript",
     "sales.js": "text/javascript",
     "scans.js": "text/javascript",
+    "uPlot.LICENSE.txt": "text/plain",
+    "uPlot.css": "text/css",
+    "uPlot.js": "text/javascript",
+    "visitors.js": "text/javascript",
     "words.js": "text/javascript",
 }
 _POLICY = (
@@ -55,7 +63,7 @@ async def readyz(request: web.Request) -> web.StreamResponse:
             await hub.db.write(touch)
     if not hub.db.last_commit_ok:
         return problem(503, "not_ready", "the last commit failed")
-    return web.json_response({"status": "ready", "rep": hub.replica.rep, "copies": "one copy"})
+    return web.json_response({"status": "ready", "rep": hub.replica.rep, "copies": hub.replication.copies})
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
@@ -64,6 +72,9 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     client = client_of(request, hub)
     if not _is_local(request) and not (client and may(client, frozenset({"ops"}))):
         return problem(401, "unauthorized")
+    sync = hub.replication.view()
+    oldest_s = hub.now_ms() / 1000 - sync.oldest.timestamp() if sync.oldest else 0.0
+    hub.metrics.show_sync(is_up=sync.up, waiting=sync.waiting, oldest_s=oldest_s, safe_seq=sync.safe.upto)
     hub.metrics.clients.set(hub.bus.clients)
     hub.metrics.dropped.set(hub.bus.dropped_clients)
     return web.Response(body=hub.metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

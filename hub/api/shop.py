@@ -8,11 +8,12 @@ from sync.retail.catalogue import Name
 from sync.retail.money import display_digits, minor_digits
 
 
-class PageView(Struct, frozen=True):
-    """A device's own web page, shown in the console."""
+class PageView(Struct, frozen=True, omit_defaults=True):
+    """A device's own web page, shown in the console, `height` pixels high."""
 
     title: Name
     url: str
+    height: int | None = None
 
 
 class ShopView(Struct, frozen=True):
@@ -40,7 +41,10 @@ async def get_shop(call: Call) -> Reply:
             display_digits=display_digits(shop.currency),
             zone=shop.zone.key,
             receipt_printer=config.receipt_printer,
-            pages=[PageView(Name(zh_hant=page.title_zh_hant, en=page.title_en), page.url) for page in config.pages],
+            pages=[
+                PageView(Name(zh_hant=page.title_zh_hant, en=page.title_en), page.url, page.height)
+                for page in config.pages
+            ],
         )
     )
 

@@ -73,3 +73,12 @@ CREATE TABLE folded (
 INSERT INTO stream (replica, name, feed, seq, digest)
 SELECT replica.id, fresh.value ->> 0, fresh.value ->> 1, 0, zeroblob(8)
 FROM replica, json_each('[["returns","log"],["prints","log"],["levels","state"],["footfall","state"]]') AS fresh;
+
+-- Rows of streams that this version does not know: kept as the bytes received, applied after an upgrade.
+CREATE TABLE unknown_row (
+  replica INTEGER NOT NULL REFERENCES replica (id),
+  stream TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (replica, stream, seq)
+) STRICT, WITHOUT ROWID;

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Sequence
 from sqlite3 import Connection
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec import json as msgjson
 
 from hub.store.model import Entry, Item, PriceView, StockView
@@ -14,6 +14,7 @@ from hub.store.stock import Movement, move
 from sync.db import Database
 from sync.model import Replica, Stream
 from sync.retail.catalogue import Name, Price, Product
+from sync.retail.sales import QTY_MAX, Sku
 from sync.store import reserve_state_seqs
 
 PAGE_MAX = 200
@@ -45,19 +46,35 @@ def put_products(tx: Connection, replica: Replica, entries: Sequence[Entry], *, 
         is_new = tx.execute("SELECT 1 FROM product WHERE sku = ?", (product.sku,)).fetchone() is None
         changed = _put_product(tx, replica, product)
         changed |= _put_price(tx, replica, product.sku, entry.price)
-        if is_new and entry.stock:
-            opening = Movement(
-                movement_id=f"opening~{product.sku}",  # no client can make this id: an Id has no tilde
-                sku=product.sku,
-                qty=entry.stock,
-                reason="adjust",
-                note="opening stock",
-            )
-            move(tx, replica, opening, location=location, now_ms=now_ms)
+        if entry.stock:
+            open_stock(tx, replica, Opening(product.sku, entry.stock), location=location, now_ms=now_ms)
         created += is_new
         updated += changed and not is_new
         unchanged += not changed
     return Put(created, updated, unchanged, tuple(taken))
+
+
+class Opening(Struct, frozen=True):
+    """What lies on the shelf of a SKU that has never moved here."""
+
+    sku: Sku
+    qty: Annotated[int, Meta(ge=-QTY_MAX, le=QTY_MAX)]
+
+
+def open_stock(tx: Connection, replica: Replica, opening: Opening, *, location: str, now_ms: int) -> bool:
+    """Book opening stock as a movement, once; say whether it was. The product may still be on its way from the cloud."""
+    has_moved = tx.execute("SELECT 1 FROM stock WHERE sku = ? AND location = ?", (opening.sku, location)).fetchone()
+    if has_moved is not None:
+        return False
+    movement = Movement(
+        movement_id=f"opening~{opening.sku}",  # no client can make this id: an Id has no tilde
+        sku=opening.sku,
+        qty=opening.qty,
+        reason="adjust",
+        note="opening stock",
+    )
+    move(tx, replica, movement, location=location, now_ms=now_ms, must_be_known=False)
+    return True
 
 
 def _without_taken_gtins(tx: Connection, product: Product, taken: list[tuple[str, str, str]]) -> Product:
@@ -74,7 +91,19 @@ def _without_taken_gtins(tx: Connection, product: Product, taken: list[tuple[str
 
 
 def _put_product(tx: Connection, replica: Replica, product: Product) -> bool:
-    values = (
+    before = tx.execute(
+        "SELECT stocked, unit, style, category, name_zh_hant, name_en, attributes, gtins, n, gone FROM product WHERE sku = ?",
+        (product.sku,),
+    ).fetchone()
+    if before is not None and before[:8] == _product_values(product) and not before[9]:
+        return False
+    seq = reserve_state_seqs(tx, replica, Stream.CATALOGUE, 1)
+    write_product(tx, product, n=before[8] + 1 if before else 1, replica=replica.local_id, seq=seq)
+    return True
+
+
+def _product_values(product: Product) -> tuple[Any, ...]:  # Any: columns
+    return (
         product.stocked,
         product.unit,
         product.style,
@@ -84,35 +113,34 @@ def _put_product(tx: Connection, replica: Replica, product: Product) -> bool:
         msgjson.encode(product.attributes, order="sorted").decode(),
         msgjson.encode(product.gtins).decode(),
     )
-    before = tx.execute(
-        "SELECT stocked, unit, style, category, name_zh_hant, name_en, attributes, gtins, id, n, gone FROM product WHERE sku = ?",
-        (product.sku,),
-    ).fetchone()
-    if before is not None and before[:8] == values and not before[10]:
-        return False
-    n = before[9] + 1 if before else 1
-    seq = reserve_state_seqs(tx, replica, Stream.CATALOGUE, 1)
+
+
+def write_product(tx: Connection, product: Product, *, n: int, replica: int, seq: int, is_gone: bool = False) -> None:
+    """Write a version of a product with its dot, and what is derived from it; a GTIN goes to whoever names it last."""
     rowid = tx.execute(
         """
-        INSERT INTO product (stocked, unit, style, category, name_zh_hant, name_en, attributes, gtins, sku, n, replica, seq)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO product
+          (stocked, unit, style, category, name_zh_hant, name_en, attributes, gtins, sku, n, replica, seq, gone)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (sku) DO UPDATE SET
           stocked = excluded.stocked, unit = excluded.unit, style = excluded.style, category = excluded.category,
           name_zh_hant = excluded.name_zh_hant, name_en = excluded.name_en, attributes = excluded.attributes,
-          gtins = excluded.gtins, n = excluded.n, replica = excluded.replica, seq = excluded.seq, gone = 0
+          gtins = excluded.gtins, n = excluded.n, replica = excluded.replica, seq = excluded.seq, gone = excluded.gone
         RETURNING id
         """,
-        (*values, product.sku, n, replica.local_id, seq),
+        (*_product_values(product), product.sku, n, replica, seq, is_gone),
     ).fetchone()[0]
     tx.execute("DELETE FROM product_gtin WHERE sku = ?", (product.sku,))
+    tx.execute("DELETE FROM product_text WHERE rowid = ?", (rowid,))
+    if is_gone:
+        return
     tx.executemany(
-        "INSERT INTO product_gtin (gtin, sku) VALUES (?, ?)", [(gtin, product.sku) for gtin in product.gtins]
+        "INSERT INTO product_gtin (gtin, sku) VALUES (?, ?) ON CONFLICT (gtin) DO UPDATE SET sku = excluded.sku",
+        [(gtin, product.sku) for gtin in product.gtins],
     )
     bare_gtins = [gtin.lstrip("0") for gtin in product.gtins]
     words = index_words(product.sku, product.name.zh_hant, product.name.en, *product.attributes.values(), *bare_gtins)
-    tx.execute("DELETE FROM product_text WHERE rowid = ?", (rowid,))
     tx.execute("INSERT INTO product_text (rowid, words) VALUES (?, ?)", (rowid, words))
-    return True
 
 
 def _put_price(tx: Connection, replica: Replica, sku: str, price: Price) -> bool:
@@ -120,16 +148,23 @@ def _put_price(tx: Connection, replica: Replica, sku: str, price: Price) -> bool
     if before is not None and before[:3] == (price.amount, price.currency, price.per) and not before[4]:
         return False
     seq = reserve_state_seqs(tx, replica, Stream.CATALOGUE, 1)
+    write_price(tx, sku, price, n=before[3] + 1 if before else 1, replica=replica.local_id, seq=seq)
+    return True
+
+
+def write_price(
+    tx: Connection, sku: str, price: Price, *, n: int, replica: int, seq: int, is_gone: bool = False
+) -> None:
+    """Write a version of a price with its dot."""
     tx.execute(
         """
-        INSERT INTO price (sku, n, replica, seq, amount_minor, currency, per) VALUES (?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO price (sku, n, replica, seq, amount_minor, currency, per, gone) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (sku) DO UPDATE SET
-          n = excluded.n, replica = excluded.replica, seq = excluded.seq, gone = 0,
+          n = excluded.n, replica = excluded.replica, seq = excluded.seq, gone = excluded.gone,
           amount_minor = excluded.amount_minor, currency = excluded.currency, per = excluded.per
         """,
-        (sku, before[3] + 1 if before else 1, replica.local_id, seq, price.amount, price.currency, price.per),
+        (sku, n, replica, seq, price.amount, price.currency, price.per, is_gone),
     )
-    return True
 
 
 def item_by_sku(read: Connection, sku: str, *, location: str) -> Item | None:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from sqlite3 import Connection
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -313,20 +313,25 @@ def is_known(read: Connection, sale_id: str) -> bool:
     return read.execute("SELECT 1 FROM sale WHERE sale_id = ?", (sale_id,)).fetchone() is not None
 
 
-def durable_sales(read: Connection, sale_ids: list[str]) -> set[str]:
-    """Return which of these sales are durable here."""
+def dots_of_sales(read: Connection, sale_ids: list[str]) -> dict[str, tuple[str, int]]:
+    """Return (rep, seq) of those of these sales that are durable here."""
     rows = read.execute(
-        "SELECT sale_id FROM sale WHERE sale_id IN (SELECT value FROM json_each(?))", (json.dumps(sale_ids),)
+        """
+        SELECT sale_id, store || ':' || incarnation, seq FROM sale JOIN replica ON replica.id = sale.replica
+        WHERE sale_id IN (SELECT value FROM json_each(?))
+        """,
+        (json.dumps(sale_ids),),
     ).fetchall()
-    return {row[0] for row in rows}
+    return {sale_id: (rep, seq) for sale_id, rep, seq in rows}
 
 
-class SaleView(Struct, frozen=True):
-    """A stored sale: the fact as it ships, its dot, the bar code on its receipt."""
+class SaleView(Struct, frozen=True, omit_defaults=True):
+    """A stored sale: the fact as it ships, its dot, the bar code on its receipt, line -> qty of what is back."""
 
     fact: SaleFact
     dot: Dot
     receipt_code: str
+    returned: dict[int, int] = {}
 
 
 class SaleEvent(Struct, frozen=True, omit_defaults=True):
@@ -339,13 +344,14 @@ class SaleEvent(Struct, frozen=True, omit_defaults=True):
     total: int
     lines: int
     committed_at: datetime
+    dot: Dot
     warnings: tuple[Warned, ...] = ()
 
 
-def sale_event(sale: Sale, answer: bytes) -> dict[str, Any]:
-    """Return the `sale` event's data. Any: JSON."""
+def sale_event(sale: Sale, answer: bytes) -> SaleEvent:
+    """Return the `sale` event's data."""
     told = msgspec.json.decode(answer, type=SaleAnswer)
-    event = SaleEvent(
+    return SaleEvent(
         sale_id=sale.sale_id,
         receipt_no=told.receipt_no,
         till_id=sale.till_id,
@@ -353,7 +359,6 @@ def sale_event(sale: Sale, answer: bytes) -> dict[str, Any]:
         total=sale.total,
         lines=len(sale.lines),
         committed_at=told.committed_at,
+        dot=told.dot,
         warnings=told.warnings,
     )
-    built: dict[str, Any] = msgspec.to_builtins(event)
-    return built

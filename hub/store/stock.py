@@ -48,7 +48,9 @@ class Moved(Struct, frozen=True):
     repeated: bool = False
 
 
-def move(tx: Connection, replica: Replica, movement: Movement, *, location: str, now_ms: int) -> Moved:
+def move(
+    tx: Connection, replica: Replica, movement: Movement, *, location: str, now_ms: int, must_be_known: bool = True
+) -> Moved:
     """Book a movement once; raise ConflictError for a known id with other content, RefusedError for an unknown SKU."""
     fingerprint = blake2b(msgspec.json.encode(movement), digest_size=16).digest()
     known = tx.execute(
@@ -63,7 +65,8 @@ def move(tx: Connection, replica: Replica, movement: Movement, *, location: str,
             raise ConflictError("other_content", f"movement {movement.movement_id} is known with other content")
         dot = Dot(f"{known[3]}:{known[2]}", Stream.STOCK, known[1])
         return Moved(movement.movement_id, movement.sku, on_hand(tx, movement.sku, location), dot, True)
-    if tx.execute("SELECT 1 FROM product WHERE sku = ? AND stocked = 1", (movement.sku,)).fetchone() is None:
+    is_stocked = tx.execute("SELECT 1 FROM product WHERE sku = ? AND stocked = 1", (movement.sku,)).fetchone()
+    if must_be_known and is_stocked is None:
         raise RefusedError("unknown_sku", f"no stocked product {movement.sku}", pointer="/sku")
     effects = (StockEffect(movement.sku, location, movement.qty),)
     fact = msgspec.json.encode(MovementFact(movement=movement, committed_at=utc(now_ms), stock=effects))

@@ -16,7 +16,11 @@ from sync.errors import ConfigError, StartError, SyncError
 FOLDER = Path(inspect.getfile(hub)).parent
 SYNC = FOLDER.parent / "sync"
 NEVER_ANSWERED = {ConfigError.__name__, StartError.__name__}  # these end the start, and carry no code of their own
-SHARED = ((SYNC / "retail" / "sales.py", {"RuleError"}), (SYNC / "db.py", {"BusyError", "OutcomeUnknownError"}))
+SHARED = (
+    (SYNC / "retail" / "sales.py", {"RuleError"}),
+    (SYNC / "retail" / "returns.py", {"RuleError"}),
+    (SYNC / "db.py", {"BusyError", "OutcomeUnknownError"}),
+)
 
 
 def error_names() -> set[str]:

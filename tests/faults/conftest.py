@@ -1,4 +1,4 @@
-"""A hub as a process of its own that can be killed and started again on the same folder and port."""
+"""Hub and cloud end as processes of their own that can be killed and started again on the same folder and port."""
 
 import asyncio
 import json
@@ -46,23 +46,25 @@ class DiedError(Exception):
 
 
 @dataclass
-class HubProcess:
-    """`start` returns when the hub has told its NOTIFY_SOCKET that it is ready; `kill` is SIGKILL."""
+class ServerProcess:
+    """`start` returns when the process has told its NOTIFY_SOCKET that it is ready; `kill` is SIGKILL."""
 
     folder: Path
     port: int
+    command: str = "run"
+    name: str = "hub"
     process: asyncio.subprocess.Process | None = None
     log: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        self.log = self.folder / "hub.log"
+        self.log = self.folder / f"{self.name}.log"
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self, *, failpoint: str = "") -> None:
-        """Start the hub; raise DiedError when it ends before it is ready, as a failpoint of the start makes it."""
+        """Start it; raise DiedError when it ends before it is ready, as a failpoint of the start makes it."""
         notified = self.folder / "notify.sock"
         notified.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, self.log.open("ab") as log:
@@ -70,7 +72,7 @@ class HubProcess:
             ready.setblocking(False)
             environment = os.environ | {"NOTIFY_SOCKET": str(notified), "STOREHUB_FAILPOINT": failpoint}
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "hub", "run", "--config", str(self.folder / "hub.toml")),
+                *(sys.executable, "-m", "hub", self.command, "--config", str(self.folder / f"{self.name}.toml")),
                 env=environment,
                 stderr=log,
             )
@@ -111,22 +113,46 @@ class HubProcess:
 
 
 @pytest.fixture
-async def hub_process(tmp_path: Path) -> AsyncIterator[Callable[..., HubProcess]]:
-    """Make a hub's folder: `hub_process(printer_address=...)`; what still runs at the end is killed."""
-    made: list[HubProcess] = []
+async def hub_process(tmp_path: Path) -> AsyncIterator[Callable[..., ServerProcess]]:
+    """Make a hub's folder: `hub_process(printer_address=..., cloud=TOML)`; what still runs at the end is killed."""
+    made: list[ServerProcess] = []
 
-    def make(*, printer_address: str = "") -> HubProcess:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+    def make(*, printer_address: str = "", cloud: str = "", folder: str = "") -> ServerProcess:
         printer = PRINTER.format(address=printer_address) if printer_address else ""
-        (tmp_path / "hub.toml").write_text(CONFIG.format(port=port) + printer, encoding="utf-8")
-        made.append(HubProcess(tmp_path, port))
+        made.append(ServerProcess(tmp_path / folder, free_port()))
+        made[-1].folder.mkdir(exist_ok=True)
+        toml = CONFIG.format(port=made[-1].port) + printer + cloud
+        (made[-1].folder / "hub.toml").write_text(toml, encoding="utf-8")
         return made[-1]
 
     yield make
     for hub in made:
         if hub.process is not None:
             await hub.kill()
+
+
+@pytest.fixture
+async def cloud_process(tmp_path: Path) -> AsyncIterator[Callable[..., ServerProcess]]:
+    """Make a cloud end's folder: `cloud_process(toml)`, {port} is its port; what still runs at the end is killed."""
+    made: list[ServerProcess] = []
+
+    def make(toml: str, *, folder: str = "cloud") -> ServerProcess:
+        (tmp_path / folder).mkdir()
+        made.append(ServerProcess(tmp_path / folder, free_port(), "cloud", "cloud"))
+        text = toml.replace("{port}", str(made[-1].port))
+        (tmp_path / folder / "cloud.toml").write_text(text, encoding="utf-8")
+        return made[-1]
+
+    yield make
+    for cloud in made:
+        if cloud.process is not None:
+            await cloud.kill()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @dataclass

@@ -13,7 +13,7 @@ import pytest
 from hub.errors import ConflictError, RefusedError
 from hub.store.model import SaleAnswer
 from hub.store.printing import PrintTo
-from hub.store.sales import durable_sales, find_sale, receipt_code, sale_event, series_of
+from hub.store.sales import dots_of_sales, find_sale, receipt_code, sale_event, series_of
 from hub.store.tills import CODE_LIFE_S, add_code, all_tokens, pair, secret_hash
 from sync.retail.sales import Sale, StockEffect
 
@@ -169,7 +169,7 @@ async def test_the_event_of_a_sale_says_what_other_screens_show(store: Any, sale
     one = sale(2)
     recorded = await store.sell(one)
 
-    event = sale_event(one, recorded.answer)
+    event = msgspec.to_builtins(sale_event(one, recorded.answer))
 
     assert (event["sale_id"], event["total"], event["lines"], event["till_id"]) == (one.sale_id, 2180, 1, "t1")
 
@@ -178,7 +178,7 @@ async def test_durable_means_on_this_disk(store: Any, sale: MakeSale) -> None:
     one = sale()
     await store.sell(one)
 
-    assert durable_sales(store.db.read, [one.sale_id, "other", one.sale_id]) == {one.sale_id}
+    assert dots_of_sales(store.db.read, [one.sale_id, "other", one.sale_id]) == {one.sale_id: (store.replica.rep, 1)}
 
 
 @pytest.mark.parametrize(

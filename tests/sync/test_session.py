@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
+from sync.batch import Batch
 from sync.errors import OutcomeUnknownError, ProtocolError
 from sync.model import Feed
-from sync.protocol import Ack, Frame, Hello, HelloOk, Packed, Pull, Refused
+from sync.protocol import Ack, Frame, Hello, HelloOk, Pull, Refused
 from sync.session import (
     ACK_TIMEOUT_MS,
     BATCH_ROWS,
@@ -51,7 +52,7 @@ class End2End:
     def connect(self) -> None:
         """Begin anew, as after a cut: whatever was on its way is gone."""
         self.sessions = {role: Session(role, books) for role, books in self.books.items()}  # type: ignore[arg-type]
-        self.wires: dict[str, deque[Frame]] = {"dialler": deque(), "acceptor": deque()}  # frames for ...
+        self.wires: dict[str, deque[Frame | Batch]] = {"dialler": deque(), "acceptor": deque()}  # frames for ...
         self.is_up = True
         for role, session in self.sessions.items():
             self.carry_out(role, session.start(self.clock(role)))
@@ -90,7 +91,7 @@ class End2End:
         if self.is_up and self.wires[role]:
             frame = self.wires[role].popleft()
             self.carry_out(role, self.sessions[role].receive(frame, self.clock(role)))
-        in_flight = sum(isinstance(frame, Packed) for frame in self.wires["acceptor"])
+        in_flight = sum(isinstance(frame, Batch) for frame in self.wires["acceptor"])
         self.most_in_flight = max(self.most_in_flight, in_flight)
 
     def settle(self) -> None:
@@ -221,7 +222,7 @@ def test_a_batch_that_was_lost_is_pulled_again(line: End2End) -> None:
     line.deliver("acceptor")
     line.deliver("dialler")
     wire = line.wires["acceptor"]
-    wire.remove(next(frame for frame in wire if isinstance(frame, Packed)))
+    wire.remove(next(frame for frame in wire if isinstance(frame, Batch)))
     line.settle()
 
     assert len(line.books["acceptor"].rows_of(HUB, "sales")) == 3 * BATCH_ROWS + 3
@@ -232,7 +233,7 @@ def test_rows_that_never_come_end_the_conversation(line: End2End) -> None:
     fill(line.books["dialler"], "sales", 3 * BATCH_ROWS)
     for _ in range(50 * PULLS_MAX):
         wire = line.wires["acceptor"]
-        first = next((frame for frame in wire if isinstance(frame, Packed) and frame.after == 0), None)
+        first = next((frame for frame in wire if isinstance(frame, Batch) and frame.after == 0), None)
         if first is not None:
             wire.remove(first)
         line.deliver("acceptor")
@@ -248,7 +249,7 @@ def test_batches_doubled_and_out_of_order_change_nothing(line: End2End) -> None:
     line.deliver("acceptor")
     line.deliver("dialler")
     wire = line.wires["acceptor"]
-    wire.extendleft([frame for frame in list(wire) if isinstance(frame, Packed)])
+    wire.extendleft([frame for frame in list(wire) if isinstance(frame, Batch)])
     line.settle()
 
     assert len(line.books["acceptor"].rows_of(HUB, "sales")) == 2 * BATCH_ROWS + 3
@@ -258,7 +259,7 @@ def test_a_lying_digest_is_refused_and_nothing_is_acknowledged(line: End2End) ->
     line.deliver("acceptor")
     line.deliver("dialler")
     wire = line.wires["acceptor"]
-    honest = next(frame for frame in wire if isinstance(frame, Packed))
+    honest = next(frame for frame in wire if isinstance(frame, Batch))
     wire[wire.index(honest)] = replace(honest, digest=b"\x09" * 8)
 
     with pytest.raises(ProtocolError, match="digest"):

@@ -1,0 +1,211 @@
+"""Replication over HTTP: how this hub stands to the cloud, and the routes by which a cloud on the same network asks for rows.
+
+    GET  /v1/sync                                   staff: line, rows waiting, what is safe
+    POST /sync/v1/hello                             cloud: who are you, how far do you hold my streams
+    GET  /sync/v1/streams                           cloud: what there is
+    GET  /sync/v1/feed?stream=&after=&limit=        cloud: rows as NDJSON, zstd when asked; `after` frees nothing
+    POST /sync/v1/ack {stream,last,digest}          cloud: committed up to here
+    POST /sync/v1/batch                             cloud: rows of its own (a frame of sync.protocol), answered when durable
+
+Source: the design, 3.4. Not here: the WebSocket, which the hub dials itself (sync.link).
+"""
+
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+from backports import zstd
+from msgspec import Meta, Struct
+
+from hub.api.catalogue import STAFF
+from hub.api.problems import problem
+from hub.api.routing import RUNTIME, Call, Reply, Route, client_of, may, read_query
+from hub.errors import ConflictError, NotFoundError
+from hub.replication import SyncView
+from hub.runtime import Runtime
+from hub.store.tills import Scope
+from sync.batch import ROWS_MAX, Boundary, Gap, Head
+from sync.errors import ProtocolError
+from sync.feed import CONTENT_TYPE, write_feed
+from sync.protocol import Packed, decode, unpacked
+
+CLOUD: frozenset[Scope] = frozenset({"cloud"})
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
+
+
+class HeldView(Struct, frozen=True):
+    """How far a stream is held; `digest` is in hex."""
+
+    rep: str
+    stream: str
+    last: int
+    digest: Digest
+
+
+class HelloRequest(Struct, frozen=True):
+    """Who asks, and how far it holds this hub's streams."""
+
+    rep: str
+    vector: list[HeldView] = []
+
+
+class HelloAnswer(Struct, frozen=True):
+    """Who this is, and how far it holds the asker's streams."""
+
+    rep: str
+    vector: list[HeldView]
+    now_ms: int
+
+
+class StreamView(Struct, frozen=True):
+    """A stream of this hub: its last seq, and how far the cloud acknowledged it."""
+
+    rep: str
+    stream: str
+    feed: str
+    last: int
+    acked: int
+
+
+class StreamList(Struct, frozen=True):
+    """All streams, the urgent ones first."""
+
+    rep: str
+    streams: list[StreamView]
+
+
+class FeedQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which rows."""
+
+    stream: str
+    after: Annotated[int, Meta(ge=0)] = 0
+    limit: Annotated[int, Meta(ge=1, le=ROWS_MAX)] = ROWS_MAX
+
+
+class AckRequest(Struct, frozen=True):
+    """Everything up to `last` is durable at the asker's."""
+
+    stream: str
+    last: Annotated[int, Meta(ge=0)]
+    digest: Digest
+    rep: str | None = None
+
+
+class AckView(Struct, frozen=True):
+    """How far a stream is held now; `gap` when rows before a batch are missing: send again from there."""
+
+    rep: str
+    stream: str
+    last: int
+    digest: Digest
+    gap: bool = False
+
+
+async def get_sync(call: Call) -> Reply:
+    """GET /v1/sync"""
+    return Reply(call.hub.replication.view())
+
+
+async def post_hello(call: Call) -> Reply:
+    """POST /sync/v1/hello"""
+    hub, request = call.hub, call.body
+    books = hub.replication.books
+    for held in request.vector:
+        boundary = Boundary(held.last, bytes.fromhex(held.digest))
+        if held.rep == books.rep and not books.is_offered(held.rep, held.stream, boundary):
+            raise ConflictError("fork", f"{held.stream}: {held.last} was never offered")
+    vector = [_view(rep, stream, at) for (rep, stream), at in books.vector(request.rep).items()]
+    return Reply(HelloAnswer(books.rep, vector, hub.now_ms()))
+
+
+async def get_streams(call: Call) -> Reply:
+    """GET /sync/v1/streams"""
+    replication = call.hub.replication
+    await replication.fold_now()
+    held = replication.books.held
+    streams = [
+        StreamView(head.rep, head.stream, head.feed, head.last, held.get(head.stream, 0))
+        for head in replication.books.heads()
+    ]
+    return Reply(StreamList(replication.books.rep, streams))
+
+
+async def post_ack(call: Call) -> Reply:
+    """POST /sync/v1/ack"""
+    request, books = call.body, call.hub.replication.books
+    boundary = Boundary(request.last, bytes.fromhex(request.digest))
+    if not books.is_offered(request.rep or books.rep, request.stream, boundary):
+        raise ConflictError("fork", f"{request.stream}: {request.last} was never offered with this digest")
+    await books.acked("", books.rep, request.stream, boundary)
+    return Reply(_ack(books.rep, request.stream, boundary))
+
+
+async def get_feed(request: web.Request) -> web.StreamResponse:
+    """GET /sync/v1/feed"""
+    hub, refused = _cloud(request)
+    if refused is not None:
+        return refused
+    query: FeedQuery = read_query(request, FeedQuery)
+    books = hub.replication.books
+    head = next((head for head in books.heads() if head.stream == query.stream), None)
+    if head is None:
+        raise NotFoundError(
+            "stream", f"no stream {query.stream!r}; streams: {', '.join(h.stream for h in books.heads())}"
+        )
+    after = _boundary_at(hub, head, query.after)
+    batch = await books.load(head, after, query.limit)
+    body = write_feed(head, after, batch)
+    if "zstd" in request.headers.get("Accept-Encoding", ""):
+        return web.Response(body=zstd.compress(body), content_type=CONTENT_TYPE, headers={"Content-Encoding": "zstd"})
+    return web.Response(body=body, content_type=CONTENT_TYPE)
+
+
+async def post_batch(request: web.Request) -> web.StreamResponse:
+    """POST /sync/v1/batch"""
+    hub, refused = _cloud(request)
+    if refused is not None:
+        return refused
+    try:
+        frame = decode(await request.read())
+        if not isinstance(frame, Packed):
+            raise ProtocolError(f"a {type(frame).__name__} where a batch belongs")
+        batch = unpacked(frame)
+        cursor = await hub.replication.books.apply(batch)
+    except ProtocolError as err:
+        return problem(400, "protocol", err.detail)
+    at = cursor.cursor if isinstance(cursor, Gap) else cursor
+    answer = _ack(batch.rep, batch.stream, at, gap=isinstance(cursor, Gap))
+    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+
+
+def _cloud(request: web.Request) -> tuple[Runtime, web.Response | None]:
+    hub = request.app[RUNTIME]
+    client = client_of(request, hub)
+    if client is None:
+        return hub, problem(401, "unauthorized")
+    return hub, None if may(client, CLOUD) else problem(403, "forbidden", f"needs cloud, this token is {client.scope}")
+
+
+def _boundary_at(hub: Runtime, head: Head, last: int) -> Boundary:
+    digest = hub.replication.books.digest_at(head.stream, last)
+    if digest is None:
+        raise ConflictError(
+            "fork", f"{head.stream}: {last} was never the end of a range; use `last` of an earlier answer"
+        )
+    return Boundary(last, digest)
+
+
+def _view(rep: str, stream: str, at: Boundary) -> HeldView:
+    return HeldView(rep, stream, at.last, at.digest.hex())
+
+
+def _ack(rep: str, stream: str, at: Boundary, *, gap: bool = False) -> AckView:
+    return AckView(rep, stream, at.last, at.digest.hex(), gap)
+
+
+ROUTES = (
+    Route("GET", "/v1/sync", get_sync, "The line to the cloud, rows waiting, what is safe", STAFF, SyncView),
+    Route("POST", "/sync/v1/hello", post_hello, "Who is who", CLOUD, HelloAnswer, body=HelloRequest, problems=(409,)),
+    Route("GET", "/sync/v1/streams", get_streams, "The streams of this hub", CLOUD, StreamList),
+    Route("POST", "/sync/v1/ack", post_ack, "Committed up to here", CLOUD, AckView, body=AckRequest, problems=(409,)),
+)

@@ -1,0 +1,1 @@
+"""What the figures say: read-only questions to the database, a file a subject."""

@@ -1,0 +1,248 @@
+"""How the hub stands to the cloud, by its API: alone, on a line, and asked by a cloud on the same network."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from backports import zstd
+
+from sync.batch import START, batch_of
+from sync.feed import read_feed
+from sync.link import Conversation
+from sync.model import Feed
+from sync.protocol import FRAME_MAX, SUBPROTOCOL, Ack, encode, packed
+from sync.retail.catalogue import Price
+from sync.retail.registers import price_row, write_row
+from sync.testing.memory_books import MemoryBooks
+
+CLOUD = "cloud:00000000000000cc"
+
+
+class FarEnd:
+    """A cloud in memory on a real socket."""
+
+    def __init__(self) -> None:
+        self.books = MemoryBooks(CLOUD)
+        self.port = 0
+        self.conversations: set[web.WebSocketResponse] = set()
+        self.is_open = True
+
+    async def link(self, request: web.Request) -> web.StreamResponse:
+        if not self.is_open:
+            return web.Response(status=500)
+        ws = web.WebSocketResponse(protocols=(SUBPROTOCOL,), max_msg_size=FRAME_MAX)
+        await ws.prepare(request)
+        self.conversations.add(ws)
+        await Conversation("acceptor", self.books, now_ms=lambda: 1_790_000_100_000).run(ws)
+        return ws
+
+    async def cut(self) -> None:
+        self.is_open = False
+        for ws in self.conversations:
+            await ws.close()
+
+
+@pytest.fixture
+async def far_end() -> AsyncIterator[FarEnd]:
+    end = FarEnd()
+    app = web.Application()
+    app.router.add_get("/sync/v1/link", end.link)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    end.port = runner.addresses[0][1]
+    yield end
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def joined(start_hub: Any, far_end: FarEnd) -> Any:
+    """A hub that dials the far end."""
+    url = f"http://127.0.0.1:{far_end.port}"
+    return await start_hub(cloud={"url": url, "token": "store-token", "reconnect_max_s": 0.1})
+
+
+async def test_a_hub_alone_says_that_there_is_one_copy(till: Any) -> None:
+    await till.post("/v1/sales", till.sale())
+    view = (await till.get("/v1/sync")).json
+
+    assert (view["mode"], view["up"], view["rows_waiting"]) == ("alone", False, 0)
+    assert view["safe"]["upto"] == 0
+
+
+async def test_a_sale_becomes_safe_when_the_cloud_has_it(
+    joined: Any, pair_till: Any, until: Callable[..., Any], far_end: FarEnd
+) -> None:
+    till = await pair_till(joined)
+    sale = till.sale()
+    answer = (await till.post("/v1/sales", sale)).json
+    ask = lambda: till.post("/v1/sales/status", {"ids": [sale["sale_id"], "never-sold"]})  # noqa: E731
+    status = (await until(ask, lambda got: got.json["sales"][0]["safe"])).json
+
+    assert status["sales"] == [
+        {"sale_id": sale["sale_id"], "durable": True, "safe": True},
+        {"sale_id": "never-sold", "durable": False, "safe": False},
+    ]
+    assert status["safe"] == {"rep": answer["dot"]["rep"], "upto": answer["dot"]["seq"]}
+    (row,) = far_end.books.rows_of(answer["dot"]["rep"], "sales").values()
+    assert json.loads(row)["sale"]["sale_id"] == sale["sale_id"]
+
+
+async def test_tills_are_told_what_is_safe(joined: Any, pair_till: Any) -> None:
+    till = await pair_till(joined)
+    async with till.events() as ws, asyncio.timeout(20):
+        await till.post("/v1/sales", till.sale())
+        async for message in ws:
+            event = json.loads(message.data)
+            if event["type"] == "sync" and event["data"]["safe"]["upto"] == 1:
+                break
+
+    assert event["data"]["up"] and event["data"]["mode"] == "realtime"
+
+
+async def test_with_the_line_down_rows_wait_and_the_reason_is_named(
+    joined: Any, pair_till: Any, until: Callable[..., Any], far_end: FarEnd
+) -> None:
+    till = await pair_till(joined)
+    await until(lambda: till.get("/v1/sync"), lambda got: got.json["up"] and not got.json["rows_waiting"])
+    await far_end.cut()
+    await until(lambda: till.get("/v1/sync"), lambda got: got.json.get("reason") == "server_error")
+    for _ in range(3):
+        assert (await till.post("/v1/sales", till.sale())).status == 201
+    view = (await till.get("/v1/sync")).json
+
+    assert view["up"] is False
+    assert view["waiting"]["sales"] == 3 and view["rows_waiting"] >= 3
+    assert view["oldest"].startswith("2026-09-21T14:13:20") and "look at its log" in view["remedy"]
+    far_end.is_open = True
+    await until(lambda: till.get("/v1/sync"), lambda got: got.json["up"] and not got.json["rows_waiting"])
+    assert len(far_end.books.rows_of(view["safe"]["rep"], "sales")) == 3
+
+
+async def test_prices_come_down_and_screens_are_told(joined: Any, pair_till: Any, far_end: FarEnd) -> None:
+    till = await pair_till(joined)
+    async with till.events() as ws, asyncio.timeout(20):
+        row = write_row(price_row("TEA-01", Price(999, "HKD"), 1))
+        far_end.books.write("catalogue", row, feed=Feed.STATE)
+        async for message in ws:
+            if json.loads(message.data)["type"] == "catalogue":
+                break
+
+    assert (await till.get("/v1/products/TEA-01")).json["price"]["amount"] == 999
+
+
+async def test_the_cloud_keeps_the_catalogue_of_a_joined_store(joined: Any) -> None:
+    connector = aiohttp.UnixConnector(str(joined.config.control_socket))
+    async with aiohttp.ClientSession("http://hub", connector=connector) as session:
+        async with session.post("/control/products", json={"entries": []}) as response:
+            refused = (response.status, (await response.json())["code"])
+        async with session.post("/control/openings", json={"openings": [{"sku": "NEW", "qty": 7}]}) as response:
+            booked = await response.json()
+        async with session.post("/control/openings", json={"openings": [{"sku": "NEW", "qty": 9}]}) as response:
+            again = await response.json()
+
+    assert refused == (422, "joined")
+    assert (booked, again) == ({"booked": 1}, {"booked": 0})
+
+
+@pytest.fixture
+async def puller(start_hub: Any, pair_till: Any) -> Any:
+    """A cloud's token at a hub that waits to be asked, which has two sales."""
+    hub = await start_hub(cloud={"mode": "pull"})
+    till = await pair_till(hub)
+    for _ in range(2):
+        await till.post("/v1/sales", till.sale())
+    return await pair_till(hub, "cloud")
+
+
+async def feed(puller: Any, **query: str) -> Any:
+    return await puller.get("/sync/v1/feed", **({"stream": "sales"} | query))
+
+
+async def test_a_cloud_asks_takes_and_acknowledges(puller: Any) -> None:
+    listed = (await puller.get("/sync/v1/streams")).json
+    batch = read_feed((await feed(puller)).body)
+    assert batch is not None
+    acked = await puller.post("/sync/v1/ack", {"stream": "sales", "last": batch.last, "digest": batch.digest.hex()})
+    empty = read_feed((await feed(puller, after=str(batch.last))).body)
+
+    assert {"rep": listed["rep"], "stream": "sales", "feed": "log", "last": 2, "acked": 0} in listed["streams"]
+    assert {"levels", "returns", "footfall"} <= {each["stream"] for each in listed["streams"]}
+    assert [seq for seq, _ in batch.rows] == [1, 2]
+    assert (acked.status, acked.json["last"], empty) == (200, 2, None)
+
+
+async def test_asking_frees_nothing_and_a_limit_is_kept(puller: Any) -> None:
+    first = read_feed((await feed(puller, limit="1")).body)
+    again = read_feed((await feed(puller, limit="1")).body)
+
+    assert first == again and first is not None and len(first.rows) == 1
+    rest = read_feed((await feed(puller, after="1")).body)
+    assert rest is not None and rest.after == 1 and [seq for seq, _ in rest.rows] == [2]
+
+
+async def test_a_feed_is_compressed_when_asked(puller: Any) -> None:
+    plain = (await feed(puller)).body
+    async with puller.session.get(
+        "/sync/v1/feed?stream=sales",
+        headers={"Authorization": f"Bearer {puller.token}", "Accept-Encoding": "zstd"},
+        auto_decompress=False,
+    ) as response:
+        assert response.headers["Content-Encoding"] == "zstd"
+        assert zstd.decompress(await response.read()) == plain
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ({"stream": "salse"}, 404, "stream"),
+        ({"after": "77"}, 409, "fork"),
+        ({"limit": "0"}, 422, "invalid_field"),
+        ({"after": "-1"}, 422, "invalid_field"),
+    ],
+)
+async def test_a_wrong_question_gets_a_clear_answer(puller: Any, query: Any, status: int, code: str) -> None:
+    answer = await feed(puller, **query)
+
+    assert (answer.status, answer.json["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("last", [2, 9])
+async def test_an_ack_of_what_was_never_offered_is_a_fork(puller: Any, last: int) -> None:
+    await feed(puller)
+    answer = await puller.post("/sync/v1/ack", {"stream": "sales", "last": last, "digest": "00" * 8})
+
+    assert (answer.status, answer.json["code"]) == (409, "fork")
+
+
+async def test_a_cloud_may_push_its_rows_by_http(puller: Any) -> None:
+    row = write_row(price_row("TEA-01", Price(555, "HKD"), 3))
+    first = batch_of(CLOUD, "catalogue", Feed.STATE, START, [(1, row)])
+    later = batch_of(CLOUD, "catalogue", Feed.STATE, first.end, [(4, row)])
+    gap = await puller.request("POST", "/sync/v1/batch", encode(packed(later)))
+    taken = await puller.request("POST", "/sync/v1/batch", encode(packed(first)))
+    hello = await puller.post("/sync/v1/hello", {"rep": CLOUD, "vector": []})
+
+    assert (gap.json["gap"], gap.json["last"]) == (True, 0)
+    assert (taken.json["gap"], taken.json["last"], taken.json["digest"]) == (False, 1, first.digest.hex())
+    assert hello.json["vector"] == [{"rep": CLOUD, "stream": "catalogue", "last": 1, "digest": first.digest.hex()}]
+
+
+@pytest.mark.parametrize("body", [b"", b"noise", encode(Ack(CLOUD, "catalogue", 1, bytes(8)))])
+async def test_a_push_that_is_no_batch_is_refused(puller: Any, body: bytes) -> None:
+    answer = await puller.request("POST", "/sync/v1/batch", body)
+
+    assert (answer.status, answer.json["code"]) == (400, "protocol")
+
+
+@pytest.mark.parametrize("path", ["/sync/v1/streams", "/sync/v1/feed?stream=sales"])
+async def test_only_a_cloud_may_ask(start_hub: Any, pair_till: Any, path: str) -> None:
+    hub = await start_hub(cloud={"mode": "pull"})
+    till, nobody = await pair_till(hub), await pair_till(hub, None)
+
+    assert (await till.get(path)).status == 403
+    assert (await nobody.get(path)).status == 401

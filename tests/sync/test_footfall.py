@@ -1,0 +1,300 @@
+"""Visitors: the laws of the rule, on histories of sensors and wires that repeat; each law kills a planted fault."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from sync.retail import footfall
+from sync.retail.footfall import (
+    AHEAD_MAX_MS,
+    BEHIND_MAX_MS,
+    DELTA_IDS_MAX,
+    DELTA_WINDOW,
+    QUARTER_MS,
+    Judged,
+    Sensor,
+    Verdict,
+    judge,
+    quarter_of,
+)
+
+NOW = 1_790_000_000_000
+Judge = Callable[..., Judged]
+
+
+@dataclass(frozen=True)
+class Said:
+    """A reading; the rule knows only its fields."""
+
+    sensor: str = "door"
+    entrance: str = "door"
+    at_ms: int | None = None
+    boot: str | None = None
+    in_total: int | None = None
+    out_total: int | None = None
+    in_delta: int | None = None
+    out_delta: int | None = None
+    delta_id: str | None = None
+    packet_id: int = 0
+    redelivered: bool = False
+    retained: bool = False
+
+
+def totals(came: int, left: int = 0, **more: Any) -> Said:
+    return Said(in_total=came, out_total=left, **more)
+
+
+def delta(came: int, words: str | None = None, **more: Any) -> Said:
+    return Said(in_delta=came, out_delta=0, delta_id=words, **more)
+
+
+def run(readings: Sequence[Said], rule: Judge = judge, now_ms: int = NOW) -> list[Judged]:
+    sensor, judged = None, []
+    for reading in readings:
+        judged.append(rule(sensor, reading, now_ms=now_ms))
+        sensor = judged[-1].sensor
+    return judged
+
+
+def sums(judged: Sequence[Judged]) -> tuple[int, int]:
+    return sum(each.entered for each in judged), sum(each.exited for each in judged)
+
+
+def verdicts(*readings: Said) -> list[Verdict]:
+    return [each.verdict for each in run(readings)]
+
+
+@dataclass(frozen=True)
+class History:
+    """What a sensor said in its order, and who really came and left since its first word."""
+
+    readings: tuple[Said, ...]
+    came: int
+    left: int
+
+
+@st.composite
+def total_histories(draw: st.DrawFn) -> History:
+    """Running totals with restarts, told by a boot id, by a later time, or by both; several in one millisecond."""
+    has_boot = draw(st.booleans())
+    has_time = draw(st.booleans()) or not has_boot
+    steps = draw(
+        st.lists(
+            st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 5), st.booleans()), min_size=1, max_size=25
+        )
+    )
+    came, left = draw(st.integers(0, 50)), draw(st.integers(0, 50))
+    at_ms, boot, counted = NOW - 1000, 0, [0, 0]
+    readings = [totals(came, left, at_ms=at_ms if has_time else None, boot=str(boot) if has_boot else None)]
+    for more_in, more_out, later_ms, restarts in steps:
+        at_ms += later_ms
+        if restarts and boot < footfall.BOOTS_MAX and (more_in < came or more_out < left):
+            came = left = 0
+            boot, at_ms = boot + 1, at_ms + 1
+        came, left = came + more_in, left + more_out
+        counted = [counted[0] + more_in, counted[1] + more_out]
+        readings.append(totals(came, left, at_ms=at_ms if has_time else None, boot=str(boot) if has_boot else None))
+    return History(tuple(readings), *counted)
+
+
+@st.composite
+def delta_histories(draw: st.DrawFn) -> History:
+    """Deltas with numbers that grow, with words, or without ids but each with its packet id."""
+    how = draw(st.sampled_from(["numbers", "words", "packets"]))
+    amounts = draw(st.lists(st.integers(0, 9), min_size=1, max_size=40))
+    n, readings = draw(st.integers(0, 100)), []
+    for place, amount in enumerate(amounts, 1):
+        n += draw(st.integers(1, 3))
+        words = {"numbers": str(n), "words": f"id-{n}", "packets": None}[how]
+        readings.append(delta(amount, words, packet_id=place))
+    return History(tuple(readings), sum(amounts), 0)
+
+
+histories = st.one_of(total_histories(), delta_histories())
+
+
+def with_repeats(history: History, rng: random.Random) -> list[Said]:
+    """Deliver in order; at any place, bring again any of what was delivered, in any order, as a redelivery."""
+    delivered: list[Said] = []
+    for place, reading in enumerate(history.readings):
+        delivered.append(reading)
+        before = history.readings[: place + 1]
+        for again in rng.sample(before, rng.randint(0, min(3, len(before)))):
+            delivered.append(Said(**{**again.__dict__, "redelivered": True}))
+    return delivered
+
+
+def law_sum_is_what_happened(rule: Judge, history: History) -> bool:
+    return sums(run(history.readings, rule)) == (history.came, history.left)
+
+
+def law_repeats_change_nothing(rule: Judge, history: History, seed: int) -> bool:
+    return sums(run(with_repeats(history, random.Random(seed)), rule)) == (history.came, history.left)
+
+
+def law_retained_counts_nothing(rule: Judge, history: History, seed: int) -> bool:
+    rng = random.Random(seed)
+    told = list(history.readings)
+    for reading in rng.sample(history.readings, min(3, len(told))):
+        told.insert(rng.randint(1, len(told)), Said(**{**reading.__dict__, "retained": True}))
+    return sums(run(told, rule)) == (history.came, history.left)
+
+
+@given(histories)
+def test_the_sum_of_the_windows_is_what_happened(history: History) -> None:
+    assert law_sum_is_what_happened(judge, history)
+
+
+@given(histories, st.integers())
+def test_repeats_in_any_order_change_no_sum(history: History, seed: int) -> None:
+    assert law_repeats_change_nothing(judge, history, seed)
+
+
+@given(histories, st.integers())
+def test_retained_messages_change_no_sum(history: History, seed: int) -> None:
+    assert law_retained_counts_nothing(judge, history, seed)
+
+
+@given(histories, st.integers(0, 10 * BEHIND_MAX_MS), st.integers())
+def test_a_clock_that_is_wrong_moves_no_sum_only_windows(history: History, ahead_ms: int, seed: int) -> None:
+    wrong = [
+        Said(**{**reading.__dict__, "at_ms": None if reading.at_ms is None else reading.at_ms + ahead_ms})
+        for reading in history.readings
+    ]
+    assert sums(run(wrong)) == (history.came, history.left)
+    again = with_repeats(History(tuple(wrong), history.came, history.left), random.Random(seed))
+    assert sums(run(again)) == (history.came, history.left)
+
+
+@given(st.permutations(list(range(DELTA_WINDOW + 1))))
+def test_numbered_deltas_within_the_window_count_in_any_order(order: list[int]) -> None:
+    assert sums(run([delta(1, str(100 + n)) for n in order])) == (DELTA_WINDOW + 1, 0)
+
+
+@given(histories)
+def test_what_is_kept_is_bounded_and_fits_the_file(history: History) -> None:
+    for judged in run(history.readings):
+        if judged.sensor is not None:
+            assert judged.sensor.delta_bits < 2**63
+            assert len(judged.sensor.delta_ids) <= DELTA_IDS_MAX
+            assert len(judged.sensor.former_boots) <= footfall.BOOTS_MAX
+
+
+def any_drop_is_a_reset(sensor: Sensor | None, reading: Said, *, now_ms: int) -> Judged:
+    judged = judge(sensor, reading, now_ms=now_ms)
+    if judged.verdict is Verdict.STALE and reading.in_total is not None:
+        return Judged(Verdict.RESET, judged.sensor, quarter_of(now_ms), reading.in_total, reading.out_total or 0)
+    return judged
+
+
+def former_boots_are_forgotten(sensor: Sensor | None, reading: Said, *, now_ms: int) -> Judged:
+    return judge(sensor and replace(sensor, former_boots=()), reading, now_ms=now_ms)
+
+
+def seen_ids_are_forgotten(sensor: Sensor | None, reading: Said, *, now_ms: int) -> Judged:
+    return judge(sensor and replace(sensor, delta_bits=0, delta_ids=()), reading, now_ms=now_ms)
+
+
+def retained_is_news(sensor: Sensor | None, reading: Said, *, now_ms: int) -> Judged:
+    return judge(sensor, Said(**{**reading.__dict__, "retained": False}), now_ms=now_ms)
+
+
+def a_reset_counts_nothing(sensor: Sensor | None, reading: Said, *, now_ms: int) -> Judged:
+    judged = judge(sensor, reading, now_ms=now_ms)
+    return replace(judged, entered=0, exited=0) if judged.verdict is Verdict.RESET else judged
+
+
+@pytest.mark.parametrize(
+    ("fault", "law"),
+    [
+        (any_drop_is_a_reset, law_repeats_change_nothing),
+        (former_boots_are_forgotten, law_repeats_change_nothing),
+        (seen_ids_are_forgotten, law_repeats_change_nothing),
+        (retained_is_news, law_retained_counts_nothing),
+        (a_reset_counts_nothing, lambda rule, history, _seed: law_sum_is_what_happened(rule, history)),
+    ],
+)
+def test_a_planted_fault_breaks_a_law(fault: Judge, law: Callable[[Judge, History, int], bool]) -> None:
+    """One history that the fault cannot survive, of each sort; the laws must say so."""
+    boots = tuple(totals(came, boot=boot) for came, boot in ((5, "a"), (9, "a"), (2, "b"), (4, "b")))
+    deltas = tuple(delta(2, str(n), packet_id=n) for n in range(1, 9))
+    examples = (History(boots, 8, 0), History(deltas, 16, 0))
+    assert all(law(judge, history, seed) for history in examples for seed in range(20))
+    assert not all(law(fault, history, seed) for history in examples for seed in range(20))
+
+
+def test_the_first_total_is_a_baseline_even_of_a_new_boot() -> None:
+    judged = run([totals(7, 3, boot="just-started")])
+    assert (judged[0].verdict, sums(judged)) == (Verdict.BASELINE, (0, 0))
+
+
+def test_a_fall_without_a_sign_of_being_newer_is_stale() -> None:
+    assert verdicts(totals(9), totals(2), totals(9), totals(10)) == ["baseline", "stale", "repeated", "counted"]
+
+
+def test_a_fall_at_a_later_time_is_a_reset_counted_from_zero() -> None:
+    judged = run([totals(9, 9, at_ms=NOW - 2), totals(2, 1, at_ms=NOW - 1)])
+    assert (judged[1].verdict, judged[1].entered, judged[1].exited) == (Verdict.RESET, 2, 1)
+
+
+def test_an_older_reading_from_before_a_reset_is_stale() -> None:
+    before, reset = totals(100, at_ms=NOW - 9), totals(5, at_ms=NOW - 1)
+    assert verdicts(before, reset, before) == ["baseline", "reset", "stale"]
+
+
+def test_a_wrong_clock_counts_in_the_quarter_of_arrival() -> None:
+    year_ms = 365 * 24 * 3600 * 1000
+    for at_ms in (NOW - year_ms, NOW + year_ms, NOW + AHEAD_MAX_MS + 1, NOW - BEHIND_MAX_MS - 1):
+        judged = run([totals(1), totals(4, at_ms=at_ms)])[1]
+        assert (judged.verdict, judged.quarter_ms, judged.entered) == (Verdict.CLOCK, quarter_of(NOW), 3)
+
+
+def test_a_late_reading_counts_in_its_own_quarter() -> None:
+    at_ms = NOW - 3 * QUARTER_MS
+    judged = run([totals(1), totals(4, at_ms=at_ms)])[1]
+    assert (judged.verdict, judged.quarter_ms) == (Verdict.COUNTED, quarter_of(at_ms))
+
+
+def test_one_wrong_time_does_not_silence_a_sensor() -> None:
+    assert verdicts(totals(1, at_ms=NOW), totals(2, at_ms=2 * NOW), totals(3, at_ms=NOW + 1)) == [
+        "baseline",
+        "clock",
+        "counted",
+    ]
+
+
+def test_a_silent_sensor_changes_nothing_that_is_kept() -> None:
+    first = run([totals(5, at_ms=NOW - 9)])[0].sensor
+    assert judge(first, totals(5, at_ms=NOW), now_ms=NOW).sensor is first
+
+
+def test_deltas_without_ids_say_so_and_are_held_against_what_was_sent() -> None:
+    once = delta(3, packet_id=9)
+    again = delta(3, packet_id=9, redelivered=True)
+    assert verdicts(once, again, once) == ["at_least_once", "repeated", "at_least_once"]
+
+
+def test_a_numbered_delta_far_below_is_stale_or_a_new_life() -> None:
+    assert verdicts(delta(1, "500"), delta(1, "3")) == ["counted", "stale"]
+    assert verdicts(delta(1, "500", at_ms=NOW - 9), delta(1, "3", at_ms=NOW)) == ["counted", "reset"]
+    assert verdicts(delta(1, "5", boot="a"), delta(1, "5", boot="b"), delta(1, "5", boot="a")) == [
+        "counted",
+        "counted",
+        "stale",
+    ]
+
+
+def test_a_retained_total_of_an_unknown_sensor_is_its_baseline_and_a_retained_delta_is_nothing() -> None:
+    assert sums(run([totals(50, retained=True), totals(53)])) == (3, 0)
+    assert run([delta(2, "1", retained=True)])[0].sensor is None
+
+
+@pytest.mark.parametrize("words", ["007", "١", "9" * 17, "-1", "1.0", " 1"])
+def test_what_is_no_plain_number_is_an_id_in_words(words: str) -> None:
+    assert verdicts(delta(1, words), delta(1, words)) == ["counted", "repeated"]
