@@ -280,7 +280,11 @@ async def test_a_last_will_shows_which_sensor_is_away(broker: Any, hub_side: Any
 async def test_a_flood_is_counted_whole_in_bounded_batches(
     broker: Any, hub_side: Any, connect: Callable[..., Any]
 ) -> None:
-    count, devices, window = 20_000, 50, 400
+    count, devices, window = (
+        (20_000 if broker.keeps else 4_000),
+        50,
+        400,
+    )  # the embedded one takes a tenth as many a second
     async with hub_side.driver(broker.port):
         await hub_side.ready()
         sensor = await connect()
