@@ -1,44 +1,73 @@
 /** The page of the console: pairing, connection, and which panel gets which event. */
 
 import { Events, get, keepToken, pair, token } from "/console/client.js";
+import { Cloud } from "/console/cloud.js";
 import { Devices } from "/console/devices.js";
 import { byId, h } from "/console/dom.js";
-import { setShopFacts } from "/console/format.js";
 import { Figures } from "/console/figures.js";
+import { count, setShopFacts } from "/console/format.js";
 import { Prints } from "/console/prints.js";
 import { Catalogue, Search } from "/console/products.js";
+import { Receipts } from "/console/receipts.js";
 import { Sales } from "/console/sales.js";
 import { Scans } from "/console/scans.js";
+import { Visitors } from "/console/visitors.js";
 import { applyWords, currentLanguage, named, switchLanguage, t } from "/console/words.js";
 
 const READ_AGAIN_MS = 3_000; // after a failed first read
+const NEWS_MS = 6_000; // how long something that asks for nothing is said
 
 let shop = null;
 let connection = "connecting";
 /** @type {() => string} what the form says, in the language of the moment */
 let pairMessage = () => "";
 let events = null;
+let newsTimer = 0;
 
 const catalogue = new Catalogue();
 const figures = new Figures(byId("figures"));
-const sales = new Sales(byId("sales"));
+const receipts = new Receipts();
+const sales = new Sales(byId("sales"), receipts);
 const scans = new Scans(byId("scans"), catalogue);
-const prints = new Prints(byId("prints"), say);
-const devices = new Devices(byId("devices"), (ready, all) => figures.setDevices(ready, all));
+const prints = new Prints(byId("prints"), receipts, say);
+const cloud = new Cloud((isLineDown, waiting) => sales.setWaiting(isLineDown, waiting));
+const visitors = new Visitors((day) => figures.setVisitors(day));
+const devices = new Devices(byId("devices"), (all) => {
+  figures.setDevices(all.filter((device) => device.health === "ready").length, all.length);
+  visitors.setHasCounters(all.some((device) => device.category === "PeopleCounter"));
+});
 const search = new Search();
+const panels = [figures, cloud, visitors, sales, scans, prints, devices, search];
+const watched = [cloud, visitors, devices];
 
 const HANDLERS = {
   sale(frame) {
     figures.addSale(frame.data);
     sales.add(frame.data);
-    prints.nameSale(frame.data.sale_id, frame.data.receipt_no);
+    receipts.put(frame.data.sale_id, frame.data.receipt_no);
+    cloud.poke();
   },
-  scan(frame) {
-    figures.addScan(frame.data);
-    scans.add(frame.device, frame.data);
+  return(frame) {
+    figures.addReturn(frame.data);
+    sales.addReturn(frame.data);
+    cloud.poke();
   },
+  print(frame) {
+    prints.put(frame.data);
+    cloud.poke();
+  },
+  footfall() {
+    visitors.poke();
+    cloud.poke();
+  },
+  catalogue(frame) {
+    catalogue.forget();
+    search.refresh();
+    tell(t("catalogueCame", count(frame.data.changed)));
+  },
+  scan: (frame) => scans.add(frame.device, frame.data),
   stock: (frame) => search.setStock(frame.data),
-  print: (frame) => prints.put(frame.data),
+  sync: (frame) => cloud.update(frame.data),
   device: (frame) => devices.update(frame.device, frame.data),
 };
 
@@ -47,6 +76,14 @@ function say(message) {
   const notice = byId("notice");
   notice.textContent = message;
   notice.hidden = !message;
+}
+
+/** Say something briefly, over the page: nothing moves. */
+function tell(message) {
+  const news = byId("news");
+  news.textContent = message;
+  clearTimeout(newsTimer);
+  newsTimer = setTimeout(() => news.replaceChildren(), NEWS_MS);
 }
 
 function showState(state) {
@@ -63,12 +100,13 @@ function showShop() {
   byId("shop-name").textContent = named(shop.name);
   byId("shop-facts").textContent = `${shop.store_id} · ${shop.currency} · ${shop.zone}`;
   const column = byId("pages");
-  column.hidden = shop.pages.length === 0;
+  const pages = shop.pages.toSorted((one, other) => (one.height ?? Infinity) - (other.height ?? Infinity) || 0); // small ones first
+  column.hidden = pages.length === 0;
   const shown = [...column.querySelectorAll("iframe")];
-  if (shown.map((frame) => frame.getAttribute("src")).join() !== shop.pages.map((page) => page.url).join()) {
-    column.replaceChildren(...shop.pages.map(pageCard));
+  if (shown.map((frame) => frame.getAttribute("src")).join() !== pages.map((page) => page.url).join()) {
+    column.replaceChildren(...pages.map(pageCard));
   }
-  for (const [at, page] of shop.pages.entries()) {
+  for (const [at, page] of pages.entries()) {
     const title = named(page.title) || t("page");
     column.children[at].querySelector("h2").textContent = title;
     column.children[at].querySelector("iframe").title = title;
@@ -77,14 +115,17 @@ function showShop() {
 
 function pageCard(page) {
   const frame = h("iframe", { src: page.url, referrerpolicy: "no-referrer", sandbox: "allow-scripts allow-same-origin" });
-  return h("section.card.page", h("h2"), frame);
+  if (page.height) frame.style.height = `${page.height}px`;
+  return h(page.height ? "section.card.page.small" : "section.card.page", h("h2"), frame);
 }
 
 /** Read what the panels begin with, and again when events were missed. */
 async function read(isGap) {
   if (isGap) figures.markGap();
   try {
-    const [shopRead] = await Promise.all([get("/v1/shop"), prints.read(), devices.read()]);
+    const [shopRead] = await Promise.all([
+      get("/v1/shop"), prints.read(), devices.read(), cloud.read(), visitors.read(),
+    ]);
     shop = shopRead;
     setShopFacts(shop);
     figures.setCurrency(shop.currency);
@@ -104,7 +145,7 @@ function drawAll() {
   byId("pair-message").textContent = pairMessage();
   showState(connection);
   showShop();
-  for (const panel of [figures, sales, scans, prints, devices, search]) panel.drawAgain();
+  for (const panel of panels) panel.drawAgain();
 }
 
 function open() {
@@ -114,16 +155,16 @@ function open() {
   events?.stop();
   events = new Events((frame) => HANDLERS[frame.type]?.(frame), showState, read);
   events.start();
-  devices.watch();
+  for (const panel of watched) panel.watch();
 }
 
 function close(message) {
   events?.stop();
   events = null;
-  devices.stop();
+  for (const panel of watched) panel.stop();
   keepToken(null);
   pairMessage = () => message && t(message);
-  for (const panel of [sales, scans, prints, devices]) panel.clear();
+  for (const panel of [sales, scans, prints, ...watched]) panel.clear();
   byId("pages").replaceChildren();
   byId("pair").hidden = false;
   byId("console").hidden = true;

@@ -9,9 +9,9 @@ const READ_EVERY_MS = 5_000;
 const TONE = { ready: "good", degraded: "wait", offline: "bad" };
 
 export class Devices {
-  /** @param {HTMLElement} list @param {(ready: number, all: number) => void} onCount */
-  constructor(list, onCount) {
-    this.onCount = onCount;
+  /** @param {HTMLElement} list @param {(devices: object[]) => void} onRead  all devices, at each change */
+  constructor(list, onRead) {
+    this.onRead = onRead;
     this.rows = new Rows(list, row, 200);
     this.timer = 0;
   }
@@ -54,8 +54,7 @@ export class Devices {
   }
 
   #tell() {
-    const devices = this.rows.values();
-    this.onCount(devices.filter((device) => device.health === "ready").length, devices.length);
+    this.onRead(this.rows.values());
   }
 }
 

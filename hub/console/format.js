@@ -1,6 +1,6 @@
 /** Money and time as people read them. Pure, but for the shop's facts that are set once. */
 
-import { currentLanguage } from "/console/words.js";
+import { currentLanguage, t } from "/console/words.js";
 
 const facts = { currency: "", minor: 2, display: 2, zone: "UTC" };
 
@@ -35,4 +35,32 @@ export function clock(moment) {
 /** Return a number with grouping. */
 export function count(n) {
   return new Intl.NumberFormat(currentLanguage()).format(n);
+}
+
+const UNITS = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000]];
+
+/** Return a length of time in words: `3 minutes`; whole units, "" for less than a minute. @param {number} ms */
+export function span(ms) {
+  const [unit, length] = UNITS.find(([, length]) => ms >= length) ?? [];
+  if (!unit) return "";
+  return new Intl.NumberFormat(currentLanguage(), { style: "unit", unit, unitDisplay: "long" }).format(Math.floor(ms / length));
+}
+
+/** Return how long ago a moment was: `3 minutes ago`. @param {Date | number | string} moment */
+export function ago(moment) {
+  const ms = Date.now() - new Date(moment).getTime();
+  const [unit, length] = UNITS.find(([, length]) => ms >= length) ?? [];
+  if (!unit) return t("justNow");
+  return new Intl.RelativeTimeFormat(currentLanguage(), { numeric: "always" }).format(-Math.floor(ms / length), unit);
+}
+
+/** Return a moment as hours and minutes of the shop's zone, with the day when it was another one. */
+export function moment(value) {
+  const at = new Date(value);
+  const day = (date) => new Intl.DateTimeFormat("en-CA", { timeZone: facts.zone }).format(date);
+  const isToday = day(at) === day(new Date());
+  return new Intl.DateTimeFormat(currentLanguage(), {
+    timeZone: facts.zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+    ...(isToday ? {} : { month: "short", day: "numeric" }),
+  }).format(at);
 }

@@ -6,16 +6,15 @@ import { clock } from "/console/format.js";
 import { currentLanguage, t, wordsFor } from "/console/words.js";
 
 const FIRST_READ = 20;
-const NAMES_MAX = 500; // receipt numbers remembered; when full all are forgotten and asked for again
 const TONE = { printed: "good", failed: "bad", unknown: "bad", queued: "wait", printing: "wait" };
 
 export class Prints {
-  /** @param {HTMLElement} list @param {(message: string) => void} say */
-  constructor(list, say) {
+  /** @param {HTMLElement} list @param {import("/console/receipts.js").Receipts} receipts @param {(message: string) => void} say */
+  constructor(list, receipts, say) {
     this.say = say;
-    /** @type {Map<string, string | null>} sale_id -> receipt_no, null while it is asked for */
-    this.receiptNos = new Map();
+    this.receipts = receipts;
     this.rows = new Rows(list, (job) => this.#row(job));
+    receipts.listen((saleId) => this.#redrawJobsOf(saleId));
   }
 
   async read() {
@@ -28,13 +27,6 @@ export class Prints {
     const shown = this.rows.get(job.job_id);
     if (shown && shown.changed_ms > job.changed_ms) return;
     this.rows.put(job.job_id, job);
-    if (job.sale_id && !this.receiptNos.has(job.sale_id)) this.#askName(job.sale_id);
-  }
-
-  nameSale(saleId, receiptNo) {
-    if (this.receiptNos.size >= NAMES_MAX) this.receiptNos.clear();
-    this.receiptNos.set(saleId, receiptNo);
-    for (const job of this.rows.values()) if (job.sale_id === saleId) this.rows.redraw(job.job_id);
   }
 
   drawAgain() {
@@ -45,17 +37,12 @@ export class Prints {
     this.rows.clear();
   }
 
-  async #askName(saleId) {
-    this.receiptNos.set(saleId, null);
-    try {
-      this.nameSale(saleId, (await get(`/v1/sales/${encodeURIComponent(saleId)}`)).fact.receipt_no);
-    } catch {
-      this.receiptNos.delete(saleId); // the row keeps its id; asked again at the next change
-    }
+  #redrawJobsOf(saleId) {
+    for (const job of this.rows.values()) if (job.sale_id === saleId) this.rows.redraw(job.job_id);
   }
 
   #row(job) {
-    const name = this.receiptNos.get(job.sale_id) ?? (job.sale_id ? job.job_id.slice(-12) : t("document"));
+    const name = job.sale_id ? this.receipts.number(job.sale_id) ?? job.job_id.slice(-12) : t("document");
     const button = this.#button(job, name);
     return h("li.job", { "data-job": job.job_id, "data-state": job.state },
       h("div.what", h("div.code", name),

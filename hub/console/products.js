@@ -31,6 +31,11 @@ export class Catalogue {
     return this.asked.get(sku);
   }
 
+  /** Names and prices may have changed: ask again when they are next needed. */
+  forget() {
+    this.items.clear();
+  }
+
   async #ask(sku) {
     try {
       const item = await get(`/v1/products/${encodeURIComponent(sku)}`);
@@ -78,6 +83,16 @@ export class Search {
     } catch (error) {
       if (n === this.n) this.#show([], () => error.problem?.remedy?.[currentLanguage()] ?? t("hubAway"));
     }
+  }
+
+  /** Read what is shown again, in place. */
+  async refresh() {
+    const words = byId("search").value.trim();
+    const n = this.n;
+    if (!words || this.rows.values().length === 0) return;
+    const page = await find(words).catch(() => null);
+    if (page === null || n !== this.n) return;
+    for (const item of page.items) if (this.rows.get(item.sku)) this.rows.put(item.sku, item);
   }
 
   /** Take a `stock` event: sku -> on hand. */

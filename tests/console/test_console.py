@@ -33,7 +33,7 @@ async def test_a_sale_a_scan_and_the_paper_appear_by_themselves(console: Any, sh
     await expect(scan).to_contain_text("HKD 10.90")
     await shop.scanner.write(b"4890000000011\r")
     await expect(page.locator("#scans .refused")).to_contain_text("Wrong check digit: scan again")
-    await expect(page.locator('[data-figure="figureScans"] dd').first).to_have_text("2")
+    await expect(page.locator("#scans-count")).to_have_text("2 · 1 refused")
 
     paper = page.frame_locator("#pages iframe").locator("article")
     await expect(paper).to_contain_text(sold.receipt_no)

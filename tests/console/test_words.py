@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import hub.console
+from sync.line import REMEDIES
 
 FOLDER = Path(hub.console.__path__[0])
-CODE = "\n".join(path.read_text() for path in FOLDER.glob("*.js") if path.name != "words.js")
+CODE = "\n".join(path.read_text() for path in FOLDER.glob("*.js") if path.name not in ("words.js", "uPlot.js"))
 PAGES = "\n".join(path.read_text() for path in FOLDER.glob("*.html"))
 _KEY = re.compile(r'(?:[{,]|^)\s*(?:(\w+)|"([\w.]+)"): "((?:[^"\\]|\\.)*)"', re.MULTILINE)
 
@@ -29,6 +30,13 @@ def test_both_languages_have_the_same_keys_and_the_same_places_to_fill_in() -> N
 def test_every_word_that_page_and_code_ask_for_exists() -> None:
     asked = set(re.findall(r'\bt\("(\w+)"', CODE)) | set(re.findall(r'data-w(?:-label|-placeholder)?="(\w+)"', PAGES))
     assert asked and asked <= words_of("en").keys()
+
+
+def test_every_reason_of_the_line_has_words_and_a_remedy_in_both_languages() -> None:
+    for language in ("en", '"zh-Hant"'):
+        words = words_of(language)
+        assert not [reason for reason in REMEDIES if f"line.reason.{reason}" not in words]
+        assert not [reason for reason in REMEDIES if f"remedy.{reason}" not in words]
 
 
 def test_chinese_is_the_only_place_of_chinese_words() -> None:
