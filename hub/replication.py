@@ -236,7 +236,7 @@ class Replication:
     def on_link(self, state: LinkState) -> None:
         """Take a new state of the line and tell everybody."""
         self.link = state
-        if state.clock_offset_ms is not None and abs(state.clock_offset_ms) > CLOCK_OFF_MS:
+        if state.is_up and abs(state.clock_offset_ms or 0) > CLOCK_OFF_MS:
             log.warning(
                 "this clock and the cloud's differ; set the time (timedatectl), sales are kept as they were stamped",
                 extra={"offset_ms": state.clock_offset_ms},

@@ -31,7 +31,7 @@ SEND_TIMEOUT_S = 30.0  # a peer that takes nothing for this long is gone
 HEARTBEAT_S = 20.0
 DEBOUNCE_S = 0.02  # sales that follow one another at once travel in one batch
 BACKOFF_FIRST_S = 1.0
-HEALTHY_S = 60.0  # a line that held this long starts again at BACKOFF_FIRST_S
+HEALTHY_MS = 60_000  # a line that held this long starts again at BACKOFF_FIRST_S
 log = logging.getLogger(__name__)
 WebSocket = aiohttp.ClientWebSocketResponse | web.WebSocketResponse
 
@@ -85,7 +85,7 @@ class Conversation:
         return end
 
     async def _talk(self, ws: WebSocket) -> End:
-        effects = deque(self._session.start(self._now_ms()))
+        effects = deque(self._session.start(_steady_ms(), wall_ms=self._now_ms()))
         while True:
             while effects:
                 effect = effects.popleft()
@@ -101,7 +101,7 @@ class Conversation:
                 await ws.send_bytes(encode(packed(effect.frame) if isinstance(effect.frame, Batch) else effect.frame))
         elif isinstance(effect, Load):
             batch = await books.load(effect.head, effect.after, effect.rows_max)
-            return session.loaded(batch, self._now_ms())
+            return session.loaded(batch, _steady_ms())
         elif isinstance(effect, Apply):
             return session.applied(effect.batch, await books.apply(effect.batch))
         elif isinstance(effect, Acked):
@@ -116,14 +116,14 @@ class Conversation:
             async with asyncio.timeout(TICK_S):
                 item = await self._inbox.get()
         except TimeoutError:
-            return self._session.tick(self._now_ms())
+            return self._session.tick(_steady_ms())
         if item is None:
-            return self._session.changed(self._now_ms())
+            return self._session.changed(_steady_ms())
         if isinstance(item, End):
             return [item]
         if isinstance(item, SyncError):
             raise item
-        return self._session.receive(item, self._now_ms())
+        return self._session.receive(item, _steady_ms(), wall_ms=self._now_ms())
 
     async def _read(self, ws: WebSocket) -> None:
         async for message in ws:
@@ -169,6 +169,7 @@ class Dialler:
         self._on_state = on_state
         self._reconnect_max_s = reconnect_max_s
         self._conversation: Conversation | None = None
+        self._up_at_ms = 0
 
     def grown(self) -> None:
         """Say that own streams have grown."""
@@ -181,10 +182,10 @@ class Dialler:
         async with aiohttp.ClientSession() as http:
             while True:
                 end = await self._dial(http)
-                held_s = (self._now_ms() - self.state.since_ms) / 1000 if self.state.is_up else 0.0
-                failures = 0 if held_s >= HEALTHY_S else failures + 1
+                held_ms = _steady_ms() - self._up_at_ms if self.state.is_up else 0
+                failures = 0 if held_ms >= HEALTHY_MS else failures + 1
                 self._go_down(end)
-                await asyncio.sleep(self._rng.uniform(0, min(self._reconnect_max_s, BACKOFF_FIRST_S * 2**failures)))
+                await asyncio.sleep(backoff_s(failures, self._rng, max_s=self._reconnect_max_s))
 
     async def _dial(self, http: aiohttp.ClientSession) -> End:
         """Connect and talk; return how it ended."""
@@ -214,6 +215,7 @@ class Dialler:
 
     def _go_up(self, opened: Opened) -> None:
         log.info("the line to the cloud is up", extra={"peer": opened.peer_rep, "offset_ms": opened.clock_offset_ms})
+        self._up_at_ms = _steady_ms()
         self.state = LinkState(True, "", "", self._now_ms(), opened.peer_rep, opened.clock_offset_ms)
         self._on_state(self.state)
 
@@ -226,6 +228,16 @@ class Dialler:
         since_ms = self._now_ms() if self.state.is_up or self.state.reason == "starting" else self.state.since_ms
         self.state = replace(self.state, is_up=False, reason=end.code, detail=end.detail, since_ms=since_ms)
         self._on_state(self.state)
+
+
+def backoff_s(failures: int, rng: random.Random, *, max_s: float) -> float:
+    """Return how long to wait after this many failures in a row: full jitter, 0 to at most `max_s`."""
+    return rng.uniform(0, min(max_s, BACKOFF_FIRST_S * 2 ** min(failures, 16)))
+
+
+def _steady_ms() -> int:
+    """Milliseconds that never go back, for time-outs and pace: the wall clock may jump by a year when the line comes back."""
+    return int(asyncio.get_running_loop().time() * 1000)
 
 
 def _reason_of(status: int) -> str:

@@ -106,15 +106,15 @@ class Session:
         self._loading: Head | None = None
         self._gaps: dict[Key, int] = {}
 
-    def start(self, now_ms: int) -> list[Effect]:
-        """Begin; the dialler says hello."""
+    def start(self, now_ms: int, *, wall_ms: int) -> list[Effect]:
+        """Begin; the dialler says hello. `now_ms` never goes back; `wall_ms` is what the clock on the wall says."""
         self._began_ms = now_ms
         if self.role == "acceptor":
             return []
         self._state = "greeted"
-        return [Send(Hello(rep=self._books.rep, vector=self._held(""), t1_ms=now_ms))]
+        return [Send(Hello(rep=self._books.rep, vector=self._held(""), t1_ms=wall_ms))]
 
-    def receive(self, frame: Frame | Batch, now_ms: int) -> list[Effect]:
+    def receive(self, frame: Frame | Batch, now_ms: int, *, wall_ms: int) -> list[Effect]:
         """Take a frame of the peer, or the batch that came in one."""
         if self._state == "ended":
             return []
@@ -122,9 +122,9 @@ class Session:
             self._state = "ended"
             return [End(frame.code, frame.detail, is_ours=False)]
         if isinstance(frame, Hello) and self._state == "new":
-            return self._answer(frame, now_ms)
+            return self._answer(frame, now_ms, wall_ms)
         if isinstance(frame, HelloOk) and self._state == "greeted":
-            offset_ms = ((frame.t2_ms - frame.t1_ms) + (frame.t3_ms - now_ms)) // 2
+            offset_ms = ((frame.t2_ms - frame.t1_ms) + (frame.t3_ms - wall_ms)) // 2
             return self._open(frame.rep, frame.vector, offset_ms, now_ms)
         if self._state == "open":
             if isinstance(frame, Batch):
@@ -191,8 +191,8 @@ class Session:
             Held(rep, stream, at.last, at.digest) for (rep, stream), at in self._books.vector(peer_rep).items()
         )
 
-    def _answer(self, hello: Hello, now_ms: int) -> list[Effect]:
-        ok = HelloOk(rep=self._books.rep, vector=self._held(hello.rep), t1_ms=hello.t1_ms, t2_ms=now_ms, t3_ms=now_ms)
+    def _answer(self, hello: Hello, now_ms: int, wall_ms: int) -> list[Effect]:
+        ok = HelloOk(rep=self._books.rep, vector=self._held(hello.rep), t1_ms=hello.t1_ms, t2_ms=wall_ms, t3_ms=wall_ms)
         if hello.version < VERSION:
             return self._end(
                 "version", f"the peer speaks version {hello.version}, this side {VERSION}: upgrade the peer"

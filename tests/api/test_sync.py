@@ -27,6 +27,7 @@ class FarEnd:
 
     def __init__(self) -> None:
         self.books = MemoryBooks(CLOUD)
+        self.now_ms = 1_790_000_100_000
         self.port = 0
         self.conversations: set[web.WebSocketResponse] = set()
         self.is_open = True
@@ -37,7 +38,7 @@ class FarEnd:
         ws = web.WebSocketResponse(protocols=(SUBPROTOCOL,), max_msg_size=FRAME_MAX)
         await ws.prepare(request)
         self.conversations.add(ws)
-        await Conversation("acceptor", self.books, now_ms=lambda: 1_790_000_100_000).run(ws)
+        await Conversation("acceptor", self.books, now_ms=lambda: self.now_ms).run(ws)
         return ws
 
     async def cut(self) -> None:
@@ -121,6 +122,20 @@ async def test_with_the_line_down_rows_wait_and_the_reason_is_named(
     far_end.is_open = True
     await until(lambda: till.get("/v1/sync"), lambda got: got.json["up"] and not got.json["rows_waiting"])
     assert len(far_end.books.rows_of(view["safe"]["rep"], "sales")) == 3
+
+
+async def test_a_clock_a_year_off_is_named_and_decides_nothing(
+    start_hub: Any, far_end: FarEnd, pair_till: Any, until: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    far_end.now_ms += 365 * 86_400_000
+    url = f"http://127.0.0.1:{far_end.port}"
+    till = await pair_till(await start_hub(cloud={"url": url, "token": "store-token", "reconnect_max_s": 0.1}))
+    sold = (await till.post("/v1/sales", till.sale())).json
+    view = (await until(lambda: till.get("/v1/sync"), lambda got: got.json["up"] and not got.json["rows_waiting"])).json
+
+    assert view["clock_offset_ms"] == pytest.approx(365 * 86_400_000 + 100_000)
+    assert view["safe"]["upto"] == sold["dot"]["seq"]
+    assert [record.levelname for record in caplog.records if "set the time" in record.message] == ["WARNING"]
 
 
 async def test_prices_come_down_and_screens_are_told(joined: Any, pair_till: Any, far_end: FarEnd) -> None:

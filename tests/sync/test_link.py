@@ -12,7 +12,7 @@ from aiohttp import web
 
 from sync import link
 from sync.line import REMEDIES, LinkState
-from sync.link import Conversation, Dialler
+from sync.link import Conversation, Dialler, backoff_s
 from sync.model import Feed
 from sync.protocol import FRAME_MAX, SUBPROTOCOL, Ack, Hello, HelloOk, decode, encode
 from sync.testing.memory_books import MemoryBooks
@@ -237,6 +237,11 @@ async def test_a_cut_in_the_middle_of_batches_loses_and_doubles_nothing(line: Ca
 
         assert made.cloud.applied == 2_000
         assert made.cloud.vector(HUB)[HUB, "sales"].digest == made.hub.digest_of("sales")
+
+
+@pytest.mark.parametrize("failures", [0, 1, 20, 5_000])
+def test_the_back_off_is_capped_after_days_of_failures(failures: int) -> None:
+    assert 0 <= backoff_s(failures, random.Random(3), max_s=300.0) <= min(300.0, 2.0 ** min(failures, 20))
 
 
 def test_the_frames_of_this_file_are_real() -> None:

@@ -55,7 +55,7 @@ class End2End:
         self.wires: dict[str, deque[Frame | Batch]] = {"dialler": deque(), "acceptor": deque()}  # frames for ...
         self.is_up = True
         for role, session in self.sessions.items():
-            self.carry_out(role, session.start(self.clock(role)))
+            self.carry_out(role, session.start(self.now_ms, wall_ms=self.clock(role)))
 
     def clock(self, role: str) -> int:
         return self.now_ms + (self.skew_ms if role == "acceptor" else 0)
@@ -72,7 +72,7 @@ class End2End:
                     self.wires[other].append(effect.frame)
                 elif isinstance(effect, Load):
                     batch = run(books.load(effect.head, effect.after, effect.rows_max))
-                    todo.extend(session.loaded(batch, self.clock(role)))
+                    todo.extend(session.loaded(batch, self.now_ms))
                 elif isinstance(effect, Apply):
                     todo.extend(session.applied(effect.batch, run(books.apply(effect.batch))))
                 elif isinstance(effect, Acked):
@@ -90,7 +90,7 @@ class End2End:
         """Let one frame arrive."""
         if self.is_up and self.wires[role]:
             frame = self.wires[role].popleft()
-            self.carry_out(role, self.sessions[role].receive(frame, self.clock(role)))
+            self.carry_out(role, self.sessions[role].receive(frame, self.now_ms, wall_ms=self.clock(role)))
         in_flight = sum(isinstance(frame, Batch) for frame in self.wires["acceptor"])
         self.most_in_flight = max(self.most_in_flight, in_flight)
 
@@ -104,7 +104,7 @@ class End2End:
         self.now_ms += ms
         for role, session in self.sessions.items():
             if self.is_up:
-                self.carry_out(role, session.tick(self.clock(role)))
+                self.carry_out(role, session.tick(self.now_ms))
 
 
 def run(coroutine):  # type: ignore[no-untyped-def]
@@ -181,7 +181,7 @@ def test_a_state_stream_is_paced_and_sends_only_what_still_stands(line: End2End)
     seq = None
     for n in range(50):
         seq = cloud.write("levels", b'{"n":%d}' % n, feed=Feed.STATE, replaces=seq)
-        line.carry_out("acceptor", line.sessions["acceptor"].changed(line.clock("acceptor")))
+        line.carry_out("acceptor", line.sessions["acceptor"].changed(line.now_ms))
     line.settle()
     applied_at_once = len(hub.rows_of(CLOUD, "levels"))
     line.let_pass(STATE_PACE_MS)
