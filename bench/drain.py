@@ -29,7 +29,6 @@ from bench.processes import CloudProcess, HubProcess, stopped_at_end, working_fo
 from bench.workload import CURRENCY, Basket, catalogue, draw_basket
 from hub.migrations import MIGRATIONS
 from hub.store.feeds import sale_rows
-from hub.store.identity import identify
 from hub.store.model import Entry, Shop
 from hub.store.products import Put, put_products
 from hub.store.sales import sale_job
@@ -39,6 +38,7 @@ from sync.model import Feed, Replica, Stream
 from sync.protocol import encode, packed
 from sync.retail.catalogue import Name
 from sync.retail.sales import Sale
+from sync.store import identify
 
 SALES = 50_000
 TILLS = 4

@@ -25,13 +25,13 @@ from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
 from hub.spooler import Spooler
 from hub.store import printing, tills
-from hub.store.identity import identify
 from hub.visitors import Visitors
 from sync import failpoints
 from sync.db import Database, open_database
 from sync.errors import one_error
 from sync.folder import own_folder
 from sync.link import Dialler
+from sync.store import identify
 
 log = logging.getLogger(__name__)
 Ready = Callable[[int], None]

@@ -10,12 +10,10 @@
 [devices.NAME]   kind = a file name in devices/drivers, plus that driver's options
 """
 
-import ipaddress
 import socket
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,12 +21,13 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from devices.errors import OptionError
-from devices.registry import load, near_miss, options_for
+from devices.registry import load, options_for
 from devices.supervisor import DeviceSpec
 from hub.store.model import Shop
 from sync.errors import ConfigError
 from sync.line import BACKOFF_MAX_S
 from sync.retail.catalogue import Name
+from sync.settings import convert_settings, is_loopback, load_settings
 
 HUB_LOCK = "hub.lock"  # held with flock for the daemon's life
 
@@ -155,25 +154,12 @@ class Config:
 
 def load_config(path: Path) -> Config:
     """Read and check a configuration file; raise ConfigError with the key, the value and the remedy."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as err:
-        raise ConfigError(f"{path}: {err.strerror}; name the file with --config") from err
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
-        raise ConfigError(f"{path}: not valid TOML: {err}") from err
-    try:
-        return parse_config(raw, base=path.parent)
-    except ConfigError as err:
-        raise ConfigError(f"{path}: {err}") from err
+    return load_settings(path, lambda raw: parse_config(raw, base=path.parent))
 
 
 def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
     """Check a configuration; relative folders are below `base`. Any: TOML."""
-    _refuse_unknown_keys(raw, File, "")
-    try:
-        file = msgspec.convert(raw, File)
-    except msgspec.ValidationError as err:
-        raise ConfigError(str(err)) from err
+    file = convert_settings(raw, File)
     devices = tuple(_device(name, section) for name, section in file.devices.items())
     _check_receipt_printer(file.receipt.printer, devices)
     return Config(
@@ -188,18 +174,6 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         cloud=_cloud(file.cloud),
         mqtt=_mqtt(file.mqtt),
     )
-
-
-def _refuse_unknown_keys(raw: dict[str, Any], struct: type[Struct], where: str) -> None:
-    for info in msgspec.structs.fields(struct):
-        value = raw.get(info.name)
-        for section in get_args(info.type) or (info.type,):
-            if isinstance(value, dict) and isinstance(section, type) and issubclass(section, Struct):
-                _refuse_unknown_keys(value, section, f"{where}{info.name}.")
-    known = list(struct.__struct_fields__)
-    for key in raw:
-        if key not in known:
-            raise ConfigError(f"unknown key '{where}{key}'; known: {', '.join(sorted(known))}{near_miss(key, known)}")
 
 
 def _device(name: str, section: dict[str, Any]) -> DeviceSpec:
@@ -257,19 +231,12 @@ def _cloud(section: CloudSection | None) -> CloudSection | None:
     if section.url is None or not section.token:
         raise ConfigError('cloud: a store that dials needs url and token; one that the cloud asks has mode = "pull"')
     parts = urlsplit(section.url)
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ConfigError(f"cloud.url {section.url!r}: the line leaves this machine; write https://")
     return section
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _loopback(host: str) -> str:
-    if not _is_loopback(host):
+    if not is_loopback(host):
         raise ConfigError(f"api.host {host!r}: without TLS the hub listens on loopback only; write 127.0.0.1 or ::1")
     return host

@@ -9,7 +9,7 @@ from sqlite3 import Connection
 
 from sync.batch import START, Boundary
 from sync.digest import EMPTY, roll
-from sync.errors import ProtocolError
+from sync.errors import ConfigError, ProtocolError
 from sync.model import FEED_OF_STREAM, Dot, Feed, Replica, Stream
 
 OFFERED_KEPT = (
@@ -35,6 +35,24 @@ def begin_incarnation(tx: Connection, store: str, *, incarnation: str, now_ms: i
         [(local_id, stream, FEED_OF_STREAM[stream], EMPTY) for stream in Stream],
     )
     return Replica(local_id, store, incarnation)
+
+
+def identify(tx: Connection, name: str, *, incarnation: str, now_ms: int) -> Replica:
+    """Return our replica, begun with `incarnation` at the first start; raise ConfigError for another's database."""
+    replica = own_replica(tx)
+    if replica is None:
+        return begin_incarnation(tx, name, incarnation=incarnation, now_ms=now_ms)
+    if replica.store != name:
+        raise ConfigError(
+            f"this database belongs to {replica.store!r}, the configuration says {name!r}: "
+            "correct the id, or choose another data folder"
+        )
+    return replica
+
+
+def touch(tx: Connection) -> None:
+    """Write something that changes nothing: the proof that the disk takes a commit."""
+    tx.execute("UPDATE replica SET own = own WHERE own = 1")
 
 
 def append_fact(tx: Connection, replica: Replica, stream: Stream, row: bytes) -> Dot:

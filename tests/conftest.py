@@ -9,7 +9,8 @@ import json
 import os
 import random
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from importlib.metadata import version
@@ -31,7 +32,6 @@ from hub.config import Config, parse_config
 from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
 from hub.store import products, sales
-from hub.store.identity import identify
 from hub.store.model import Entry, Shop
 from hub.store.printing import PrintTo
 from hub.store.sales import Recorded
@@ -40,6 +40,7 @@ from sync.db import Database, open_database
 from sync.model import Replica
 from sync.retail.catalogue import Name, Price, Product
 from sync.retail.sales import Sale, SaleLine, Tender
+from sync.store import identify
 
 STARTED_MS = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 WAIT_S = 20.0  # whatever a test waits for has happened long before, or never does
@@ -345,6 +346,17 @@ async def pair_till() -> AsyncIterator[Callable[..., Awaitable[Till]]]:
     yield pair
     for session in sessions:
         await session.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of four megabytes below the test's folder; only root can mount one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], check=False).returncode:
+        pytest.skip("no right to mount a small file system")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from aiohttp import web
 
 from hub.api.problems import problem
 from hub.api.routing import RUNTIME, client_of, may
-from hub.store.identity import touch
 from sync.errors import SyncError
+from sync.store import touch
 
 CONSOLE_FILES = {
     "index.html": "text/html",

@@ -3,11 +3,10 @@
 import { get } from "/console/client.js";
 import { byId, h } from "/console/dom.js";
 import { ago, count, moment, span } from "/console/format.js";
-import { atMostEvery } from "/console/pace.js";
+import { Reread } from "/console/pace.js";
 import { has, t, wordsFor } from "/console/words.js";
 
-const READ_EVERY_MS = 5_000; // rows wait and age without an event
-const READ_AT_MOST_EVERY_MS = 1_000;
+const PACE = { everyMs: 5_000, atMostEveryMs: 1_000 }; // rows wait and age without an event
 const STREAMS = ["sales", "returns", "stock", "prints", "catalogue", "levels", "footfall"]; // in the order they are sent
 const CLOCK_OFF_MS = 60_000; // as the hub sees it
 
@@ -17,9 +16,9 @@ export class Cloud {
     this.onView = onView;
     /** @type {object | null} SyncView */
     this.view = null;
-    this.timer = 0;
+    this.reread = new Reread(() => this.read(), PACE);
     /** Something was written: read again soon. */
-    this.poke = atMostEvery(READ_AT_MOST_EVERY_MS, () => this.timer && this.read().catch(() => {}));
+    this.poke = this.reread.poke;
   }
 
   async read() {
@@ -34,13 +33,11 @@ export class Cloud {
   }
 
   watch() {
-    this.stop();
-    this.timer = setInterval(() => !document.hidden && this.read().catch(() => {}), READ_EVERY_MS);
+    this.reread.start();
   }
 
   stop() {
-    clearInterval(this.timer);
-    this.timer = 0;
+    this.reread.stop();
   }
 
   clear() {

@@ -16,3 +16,28 @@ export function atMostEvery(ms, act) {
     }, Math.max(0, nextAt - performance.now()));
   };
 }
+
+/** Reading again while somebody looks: every `everyMs`, and soon after `poke`, at most every `atMostEveryMs`. */
+export class Reread {
+  /** @param {() => Promise<void>} read @param {{everyMs: number, atMostEveryMs: number}} pace */
+  constructor(read, { everyMs, atMostEveryMs }) {
+    this.read = read;
+    this.everyMs = everyMs;
+    this.timer = 0;
+    this.poke = atMostEvery(atMostEveryMs, () => this.timer && this.again());
+  }
+
+  start() {
+    this.stop();
+    this.timer = setInterval(() => !document.hidden && this.again(), this.everyMs);
+  }
+
+  stop() {
+    clearInterval(this.timer);
+    this.timer = 0;
+  }
+
+  again() {
+    this.read().catch(() => {}); // the connection says so elsewhere
+  }
+}

@@ -3,12 +3,11 @@
 import { get } from "/console/client.js";
 import { byId, h } from "/console/dom.js";
 import { count } from "/console/format.js";
-import { atMostEvery } from "/console/pace.js";
+import { Reread } from "/console/pace.js";
 import { HourPlot } from "/console/plot.js";
 import { t } from "/console/words.js";
 
-const READ_AT_MOST_EVERY_MS = 2_000;
-const READ_EVERY_MS = 60_000; // the hour and the day go on without visitors
+const PACE = { everyMs: 60_000, atMostEveryMs: 2_000 }; // the hour and the day go on without visitors
 const HOUR_MS = 3_600_000;
 const SHOWN = ["09:00", "21:00"]; // at least: what a shop is open; visitors at other hours widen it
 
@@ -20,9 +19,9 @@ export class Visitors {
     /** @type {object | null} FootfallDay; null: not read yet, or this hub has none */
     this.day = null;
     this.hasCounters = false;
-    this.timer = 0;
+    this.reread = new Reread(() => this.read(), PACE);
     /** Visitors were counted: read again soon. */
-    this.poke = atMostEvery(READ_AT_MOST_EVERY_MS, () => this.timer && this.read().catch(() => {}));
+    this.poke = this.reread.poke;
   }
 
   async read() {
@@ -43,13 +42,11 @@ export class Visitors {
   }
 
   watch() {
-    this.stop();
-    this.timer = setInterval(() => !document.hidden && this.read().catch(() => {}), READ_EVERY_MS);
+    this.reread.start();
   }
 
   stop() {
-    clearInterval(this.timer);
-    this.timer = 0;
+    this.reread.stop();
   }
 
   clear() {

@@ -7,14 +7,14 @@ Not here: what a cut line does (sync.cloud.line).
 """
 
 import asyncio
-import hashlib
 import json
-from base64 import b64encode
 from contextlib import AsyncExitStack
 from typing import Self
 
 import aiohttp
 from aiohttp import web
+
+from hub.demo.framed import page_headers
 
 CLOUD_PATH = "/cloud/v1/demo/line"
 CLOUD_TIMEOUT_S = 3.0  # the cloud of the demo is on this machine
@@ -112,19 +112,7 @@ _PAGE = f"""<!doctype html>
 """
 
 
-def _hash(script: str) -> str:
-    return f"'sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}'"
-
-
-_HEADERS = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; script-src {_hash(_SCRIPT)}; style-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors http://127.0.0.1:* http://localhost:*"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+_HEADERS = page_headers(_SCRIPT)
 
 
 class LinePage:

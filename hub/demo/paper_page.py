@@ -5,8 +5,6 @@ Receipts are drawn when somebody asks for them: a printer that nobody looks at c
 Not here: what stands on the paper (devices.testing.paper_html).
 """
 
-import hashlib
-from base64 import b64encode
 from collections import deque
 from contextlib import AsyncExitStack
 from typing import Self
@@ -15,6 +13,7 @@ from aiohttp import web
 
 from devices.testing.paper_html import paper_html
 from devices.testing.printer import Receipt
+from hub.demo.framed import page_headers
 
 PAPERS_MAX = 30  # receipts kept; when full the oldest is thrown away, as the shop does
 STOP_TIMEOUT_S = 0.5  # requests under way at a stop are not worth waiting for
@@ -79,19 +78,7 @@ _PAGE = f"""<!doctype html>
 """
 
 
-def _hash(script: str) -> str:
-    return f"'sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}'"
-
-
-_HEADERS = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; script-src {_hash(_SCRIPT)}; style-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors http://127.0.0.1:* http://localhost:*"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+_HEADERS = page_headers(_SCRIPT)
 
 
 class PaperPage:

@@ -8,19 +8,16 @@
 Tokens are kept as hashes from here on; only what the cloud itself must present to a hub is kept as it is.
 """
 
-import difflib
-import ipaddress
-import tomllib
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 from msgspec import field as msgfield
 
 from sync.errors import ConfigError
+from sync.settings import convert_settings, is_loopback, load_settings
 
 CLOUD_LOCK = "cloud.lock"  # held with flock for the process's life
 TOKEN_CHARS_MIN = 16  # a token that can be guessed is none
@@ -63,7 +60,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
     cloud: CloudSection = msgfield(default_factory=CloudSection)
-    stores: dict[str, StoreSection] = {}
+    stores: dict[Id, StoreSection] = {}
     tokens: list[TokenSection] = []
 
 
@@ -111,27 +108,12 @@ def token_hash(token: str) -> bytes:
 
 def load_cloud_config(path: Path) -> CloudConfig:
     """Read and check a configuration file; raise ConfigError with the key, the value and the remedy."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as err:
-        raise ConfigError(f"{path}: {err.strerror}; name the file with --config") from err
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
-        raise ConfigError(f"{path}: not valid TOML: {err}") from err
-    try:
-        return parse_cloud_config(raw, base=path.parent)
-    except ConfigError as err:
-        raise ConfigError(f"{path}: {err}") from err
+    return load_settings(path, lambda raw: parse_cloud_config(raw, base=path.parent))
 
 
 def parse_cloud_config(raw: dict[str, Any], *, base: Path) -> CloudConfig:
     """Check a configuration; relative paths are below `base`. Any: TOML."""
-    _check_keys(raw)
-    try:
-        file = msgspec.convert(raw, File)
-        for store in file.stores:
-            msgspec.convert(store, Id)
-    except msgspec.ValidationError as err:
-        raise ConfigError(str(err)) from err
+    file = convert_settings(raw, File)
     holders: dict[bytes, Holder] = {}
     for store, section in file.stores.items():
         _add_holder(holders, _token(section.token, section.token_file, f"stores.{store}", base), Holder(store, "store"))
@@ -147,25 +129,6 @@ def parse_cloud_config(raw: dict[str, Any], *, base: Path) -> CloudConfig:
         pulls=tuple(_pull(store, section, base) for store, section in file.stores.items() if section.mode == "pull"),
         holders=holders,
     )
-
-
-def _check_keys(raw: dict[str, Any]) -> None:
-    _refuse_unknown(raw, File, "")
-    _refuse_unknown(raw.get("cloud"), CloudSection, "cloud.")
-    stores, tokens = raw.get("stores"), raw.get("tokens")
-    for name, section in stores.items() if isinstance(stores, dict) else ():
-        _refuse_unknown(section, StoreSection, f"stores.{name}.")
-    for index, section in enumerate(tokens if isinstance(tokens, list) else ()):
-        _refuse_unknown(section, TokenSection, f"tokens[{index}].")
-
-
-def _refuse_unknown(section: object, struct: type[Struct], where: str) -> None:
-    known = sorted(struct.__struct_fields__)
-    for key in section if isinstance(section, dict) else ():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"unknown key '{where}{key}'; known: {', '.join(known)}{meant}")
 
 
 def _token(token: str, token_file: str, where: str, base: Path) -> str:
@@ -202,11 +165,7 @@ def _not_a_store(cloud_id: str, stores: dict[str, StoreSection]) -> str:
 
 
 def _loopback(host: str) -> str:
-    try:
-        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
+    if not is_loopback(host):
         raise ConfigError(
             f"cloud.host {host!r}: without TLS the cloud listens on loopback only; write 127.0.0.1 or ::1"
         )

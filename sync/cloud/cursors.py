@@ -8,9 +8,8 @@ from sqlite3 import Connection
 from msgspec import Struct
 
 from sync.batch import START, Batch, Boundary
-from sync.errors import ConfigError, ProtocolError
-from sync.model import FEED_OF_STREAM, Feed, Replica, Stream
-from sync.store import begin_incarnation, own_replica
+from sync.errors import ProtocolError
+from sync.model import FEED_OF_STREAM, Feed, Stream
 
 STREAM_CHARS_MAX = 64
 INCARNATION_CHARS_MAX = 64
@@ -22,24 +21,6 @@ class FeedNumbers(Struct, frozen=True):
 
     feed_id: int
     first: int
-
-
-def identify(tx: Connection, cloud_id: str, *, incarnation: str, now_ms: int) -> Replica:
-    """Return the cloud's replica, begun at the first start; raise ConfigError for the database of another."""
-    replica = own_replica(tx)
-    if replica is None:
-        return begin_incarnation(tx, cloud_id, incarnation=incarnation, now_ms=now_ms)
-    if replica.store != cloud_id:
-        raise ConfigError(
-            f"this database belongs to {replica.store!r}, the configuration says {cloud_id!r}: "
-            "correct [cloud] id, or choose another dir"
-        )
-    return replica
-
-
-def touch(tx: Connection) -> None:
-    """Write something that changes nothing: the proof that the disk takes a commit."""
-    tx.execute("UPDATE replica SET own = own WHERE own = 1")
 
 
 def check_writer(store: str, batch: Batch) -> None:

@@ -17,7 +17,6 @@ from pathlib import Path
 from sync import failpoints
 from sync.cloud.app import serve
 from sync.cloud.config import CLOUD_LOCK, CloudConfig
-from sync.cloud.cursors import identify
 from sync.cloud.http import Cloud
 from sync.cloud.line import Line
 from sync.cloud.metrics import CloudMetrics
@@ -27,6 +26,7 @@ from sync.cloud.store import CloudStore
 from sync.db import Database, open_database
 from sync.errors import StartError, one_error
 from sync.folder import own_folder
+from sync.store import identify
 
 PAGE_BYTES = 4096  # no card to spare here: a sale takes half the time and space that it takes in the hub's small pages
 

@@ -19,12 +19,13 @@ from msgspec import Meta, Struct, field
 
 from sync.cloud import views
 from sync.cloud.catalogue import ENTRIES_MAX, Entry
-from sync.cloud.cursors import STREAM_CHARS_MAX, touch
+from sync.cloud.cursors import STREAM_CHARS_MAX
 from sync.cloud.feed_page import CONTENT_TYPE, write_page
 from sync.cloud.http import CLOUD, AnswerError, answer, holder_of, office, read_body, read_query
 from sync.errors import SyncError
 from sync.protocol import ZSTD_LEVEL
 from sync.retail.catalogue import check_price, check_product
+from sync.store import touch
 
 FEED_ROWS_MAX = 1000  # rows of one answer; more are asked for with the next one
 

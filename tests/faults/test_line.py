@@ -9,8 +9,7 @@ import os
 import random
 import shutil
 import sqlite3
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,13 @@ import pytest
 
 from hub.client import new_id
 from hub.migrations import MIGRATIONS
-from hub.store.identity import identify
 from hub.store.model import Entry, Shop
 from hub.store.products import put_products
 from hub.store.sales import sale_job
 from sync.db import open_database
 from sync.retail.catalogue import Name, Price, Product
 from sync.retail.sales import Sale, SaleLine, Tender
+from sync.store import identify
 
 BACKLOG = 3_000
 KILLS = 60 if os.environ.get("STOREHUB_FULL") else 8
@@ -243,17 +242,6 @@ async def test_prices_changed_while_the_line_was_down_come_down_when_it_is_back(
     await hub.start()
     expected = [("CUP", 1000), ("NEW", 55), ("POT", 1000), ("TEA", 1100)]
     await until(lambda: prices_at_hub(hub.folder) == expected)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of four megabytes below the test's folder; only root can mount one."""
-    (tmp_path / "small").mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(tmp_path / "small")]
-    if subprocess.run(command, check=False).returncode:
-        pytest.skip("no right to mount a small file system")
-    yield tmp_path / "small"
-    subprocess.run(["umount", "--lazy", str(tmp_path / "small")], check=True)
 
 
 async def test_a_hub_whose_disk_is_full_says_so_and_sends_everything_when_there_is_room_again(

@@ -67,7 +67,7 @@ async def test_an_import_into_another_stores_folder_is_one_sentence(tmp_path: Pa
 
     code, said = await storehub(tmp_path, "import", "products", str(tmp_path / "goods.csv"), store="tw01")
 
-    assert code == 78 and said.startswith("storehub: this database belongs to store 'hk01'") and "Traceback" not in said
+    assert code == 78 and said.startswith("storehub: this database belongs to 'hk01'") and "Traceback" not in said
 
 
 async def test_a_receipt_that_waited_opens_no_drawer(start_hub: Callable[..., object]) -> None:

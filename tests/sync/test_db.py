@@ -2,8 +2,7 @@
 
 import asyncio
 import sqlite3
-import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -149,17 +148,6 @@ async def test_a_full_disk_is_an_unknown_outcome_for_the_whole_group_and_may_be_
     assert [type(result) for result in results] == [OutcomeUnknownError] * 2
     assert (was_ok, db.last_commit_ok, again, notes(db)) == (False, True, 7, ["a"])
     assert groups == [(2, False), (1, True), (1, True)]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte; only root can mount one."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=False).returncode:
-        pytest.skip("no right to mount a small file system")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 async def test_a_disk_that_is_really_full_loses_nothing_that_was_answered(small_disk: Path) -> None:
