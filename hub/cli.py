@@ -1,4 +1,4 @@
-"""The command line: `storehub run | demo | pair | import products`. Every error is one sentence and the remedy.
+"""The command line: `storehub run | cloud | demo | pair | import products`. Every error is one sentence and the remedy.
 
 Exit codes: 0 done, 1 could not, 2 wrong usage, 78 wrong configuration (systemd does not restart on it).
 """
@@ -8,6 +8,7 @@ import asyncio
 import os
 import socket
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from sync.errors import ConfigError, StartError, SyncError
 
 EXIT_CONFIG = 78
 DEFAULT_CONFIG = Path("/etc/store-hub/hub.toml")
+DEFAULT_CLOUD_CONFIG = Path("/etc/store-hub/cloud.toml")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -42,6 +44,11 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run the hub in the foreground")
     _with_config(run).set_defaults(run=_run)
 
+    cloud = commands.add_parser("cloud", help="run the cloud end in the foreground, where all stores come together")
+    cloud_help = f"configuration file (default {DEFAULT_CLOUD_CONFIG})"
+    cloud.add_argument("--config", type=Path, default=DEFAULT_CLOUD_CONFIG, help=cloud_help)
+    cloud.set_defaults(run=_cloud)
+
     pair = commands.add_parser("pair", help="show a one-time pairing code of a running hub")
     pair.add_argument("--scope", default="till", choices=("till", "manager", "device", "cloud", "ops"))
     _with_config(pair).set_defaults(run=_pair)
@@ -50,15 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     products = imports.add_parser("products", help="products, prices and opening stock from CSV or JSON")
     _import_options(_with_config(products)).set_defaults(run=_import)
 
-    demo = commands.add_parser("demo", help="a store in a box: a hub, simulated devices, simulated shoppers")
-    demo.add_argument("--port", type=int, default=8080, help="where the hub listens (default 8080)")
-    demo.add_argument("--cloud-port", type=int, default=8081, help="where the cloud end will listen (default 8081)")
-    demo.add_argument("--data", type=Path, default=Path(".demo"), help="the store's data (default .demo)")
-    demo.add_argument(
-        "--import", dest="import_file", type=Path, metavar="FILE", help="import this catalogue at the start"
-    )
-    demo.add_argument("--no-shoppers", action="store_true", help="leave the store to you")
-    demo.set_defaults(run=_demo)
+    demo = commands.add_parser("demo", help="a store in a box: cloud, hub, simulated devices, simulated shoppers")
+    _demo_options(demo).set_defaults(run=_demo)
     return parser
 
 
@@ -78,6 +78,31 @@ def _import_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--currency", help="what the prices are in, where the file does not say (default the shop's)")
     parser.add_argument("--language", choices=("en", "zh-Hant"), default="en", help="of the report (default en)")
     parser.add_argument("--dry-run", action="store_true", help="report only, write nothing")
+    parser.add_argument(
+        "--cloud", metavar="URL", help="send to this cloud instead; without opening stock, no store is needed"
+    )
+    parser.add_argument(
+        "--cloud-token-file", type=Path, metavar="FILE", help="where an office token of that cloud stands"
+    )
+    return parser
+
+
+def _demo_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--port", type=int, help="where the hub listens (default 8080; with --once a free one)")
+    parser.add_argument("--cloud-port", type=int, help="where the cloud listens (default 8081; with --once a free one)")
+    parser.add_argument("--data", type=Path, help="the store's data (default .demo; with --once a temporary folder)")
+    parser.add_argument(
+        "--import", dest="import_file", type=Path, metavar="FILE", help="import this catalogue at the start"
+    )
+    parser.add_argument("--no-shoppers", action="store_true", help="leave the store to you")
+    once = parser.add_argument_group("a scripted day, then an audit (exit code 0: all promises hold)")
+    once.add_argument("--once", action="store_true", help="play a day with outages and a kill, audit it, end")
+    breaks = ("lose", "double", "misprint", "oversell", "miscount")
+    once.add_argument("--break", dest="fault", choices=breaks, help="plant one fault, which the audit must name")
+    once.add_argument("--seed", type=int, help="play the day of this seed again")
+    once.add_argument(
+        "--day-seconds", type=float, default=100.0, metavar="S", help="how long the shop is open (default 100)"
+    )
     return parser
 
 
@@ -88,6 +113,17 @@ def _run(args: argparse.Namespace) -> int:
     config = load_config(args.config)
     start_logging()
     run(config, _notify_systemd)
+    return 0
+
+
+def _cloud(args: argparse.Namespace) -> int:
+    from hub.log import start_logging
+    from sync.cloud.config import load_cloud_config
+    from sync.cloud.main import run
+
+    config = load_cloud_config(args.config)
+    start_logging()
+    run(config, _notify_systemd, clock_ns=time.time_ns)
     return 0
 
 
@@ -109,7 +145,7 @@ def _pair(args: argparse.Namespace) -> int:
 def _import(args: argparse.Namespace) -> int:
     from hub.importing.command import import_products
 
-    return import_products(args, load_config(args.config))
+    return import_products(args, load_config)
 
 
 def _demo(args: argparse.Namespace) -> int:

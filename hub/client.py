@@ -1,4 +1,4 @@
-"""A small typed client of the local API and of the control socket, for tools, tests, the bench and the demo's shoppers.
+"""Small typed clients for tools, tests, the bench and the demo's shoppers: of the hub's API and control socket, of the cloud.
 
 Times out after REQUEST_TIMEOUT_S; repeats nothing by itself: a repeat with the same id is the caller's decision and is safe.
 """
@@ -14,19 +14,24 @@ from uuid import UUID
 
 import aiohttp
 import msgspec
+from msgspec import Struct
 
 from hub.api.catalogue import ProductPage
-from hub.api.control import CodeAnswer, CodeRequest, PutRequest
+from hub.api.control import CodeAnswer, CodeRequest, Opened, OpeningsRequest, PutRequest
 from hub.api.devices import DeviceList, DeviceView
 from hub.api.pairing import PairAnswer, PairRequest
+from hub.api.printing import JobList
 from hub.api.problems import Problem
 from hub.api.routing import SUBPROTOCOL, SUBPROTOCOL_TOKEN
 from hub.api.sales import SaleRequest
 from hub.errors import HubError
+from hub.replication import SyncView
 from hub.store.model import Entry, Item, SaleAnswer
 from hub.store.printing import PrintJobView
-from hub.store.products import Put
+from hub.store.products import Opening, Put
+from hub.store.returns import ReturnAnswer
 from hub.store.tills import Scope
+from sync.retail.returns import Return
 
 REQUEST_TIMEOUT_S = 10.0
 T = TypeVar("T")
@@ -39,6 +44,13 @@ class ProblemError(HubError):
         remedy = problem.remedy.get("en", "")
         super().__init__(problem.code, f"{problem.title}: {problem.detail} {remedy}".strip(), pointer=problem.pointer)
         self.problem = problem
+
+
+class UnreachableError(HubError):
+    """Nobody answers there, or not in time; whether a request was carried out is not known, and it may be repeated."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("unreachable", detail)
 
 
 class HubClient:
@@ -80,6 +92,10 @@ class HubClient:
         """Record a sale, durable when this returns."""
         return await self._call("POST", "/v1/sales", SaleAnswer, body=sale)
 
+    async def take_back(self, content: Return) -> ReturnAnswer:
+        """Take goods of a sale back, durable when this returns."""
+        return await self._call("POST", "/v1/returns", ReturnAnswer, body=content)
+
     async def devices(self) -> list[DeviceView]:
         """Return all devices and their health."""
         return (await self._call("GET", "/v1/devices", DeviceList)).items
@@ -92,6 +108,10 @@ class HubClient:
         """Return a job of the print ledger."""
         return await self._call("GET", f"/v1/print/{quote(job_id, safe='')}", PrintJobView)
 
+    async def print_jobs(self) -> list[PrintJobView]:
+        """Return the newest jobs of the print ledger."""
+        return (await self._call("GET", "/v1/print", JobList, query={"limit": "500"})).items
+
     async def make_code(self, scope: Scope) -> str:
         """Make a pairing code (control socket only)."""
         return (await self._call("POST", "/control/codes", CodeAnswer, body=CodeRequest(scope))).code
@@ -99,6 +119,17 @@ class HubClient:
     async def put_products(self, entries: Sequence[Entry]) -> Put:
         """Write a batch of products (control socket only)."""
         return await self._call("POST", "/control/products", Put, body=PutRequest(list(entries)))
+
+    async def open_stock(self, openings: Sequence[Opening]) -> int:
+        """Book opening stock of SKUs that never moved; return how many were (control socket only)."""
+        try:
+            return (await self._call("POST", "/control/openings", Opened, body=OpeningsRequest(list(openings)))).booked
+        except (aiohttp.ClientError, TimeoutError, OSError) as err:
+            raise UnreachableError(f"the hub does not answer ({err or 'too slow'})") from err
+
+    async def sync(self) -> SyncView:
+        """Return how the hub stands to the cloud."""
+        return await self._call("GET", "/v1/sync", SyncView)
 
     @property
     def _headers(self) -> dict[str, str]:
@@ -132,6 +163,80 @@ class HubClient:
             return msgspec.json.decode(content, type=answer)
 
 
+class FeedPage(Struct, frozen=True):
+    """A page of a feed of the cloud: `next` goes into `after`. Any: rows are what their store has sent."""
+
+    rows: list[dict[str, Any]]
+    next: int
+    more: bool
+
+
+class CloudClient:
+    """Head office's view of the cloud. Use as a context manager."""
+
+    def __init__(self, base_url: str, token: str) -> None:
+        self._base_url = base_url
+        self._token = token
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._session = aiohttp.ClientSession(
+                self._base_url,
+                timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S),
+                headers={"Authorization": f"Bearer {self._token}"},
+            )
+        except ValueError as err:
+            raise UnreachableError(f"{self._base_url!r} is no address; write http://…") from err
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def put_products(self, entries: Sequence[Entry]) -> Put:
+        """Write products and prices, at most 500; the stores get them by themselves. Opening stock is not the cloud's."""
+        body = {"entries": [{"product": entry.product, "price": entry.price} for entry in entries]}
+        return msgspec.json.decode(await self._call("POST", "/cloud/v1/products", body=body), type=Put)
+
+    async def feed(self, stream: str, *, after: int = 0, limit: int = 1000) -> FeedPage:
+        """Return rows of a stream behind a number."""
+        query = {"stream": stream, "after": str(after), "limit": str(limit)}
+        lines = (await self._call("GET", "/cloud/v1/feed", query=query)).splitlines()
+        _, *rows, trailer = [msgspec.json.decode(line) for line in lines]
+        return FeedPage(rows, trailer["next"], trailer["more"])
+
+    async def sales(self, sale_id: str) -> dict[str, Any]:
+        """Return a sale with its returns; raise ProblemError while the cloud does not have it. Any: JSON."""
+        return self._decoded(await self._call("GET", f"/cloud/v1/sales/{quote(sale_id, safe='')}"))
+
+    async def stores(self) -> dict[str, Any]:
+        """Return what the cloud knows of each store. Any: JSON."""
+        return self._decoded(await self._call("GET", "/cloud/v1/stores"))
+
+    async def set_line(self, *, is_up: bool) -> None:
+        """Cut the stores off or let them in again, where the cloud is a demo's."""
+        await self._call("POST", "/cloud/v1/demo/line", body={"up": is_up})
+
+    @staticmethod
+    def _decoded(content: bytes) -> dict[str, Any]:
+        return msgspec.json.decode(content, type=dict[str, Any])
+
+    async def _call(self, method: str, path: str, *, body: Any = None, query: dict[str, str] | None = None) -> bytes:
+        sent = None if body is None else msgspec.json.encode(body)
+        headers = {"Content-Type": "application/json"} if sent else {}
+        try:
+            async with self._session.request(method, path, params=query, data=sent, headers=headers) as response:
+                content = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as err:
+            raise UnreachableError(f"{self._base_url} does not answer ({err or 'too slow'})") from err
+        if response.status < 400:
+            return content
+        try:
+            problem = msgspec.json.decode(content, type=Problem)
+        except msgspec.MsgspecError as err:
+            raise UnreachableError(f"{self._base_url}: HTTP {response.status}, no cloud") from err
+        raise ProblemError(problem)
+
+
 async def _frames(ws: aiohttp.ClientWebSocketResponse) -> AsyncIterator[dict[str, Any]]:
     async for message in ws:
         if message.type is aiohttp.WSMsgType.TEXT:
@@ -140,5 +245,10 @@ async def _frames(ws: aiohttp.ClientWebSocketResponse) -> AsyncIterator[dict[str
 
 def new_id() -> str:
     """Return a UUIDv7: ids that grow with time keep the hub's index pages together. RFC 9562, 5.7."""
-    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    number = now_ms() << 80 | int.from_bytes(os.urandom(10))
     return str(UUID(int=number & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62))
+
+
+def now_ms() -> int:
+    """Return this machine's clock, for tools that have no hub to ask."""
+    return time.time_ns() // 1_000_000

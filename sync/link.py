@@ -19,7 +19,7 @@ from aiohttp import WSMsgType, web
 
 from sync.batch import Batch
 from sync.books import Books
-from sync.errors import ProtocolError, SyncError
+from sync.errors import ForkError, ProtocolError, SyncError
 from sync.line import BACKOFF_MAX_S, REMEDIES, LinkState
 from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Packed, Refused, decode, encode, packed, unpacked
 from sync.session import Acked, Apply, Effect, End, Load, Opened, Role, Send, Session
@@ -69,6 +69,8 @@ class Conversation:
                 end = End("hung_up", str(err) or "the peer takes nothing any more", is_ours=False)
             except ProtocolError as err:
                 end = await self._refuse(ws, End("protocol", str(err)))
+            except ForkError as err:
+                end = await self._refuse(ws, End("fork", err.detail))
             except SyncError as err:
                 end = await self._refuse(ws, End("cannot_write", f"{err.code}: {err.detail}"))
             reader.cancel()

@@ -3,6 +3,7 @@
 import { get } from "/console/client.js";
 import { Rows, h } from "/console/dom.js";
 import { count } from "/console/format.js";
+import { Reread } from "/console/pace.js";
 import { t, wordsFor } from "/console/words.js";
 
 const READ_EVERY_MS = 5_000;
@@ -13,7 +14,7 @@ export class Devices {
   constructor(list, onRead) {
     this.onRead = onRead;
     this.rows = new Rows(list, row, 200);
-    this.timer = 0;
+    this.reread = new Reread(() => this.read(), { everyMs: READ_EVERY_MS, atMostEveryMs: READ_EVERY_MS });
   }
 
   async read() {
@@ -31,12 +32,11 @@ export class Devices {
   }
 
   watch() {
-    this.stop();
-    this.timer = setInterval(() => !document.hidden && this.read().catch(() => {}), READ_EVERY_MS);
+    this.reread.start();
   }
 
   stop() {
-    clearInterval(this.timer);
+    this.reread.stop();
   }
 
   drawAgain() {

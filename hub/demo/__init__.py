@@ -1,1 +1,1 @@
-"""A store in a box: an ordinary hub, simulated devices on real wires, simulated shoppers. The hub does not know."""
+"""A store in a box: an ordinary hub at an ordinary cloud, simulated devices on real wires, simulated people. Neither knows."""

@@ -1,16 +1,25 @@
-"""The demo store's configuration: an ordinary file for an ordinary hub."""
+"""The demo's configuration: ordinary files for an ordinary hub and an ordinary cloud, and the keys that belong in them."""
 
 import json
+import secrets
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, field
 
 from devices.testing.serial_line import VirtualSerialLine
 
 CURRENCY = "HKD"
+STORE_ID = "demo-hk01"
 WEIGHT_TEMPLATE = "21IIIIIWWWWWC"
+ENTRANCES = {"door-main": "main-door", "door-mall": "mall-door"}  # sensor: where it hangs
+KEYS_FILE = "keys.json"
+_MQTT_USER = "hub"
 
-_TOML = """\
+_HUB_TOML = """\
 # Written by `storehub demo` at each start.
 [store]
-id = "demo-hk01"
+id = "{store}"
 name_zh_hant = "好日子生活百貨"
 name_en = "Good Days Living"
 currency = "{currency}"
@@ -25,11 +34,22 @@ port = {port}
 [receipt]
 printer = "lane1-printer"
 
+[cloud]
+url = "http://127.0.0.1:{cloud_port}"
+token = "{keys.store_token}"
+import_token = "{keys.office_token}"
+reconnect_max_s = {reconnect_max_s}
+
+[mqtt]
+port = {mqtt_port}
+username = "{mqtt_user}"
+password = "{keys.mqtt_password}"
+
 [[console.pages]]
 title_zh_hant = "打印機出紙"
 title_en = "Printer paper"
 url = "{paper_url}"
-
+{line_page}
 [devices.lane1-scanner]
 kind = "serial_scanner"
 port = {lane1}
@@ -44,17 +64,112 @@ variable_measures = ["{template}"]
 kind = "escpos_printer"
 address = "{printer}"
 encoding = "big5-hkscs"
+poll_s = {poll_s}
+
+[devices.counters]
+kind = "mqtt_counter"
+store = "{store}"
+address = "127.0.0.1:{mqtt_port}"
+username = "{mqtt_user}"
+password = "{keys.mqtt_password}"
+entrances = {{ {entrances} }}
+"""
+_LINE_PAGE = """
+[[console.pages]]
+title_zh_hant = "往總部的線路"
+title_en = "Line to the cloud"
+url = "{url}"
+"""
+_CLOUD_TOML = """\
+# Written by `storehub demo` at each start.
+[cloud]
+id = "demo-cloud"
+port = {port}
+dir = "cloud"
+demo_line = true
+
+[stores.{store}]
+token = "{keys.store_token}"
+
+[[tokens]]
+name = "head-office"
+token = "{keys.office_token}"
+scope = "office"
 """
 
 
-def hub_toml(port: int, printer: str, lane1: VirtualSerialLine, lane2: VirtualSerialLine, paper_url: str) -> str:
+def _key() -> str:
+    return secrets.token_urlsafe(24)
+
+
+class Keys(Struct, frozen=True):
+    """What the demo's programs prove themselves with; kept, so that a restart is the same store at the same cloud."""
+
+    store_token: str = field(default_factory=_key)
+    office_token: str = field(default_factory=_key)
+    mqtt_password: str = field(default_factory=_key)
+
+
+class Wiring(Struct, frozen=True, kw_only=True):
+    """Where the demo's parts listen."""
+
+    port: int
+    cloud_port: int
+    mqtt_port: int
+    printer: str
+    lane1: VirtualSerialLine
+    lane2: VirtualSerialLine
+    paper_url: str
+    line_url: str = ""
+    reconnect_max_s: float = 5.0
+    poll_s: float = 3.0
+
+
+def load_keys(data: Path) -> Keys:
+    """Return the folder's keys; make them when there are none."""
+    try:
+        return msgspec.json.decode((data / KEYS_FILE).read_bytes(), type=Keys)
+    except (OSError, msgspec.MsgspecError):
+        keys = Keys()
+        write_private(data / KEYS_FILE, msgspec.json.encode(keys).decode())
+        return keys
+
+
+def hub_toml(wiring: Wiring, keys: Keys) -> str:
     """Return the configuration file of the demo's hub."""
-    return _TOML.format(
+    return _HUB_TOML.format(
+        store=STORE_ID,
         currency=CURRENCY,
-        port=port,
-        printer=printer,
-        lane1=json.dumps(lane1.device_path),  # a TOML string is written as a JSON one
-        lane2=json.dumps(lane2.device_path),
-        paper_url=paper_url,
+        port=wiring.port,
+        cloud_port=wiring.cloud_port,
+        mqtt_port=wiring.mqtt_port,
+        mqtt_user=_MQTT_USER,
+        keys=keys,
+        reconnect_max_s=wiring.reconnect_max_s,
+        poll_s=wiring.poll_s,
+        printer=wiring.printer,
+        lane1=json.dumps(wiring.lane1.device_path),  # a TOML string is written as a JSON one
+        lane2=json.dumps(wiring.lane2.device_path),
+        paper_url=wiring.paper_url,
+        line_page=_LINE_PAGE.format(url=wiring.line_url) if wiring.line_url else "",
         template=WEIGHT_TEMPLATE,
+        entrances=", ".join(f'{sensor} = "{entrance}"' for sensor, entrance in ENTRANCES.items()),
     )
+
+
+def cloud_toml(port: int, keys: Keys) -> str:
+    """Return the configuration file of the demo's cloud."""
+    return _CLOUD_TOML.format(port=port, store=STORE_ID, keys=keys)
+
+
+def counter_topic(sensor: str) -> str:
+    """Return where a sensor publishes its counts."""
+    return f"store/{STORE_ID}/counter/{sensor}/count"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step, readable by its owner only: codes and tokens are in it."""
+    new = path.with_suffix(".new")
+    new.touch(mode=0o600)
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)

@@ -1,10 +1,9 @@
-"""Simulated shoppers at lane 2: goods over the scanner, a look-up for each label, a sale, a printed receipt.
+"""Simulated shoppers at lane 2: in by a door, goods over the scanner, a look-up for each label, a sale, a printed receipt.
 
 They use what every till uses: the pty, the event socket, the API. Their token is kept, so that a restart is the same till.
 """
 
 import asyncio
-import json
 import logging
 import random
 from collections.abc import AsyncIterator
@@ -16,7 +15,9 @@ import aiohttp
 from devices.codecs.gtin import check_digit
 from devices.testing.serial_line import VirtualSerialLine
 from hub.api.sales import SaleRequest
-from hub.client import HubClient, ProblemError, new_id
+from hub.client import HubClient, new_id
+from hub.demo.credentials import client_credentials
+from hub.demo.visitors import Visitors
 from hub.store.model import Item
 from sync.errors import SyncError
 from sync.retail.money import cash_rounding, line_amount
@@ -36,12 +37,20 @@ class Shoppers:
     """One till with an endless queue."""
 
     def __init__(
-        self, base_url: str, token_file: Path, control: HubClient, scanner: VirtualSerialLine, *, rng: random.Random
+        self,
+        base_url: str,
+        token_file: Path,
+        control: HubClient,
+        scanner: VirtualSerialLine,
+        visitors: Visitors,
+        *,
+        rng: random.Random,
     ) -> None:
         self._base_url = base_url
         self._token_file = token_file
         self._control = control
         self._scanner = scanner
+        self._visitors = visitors
         self._rng = rng
 
     async def run(self) -> None:
@@ -54,27 +63,17 @@ class Shoppers:
             await asyncio.sleep(AGAIN_S)
 
     async def _serve(self) -> None:
-        async with HubClient(self._base_url, self._saved("token")) as till:
-            till.till_id = self._saved("till_id")
-            try:
-                goods = await self._goods(till)
-            except ProblemError:  # no token yet, or the store began anew
-                paired = await till.pair(await self._control.make_code("till"), "lane 2")
-                self._token_file.touch(mode=0o600)
-                self._token_file.write_text(json.dumps({"token": paired.token, "till_id": paired.till_id}))
-                goods = await self._goods(till)
+        known = await client_credentials(self._token_file, self._base_url, self._control, "till", "lane 2")
+        async with HubClient(self._base_url, known.token) as till:
+            till.till_id = known.till_id
+            goods = await self._goods(till)
             async with till.events() as events:
                 await till.claim(SCANNER)
                 while True:
+                    self._visitors.enter()
                     await self._serve_one(till, goods, events)
+                    self._visitors.leave()
                     await asyncio.sleep(self._rng.uniform(*PAUSE_S))
-
-    def _saved(self, key: str) -> str:
-        try:
-            saved: str = json.loads(self._token_file.read_text())[key]
-        except (OSError, ValueError, KeyError):
-            return ""
-        return saved
 
     async def _goods(self, till: HubClient) -> list[Item]:
         return [item for item in (await till.products(limit="200")).items if item.gtins and item.price]

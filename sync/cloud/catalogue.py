@@ -149,6 +149,10 @@ def hand_over(tx: Connection, replica: Replica, origin: int, rows: Sequence[Row]
         before = writer.standing("product" if isinstance(row, ProductRow) else "price", row.sku)
         if before is not None and (before.origin != origin or row.n <= before.n):
             kept += before.origin != origin
+            if _says_other(
+                before.body, row
+            ):  # down again: the store's cursor may be behind ours already, as after a time alone
+                writer.put(read_row(before.body), before.body, before.origin)
             continue
         lost = writer.taken(row.sku, row.gtins) if isinstance(row, ProductRow) and not row.gone else []
         dropped += lost
@@ -198,6 +202,11 @@ def _put_new(writer: _Writer, row: CatalogueRow, before: _Standing | None) -> bo
     row = msgspec.structs.replace(row, n=row.n + 1)
     writer.put(row, write_row(row), None)
     return True
+
+
+def _says_other(body: bytes, row: CatalogueRow) -> bool:
+    """Whether a stored row differs from another in more than its version."""
+    return msgspec.structs.replace(read_row(body), n=row.n) != row
 
 
 def _valid(body: bytes) -> CatalogueRow | None:

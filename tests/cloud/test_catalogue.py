@@ -225,3 +225,16 @@ async def test_rows_read_as_the_structs_of_the_retail_model(cloud: Any) -> None:
 
     assert [type(kind) for kind in kinds] == [ProductRow, PriceRow]
     assert msgspec.to_builtins(kinds[1].price) == {"amount": 700, "currency": "HKD", "per": 1}  # type: ignore[union-attr]
+
+
+async def test_a_store_that_wrote_while_it_was_alone_gets_the_clouds_version_again(cloud: Any, writer: Any) -> None:
+    """It left the cloud, changed a price, and joined again: its cursor is at the end of the cloud's stream already."""
+    await put(cloud, entry("A", 100), entry("B", 200))
+    held = (await down(cloud))[-1].end
+    alone = {"v": 1, "kind": "price", "sku": "A", "n": 7, "gone": False, "amount": 1, "currency": "HKD", "per": 1}
+    same = alone | {"sku": "B", "amount": 200}
+
+    await cloud.books().apply(writer.state("catalogue", (1, alone), (2, same)))
+
+    rows = rows_in(await down(cloud, held))
+    assert [(row["kind"], row["sku"], row["n"], row["amount"]) for row in rows] == [("price", "A", 1, 100)]
