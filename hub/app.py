@@ -103,7 +103,8 @@ async def run_broker(hub: Runtime) -> AsyncIterator[None]:
         return
     from hub.broker import embedded_broker  # here: a hub without one saves 16 MiB
 
-    async with embedded_broker(hub.config.mqtt, store_id=hub.shop.store_id, tokens=hub.tokens):
+    counts = any(spec.kind == "mqtt_counter" for spec in hub.config.devices)
+    async with embedded_broker(hub.config.mqtt, store_id=hub.shop.store_id, tokens=hub.tokens, awaits_hub=counts):
         yield
 
 

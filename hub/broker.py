@@ -51,6 +51,7 @@ WAITING_MAX = (
 )
 WAITING_POLL_S = 0.001
 SETTLE_TIMEOUT_S = 5.0
+HEARD_TIMEOUT_S = 3.0  # the hub's own driver subscribes within a moment of the start
 READ_BYTES_MAX = 64 * 1024
 STOP_TIMEOUT_S = 2.0
 LISTENER = "default"
@@ -137,6 +138,13 @@ class _Broker(Broker):
                     while self._is_taking(client_id):  # noqa: ASYNC110 - amqtt has no signal for it
                         await asyncio.sleep(WAITING_POLL_S)
 
+    async def until_heard(self) -> None:
+        """Wait until somebody has subscribed: what comes before is acknowledged and heard by nobody."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HEARD_TIMEOUT_S):
+                while not self._subscriptions:  # noqa: ASYNC110 - amqtt has no signal for it
+                    await asyncio.sleep(WAITING_POLL_S)
+
     def _is_taking(self, client_id: str | None) -> bool:
         if client_id is not None:
             session = self.sessions.get(client_id)
@@ -194,6 +202,7 @@ class _Door:
 
     broker: _Broker
     accounts: Accounts
+    awaits_hub: bool
     open: set[asyncio.Task[None]] = field(default_factory=set)
     logged: set[str] = field(default_factory=set)
 
@@ -234,6 +243,8 @@ class _Door:
             )
             await _answer(writer, BAD_USERNAME_PASSWORD)
             return False
+        if self.awaits_hub and not self.accounts.is_own(connect.username):
+            await self.broker.until_heard()
         session = self.broker.sessions.get(connect.client_id)
         if session is not None and session[0].username != connect.username:
             self._refuse("client_id", "each client needs a client id of its own")
@@ -317,10 +328,16 @@ class _PacketReader(ReaderAdapter):
 
 
 @asynccontextmanager
-async def embedded_broker(section: MqttSection, *, store_id: str, tokens: Mapping[bytes, Paired]) -> AsyncIterator[int]:
-    """Run the broker of the [mqtt] section on loopback and yield its port; raise StartError when the port is taken."""
+async def embedded_broker(
+    section: MqttSection, *, store_id: str, tokens: Mapping[bytes, Paired], awaits_hub: bool = False
+) -> AsyncIterator[int]:
+    """Run the broker of the [mqtt] section on loopback and yield its port; raise StartError when the port is taken.
+
+    With `awaits_hub` a device comes in once the hub's own driver has subscribed, or after HEARD_TIMEOUT_S.
+    """
     # it writes lines a connection, tracebacks a late acknowledgement, and payloads at DEBUG
-    logging.getLogger("amqtt").setLevel(logging.CRITICAL)
+    for name in ("amqtt", "transitions"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     accounts = Accounts(store_id, section, tokens)
     broker = _Broker(
         BrokerConfig(
@@ -328,7 +345,7 @@ async def embedded_broker(section: MqttSection, *, store_id: str, tokens: Mappin
             plugins={f"{Rights.__module__}.{Rights.__qualname__}": {"accounts": accounts}},
         )
     )
-    door = _Door(broker, accounts)
+    door = _Door(broker, accounts, awaits_hub)
     await broker.start()
     try:
         server = await _listen(door, section.port)

@@ -32,6 +32,7 @@ BACKLOG = 3_000
 KILLS = 60 if os.environ.get("STOREHUB_FULL") else 8
 KILL_AFTER_S = (0.02, 0.35)  # a backlog drains in a fraction of a second: most kills find it on its way
 WAIT_S = 60.0
+TOGETHER = 200  # write jobs at once while the backlog is made
 NOW_MS = 1_790_000_000_000
 SHOP = Shop("hk01", Name(en="Demo shop"), ZoneInfo("Asia/Hong_Kong"), "HKD")
 SKUS = ("TEA", "CUP", "POT")
@@ -69,15 +70,16 @@ async def days_without_a_line(folder: Path, sales: int, rng: random.Random) -> N
         )
         goods = [Entry(Product(sku=sku, name=Name(en=sku)), Price(1000, "HKD"), 10_000) for sku in SKUS]
         await db.write(lambda tx: put_products(tx, replica, goods, location="shop", now_ms=NOW_MS))
-        async with asyncio.TaskGroup() as group:
-            for _ in range(sales):
-                group.create_task(_sell(db, replica, rng))
-                await asyncio.sleep(0)
+        for first in range(0, sales, TOGETHER):
+            async with asyncio.TaskGroup() as group:
+                for _ in range(first, min(first + TOGETHER, sales)):
+                    job = sale_job(replica, SHOP, draw_sale(rng), print_to=None, now_ms=NOW_MS)
+                    group.create_task(db.write(job), name="sale")
 
 
-async def _sell(db: Any, replica: Any, rng: random.Random) -> None:
+def draw_sale(rng: random.Random) -> Sale:
     qty, sku = rng.randint(1, 3), rng.choice(SKUS)
-    sale = Sale(
+    return Sale(
         sale_id=new_id(),
         till_id="t1",
         currency="HKD",
@@ -85,15 +87,6 @@ async def _sell(db: Any, replica: Any, rng: random.Random) -> None:
         tenders=(Tender("cash", qty * 1000),),
         total=qty * 1000,
     )
-    while True:
-        try:
-            await db.write(sale_job(replica, SHOP, sale, print_to=None, now_ms=NOW_MS))
-        except Exception as err:
-            if getattr(err, "code", "") != "busy":
-                raise
-            await asyncio.sleep(0.01)
-        else:
-            return
 
 
 def read_all(path: Path, sql: str) -> list[Any]:

@@ -207,3 +207,25 @@ def test_a_wrong_section_is_refused(section: dict[str, Any], message: str, tmp_p
 def test_a_section_is_read_and_may_be_left_out(tmp_path: Any) -> None:
     assert parse_config(STORE, base=tmp_path).mqtt is None
     assert parse_config(STORE | {"mqtt": {}}, base=tmp_path).mqtt == MqttSection(1883, "", "")
+
+
+def subscribe(topic_filter: str) -> bytes:
+    body = b"\0\1" + text(topic_filter) + b"\1"
+    return bytes([0x82, len(body)]) + body
+
+
+async def test_a_device_comes_in_when_the_hub_can_hear_it() -> None:
+    """Before the hub's driver has subscribed a message would be acknowledged and heard by nobody."""
+    async with embedded_broker(SECTION, store_id="hk01", tokens=TOKENS, awaits_hub=True) as port:
+        device = asyncio.ensure_future(answer(port, connect("device1", "device-token", client_id="door")))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(connect("hub", "hub-secret", client_id="hub"))
+        assert await reader.readexactly(4) == b"\x20\x02\x00\x00"
+        was_waiting = not device.done()
+        writer.write(subscribe("store/hk01/counter/+/count"))
+        assert (await reader.readexactly(5))[:1] == b"\x90"
+        async with asyncio.timeout(10):
+            admitted = await device
+        writer.close()
+
+    assert was_waiting and admitted == b"\x20\x02\x00\x00"
