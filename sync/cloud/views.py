@@ -173,12 +173,12 @@ def _store_figures(read: Connection) -> dict[str, dict[str, Any]]:
         figures[store] = no_figures() | {"rep": rep}
     for store, *numbers in read.execute(
         f"""
-        SELECT replica.store, {_REP}, stream, last, row_count, {_at("received_ms")}
+        SELECT replica.store, {_REP}, stream, last, lower(hex(digest)), row_count, {_at("received_ms")}
         FROM received JOIN replica ON replica.id = received.replica ORDER BY replica.id, stream
         """
     ):
         figures[store]["streams"].append(
-            dict(zip(("rep", "stream", "last", "rows", "received_at"), numbers, strict=True))
+            dict(zip(("rep", "stream", "last", "digest", "rows", "received_at"), numbers, strict=True))
         )
     for store, *numbers in read.execute(
         f"""
