@@ -2,6 +2,7 @@
 
     running totals   {"in": 1042, "out": 1017, "at": 1790000000000, "boot": "7f3a"}
     deltas           {"in_delta": 2, "out_delta": 0, "id": 318, "at": "2026-11-21T09:00:00Z"}
+    deltas           {"in": 2, "out": 0, "id": 318, "at": 1790000000000}    an `id` without `boot` names what came since
 
 One of in/out (or of the deltas) may be missing and is then 0. `at` is the sensor's clock, milliseconds since 1970 or RFC 3339;
 `boot` is anything that differs after each start; `id` names a delta: whole numbers that grow, or text. `boot`
@@ -61,6 +62,7 @@ def parse_reading(
         raise CountError("wrong_field", str(err)) from err
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as err:
         raise CountError("not_json", "no JSON object") from err
+    said = _as_named_delta(said)
     has_totals = said.in_ is not None or said.out is not None
     has_deltas = said.in_delta is not None or said.out_delta is not None
     if has_totals == has_deltas:
@@ -79,6 +81,18 @@ def parse_reading(
         redelivered=redelivered,
         retained=retained,
     )
+
+
+def _as_named_delta(said: _Payload) -> _Payload:
+    """Counts under an `id` are what came since the last message: totals need no name, and have their `boot`."""
+    counts = (said.in_, said.out)
+    if said.id is None or said.boot is not None or counts == (None, None):
+        return said
+    if max(count or 0 for count in counts) > DELTA_MAX:
+        raise CountError("wrong_field", f"`id` names a delta, of at most {DELTA_MAX}; totals have no `id`")
+    if (said.in_delta, said.out_delta) != (None, None):
+        return said
+    return msgspec.structs.replace(said, in_=None, out=None, in_delta=said.in_, out_delta=said.out)
 
 
 def is_sensor_name(name: str) -> bool:

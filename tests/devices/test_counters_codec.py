@@ -124,3 +124,14 @@ def test_long_frames_are_cut_and_all_others_pass_as_they_are(
 
 def test_a_length_of_five_bytes_is_handed_on_for_the_library_to_refuse() -> None:
     assert FrameCutter(100).feed(b"\x30\xff\xff\xff\xff\x01").startswith(b"\x30\xff\xff\xff\xff")
+
+
+def test_an_id_makes_short_names_a_delta_and_boot_makes_them_totals() -> None:
+    delta, total = parse('{"in": 2, "out": 1, "id": 7}'), parse('{"in": 2, "out": 1, "id": 7, "boot": "b"}')
+
+    assert (delta.in_delta, delta.out_delta, delta.in_total, delta.delta_id) == (2, 1, None, "7")
+    assert (total.in_total, total.out_total, total.in_delta) == (2, 1, None)
+    with pytest.raises(CountError, match="totals have no `id`"):
+        parse('{"in": 1000000, "id": 7}')
+    with pytest.raises(CountError):
+        parse('{"in": 1, "in_delta": 1, "id": 7}')
