@@ -79,6 +79,7 @@ _LINE_PAGE = """
 title_zh_hant = "往總部的線路"
 title_en = "Line to the cloud"
 url = "{url}"
+height = 150
 """
 _CLOUD_TOML = """\
 # Written by `storehub demo` at each start.
