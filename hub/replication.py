@@ -21,13 +21,14 @@ from hub.store.feeds import READERS, oldest_waiting, rows_after, waiting_rows
 from hub.store.levels import facts_to_fold, fold
 from hub.store.model import utc
 from hub.store.unknown import keep_unknown
-from sync.batch import Batch, Boundary, Gap, Head, batch_of, new_rows
+from sync.batch import ROWS_MAX, Batch, Boundary, Gap, Head, batch_of, new_rows
 from sync.db import Database
 from sync.errors import ForkError, ProtocolError
 from sync.line import REMEDIES, LinkState
 from sync.model import FEED_OF_STREAM, Feed, Replica, Stream
 from sync.store import (
     acked,
+    nearest_offered,
     note_acked,
     offer,
     offered_digest,
@@ -40,10 +41,14 @@ from sync.store import (
 )
 
 PEER = "cloud"
-FOLD_EVERY_S = 1.0  # stock levels are for other branches: a second old is new
+FOLD_EVERY_S = (
+    5.0  # stock levels are for other branches; each fold is a commit, and sales that follow one another share it
+)
 FOLD_BEHIND_MAX = 1000  # sales that the cloud does not hold yet, on a line that is up: these come first
 ANNOUNCE_EVERY_S = 0.5  # between two `sync` events while rows drain
 CLOCK_OFF_MS = 60_000  # beyond it somebody should look at the clock; nothing is decided by it
+
+LOGS = {stream for stream, feed in FEED_OF_STREAM.items() if feed is Feed.LOG}
 
 log = logging.getLogger(__name__)
 trail = logging.getLogger("hub.trail")
@@ -84,6 +89,7 @@ class HubBooks:
         self._replica = replica
         self._now_ms = now_ms
         self.held: dict[str, int] = acked(db.read, replica, peer=PEER)
+        self._sent: dict[tuple[str, int], bytes] = {}  # ends of ranges of logs that wait for their ack
         self.on_acked: Callable[[], None] = lambda: None
         self.on_catalogue: Callable[[int], None] = lambda _: None
 
@@ -110,24 +116,42 @@ class HubBooks:
         return rep == self.rep and self.digest_at(stream, boundary.last) == boundary.digest
 
     def digest_at(self, stream: str, last: int) -> bytes | None:
-        """The digest that was offered with a boundary, None when it never was one."""
-        return offered_digest(self._db.read, self._replica, stream, last)
+        """The digest of an own stream at a boundary, None where there is none.
+
+        A log's is computed from its rows again, so that nothing need be written before it is sent: a sale costs the card enough.
+        """
+        if stream not in LOGS:
+            return offered_digest(self._db.read, self._replica, stream, last)
+        known = self._sent.get((stream, last)) or stream_digest(self._db.read, self._replica, stream, last)
+        return known or self._recomputed(Stream(stream), last)
+
+    def _recomputed(self, stream: Stream, last: int) -> bytes | None:
+        at = nearest_offered(self._db.read, self._replica, stream, last)
+        while at.last < last:
+            rows = rows_after(self._db.read, self._replica, stream, at.last, min(ROWS_MAX, last - at.last))
+            if not rows:
+                return None
+            at = batch_of(self.rep, stream, Feed.LOG, at, rows).end
+        return at.digest
 
     async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
-        """Read the rows behind a boundary and make the end durable as offered."""
+        """Read the rows behind a boundary; the end of a state stream's range is made durable before it is offered."""
         stream = Stream(head.stream)
         rows = rows_after(self._db.read, self._replica, stream, after.last, rows_max)
         if not rows:
             return None
         batch = batch_of(self.rep, stream, head.feed, after, rows)
-        self._prove(batch)
-        await self._db.write(lambda tx: offer(tx, self._replica, stream, batch.end))
+        if head.feed is Feed.STATE:
+            await self._db.write(lambda tx: offer(tx, self._replica, stream, batch.end))
+        else:
+            self._prove(batch)
+            self._sent[stream, batch.last] = batch.digest
         return batch
 
     def _prove(self, batch: Batch) -> None:
         """At the head of a log its rows must give the digest that grew with them."""
         at_head = stream_digest(self._db.read, self._replica, batch.stream, batch.last)
-        if batch.feed is Feed.LOG and at_head not in (None, batch.digest):
+        if at_head not in (None, batch.digest):
             raise ForkError(f"{batch.stream}: the rows up to {batch.last} are not those that were written")
 
     async def apply(self, batch: Batch) -> Boundary | Gap:
@@ -150,6 +174,7 @@ class HubBooks:
             )
 
     def _hold(self, stream: str, last: int) -> None:
+        self._sent = {key: digest for key, digest in self._sent.items() if key[0] != stream or key[1] > last}
         if stream == Stream.SALES:
             trail.info("sales are safe", extra={"after": self.held.get(stream, 0), "upto": last})
         self.held[stream] = last

@@ -114,6 +114,17 @@ def offer(tx: Connection, replica: Replica, stream: str, end: Boundary) -> None:
     )
 
 
+def nearest_offered(read: Connection, replica: Replica, stream: str, last: int) -> Boundary:
+    """Return the newest boundary that is written down at or before `last`, the start when there is none."""
+    row = read.execute(
+        """
+        SELECT last, digest FROM offered WHERE replica = ? AND stream = ? AND last <= ? ORDER BY last DESC LIMIT 1
+        """,
+        (replica.local_id, stream, last),
+    ).fetchone()
+    return Boundary(*row) if row else START
+
+
 def offered_digest(read: Connection, replica: Replica, stream: str, last: int) -> bytes | None:
     """Return the digest that was offered with a boundary, EMPTY for the start, None when it never was one."""
     if last == 0:
@@ -136,6 +147,7 @@ def note_acked(tx: Connection, replica: Replica, stream: str, at: Boundary, *, p
         """,
         (peer, replica.local_id, stream, at.last, at.digest),
     )
+    offer(tx, replica, stream, at)
     tx.execute(
         "DELETE FROM offered WHERE replica = ? AND stream = ? AND last < ?",
         (replica.local_id, stream, at.last - OFFERED_KEPT),

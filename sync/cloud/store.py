@@ -131,7 +131,8 @@ class CloudBooks:
         cloud.metrics.batches.labels(store, "gap" if isinstance(applied.end, Gap) else "applied").inc()
         if added.rows:
             cloud.metrics.rows.labels(store, batch.stream).inc(added.rows)
-            self._follow(batch)
+            if batch.feed is Feed.LOG:
+                self._follow(batch)
         if added.unread:
             cloud.metrics.unread.labels(store).inc(added.unread)
         if added.duplicates:
