@@ -287,9 +287,10 @@ def sale() -> Callable[..., Sale]:
 
 
 @pytest.fixture
-async def start_hub(tmp_path: Path, contract: Contract) -> AsyncIterator[StartHub]:
+async def start_hub(tmp_path: Path, contract: Contract, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StartHub]:
     """Start a hub in this process: `await start_hub(devices={...}, receipt_printer=..., cloud={...}, grace_s=...)`."""
     running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
+    monkeypatch.setattr("hub.replication.FOLD_EVERY_S", 0.05)  # a shop has time, a test waits
 
     async def start(
         *,
