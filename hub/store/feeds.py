@@ -9,7 +9,7 @@ from sqlite3 import Connection
 
 from hub.store.catalogue import catalogue_rows
 from hub.store.footfall import footfall_rows
-from hub.store.levels import facts_to_fold, level_rows
+from hub.store.levels import level_rows
 from hub.store.print_results import print_rows
 from hub.store.returns import return_rows
 from sync.batch import BYTES_MAX, Row
@@ -74,8 +74,6 @@ def waiting_rows(read: Connection, replica: Replica, acked: dict[str, int]) -> d
                 ).fetchone()[0]
                 for table in _STATE_TABLES[stream]
             )
-        if stream is Stream.LEVELS:  # facts that are not in them yet will change a level or more
-            rows += sum(head - last for last, head in facts_to_fold(read, replica).values())
         if rows > 0:
             waiting[str(stream)] = rows
     return waiting
