@@ -41,9 +41,7 @@ from sync.store import (
 )
 
 PEER = "cloud"
-FOLD_EVERY_S = (
-    5.0  # stock levels are for other branches; each fold is a commit, and sales that follow one another share it
-)
+FOLD_EVERY_S = 2.0  # levels are for other branches; a fold is a commit, which sales that follow one another share
 FOLD_BEHIND_MAX = 1000  # sales that the cloud does not hold yet, on a line that is up: these come first
 ANNOUNCE_EVERY_S = 0.5  # between two `sync` events while rows drain
 CLOCK_OFF_MS = 60_000  # beyond it somebody should look at the clock; nothing is decided by it
