@@ -21,7 +21,9 @@ from sync.retail.catalogue import Price
 
 WAIT_S = 30.0  # for what must come to pass on a slow machine; beyond it something is broken
 POLL_S = 0.1
-QUIET_S = 4.5  # nothing waits for so long at closing: levels are folded every two seconds, counters commit in milliseconds
+QUIET_S = (
+    4.5  # nothing waits for so long at closing: levels are folded every two seconds, counters commit in milliseconds
+)
 REPORT_EVERY_S, REPORT_SHARE = 4.0, 0.08
 LOOK_S = 0.6  # how often the manager looks at the print queue
 INSPECT_SHARE = 0.04  # of the day, between two questions about what is safe
