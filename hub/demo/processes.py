@@ -20,7 +20,7 @@ from sync.errors import StartError
 READY_TIMEOUT_S = 20.0  # a slow card and a first migration; a child that needs longer is broken
 STOP_TIMEOUT_S = 1.5  # Ctrl-C stops everything within two seconds
 RESTART_PAUSE_S = 0.3
-RESTARTS_MAX = 20  # a child that dies this often in one demo is broken: stop and show its log
+FAILURES_MAX = 5  # a child that does not get ready so often in a row is broken: stop and show its last words
 _PR_SET_PDEATHSIG = 1
 
 
@@ -52,14 +52,23 @@ class Child:
 
     async def keep(self) -> None:
         """Start it again whenever it dies."""
-        for _ in range(RESTARTS_MAX):
+        failures = 0
+        while True:
             assert self._process is not None
             code = await self._process.wait()
             self.ready.clear()
             print(f"the {self.name} ended ({code}); starting it again", flush=True)
             await asyncio.sleep(RESTART_PAUSE_S)
-            await self.start()
-        raise StartError(f"the {self.name} died {RESTARTS_MAX} times; see {self._log}")
+            try:
+                await self.start()
+            except StartError:
+                if self._process.returncode == -signal.SIGKILL:
+                    continue  # somebody took it away before it was ready: no fault of its own
+                failures += 1
+                if failures == FAILURES_MAX:
+                    raise
+            else:
+                failures = 0
 
     def kill(self) -> None:
         """Take it away without a word, as a pulled plug does; `keep` starts it again."""
@@ -91,6 +100,8 @@ class Child:
             ready.cancel()
             ended.cancel()
         if ready not in done:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
             raise StartError(f"the {self.name} did not start: {self._last_words()}")
 
     def _last_words(self) -> str:
