@@ -148,7 +148,7 @@ async def test_a_hub_that_is_killed_is_started_again_also_before_it_was_ready(st
     async with started(tmp_path / "store", "--no-shoppers") as demo:
         killed = {""}
         for _ in range(7):  # more often than a hub may fail by itself
-            while (pid := (demo.data / "hub.lock").read_text()) in killed:
+            while (pid := (demo.data / "hub.lock").read_text()) in killed:  # noqa: ASYNC110 - another process has no Event
                 await asyncio.sleep(0.01)
             os.kill(int(pid), signal.SIGKILL)
             killed.add(pid)
