@@ -16,14 +16,14 @@ from typing import Literal
 
 from msgspec import Struct
 
-from hub.store.catalogue import take_registers
+from hub.store.catalogue import TakenRows, take_registers
 from hub.store.feeds import READERS, oldest_waiting, rows_after, waiting_rows
 from hub.store.levels import facts_to_fold, fold
 from hub.store.model import utc
 from hub.store.unknown import keep_unknown
 from sync.batch import ROWS_MAX, Batch, Boundary, Gap, Head, batch_of, new_rows
 from sync.db import Database
-from sync.errors import ForkError, ProtocolError
+from sync.errors import ForkError, ProtocolError, SyncError
 from sync.line import REMEDIES, LinkState
 from sync.model import FEED_OF_STREAM, Feed, Replica, Stream
 from sync.store import (
@@ -40,7 +40,8 @@ from sync.store import (
     stream_heads,
 )
 
-PEER = "cloud"
+PEER = "cloud"  # the store's own: what it holds is safe
+ASKED_WITHIN_MS = 15 * 60_000  # in pull mode a cloud that has not asked for longer is away
 FOLD_EVERY_S = 2.0  # levels are for other branches; a fold is a commit, which sales that follow one another share
 FOLD_BEHIND_MAX = 1000  # sales that the cloud does not hold yet, on a line that is up: these come first
 ANNOUNCE_EVERY_S = 0.5  # between two `sync` events while rows drain
@@ -82,9 +83,10 @@ class SyncView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class HubBooks:
     """The hub's streams out, the cloud's catalogue in; see sync.books.Books."""
 
-    def __init__(self, db: Database, replica: Replica, *, now_ms: Callable[[], int]) -> None:
+    def __init__(self, db: Database, replica: Replica, *, currency: str, now_ms: Callable[[], int]) -> None:
         self._db = db
         self._replica = replica
+        self._currency = currency
         self._now_ms = now_ms
         self.held: dict[str, int] = acked(db.read, replica, peer=PEER)
         self._sent: dict[tuple[str, int], bytes] = {}  # ends of ranges of logs that wait for their ack
@@ -157,9 +159,14 @@ class HubBooks:
         if batch.rep.rpartition(":")[0] == self._replica.store:
             raise ProtocolError(f"{batch.rep}: nobody but this store writes this store's rows")
         now_ms = self._now_ms()
-        cursor, changed = await self._db.write(lambda tx: _apply(tx, batch, now_ms=now_ms))
-        if changed:
-            self.on_catalogue(changed)
+        cursor, taken = await self._db.write(lambda tx: _apply(tx, batch, currency=self._currency, now_ms=now_ms))
+        if taken.changed:
+            self.on_catalogue(taken.changed)
+        if taken.unusable:
+            log.warning(
+                "rows of the cloud's catalogue cannot be used here and are kept aside; correct them at head office",
+                extra={"rows": taken.unusable, "after": batch.after, "upto": batch.last},
+            )
         return cursor
 
     async def acked(self, _peer_rep: str, rep: str, stream: str, boundary: Boundary) -> None:
@@ -171,6 +178,19 @@ class HubBooks:
                 then=lambda _: self._hold(stream, boundary.last),
             )
 
+    def held_by(self, peer: str) -> dict[str, int]:
+        """How far a peer that asks by HTTP holds the streams: the store's own cloud, or a reader beside it."""
+        return self.held if peer == PEER else acked(self._db.read, self._replica, peer=peer)
+
+    async def acked_by(self, peer: str, stream: str, boundary: Boundary) -> None:
+        """Note an ack by HTTP; it never goes back. What a reader beside the cloud holds makes nothing safe."""
+        if boundary.last <= self.held_by(peer).get(stream, 0):
+            return
+        if peer == PEER:
+            await self.acked("", self.rep, stream, boundary)
+        else:
+            await self._db.write(lambda tx: note_acked(tx, self._replica, stream, boundary, peer=peer))
+
     def _hold(self, stream: str, last: int) -> None:
         self._sent = {key: digest for key, digest in self._sent.items() if key[0] != stream or key[1] > last}
         if stream == Stream.SALES:
@@ -179,21 +199,21 @@ class HubBooks:
         self.on_acked()
 
 
-def _apply(tx: Connection, batch: Batch, *, now_ms: int) -> tuple[Boundary | Gap, int]:
+def _apply(tx: Connection, batch: Batch, *, currency: str, now_ms: int) -> tuple[Boundary | Gap, TakenRows]:
     owner = replica_id(tx, batch.rep, now_ms=now_ms)
     cursor = received_to(tx, owner, batch.stream)
     rows = new_rows(cursor, batch)
     if isinstance(rows, Gap):
-        return rows, 0
+        return rows, TakenRows(0, 0)
     if not rows:
-        return cursor, 0
+        return cursor, TakenRows(0, 0)
     if batch.stream == Stream.CATALOGUE:
-        changed = take_registers(tx, owner, list(rows))
+        taken = take_registers(tx, owner, list(rows), currency=currency)
     else:
-        changed = 0
+        taken = TakenRows(0, 0)
         keep_unknown(tx, owner, batch.stream, rows)
     receive_to(tx, owner, batch.stream, batch.end)
-    return batch.end, changed
+    return batch.end, taken
 
 
 class Replication:
@@ -205,17 +225,19 @@ class Replication:
         replica: Replica,
         *,
         mode: Literal["alone", "realtime", "pull"],
+        currency: str,
         now_ms: Callable[[], int],
         announce: Callable[[SyncView], None],
         on_catalogue: Callable[[int], None],
     ) -> None:
         self.mode = mode
-        self.books = HubBooks(db, replica, now_ms=now_ms)
+        self.books = HubBooks(db, replica, currency=currency, now_ms=now_ms)
         self.link = LinkState(since_ms=now_ms())
         self._db = db
         self._replica = replica
         self._now_ms = now_ms
         self._announce = announce
+        self._asked_ms: int | None = None
         self._news = asyncio.Event()
         self.books.on_acked = self._news.set
         self.books.on_catalogue = on_catalogue
@@ -223,7 +245,7 @@ class Replication:
     def view(self) -> SyncView:
         """Return how this hub stands to the cloud now."""
         waiting = waiting_rows(self._db.read, self._replica, self.books.held) if self.mode != "alone" else {}
-        link = self.link
+        link = self.link if self.mode != "pull" else self._pulled()
         return SyncView(
             mode=self.mode,
             up=link.is_up,
@@ -238,6 +260,20 @@ class Replication:
             oldest=oldest_waiting(self._db.read, self._replica, self.books.held) if waiting else None,
             safe=self.safe,
         )
+
+    def peer_of(self, client_id: str) -> str:
+        """Under which name a client's acks are kept: in pull mode whoever may ask is the store's cloud."""
+        return PEER if self.mode == "pull" else client_id
+
+    def asked(self) -> None:
+        """A cloud has asked for rows."""
+        self._asked_ms = self._now_ms()
+
+    def _pulled(self) -> LinkState:
+        """How the line is when the cloud dials: up while it asks."""
+        is_up = self._asked_ms is not None and self._now_ms() - self._asked_ms <= ASKED_WITHIN_MS
+        since_ms = self.link.since_ms if self._asked_ms is None else self._asked_ms
+        return LinkState(is_up, "" if is_up else "not_asked", "", since_ms)
 
     @property
     def safe(self) -> SafeView:
@@ -280,8 +316,12 @@ class Replication:
     async def _fold_levels(self) -> None:
         while True:
             await asyncio.sleep(FOLD_EVERY_S)
-            if not self._is_draining():
+            if self._is_draining():
+                continue
+            try:
                 await self.fold_now()
+            except SyncError as err:  # a full disk, a writer with too much to do: the levels can wait
+                log.debug("levels were not folded", extra={"error": str(err)})
 
     def _is_draining(self) -> bool:
         """While sales drain their levels can wait: they are folded once for all of them."""

@@ -54,7 +54,13 @@ class Runtime:
     def __post_init__(self) -> None:
         mode = self.config.cloud.mode if self.config.cloud else "alone"
         self.replication = Replication(
-            self.db, self.replica, mode=mode, now_ms=self.now_ms, announce=self.on_sync, on_catalogue=self.on_catalogue
+            self.db,
+            self.replica,
+            mode=mode,
+            currency=self.shop.currency,
+            now_ms=self.now_ms,
+            announce=self.on_sync,
+            on_catalogue=self.on_catalogue,
         )
 
     @property

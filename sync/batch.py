@@ -12,15 +12,21 @@ end) and the digest is the writer's, kept beside the cursor. Source: the design,
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from sync.digest import EMPTY, roll
+from sync.digest import DIGEST_BYTES, EMPTY, roll
 from sync.errors import ProtocolError
 from sync.model import Feed
 
 ROWS_MAX = 1000  # rows of one batch; a sender makes smaller ones, a receiver refuses larger ones
 BYTES_MAX = 1024 * 1024  # of all rows, unpacked; one row beyond it travels alone
+SEQ_MAX = 2**53  # what every JSON reader keeps exactly, and SQLite's integers hold
+Seq = Annotated[int, Meta(ge=0, le=SEQ_MAX)]
+Digest = Annotated[bytes, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
+Rep = Annotated[str, Meta(min_length=3, max_length=128)]
+StreamName = Annotated[str, Meta(min_length=1, max_length=64)]
 Row = tuple[int, bytes]
 """A row's seq in its stream, and its bytes as they went into the digest."""
 
@@ -100,6 +106,8 @@ def _check_shape(batch: Batch) -> None:
     seqs = [seq for seq, _ in batch.rows]
     if len(seqs) > ROWS_MAX:
         raise ProtocolError(f"{name}: {len(seqs)} rows, at most {ROWS_MAX}")
+    if batch.last > SEQ_MAX:
+        raise ProtocolError(f"{name}: no stream is that long")
     if not seqs or batch.after < 0 or seqs[0] <= batch.after or seqs[-1] != batch.last:
         raise ProtocolError(f"{name}: the rows are not those of the range")
     if any(one >= other for one, other in pairwise(seqs)):

@@ -32,13 +32,14 @@ UNPACKED_MAX = 16 * 1024 * 1024  # bytes that a batch may become: beyond it the 
 _VALUE_BYTES = 8  # what a value of any kind counts at least
 TEMPLATES_MAX = 12  # more different templates in one column are not worth their own numbers
 SHAPES_MAX = 200
+DIGITS_MAX = 18  # of one run: more do not fit into 64 bits
 _WIDTHS = ((1 << 8, "B"), (1 << 16, "H"), (1 << 32, "I"), (1 << 64, "Q"))
 _DIGITS = str.maketrans("123456789", "000000000")
 _RUN = re.compile("0+")
 _UUID_LENGTH = 36
 _HYPHENS = (8, 13, 18, 23)
 _MALFORMED = (
-    *(ValueError, TypeError, IndexError, KeyError, StopIteration, OverflowError, RecursionError),
+    *(ValueError, TypeError, LookupError, AttributeError, StopIteration, OverflowError, RecursionError, MemoryError),
     msgspec.MsgspecError,
 )
 Column = list[Any]  # Any: a column's parts are what its tag says
@@ -56,15 +57,17 @@ def pack(rows: Sequence[bytes]) -> bytes:
             values.append(value)
     try:
         return msgspec.msgpack.encode([len(rows), odd, _column(values)])
-    except (OverflowError, RecursionError):  # numbers beyond 64 bits, absurd depth: all of them as they are
+    except (OverflowError, RecursionError, ValueError):  # numbers beyond 64 bits, absurd depth: all of them as they are
         return msgspec.msgpack.encode([len(rows), list(enumerate(rows)), ["c", None]])
 
 
-def unpack(packed: bytes) -> list[bytes]:
-    """Return the rows, byte for byte; raise ProtocolError for what `pack` cannot have written."""
+def unpack(packed: bytes, *, rows_max: int) -> list[bytes]:
+    """Return the rows, byte for byte; raise ProtocolError for what `pack` cannot have written, or for more rows."""
     try:
         count, odd, column = msgspec.msgpack.decode(packed)
-        rows = iter([msgspec.json.encode(value) for value in _Reader().values(column, count - len(odd))])
+        if not 0 <= count <= rows_max:
+            raise ProtocolError(f"a batch of {count} rows, at most {rows_max}")
+        rows = iter(_encoded(_Reader().values(column, count - len(odd))))
         odd_rows = {index: row for index, row in odd if isinstance(row, bytes)}
         unpacked = [odd_rows[index] if index in odd_rows else next(rows) for index in range(count)]
     except _MALFORMED as err:
@@ -72,13 +75,23 @@ def unpack(packed: bytes) -> list[bytes]:
     return unpacked
 
 
+def _encoded(values: list[Any]) -> list[bytes]:
+    rows, left = [], UNPACKED_MAX
+    for value in values:
+        rows.append(msgspec.json.encode(value))
+        left -= len(rows[-1])
+        if left < 0:
+            raise ValueError(f"rows of more than {UNPACKED_MAX} bytes")
+    return rows
+
+
 def _canonical(row: bytes) -> dict[str, Any] | None:
     """Return the row's value when it is an object that encodes to these very bytes again."""
     try:
         value = msgspec.json.decode(row)
-    except msgspec.MsgspecError:
+        return value if isinstance(value, dict) and msgspec.json.encode(value) == row else None
+    except (msgspec.MsgspecError, RecursionError):
         return None
-    return value if isinstance(value, dict) and msgspec.json.encode(value) == row else None
 
 
 def _column(values: list[Any]) -> Column:
@@ -92,6 +105,8 @@ def _column(values: list[Any]) -> Column:
         return _objects(values)
     if kinds == {list}:
         return _lists(values)
+    if kinds == {float}:  # 0.0 == -0.0, and they are written differently
+        return ["v", values]
     if values.count(first) == len(values):
         return ["c", first]
     if kinds == {str}:
@@ -141,9 +156,13 @@ def _texts(values: list[str]) -> Column:
     middles = [value[len(head) :] for value in values] if head else values
     templates: dict[str, int] = {}
     which = [templates.setdefault(middle.translate(_DIGITS), len(templates)) for middle in middles]
-    if len(templates) > TEMPLATES_MAX or not all(map(str.isascii, templates)):
+    if len(templates) > TEMPLATES_MAX or not all(map(_is_layout, templates)):
         return _words(values)
     return ["s", head, list(templates), _column(which), [_runs(middles, which, t, n) for t, n in templates.items()]]
+
+
+def _is_layout(template: str) -> bool:
+    return template.isascii() and "0" * (DIGITS_MAX + 1) not in template
 
 
 def _common_head(one: str, other: str) -> str:
@@ -213,12 +232,13 @@ class _Reader:
 
     def _constant(self, parts: Column, count: int) -> list[Any]:
         (value,) = parts
-        self._spend(count, len(value) if isinstance(value, str) else 0)
+        self._spend(count, len(msgspec.json.encode(value)))
         return [value] * count
 
     def _objects(self, parts: Column, count: int) -> list[Any]:
         shapes, which_column, keys, columns = parts
         which = self.values(which_column, count)
+        self._spend(count, max(sum(map(len, shape)) for shape in shapes))
         if len(shapes) == 1:
             read = [self.values(column, count) for column in columns]
             names = shapes[0]
@@ -263,7 +283,7 @@ class _Reader:
 
     def _words(self, parts: Column, count: int) -> list[Any]:
         distinct, which = parts
-        self._spend(count, max(map(len, distinct)))
+        self._spend(count, max(len(msgspec.json.encode(word)) for word in distinct))
         return [distinct[index] for index in self.values(which, count)]
 
     def _numbers(self, parts: Column, _count: int) -> list[Any]:

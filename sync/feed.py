@@ -8,7 +8,7 @@
 import msgspec
 from msgspec import Raw, Struct
 
-from sync.batch import ROWS_MAX, Batch, Boundary, Head
+from sync.batch import ROWS_MAX, Batch, Boundary, Head, Rep, Seq, StreamName
 from sync.errors import ProtocolError
 from sync.model import Feed
 
@@ -18,24 +18,24 @@ CONTENT_TYPE = "application/x-ndjson"
 class Header(Struct, frozen=True):
     """First line."""
 
-    rep: str
-    stream: str
+    rep: Rep
+    stream: StreamName
     feed: Feed
-    after: int
+    after: Seq
     v: int = 1
 
 
 class Line(Struct, frozen=True):
     """One row, its bytes as they are in the stream."""
 
-    seq: int
+    seq: Seq
     row: Raw
 
 
 class Trailer(Struct, frozen=True):
     """Last line: where the range ends; a body without it is cut."""
 
-    last: int
+    last: Seq
     digest: str
     rows: int
 
@@ -63,7 +63,7 @@ def read_feed(body: bytes) -> Batch | None:
         trailer = msgspec.json.decode(lines[-1], type=Trailer)
         read = [msgspec.json.decode(line, type=Line) for line in lines[1:-1]]
         digest = bytes.fromhex(trailer.digest)
-    except (msgspec.MsgspecError, ValueError) as err:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as err:
         raise ProtocolError(f"what came is no feed: {err}") from err
     if len(read) != trailer.rows:
         raise ProtocolError(f"a feed of {len(read)} rows, its trailer says {trailer.rows}")

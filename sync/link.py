@@ -29,6 +29,7 @@ INBOX_MAX = 8  # frames read and not yet worked on; when full the socket is not 
 CONNECT_TIMEOUT_S = 10.0  # a handshake takes two round trips; 600 ms each on the worst line we serve
 SEND_TIMEOUT_S = 30.0  # a peer that takes nothing for this long is gone
 HEARTBEAT_S = 20.0
+UP_SAID_S = 3.0  # a line that is up for so long is worth a line in the log
 DEBOUNCE_S = 0.02  # sales that follow one another at once travel in one batch
 BACKOFF_FIRST_S = 1.0
 HEALTHY_MS = 60_000  # a line that held this long starts again at BACKOFF_FIRST_S
@@ -46,8 +47,9 @@ class Conversation:
         *,
         now_ms: Callable[[], int],
         on_open: Callable[[Opened], None] = lambda _: None,
+        admits: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        self._session = Session(role, books)
+        self._session = Session(role, books, admits=admits)
         self._books = books
         self._now_ms = now_ms
         self._on_open = on_open
@@ -73,6 +75,9 @@ class Conversation:
                 end = await self._refuse(ws, End("fork", err.detail))
             except SyncError as err:
                 end = await self._refuse(ws, End("cannot_write", f"{err.code}: {err.detail}"))
+            except Exception as err:  # the edge to the peer: whatever it made us do, the shop goes on selling
+                log.exception("a conversation failed", extra={"peer": self._session.peer_rep})
+                end = await self._refuse(ws, End("internal", f"{type(err).__name__}; the log has the traceback"))
             reader.cancel()
             watcher.cancel()
         with suppress(ConnectionError, TimeoutError):
@@ -130,13 +135,20 @@ class Conversation:
     async def _read(self, ws: WebSocket) -> None:
         async for message in ws:
             if message.type is not WSMsgType.BINARY:
-                await self._inbox.put(ProtocolError(f"a message of type {message.type.name}"))
+                what = (
+                    str(ws.exception()) if message.type is WSMsgType.ERROR else f"a message of type {message.type.name}"
+                )
+                await self._inbox.put(ProtocolError(what))
                 return
             try:
                 frame = decode(message.data)
                 await self._inbox.put(unpacked(frame) if isinstance(frame, Packed) else frame)
             except ProtocolError as err:
                 await self._inbox.put(err)
+                return
+            except Exception as err:  # as in `run`
+                log.exception("a message could not be read", extra={"peer": self._session.peer_rep})
+                await self._inbox.put(ProtocolError(f"a message could not be read: {type(err).__name__}"))
                 return
         await self._inbox.put(End("hung_up", f"the connection ended ({ws.close_code})", is_ours=False))
 
@@ -172,6 +184,8 @@ class Dialler:
         self._reconnect_max_s = reconnect_max_s
         self._conversation: Conversation | None = None
         self._up_at_ms = 0
+        self._say_up: asyncio.TimerHandle | None = None
+        self._said = ""  # the reason that the log was told in this outage
 
     def grown(self) -> None:
         """Say that own streams have grown."""
@@ -216,13 +230,21 @@ class Dialler:
             await ws.close()
 
     def _go_up(self, opened: Opened) -> None:
-        log.info("the line to the cloud is up", extra={"peer": opened.peer_rep, "offset_ms": opened.clock_offset_ms})
+        self._say_up = asyncio.get_running_loop().call_later(UP_SAID_S, self._log_up, opened)
         self._up_at_ms = _steady_ms()
         self.state = LinkState(True, "", "", self._now_ms(), opened.peer_rep, opened.clock_offset_ms)
         self._on_state(self.state)
 
+    def _log_up(self, opened: Opened) -> None:
+        """Once it has held for a moment: a peer that greets and hangs up would fill the log."""
+        self._said = ""
+        log.info("the line to the cloud is up", extra={"peer": opened.peer_rep, "offset_ms": opened.clock_offset_ms})
+
     def _go_down(self, end: End) -> None:
-        if self.state.is_up or (self.state.reason, self.state.detail) != (end.code, end.detail):
+        if self._say_up is not None:
+            self._say_up.cancel()
+        if self._said != end.code:
+            self._said = end.code
             remedy = REMEDIES.get(end.code, "see the other end's log")
             log.warning(
                 "the line to the cloud is down", extra={"reason": end.code, "detail": end.detail, "remedy": remedy}

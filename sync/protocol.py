@@ -14,12 +14,13 @@ Source: the design, 3.4.
 """
 
 from itertools import pairwise
+from typing import Annotated
 
 import msgspec
 from backports import zstd
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from sync.batch import BYTES_MAX, Batch, Boundary
+from sync.batch import BYTES_MAX, ROWS_MAX, SEQ_MAX, Batch, Boundary, Digest, Rep, Seq, StreamName
 from sync.columns import pack, unpack
 from sync.errors import ProtocolError
 from sync.model import Feed
@@ -30,15 +31,16 @@ FRAME_MAX = 2 * 1024 * 1024  # a larger message ends the connection
 ZSTD_LEVEL = 3  # higher ones save 3 % and cost ten times as much
 _FRAME_BYTES_MAX = 4 * BYTES_MAX  # what a frame may unpack to
 FEATURES = ("columns", "zstd")
+Millis = Annotated[int, Meta(ge=0, le=SEQ_MAX)]
 
 
 class Held(Struct, frozen=True, array_like=True):
     """How far the sender of this holds a stream of the other."""
 
-    rep: str
-    stream: str
-    last: int
-    digest: bytes
+    rep: Rep
+    stream: StreamName
+    last: Seq
+    digest: Digest
 
     @property
     def boundary(self) -> Boundary:
@@ -50,55 +52,55 @@ class Hello(Struct, frozen=True, tag="hello", kw_only=True):
     """First frame of the dialler; `t1_ms` is its clock."""
 
     version: int = VERSION
-    rep: str
+    rep: Rep
     schema: int = 1
     features: tuple[str, ...] = FEATURES
     vector: tuple[Held, ...]
-    t1_ms: int
+    t1_ms: Millis
 
 
 class HelloOk(Struct, frozen=True, tag="hello_ok", kw_only=True):
     """Answer of the acceptor; t2_ms and t3_ms are its clock at the arrival of the hello and at this answer (NTP's four)."""
 
     version: int = VERSION
-    rep: str
+    rep: Rep
     schema: int = 1
     features: tuple[str, ...] = FEATURES
     vector: tuple[Held, ...]
-    t1_ms: int
-    t2_ms: int
-    t3_ms: int
+    t1_ms: Millis
+    t2_ms: Millis
+    t3_ms: Millis
 
 
 class Pull(Struct, frozen=True, tag="pull"):
     """Send this stream again from behind a boundary."""
 
-    rep: str
-    stream: str
-    last: int
-    digest: bytes
+    rep: Rep
+    stream: StreamName
+    last: Seq
+    digest: Digest
 
 
 class Packed(Struct, frozen=True, tag="batch"):
     """A batch on the wire. `steps` are the differences between seqs; a log has none."""
 
-    rep: str
-    stream: str
+    rep: Rep
+    stream: StreamName
     feed: Feed
-    after: int
-    last: int
-    digest: bytes
+    after: Seq
+    last: Seq
+    digest: Digest
     rows: bytes
-    steps: tuple[int, ...] = ()
+    steps: tuple[Seq, ...] = ()
 
 
 class Ack(Struct, frozen=True, tag="ack"):
     """The sender of this has committed everything up to `last`."""
 
-    rep: str
-    stream: str
-    last: int
-    digest: bytes
+    rep: Rep
+    stream: StreamName
+    last: Seq
+    digest: Digest
 
 
 class Refused(Struct, frozen=True, tag="refused"):
@@ -121,7 +123,7 @@ def decode(message: bytes) -> Frame:
     """Return the frame of a message; raise ProtocolError for anything else."""
     try:
         frame: Frame = _decoder.decode(message)
-    except msgspec.MsgspecError as err:
+    except (msgspec.MsgspecError, RecursionError) as err:
         raise ProtocolError(f"a message is no frame: {err}") from err
     return frame
 
@@ -136,7 +138,7 @@ def packed(batch: Batch) -> Packed:
 
 def unpacked(frame: Packed) -> Batch:
     """Return the batch of a frame; raise ProtocolError when it cannot be read."""
-    rows = unpack(_decompressed(frame.rows))
+    rows = unpack(_decompressed(frame.rows), rows_max=ROWS_MAX)
     if frame.feed is Feed.LOG:
         seqs = list(range(frame.after + 1, frame.after + 1 + len(rows)))
     else:

@@ -12,6 +12,7 @@ its order and hands the results of Load and Apply back. Not here: sockets, datab
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -96,9 +97,11 @@ class _Outgoing:
 class Session:
     """One conversation. Every method returns the effects to carry out, in order."""
 
-    def __init__(self, role: Role, books: Books) -> None:
+    def __init__(self, role: Role, books: Books, *, admits: Callable[[str], bool] = lambda _: True) -> None:
+        """`admits` says whether the replica that calls itself so may talk here."""
         self.role = role
         self.peer_rep = ""
+        self._admits = admits
         self._books = books
         self._state: Literal["new", "greeted", "open", "ended"] = "new"
         self._began_ms = 0
@@ -193,6 +196,8 @@ class Session:
 
     def _answer(self, hello: Hello, now_ms: int, wall_ms: int) -> list[Effect]:
         ok = HelloOk(rep=self._books.rep, vector=self._held(hello.rep), t1_ms=hello.t1_ms, t2_ms=wall_ms, t3_ms=wall_ms)
+        if not self._admits(hello.rep):
+            return self._end("refused", f"this token is not for {hello.rep}")
         if hello.version < VERSION:
             return self._end(
                 "version", f"the peer speaks version {hello.version}, this side {VERSION}: upgrade the peer"

@@ -29,7 +29,8 @@ SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|PRAGMA|CREATE TABL
 # the only readers of the real clock and of chance: the wiring, tools of their own process, client-made ids
 REAL_WORLD = {"time.time", "time.time_ns", "random.random", "datetime.now", "datetime.utcnow", "uuid.uuid4"}
 MAY_READ_CLOCK = {"hub/app.py", "hub/client.py", "hub/importing/command.py"}
-MAY_CATCH_ALL = {"devices/supervisor.py", "hub/api/routing.py", "sync/db.py"}
+# devices, requests, jobs, and the two edges to the other end of the line
+MAY_CATCH_ALL = {"devices/supervisor.py", "hub/api/routing.py", "sync/db.py", "sync/link.py", "sync/cloud/pull.py"}
 
 
 @dataclass(frozen=True)

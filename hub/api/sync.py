@@ -24,7 +24,7 @@ from hub.errors import ConflictError, NotFoundError
 from hub.replication import SyncView
 from hub.runtime import Runtime
 from hub.store.tills import Scope
-from sync.batch import ROWS_MAX, Boundary, Gap, Head
+from sync.batch import ROWS_MAX, Boundary, Gap, Head, Seq
 from sync.errors import ProtocolError
 from sync.feed import CONTENT_TYPE, write_feed
 from sync.protocol import Packed, decode, unpacked
@@ -38,7 +38,7 @@ class HeldView(Struct, frozen=True):
 
     rep: str
     stream: str
-    last: int
+    last: Seq
     digest: Digest
 
 
@@ -78,7 +78,7 @@ class FeedQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Which rows."""
 
     stream: str
-    after: Annotated[int, Meta(ge=0)] = 0
+    after: Seq = 0
     limit: Annotated[int, Meta(ge=1, le=ROWS_MAX)] = ROWS_MAX
 
 
@@ -86,7 +86,7 @@ class AckRequest(Struct, frozen=True):
     """Everything up to `last` is durable at the asker's."""
 
     stream: str
-    last: Annotated[int, Meta(ge=0)]
+    last: Seq
     digest: Digest
     rep: str | None = None
 
@@ -109,6 +109,7 @@ async def get_sync(call: Call) -> Reply:
 async def post_hello(call: Call) -> Reply:
     """POST /sync/v1/hello"""
     hub, request = call.hub, call.body
+    hub.replication.asked()
     books = hub.replication.books
     for held in request.vector:
         boundary = Boundary(held.last, bytes.fromhex(held.digest))
@@ -121,8 +122,9 @@ async def post_hello(call: Call) -> Reply:
 async def get_streams(call: Call) -> Reply:
     """GET /sync/v1/streams"""
     replication = call.hub.replication
+    replication.asked()
     await replication.fold_now()
-    held = replication.books.held
+    held = replication.books.held_by(replication.peer_of(call.client.till_id))
     streams = [
         StreamView(head.rep, head.stream, head.feed, head.last, held.get(head.stream, 0))
         for head in replication.books.heads()
@@ -136,7 +138,7 @@ async def post_ack(call: Call) -> Reply:
     boundary = Boundary(request.last, bytes.fromhex(request.digest))
     if not books.is_offered(request.rep or books.rep, request.stream, boundary):
         raise ConflictError("fork", f"{request.stream}: {request.last} was never offered with this digest")
-    await books.acked("", books.rep, request.stream, boundary)
+    await books.acked_by(call.hub.replication.peer_of(call.client.till_id), request.stream, boundary)
     return Reply(_ack(books.rep, request.stream, boundary))
 
 

@@ -5,25 +5,35 @@ The cloud's version always replaces one that the shop wrote before it was joined
 
 import json
 from sqlite3 import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from hub.store.products import write_price, write_product
 from hub.store.unknown import keep_unknown
-from sync.batch import Row
+from sync.batch import SEQ_MAX, Row
 from sync.model import Replica, Stream
-from sync.retail.catalogue import Name, Price, Product
-from sync.retail.registers import ProductRow, price_row, product_row, read_row, write_row
+from sync.retail.catalogue import Name, Price, Product, check_price, check_product
+from sync.retail.registers import CatalogueRow, ProductRow, price_row, product_row, read_row, write_row
 
 
-def take_registers(tx: Connection, owner: int, rows: list[Row]) -> int:
-    """Write rows of the cloud's catalogue, `owner` being its replica here; return how many said something new."""
-    changed = 0
+class TakenRows(NamedTuple):
+    """How many rows said something new, and how many cannot be used here and are kept aside."""
+
+    changed: int
+    unusable: int
+
+
+def take_registers(tx: Connection, owner: int, rows: list[Row], *, currency: str) -> TakenRows:
+    """Write rows of the cloud's catalogue, `owner` being its replica here.
+
+    A row that is no register, breaks the catalogue's own rules or has a price in another currency is kept as it came.
+    """
+    changed = unusable = 0
     for seq, row in rows:
-        try:
-            register = read_row(row)
-        except msgspec.MsgspecError:
+        register = _usable(row, currency)
+        if register is None:
+            unusable += 1
             keep_unknown(tx, owner, Stream.CATALOGUE, [(seq, row)])
             continue
         table, sku = "product" if isinstance(register, ProductRow) else "price", register.sku
@@ -42,7 +52,19 @@ def take_registers(tx: Connection, owner: int, rows: list[Row]) -> int:
             write_product(tx, register.product, n=register.n, replica=owner, seq=seq, is_gone=register.gone)
         else:
             write_price(tx, sku, register.price, n=register.n, replica=owner, seq=seq, is_gone=register.gone)
-    return changed
+    return TakenRows(changed, unusable)
+
+
+def _usable(row: bytes, currency: str) -> CatalogueRow | None:
+    try:
+        register = read_row(row)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    if not 0 <= register.n <= SEQ_MAX:
+        return None
+    if isinstance(register, ProductRow):
+        return None if check_product(register.product) else register
+    return None if check_price(register.price) or register.currency != currency else register
 
 
 def catalogue_rows(read: Connection, replica: Replica, after: int, limit: int) -> list[Row]:

@@ -79,14 +79,19 @@ async def link(request: web.Request) -> web.StreamResponse:
 
     def opened(what: Opened) -> None:
         connection.rep = what.peer_rep
-        if what.peer_rep.rpartition(":")[0] != store:
+
+    def admits(rep: str) -> bool:
+        is_own = rep.rpartition(":")[0] == store
+        if not is_own:
             log.error(
                 "a store's token is used by another replica; correct [store] id or the token",
-                extra={"store": store, "rep": what.peer_rep[:80]},
+                extra={"store": store, "rep": rep[:80]},
             )
-            cut()
+        return is_own
 
-    conversation = Conversation("acceptor", CloudBooks(cloud.books, store), now_ms=cloud.books.now_ms, on_open=opened)
+    conversation = Conversation(
+        "acceptor", CloudBooks(cloud.books, store), now_ms=cloud.books.now_ms, on_open=opened, admits=admits
+    )
     connection = Connection(store, cut, conversation.grown, cloud.books.now_ms())
     cloud.line.enter(connection)
     log.info("a store is connected", extra={"store": store})

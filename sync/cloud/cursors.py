@@ -7,13 +7,12 @@ from sqlite3 import Connection
 
 from msgspec import Struct
 
-from sync.batch import START, Batch, Boundary
+from sync.batch import SEQ_MAX, START, Batch, Boundary
 from sync.errors import ProtocolError
 from sync.model import FEED_OF_STREAM, Feed, Stream
 
 STREAM_CHARS_MAX = 64
 INCARNATION_CHARS_MAX = 64
-SEQ_MAX = 2**53  # beyond it a peer is lying, and SQLite ends at 2**63
 
 
 class FeedNumbers(Struct, frozen=True):

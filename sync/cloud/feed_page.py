@@ -91,6 +91,6 @@ def _key(stream: str, body: bytes) -> str | None:
         return shown_key(stream, body)
     try:
         register = read_row(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
     return key_of("product" if isinstance(register, ProductRow) else "price", register.sku)

@@ -71,6 +71,10 @@ class Puller:
             except SyncError as err:
                 failures += 1
                 self._failed(err)
+            except Exception as err:  # the edge to a hub: one shop's nonsense must not take the others' cloud away
+                failures += 1
+                log.exception("a pull failed", extra={"store": self.store})
+                self._failed(ProtocolError(f"{type(err).__name__}; the log has the traceback"))
             else:
                 failures = 0
                 self._went_well()

@@ -141,7 +141,7 @@ def read_facts(stream: str, rows: list[bytes]) -> list[Fact | None]:
         return [None] * len(rows)
     try:
         return [read(row) for row in rows]
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return [_one(read, row) for row in rows]
 
 
@@ -175,7 +175,7 @@ def shown_key(stream: str, row: bytes) -> str | None:
     if stream == "prints":
         try:
             return _print.decode(row).job_id
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return None
     fact = read_facts(stream, [row])[0]
     return fact.key if fact else None

@@ -11,7 +11,7 @@ from sqlite3 import Connection
 from msgspec import Struct
 
 from sync import failpoints
-from sync.batch import Batch, Boundary, Gap, Head, new_rows
+from sync.batch import SEQ_MAX, Batch, Boundary, Gap, Head, new_rows
 from sync.cloud.catalogue import (
     Entry,
     HandedOver,
@@ -21,7 +21,7 @@ from sync.cloud.catalogue import (
     import_entries,
     load_batch,
 )
-from sync.cloud.cursors import SEQ_MAX, check_writer, cursor_of, cursors, move_cursor
+from sync.cloud.cursors import check_writer, cursor_of, cursors, move_cursor
 from sync.cloud.facts import Added, add_facts
 from sync.cloud.metrics import CloudMetrics
 from sync.cloud.rows import is_tally_stream, read_facts

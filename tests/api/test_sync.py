@@ -254,6 +254,44 @@ async def test_a_push_that_is_no_batch_is_refused(puller: Any, body: bytes) -> N
     assert (answer.status, answer.json["code"]) == (400, "protocol")
 
 
+async def test_an_ack_never_goes_back_and_asking_is_being_up(
+    puller: Any, pair_till: Any, until: Callable[..., Any]
+) -> None:
+    manager = await pair_till(puller.hub, "manager")
+    before = (await manager.get("/v1/sync")).json
+    await puller.get("/sync/v1/streams")
+    batch = read_feed((await feed(puller)).body)
+    assert batch is not None
+    ack = {"stream": "sales", "last": batch.last, "digest": batch.digest.hex()}
+    await puller.post("/sync/v1/ack", ack)
+    await until(lambda: manager.get("/v1/sync"), lambda got: got.json["safe"]["upto"] == 2)
+    await puller.post("/sync/v1/ack", {"stream": "sales", "last": 0, "digest": "00" * 8})
+    asked = (await manager.get("/v1/sync")).json
+    puller.hub.clock.now_ms += 16 * 60_000
+    silent = (await manager.get("/v1/sync")).json
+
+    assert before["up"] is False
+    assert (asked["safe"]["upto"], asked["up"]) == (2, True)
+    assert (silent["up"], silent["reason"]) == (False, "not_asked") and "hub_token" in silent["remedy"]
+
+
+async def test_a_reader_beside_the_cloud_makes_nothing_safe(
+    joined: Any, pair_till: Any, until: Callable[..., Any], far_end: FarEnd
+) -> None:
+    till, reader = await pair_till(joined), await pair_till(joined, "cloud")
+    await until(lambda: till.get("/v1/sync"), lambda got: got.json["up"])
+    await far_end.cut()
+    await till.post("/v1/sales", till.sale())
+    batch = read_feed((await feed(reader)).body)
+    assert batch is not None
+    acked = await reader.post("/sync/v1/ack", {"stream": "sales", "last": 1, "digest": batch.digest.hex()})
+    streams = (await reader.get("/sync/v1/streams")).json["streams"]
+
+    assert acked.status == 200
+    assert [each["acked"] for each in streams if each["stream"] == "sales"] == [1]
+    assert (await till.get("/v1/sync")).json["safe"]["upto"] == 0
+
+
 @pytest.mark.parametrize("path", ["/sync/v1/streams", "/sync/v1/feed?stream=sales"])
 async def test_only_a_cloud_may_ask(start_hub: Any, pair_till: Any, path: str) -> None:
     hub = await start_hub(cloud={"mode": "pull"})

@@ -71,7 +71,7 @@ async def test_a_token_on_the_wrong_hub_ends_the_line(
     async with talking(cloud, talking.hub(writer), tokens["hk01"]) as talk, asyncio.timeout(WAIT_S):
         end = await talk
 
-    assert end.code == "hung_up"
+    assert end.code == "refused"
     assert any("used by another replica" in record.message for record in caplog.records)
 
 

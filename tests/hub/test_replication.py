@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hub import replication
 from hub.replication import HubBooks
 from hub.store.catalogue import catalogue_rows
 from hub.store.feeds import READERS, oldest_waiting, rows_after, waiting_rows
@@ -30,7 +31,7 @@ NOW_MS = 1_790_000_000_000
 
 
 def books_of(store: Any) -> HubBooks:
-    return HubBooks(store.db, store.replica, now_ms=lambda: NOW_MS)
+    return HubBooks(store.db, store.replica, currency="HKD", now_ms=lambda: NOW_MS)
 
 
 async def load(books: HubBooks, stream: Stream, after: Boundary = START, rows_max: int = 100) -> Batch | None:
@@ -287,6 +288,33 @@ async def test_folding_in_any_portions_gives_the_same_levels(
     await fold_all(store)
 
     assert folded(store)["TEA-01"] == (before[0], before[1] + sum(quantities))
+
+
+async def test_a_disk_that_takes_no_commit_stops_the_folding_for_a_while_only(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replication, "FOLD_EVERY_S", 0.001)
+    hub = replication.Replication(
+        store.db,
+        store.replica,
+        mode="realtime",
+        currency="HKD",
+        now_ms=lambda: NOW_MS,
+        announce=lambda _: None,
+        on_catalogue=lambda _: None,
+    )
+    connection = store.db._writer._conn
+    connection.execute("PRAGMA query_only = ON")  # what a full disk does to every commit
+    async with asyncio.TaskGroup() as group, asyncio.timeout(10):
+        running = group.create_task(hub.run(), name="replication")
+        while store.db.last_commit_ok:  # noqa: ASYNC110 - the writer has no signal for it
+            await asyncio.sleep(0.001)
+        connection.execute("PRAGMA query_only = OFF")
+        while facts_to_fold(store.db.read, store.replica):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        running.cancel()
+
+    assert folded(store)["TEA-01"] == (20, 0)
 
 
 def test_a_fold_is_short_enough_for_a_sale_to_wait() -> None:
