@@ -28,6 +28,7 @@ from sync.line import REMEDIES, LinkState
 from sync.model import FEED_OF_STREAM, Feed, Replica, Stream
 from sync.store import (
     acked,
+    check_room,
     nearest_offered,
     note_acked,
     offer,
@@ -211,6 +212,7 @@ def _apply(tx: Connection, batch: Batch, *, currency: str, now_ms: int) -> tuple
         taken = take_registers(tx, owner, list(rows), currency=currency)
     else:
         taken = TakenRows(0, 0)
+        check_room(tx, owner, batch.stream)
         keep_unknown(tx, owner, batch.stream, rows)
     receive_to(tx, owner, batch.stream, batch.end)
     return batch.end, taken

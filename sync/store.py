@@ -12,6 +12,7 @@ from sync.digest import EMPTY, roll
 from sync.errors import ConfigError, ProtocolError
 from sync.model import FEED_OF_STREAM, Dot, Feed, Replica, Stream
 
+STREAMS_MAX = 64  # of one writer; ours has seven, a later version some more
 OFFERED_KEPT = (
     100_000  # rows behind the ack whose boundaries are kept: a peer restored from a copy may come back to them
 )
@@ -178,6 +179,15 @@ def received_to(tx: Connection, replica: int, stream: str) -> Boundary:
     """Return how far one stream of another replica is held here."""
     row = tx.execute("SELECT last, digest FROM received WHERE replica = ? AND stream = ?", (replica, stream)).fetchone()
     return Boundary(*row) if row else START
+
+
+def check_room(tx: Connection, replica: int, stream: str) -> None:
+    """Raise ProtocolError when a writer begins more streams than any version of it has."""
+    streams = tx.execute(
+        "SELECT count(*), coalesce(sum(stream = ?), 0) FROM received WHERE replica = ?", (stream, replica)
+    ).fetchone()
+    if streams[0] >= STREAMS_MAX and not streams[1]:
+        raise ProtocolError(f"{stream}: this writer has {STREAMS_MAX} streams already")
 
 
 def receive_to(tx: Connection, replica: int, stream: str, at: Boundary) -> None:

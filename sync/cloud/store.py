@@ -29,7 +29,7 @@ from sync.cloud.tallies import merge_tallies
 from sync.db import Database
 from sync.errors import ProtocolError, SyncError
 from sync.model import Feed, Replica, Stream
-from sync.store import offer, offered_digest, replica_id
+from sync.store import check_room, offer, offered_digest, replica_id
 
 FOLLOWED_MAX = 20  # sales of one batch named in the log; a larger one is a backlog, named by its range
 DUPLICATES_LOGGED = 5  # of one batch, by name; the line says how many there were
@@ -189,6 +189,7 @@ def _apply(tx: Connection, own: Replica, store: str, batch: Batch, *, now_ms: in
     elif is_tally_stream(batch.stream):
         added = merge_tallies(tx, rows, store=store, replica=replica, stream=batch.stream, now_ms=now_ms)
     else:
+        check_room(tx, replica, batch.stream)
         kind, stream = batch.feed, batch.stream
         added = add_facts(tx, rows, store=store, replica=replica, stream=stream, kind=kind, now_ms=now_ms)
     move_cursor(tx, replica, batch.stream, batch.end, rows=len(rows), now_ms=now_ms)

@@ -24,7 +24,7 @@ from sync.errors import ForkError, OutcomeUnknownError, ProtocolError
 from sync.model import FEED_OF_STREAM, Feed, Stream
 from sync.retail.catalogue import Name, Price, Product
 from sync.retail.registers import price_row, product_row, write_row
-from sync.store import offer, received
+from sync.store import STREAMS_MAX, offer, received
 
 CLOUD = "cloud:00000000000000cc"
 NOW_MS = 1_790_000_000_000
@@ -196,6 +196,16 @@ async def test_rows_that_this_version_does_not_know_are_kept_as_the_bytes_receiv
     assert kept == [("catalogue", later), ("coupons", b"\x00not json")]
     assert item_by_sku(store.db.read, "TEA-01", location="shop").price.amount == 321
     assert set(received(store.db.read)) == {(CLOUD, "catalogue"), (CLOUD, "coupons")}
+
+
+async def test_a_writer_begins_no_more_streams_than_any_version_has(store: Any) -> None:
+    books = books_of(store)
+    for n in range(STREAMS_MAX):
+        await books.apply(from_cloud(b"{}", stream=f"later-{n}"))
+
+    with pytest.raises(ProtocolError, match="streams already"):
+        await books.apply(from_cloud(b"{}", stream="one-more"))
+    assert len(received(store.db.read)) == STREAMS_MAX
 
 
 async def test_nobody_else_writes_this_stores_rows(store: Any) -> None:
