@@ -26,12 +26,7 @@ from amqtt.adapters import BufferReader, ReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 from amqtt.contexts import Action, BrokerConfig, ListenerConfig, ListenerType
 from amqtt.errors import AMQTTError, MQTTError, NoDataError
-from amqtt.mqtt.connack import (
-    BAD_USERNAME_PASSWORD,
-    IDENTIFIER_REJECTED,
-    UNACCEPTABLE_PROTOCOL_VERSION,
-    ConnackPacket,
-)
+from amqtt.mqtt.connack import BAD_USERNAME_PASSWORD, IDENTIFIER_REJECTED, UNACCEPTABLE_PROTOCOL_VERSION, ConnackPacket
 from amqtt.mqtt.connect import ConnectPacket
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
@@ -46,20 +41,17 @@ CONNECTIONS_MAX = 256  # further ones are closed at once
 CONNECT_TIMEOUT_S = 5.0  # a client that does not say who it is within this is closed
 KEPT_MAX = 10_000  # messages kept for a session that is away; when full the oldest is forgotten: totals make up for it
 DELIVER_MAX = 256  # of these on their way at a time
-WAITING_MAX = (
-    1024  # messages taken but not sent on; when full no publisher is read, so each waits for its acknowledgement
-)
+WAITING_MAX = 1024  # messages taken but not sent on; when full no publisher is read: each waits for its acknowledgement
 WAITING_POLL_S = 0.001
 SETTLE_TIMEOUT_S = 5.0
 HEARD_TIMEOUT_S = 3.0  # the hub's own driver subscribes within a moment of the start
 READ_BYTES_MAX = 64 * 1024
 STOP_TIMEOUT_S = 2.0
+LOGGED_MAX = 100  # refusals that are told apart in the log
+NAME_MAX = 64  # characters of a user name or client id there
 LISTENER = "default"
 _LEVEL_311 = 4
-_CONNECT = b"\x10"
-_PUBLISH = b"\x30"
-_PUBACK = b"\x40"
-_DISCONNECT = b"\xe0"
+_CONNECT, _PUBLISH, _PUBACK, _DISCONNECT = b"\x10", b"\x30", b"\x40", b"\xe0"
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +81,12 @@ class Accounts:
     def is_own(self, username: str | None) -> bool:
         """Whether this is the [mqtt] account."""
         return bool(self.section.username) and username == self.section.username
+
+    def shown(self, name: str | None) -> str:
+        """Return a name as the log may show it: short, printable, no secret that stands in the wrong field."""
+        if name and (name == self.section.password or secret_hash(name) in self.tokens):
+            return "(a secret)"
+        return "".join(filter(str.isprintable, name or ""))[:NAME_MAX]
 
 
 class Rights(BaseAuthPlugin, BaseTopicPlugin):
@@ -204,19 +202,19 @@ class _Door:
     accounts: Accounts
     awaits_hub: bool
     open: set[asyncio.Task[None]] = field(default_factory=set)
-    logged: set[str] = field(default_factory=set)
+    logged: set[tuple[str, str, str]] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Be one connection, from its CONNECT to its end."""
         task = asyncio.current_task()
         assert task is not None
         self.open.add(task)
-        packets = _PacketReader(reader, self.broker)
+        packets = _PacketReader(reader, self.broker, writer)
         try:
             if len(self.open) <= CONNECTIONS_MAX and await self._admit(packets, writer):
                 await self.broker.external_connected(packets, StreamWriterAdapter(writer), LISTENER)
             if packets.is_too_long:
-                self._refuse("packet_too_long", f"send at most {PACKET_BYTES_MAX} bytes")
+                self._refuse(packets, "packet_too_long", f"send at most {PACKET_BYTES_MAX} bytes")
         except (OSError, TimeoutError, AMQTTError, MQTTError, NoDataError) as err:
             log.debug("connection ended", extra={"error": str(err)})
         finally:
@@ -237,17 +235,16 @@ class _Door:
                 await _answer(writer, UNACCEPTABLE_PROTOCOL_VERSION)
             return False
         connect = await ConnectPacket.from_stream(BufferReader(first))
+        packets.names = (connect.username, connect.client_id)
         if not self.accounts.knows(connect.username, connect.password):
-            self._refuse(
-                "credentials", "pair the device with `storehub pair --scope device`; user name and token go there"
-            )
+            self._refuse(packets, "credentials", "`storehub pair --scope device` gives a user name and token")
             await _answer(writer, BAD_USERNAME_PASSWORD)
             return False
         if self.awaits_hub and not self.accounts.is_own(connect.username):
             await self.broker.until_heard()
         session = self.broker.sessions.get(connect.client_id)
         if session is not None and session[0].username != connect.username:
-            self._refuse("client_id", "each client needs a client id of its own")
+            self._refuse(packets, "client_id", "each client needs a client id of its own")
             await _answer(writer, IDENTIFIER_REJECTED)
             return False
         if session is not None and not connect.clean_session_flag:
@@ -256,11 +253,16 @@ class _Door:
         packets.admit(connect)
         return True
 
-    def _refuse(self, reason: str, remedy: str) -> None:
-        """Say each reason once; a sensor that tries again every second is one line."""
-        if reason not in self.logged:
-            self.logged.add(reason)
-            log.warning("mqtt client refused", extra={"reason": reason, "remedy": remedy})
+    def _refuse(self, packets: "_PacketReader", reason: str, remedy: str) -> None:
+        """Say each reason once a user and address; a sensor that tries again every second is one line."""
+        user, client = map(self.accounts.shown, packets.names)
+        refusal = (reason, user, packets.address)
+        if refusal in self.logged or len(self.logged) > LOGGED_MAX:
+            return
+        said = {"reason": reason, "user": user, "client": client, "address": packets.address, "remedy": remedy}
+        is_shown = len(self.logged) < LOGGED_MAX
+        log.warning("mqtt client refused" if is_shown else "more clients are refused", extra=said if is_shown else {})
+        self.logged.add(refusal)
 
 
 class _PacketReader(ReaderAdapter):
@@ -269,14 +271,14 @@ class _PacketReader(ReaderAdapter):
     amqtt cancels a read when the keep-alive time is over, so nothing is taken from the stream that is not kept here.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, broker: _Broker) -> None:
-        self._reader = reader
-        self._broker = broker
+    def __init__(self, reader: asyncio.StreamReader, broker: _Broker, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._broker = reader, broker
+        self.address = str(writer.get_extra_info("peername", ("",))[0])
+        self.names: tuple[str | None, str | None] = (None, None)  # user and client as they call themselves
         self._buffer = bytearray()
         self._taken: bytes | None = None
         self.client_id = ""
-        self._packet = b""
-        self._place = 0
+        self._packet, self._place = b"", 0
         self.is_too_long = False
 
     def admit(self, connect: ConnectPacket) -> None:
@@ -321,8 +323,7 @@ class _PacketReader(ReaderAdapter):
                 packet = bytes(self._buffer[:length])
                 del self._buffer[:length]
                 return packet
-            chunk = await self._reader.read(READ_BYTES_MAX)
-            if not chunk:
+            if not (chunk := await self._reader.read(READ_BYTES_MAX)):
                 return b""
             self._buffer += chunk
 

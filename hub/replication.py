@@ -273,9 +273,10 @@ class Replication:
 
     def _pulled(self) -> LinkState:
         """How the line is when the cloud dials: up while it asks."""
-        is_up = self._asked_ms is not None and self._now_ms() - self._asked_ms <= ASKED_WITHIN_MS
         since_ms = self.link.since_ms if self._asked_ms is None else self._asked_ms
-        return LinkState(is_up, "" if is_up else "not_asked", "", since_ms)
+        if self._now_ms() - since_ms > ASKED_WITHIN_MS:
+            return LinkState(False, "not_asked", "", since_ms)
+        return LinkState(self._asked_ms is not None, "" if self._asked_ms is not None else "starting", "", since_ms)
 
     @property
     def safe(self) -> SafeView:

@@ -64,11 +64,11 @@ export class Cloud {
   }
 }
 
-/** A shop that the cloud asks (pull) has no line of its own to be up or down. */
+/** A shop that the cloud asks (pull) has no line of its own; it is down when nobody asked for a while. */
 function stateOf(view) {
   const since = moment(view.since);
   if (view.mode === "alone") return { name: "alone", tone: "wait" };
-  if (view.mode === "pull") return { name: "pull", tone: "good", since: t("linePull") };
+  if (view.mode === "pull" && view.up) return { name: "pull", tone: "good", since: t("linePull") };
   if (view.up) return { name: "up", tone: "good", since: t("lineSince", since) };
   if (view.reason === "starting") return { name: "starting", tone: "wait", since: t("lineSince", since) };
   const lasts = span(Date.now() - Date.parse(view.since));

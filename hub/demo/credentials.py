@@ -1,6 +1,7 @@
 """Who the demo's parts are at the hub: paired once, kept in the data folder, so that a restart is the same till or counter."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -38,10 +39,12 @@ async def pair_anew(file: Path, base_url: str, control: HubClient, scope: Scope,
 async def client_credentials(file: Path, base_url: str, control: HubClient, scope: Scope, name: str) -> Credentials:
     """Return what a till or manager is known as; pair when the hub does not know it."""
     kept = load_credentials(file)
+    if not kept.token:
+        return await pair_anew(file, base_url, control, scope, name)
     async with HubClient(base_url, kept.token) as client:
         try:
             await client.products(limit="1")
-        except ProblemError:  # no token yet, or the store began anew
+        except ProblemError:  # the store began anew
             return await pair_anew(file, base_url, control, scope, name)
     return kept
 
@@ -49,11 +52,11 @@ async def client_credentials(file: Path, base_url: str, control: HubClient, scop
 async def counter_credentials(file: Path, base_url: str, control: HubClient, mqtt_port: int) -> Credentials:
     """Return what the people counters are known as; pair when the broker does not know them."""
     kept = load_credentials(file)
-    try:
-        async with publisher(mqtt_port, kept, "login"):
-            return kept
-    except LoginRefusedError:
-        return await pair_anew(file, base_url, control, "device", "people counters")
+    if kept.token:
+        with suppress(LoginRefusedError):  # the store began anew
+            async with publisher(mqtt_port, kept, "login"):
+                return kept
+    return await pair_anew(file, base_url, control, "device", "people counters")
 
 
 def publisher(mqtt_port: int, known: Credentials, name: str) -> MqttPublisher:

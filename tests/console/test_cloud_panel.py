@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+from aiohttp import ClientSession
 from playwright.async_api import Page, expect
 
+from hub.client import HubClient
 from hub.demo.line_page import LinePage
 from hub.demo.paper_page import PaperPage
 from sync.retail.catalogue import Price
@@ -97,6 +99,36 @@ async def test_new_prices_are_said_and_what_is_shown_follows(
     await cloud.cloud.books.import_entries([type(tea)(tea.product, Price(1290, "HKD"))])
     await expect(row).to_contain_text("HKD 12.90")
     await expect(page.locator("#news")).to_contain_text("New from the cloud")
+    assert screen.complaints == []
+
+
+async def test_a_cloud_that_asks_is_said_and_one_that_does_not_ask_any_more_is_a_line_that_is_down(
+    desk: Any, keep_running: Start, look_at: Look
+) -> None:
+    await keep_running(desk.run, {"cloud": {"mode": "pull"}})
+    async with HubClient(desk.url) as asker:
+        paired = await asker.pair(await desk.code("cloud"), "cloud")
+    headers = {"Authorization": f"Bearer {paired.token}"}
+    async with ClientSession(desk.url, headers=headers) as cloud, cloud.get("/sync/v1/streams") as answer:
+        assert answer.status == 200
+    screen = await look_at(desk)
+    page: Page = screen.page
+    panel = page.locator("#panel-cloud")
+    await expect(panel).to_have_attribute("data-state", "pull")
+    await expect(page.locator("#cloud-state")).to_have_text("Fetched by the cloud")
+    await expect(page.locator("#cloud-state")).to_have_class("badge good")
+
+    desk.clock.at += timedelta(hours=2)
+    await page.clock.set_fixed_time(desk.clock.at)
+    await desk.sell()
+    await expect(panel).to_have_attribute("data-state", "down")
+    await expect(page.locator("#cloud-state")).to_have_class("badge bad")
+    await expect(page.locator("#cloud-since")).to_have_text("for 2 hours, since 13:40")
+    await expect(panel).to_contain_text("The cloud has not asked for rows for a while.")
+    await expect(panel).to_contain_text("its [stores] url and hub_token")
+    await page.get_by_role("button", name="中文").click()
+    await expect(panel).to_contain_text("雲端已有一段時間沒有來收取資料。")
+    await expect(panel).to_contain_text("雲端 [stores] 的 url 與 hub_token")
     assert screen.complaints == []
 
 

@@ -87,7 +87,8 @@ def honest() -> Evidence:
         for n, sku, qty in ((1, "TEA", 10), (2, "HAM", 900))
     ]
     levels = [("TEA", 11, 2), ("HAM", 900, 350)]
-    safe = {"sales": [{"sale_id": name, "durable": True, "safe": True} for name in ("s1", "s2")]}
+    safe: Json = {"sales": [{"sale_id": name, "durable": True, "safe": True} for name in ("s1", "s2")]}
+    safe["safe"] = {"rep": REP, "upto": 2}
     return Evidence(
         facts={"entrances": {"door": "main-door"}, "encoding": "big5hkscs"},
         script=[
@@ -130,7 +131,10 @@ def honest() -> Evidence:
                 for n, (sku, come, gone) in enumerate(levels, 1)
             ],
             "footfall": [feed_row(1, {"entrance": "main-door", "quarter": "2026-11-22T00:00:00Z", "in": 6, "out": 1})],
-            "catalogue": [feed_row(1, {"kind": "price", "sku": "HAM", "n": 2, "amount": 4650})],
+            "catalogue": [
+                feed_row(1, {"kind": "price", "sku": "HAM", "n": 2, "amount": 4650, "currency": "HKD", "per": 100}),
+                feed_row(2, {"kind": "price", "sku": "TEA", "n": 1, "amount": 1550, "currency": "HKD", "per": 1}),
+            ],
         },
         stores={"items": [{"streams": [{"rep": REP, "stream": "sales", "last": 2}], "duplicates": {}}]},
     )
@@ -175,7 +179,15 @@ def call_it_safe_too_soon(day: Evidence) -> None:
 
 
 def never_call_it_safe(day: Evidence) -> None:
-    day.tills[5]["answer"] = {"sales": [{"sale_id": "s1", "safe": False}]}
+    day.tills[5]["answer"] = day.tills[5]["answer"] | {"sales": [{"sale_id": "s1", "safe": False}]}
+
+
+def call_more_safe_than_there_is(day: Evidence) -> None:
+    day.tills[5]["answer"] = day.tills[5]["answer"] | {"safe": {"rep": REP, "upto": 3}}
+
+
+def call_another_replica_safe(day: Evidence) -> None:
+    day.tills[5]["answer"] = day.tills[5]["answer"] | {"safe": {"rep": "hk01:ff", "upto": 1}}
 
 
 def refund_too_much(day: Evidence) -> None:
@@ -263,6 +275,30 @@ def hold_a_price_back(day: Evidence) -> None:
     day.office[1]["sent"] = {"HAM": 4990}
 
 
+def change_a_standing_price(day: Evidence) -> None:
+    change(day, "catalogue", 1, amount=1551)
+
+
+def change_a_price_that_head_office_set(day: Evidence) -> None:
+    change(day, "catalogue", 0, amount=4651)
+
+
+def change_what_a_price_is_for(day: Evidence) -> None:
+    change(day, "catalogue", 1, per=10)
+
+
+def forget_a_price(day: Evidence) -> None:
+    del day.feed["catalogue"][1]
+
+
+def keep_a_till_waiting(day: Evidence) -> None:
+    day.tills[5]["until"] += 60_000
+
+
+def keep_a_till_waiting_through_the_kill(day: Evidence) -> None:
+    day.tills[2]["until"] += 60_000
+
+
 def refuse_without_a_line(day: Evidence) -> None:
     day.tills.append(till_entry("sale", {"sale_id": "s8", "lines": []}, {"code": "busy"}, T0 + 2000, status=503))
 
@@ -276,6 +312,8 @@ def refuse_without_a_line(day: Evidence) -> None:
         (answer_a_repeat_otherwise, "lose"),
         (call_it_safe_too_soon, "lose"),
         (never_call_it_safe, "lose"),
+        (call_more_safe_than_there_is, "lose"),
+        (call_another_replica_safe, "lose"),
         (refund_too_much, "lose"),
         (double_a_sale, "double"),
         (keep_a_row_twice, "double"),
@@ -295,7 +333,13 @@ def refuse_without_a_line(day: Evidence) -> None:
         (end_before_the_cloud_does, "gap"),
         (skip_a_number, "gap"),
         (hold_a_price_back, "gap"),
+        (change_a_standing_price, "gap"),
+        (change_a_price_that_head_office_set, "gap"),
+        (change_what_a_price_is_for, "gap"),
+        (forget_a_price, "gap"),
         (refuse_without_a_line, "refuse"),
+        (keep_a_till_waiting, "refuse"),
+        (keep_a_till_waiting_through_the_kill, "refuse"),
     ],
 )
 def test_each_fault_is_found_and_called_by_its_name_only(plant: Callable[[Evidence], None], word: str) -> None:

@@ -126,6 +126,56 @@ async def test_nobody_takes_over_the_session_of_another_account(port: int) -> No
     writer.close()
 
 
+def refusals(caplog: pytest.LogCaptureFixture) -> list[tuple[str, ...]]:
+    """What the log says of refused clients."""
+    fields = ("reason", "user", "client", "address")
+    return [
+        (record.message, *(getattr(record, name) for name in fields if hasattr(record, name)))
+        for record in caplog.records
+        if record.name == broker_module.__name__
+    ]
+
+
+async def test_a_refused_client_is_named_once_for_each_user_and_reason(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    await answer(port, connect("", "", client_id="probe"))
+    for client_id in ("door", "door-again"):
+        await answer(port, connect("device1", "wrong", client_id=client_id))
+    await answer(port, connect("device2", "device-token", client_id="gate"))
+
+    assert refusals(caplog) == [
+        ("mqtt client refused", "credentials", "", "probe", "127.0.0.1"),
+        ("mqtt client refused", "credentials", "device1", "door", "127.0.0.1"),
+        ("mqtt client refused", "credentials", "device2", "gate", "127.0.0.1"),
+    ]
+
+
+async def test_what_a_refused_client_calls_itself_is_short_and_printable_and_no_secret(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    await answer(port, connect("a\r\n\x1b[2J" + "b" * 80, "wrong"))
+    await answer(port, connect("", "", client_id="c" * 80))
+    await answer(port, connect("device-token", "device1", client_id="hub-secret"))
+
+    assert [line[2:4] for line in refusals(caplog)] == [
+        ("a[2J" + "b" * 60, "c"),
+        ("", "c" * 64),
+        ("(a secret)", "(a secret)"),
+    ]
+
+
+async def test_refusals_are_bounded_and_the_log_says_that_there_are_more(
+    port: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_module, "LOGGED_MAX", 3)
+    for n in range(6):
+        await answer(port, connect(f"device{n}", "wrong"))
+    await answer(port, connect("device0", "wrong"))
+
+    assert [line[0] for line in refusals(caplog)] == ["mqtt client refused"] * 3 + ["more clients are refused"]
+
+
 async def test_bytes_that_are_no_mqtt_end_their_connection_only(port: int, caplog: pytest.LogCaptureFixture) -> None:
     rng = random.Random(5)
     good = connect("device1", "device-token")

@@ -1,7 +1,7 @@
 """Promises 1, 2 and 7: nothing acknowledged is lost, nothing is counted twice, the line refuses nobody."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from hub.demo.auditor.finding import Finding
 
 TOLD = ("receipt_no", "business_date", "committed_at", "refund", "currency")
 DONE = (200, 201)
-SLOW_MS = 5_000  # a sale that waits for the line waits longer than this
+SLOW_MS = 5_000  # an answer that waits for the line, or for ever, waits longer than this
 
 
 def judge_lost(evidence: Evidence) -> Finding:
@@ -64,7 +64,10 @@ def judge_twice(evidence: Evidence) -> Finding:
 
 
 def judge_served(evidence: Evidence) -> Finding:
-    """Hold the tills' troubles against the script: only the kill of the hub may be felt at a till."""
+    """Hold the tills' troubles against the script: only the kill of the hub may be felt at a till, and while it lasts.
+
+    Every request is answered, and in time: what it took beside the kill is at most SLOW_MS, whatever was asked.
+    """
     finding = Finding(7, "refuse", "the shop sells when the line is down")
     kills, outages = evidence.spans("hub_killed", "hub_ready"), evidence.spans("line_down", "line_up")
     for entry in evidence.tills:
@@ -74,8 +77,10 @@ def judge_served(evidence: Evidence) -> Finding:
             finding.blame(f"{entry['till']} was told {entry['status'] or entry['error']} at {entry['path']}")
         if entry["ask"] == "sale" and is_good and any(begin <= entry["at"] <= end for begin, end in outages):
             finding.count("sales without a line")
-            if entry["until"] - entry["at"] > SLOW_MS and not is_in_kill:
-                finding.blame(f"sale {entry['sent']['sale_id']} waited {entry['until'] - entry['at']} ms for an answer")
+        in_kill_ms = sum(max(0, min(entry["until"], end) - max(entry["at"], begin)) for begin, end in kills)
+        took_ms = entry["until"] - entry["at"] - in_kill_ms
+        if is_good and took_ms > SLOW_MS:
+            finding.blame(f"{entry['till']} waited {took_ms} ms for an answer at {entry['path']}")
     finding.count("requests", len(evidence.tills))
     finding.count("outages", len(outages))
     finding.count("kills of the hub", len(kills))
@@ -127,12 +132,18 @@ def amount(line: Json) -> int:
 
 
 def _judge_safe(evidence: Evidence, finding: Finding) -> None:
-    """`safe` may be said only of what the cloud has; in the end it must be said of everything."""
+    """`safe` may be said only of what the cloud has, `upto` of as many as it has; in the end it must be said of everything."""
     feed = {each.row["sale"]["sale_id"] for each in evidence.feed["sales"]}
+    held = Counter(each.rep for each in evidence.feed["sales"])
     last: dict[str, bool] = {}
     for entry in evidence.asked("status"):
         if entry["status"] not in DONE:
             continue
+        told = entry["answer"]["safe"]
+        if told["upto"] > held[told["rep"]]:
+            finding.blame(
+                f"{entry['till']} was told that {told['upto']} sales are safe, the cloud has {held[told['rep']]}"
+            )
         for status in entry["answer"]["sales"]:
             last[status["sale_id"]] = status["safe"]
             finding.count("times told safe", status["safe"])

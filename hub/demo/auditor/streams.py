@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 
-from hub.demo.auditor.evidence import DIGEST_BYTES, LOGS, Evidence, roll
+from hub.demo.auditor.evidence import DIGEST_BYTES, LOGS, Evidence, Json, roll
 from hub.demo.auditor.finding import Finding
 from hub.demo.auditor.sales import answered
 
@@ -64,19 +64,17 @@ def _judge_numbers(evidence: Evidence, finding: Finding) -> None:
 
 def _judge_prices(evidence: Evidence, finding: Finding) -> None:
     """A price that was changed while the line was down is the cloud's, and a till sold at it after the line was back."""
-    standing = {
-        each.row["sku"]: each.row["amount"] for each in evidence.feed["catalogue"] if each.row.get("kind") == "price"
-    }
+    standing = {each.row["sku"]: each.row for each in evidence.feed["catalogue"] if each.row.get("kind") == "price"}
     outages = evidence.spans("line_down", "line_up")
-    for entry in evidence.office:
-        if entry["ask"] != "prices":
-            continue
+    changes = [entry for entry in evidence.office if entry["ask"] == "prices"]
+    _judge_standing(evidence, standing, {sku for entry in changes for sku in entry["sent"]}, finding)
+    for entry in changes:
         back = next((end for begin, end in outages if begin <= entry["at"] <= end), None)
         for sku, amount in entry["sent"].items():
             if back is not None:
                 finding.count("prices changed without a line")
-            if standing.get(sku) != amount:
-                finding.blame(f"{sku}: head office said {amount}, the cloud's catalogue {standing.get(sku)}")
+            if (there := standing.get(sku, {}).get("amount")) != amount:
+                finding.blame(f"{sku}: head office said {amount}, the cloud's catalogue {there}")
             sold = [
                 line["unit_price"]
                 for sale in answered(evidence, "sale")
@@ -85,3 +83,21 @@ def _judge_prices(evidence: Evidence, finding: Finding) -> None:
             ]
             if amount not in sold:
                 finding.blame(f"{sku}: no till sold at the new price of {amount} after the line was back")
+
+
+def _judge_standing(evidence: Evidence, standing: dict[str, Json], changed: set[str], finding: Finding) -> None:
+    """A price that head office did not change is in the cloud's catalogue what the tills sold at, all day and at both tills.
+
+    Proved of every SKU that was sold or changed. Of one that nobody bought no evidence says what it should cost.
+    """
+    sold: dict[str, set[tuple[int, int, str]]] = defaultdict(set)
+    for entry in evidence.asked("sale"):
+        for line in entry["sent"]["lines"]:
+            sold[line["sku"]].add((line["unit_price"], line.get("per", 1), entry["sent"]["currency"]))
+    for sku in sorted(sold.keys() - changed):
+        finding.count("prices as sold")
+        row = standing.get(sku, {})
+        there = (row.get("amount"), row.get("per", 1), row.get("currency"))
+        if sold[sku] != {there}:
+            said = ", ".join(f"{amount} {currency} a {per}" for amount, per, currency in sorted(sold[sku]))
+            finding.blame(f"{sku}: sold at {said}; the cloud's catalogue says {there[0]} {there[2]} a {there[1]}")
