@@ -46,7 +46,9 @@ def test_a_batch_comes_back_with_its_seqs(original: Batch) -> None:
 
 
 def test_a_later_version_may_add_fields() -> None:
-    later = msgspec.msgpack.encode({"type": "ack", "rep": REP, "stream": "s", "last": 1, "digest": bytes(8), "new": [1]})
+    later = msgspec.msgpack.encode(
+        {"type": "ack", "rep": REP, "stream": "s", "last": 1, "digest": bytes(8), "new": [1]}
+    )
 
     assert decode(later) == Ack(REP, "s", 1, bytes(8))
 
