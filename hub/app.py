@@ -101,7 +101,7 @@ async def run_broker(hub: Runtime) -> AsyncIterator[None]:
     if hub.config.mqtt is None:
         yield
         return
-    from hub.broker import embedded_broker  # here: a hub without one saves 16 MiB
+    from hub.broker.embedded import embedded_broker  # here: a hub without one saves 16 MiB
 
     counts = any(spec.kind == "mqtt_counter" for spec in hub.config.devices)
     async with embedded_broker(hub.config.mqtt, store_id=hub.shop.store_id, tokens=hub.tokens, awaits_hub=counts):

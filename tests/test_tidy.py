@@ -22,7 +22,7 @@ ROOMS = {
     "evdev": ("devices/drivers/",),
     "bleak": ("devices/drivers/",),
     "paho": ("devices/drivers/",),
-    "amqtt": ("hub/broker.py",),
+    "amqtt": ("hub/broker/",),
 }
 SQL_ROOMS = ("sync/db.py", "sync/migrate.py", "hub/store/", "hub/insights/", "sync/store.py", "sync/cloud/")
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|PRAGMA|CREATE TABLE|BEGIN IMMEDIATE|SAVEPOINT)\b")

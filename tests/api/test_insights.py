@@ -87,7 +87,7 @@ async def test_a_counter_on_the_embedded_broker_reaches_the_day(
     until: Callable[..., Awaitable[Any]],
 ) -> None:
     """The hub's own wiring: device credentials by pairing, the broker beside it, the driver, the books, the API."""
-    from hub.broker import embedded_broker
+    from hub.broker.embedded import embedded_broker
     from hub.config import MqttSection
 
     tokens: dict[bytes, Any] = {}

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 from amqtt.broker import Broker
-from amqtt.contexts import Action
+from amqtt.contexts import Action, BrokerConfig, ListenerConfig, ListenerType
 
-from hub import broker as broker_module
-from hub.broker import PACKET_BYTES_MAX, Accounts, embedded_broker
+from hub.broker import door, engine
+from hub.broker.accounts import Accounts
+from hub.broker.embedded import embedded_broker
+from hub.broker.packets import PACKET_BYTES_MAX
 from hub.config import MqttSection, parse_config
 from hub.store.tills import Paired, secret_hash
 from sync.errors import ConfigError, StartError
@@ -132,7 +134,7 @@ def refusals(caplog: pytest.LogCaptureFixture) -> list[tuple[str, ...]]:
     return [
         (record.message, *(getattr(record, name) for name in fields if hasattr(record, name)))
         for record in caplog.records
-        if record.name == broker_module.__name__
+        if record.name == door.__name__
     ]
 
 
@@ -168,7 +170,7 @@ async def test_what_a_refused_client_calls_itself_is_short_and_printable_and_no_
 async def test_refusals_are_bounded_and_the_log_says_that_there_are_more(
     port: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_module, "LOGGED_MAX", 3)
+    monkeypatch.setattr(door, "LOGGED_MAX", 3)
     for n in range(6):
         await answer(port, connect(f"device{n}", "wrong"))
     await answer(port, connect("device0", "wrong"))
@@ -206,7 +208,7 @@ async def test_a_packet_that_is_too_long_is_not_read(port: int) -> None:
 
 
 async def test_a_client_that_says_nothing_is_closed(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker_module, "CONNECT_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(door, "CONNECT_TIMEOUT_S", 0.05)
     assert await answer(port, b"\x10") == b""
 
 
@@ -279,3 +281,21 @@ async def test_a_device_comes_in_when_the_hub_can_hear_it() -> None:
         writer.close()
 
     assert was_waiting and admitted == b"\x20\x02\x00\x00"
+
+
+async def test_a_flood_waits_its_turn_so_that_a_till_gets_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A burst goes through; beyond it each message is put off by a thousandth of a second more, whoever sends it."""
+    broker = engine.Engine(BrokerConfig(listeners={"default": ListenerConfig(type=ListenerType.EXTERNAL)}, plugins={}))
+    put_off: list[float] = []
+
+    async def note(delay_s: float) -> None:
+        put_off.append(delay_s)
+
+    monkeypatch.setattr(engine.asyncio, "sleep", note)
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 1000.0)
+    burst = int(engine.BURST_S * engine.MESSAGES_PER_S)
+    for _ in range(burst + 50):
+        await broker.turn()
+
+    assert len(put_off) == pytest.approx(50, abs=1)
+    assert put_off[-1] == pytest.approx(50 / engine.MESSAGES_PER_S, abs=0.002)

@@ -1,0 +1,44 @@
+"""Who may come in to the embedded broker, and what they may do there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from amqtt.contexts import Action
+
+from hub.config import MqttSection
+from hub.store.tills import Paired, secret_hash
+
+NAME_MAX = 64  # characters of a user name or client id in the log
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Who may come in, and what they may do. `tokens` is the hub's own table and changes while it runs."""
+
+    store_id: str
+    section: MqttSection
+    tokens: Mapping[bytes, Paired]
+
+    def knows(self, username: str | None, password: str | None) -> bool:
+        """Whether this is the [mqtt] account or a paired device with its token."""
+        if not username or not password:
+            return False
+        if self.is_own(username):
+            return secret_hash(password) == secret_hash(self.section.password)
+        paired = self.tokens.get(secret_hash(password))
+        return paired is not None and paired.scope == "device" and paired.till_id == username
+
+    def may(self, username: str | None, topic: str, action: Action) -> bool:
+        """Whether an account may publish to, subscribe to or receive a topic."""
+        is_below = topic.startswith(f"store/{self.store_id}/")
+        return is_below and (action is Action.PUBLISH or self.is_own(username))
+
+    def is_own(self, username: str | None) -> bool:
+        """Whether this is the [mqtt] account."""
+        return bool(self.section.username) and username == self.section.username
+
+    def shown(self, name: str | None) -> str:
+        """Return a name as the log may show it: short, printable, no secret that stands in the wrong field."""
+        if name and (name == self.section.password or secret_hash(name) in self.tokens):
+            return "(a secret)"
+        return "".join(filter(str.isprintable, name or ""))[:NAME_MAX]
