@@ -38,7 +38,7 @@ from sync.model import Feed, Replica, Stream
 from sync.protocol import encode, packed
 from sync.retail.catalogue import Name
 from sync.retail.sales import Sale
-from sync.store import identify
+from sync.store.replicas import identify
 
 SALES = 50_000
 TILLS = 4

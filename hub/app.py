@@ -31,7 +31,7 @@ from sync.db import Database, open_database
 from sync.errors import one_error
 from sync.folder import own_folder
 from sync.link import Dialler
-from sync.store import identify
+from sync.store.replicas import identify
 
 log = logging.getLogger(__name__)
 Ready = Callable[[int], None]

@@ -26,7 +26,7 @@ from sync.db import Database
 from sync.errors import ForkError, ProtocolError, SyncError
 from sync.line import REMEDIES, LinkState
 from sync.model import FEED_OF_STREAM, Feed, Replica, Stream
-from sync.store import (
+from sync.store.cursors import (
     acked,
     check_room,
     nearest_offered,
@@ -36,10 +36,9 @@ from sync.store import (
     receive_to,
     received,
     received_to,
-    replica_id,
-    stream_digest,
-    stream_heads,
 )
+from sync.store.replicas import replica_id
+from sync.store.streams import stream_digest, stream_heads
 
 PEER = "cloud"  # the store's own: what it holds is safe
 ASKED_WITHIN_MS = 15 * 60_000  # in pull mode a cloud that has not asked for longer is away

@@ -40,7 +40,7 @@ from sync.db import Database, open_database
 from sync.model import Replica
 from sync.retail.catalogue import Name, Price, Product
 from sync.retail.sales import Sale, SaleLine, Tender
-from sync.store import identify
+from sync.store.replicas import identify
 
 STARTED_MS = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 WAIT_S = 20.0  # whatever a test waits for has happened long before, or never does

@@ -24,7 +24,7 @@ ROOMS = {
     "paho": ("devices/drivers/",),
     "amqtt": ("hub/broker/",),
 }
-SQL_ROOMS = ("sync/db.py", "sync/migrate.py", "hub/store/", "hub/insights/", "sync/store.py", "sync/cloud/")
+SQL_ROOMS = ("sync/db.py", "sync/migrate.py", "hub/store/", "hub/insights/", "sync/store/", "sync/cloud/")
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|PRAGMA|CREATE TABLE|BEGIN IMMEDIATE|SAVEPOINT)\b")
 # the only readers of the real clock and of chance: the wiring, tools of their own process, client-made ids
 REAL_WORLD = {"time.time", "time.time_ns", "random.random", "datetime.now", "datetime.utcnow", "uuid.uuid4"}

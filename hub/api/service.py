@@ -11,7 +11,7 @@ from aiohttp import web
 from hub.api.problems import problem
 from hub.api.routing import RUNTIME, client_of, may
 from sync.errors import SyncError
-from sync.store import touch
+from sync.store.replicas import touch
 
 CONSOLE_FILES = {
     "index.html": "text/html",

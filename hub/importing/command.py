@@ -28,7 +28,7 @@ from hub.store.products import Put, put_products
 from sync.db import Database, open_database
 from sync.errors import ConfigError, one_error
 from sync.folder import own_folder
-from sync.store import identify
+from sync.store.replicas import identify
 
 Write = Callable[[Sequence[Entry]], Awaitable[Put]]
 

@@ -1,6 +1,6 @@
 """The hub's own streams as rows: (seq, bytes as they went into the digest), in the order of their seq.
 
-One reader a stream. Not here: cursors and digests (sync.store), the network (hub.replication).
+One reader a stream. Not here: cursors and digests (sync.store.cursors), the network (hub.replication).
 """
 
 from collections.abc import Callable

@@ -16,7 +16,7 @@ from msgspec import Struct
 from hub.store.model import utc
 from sync.model import Replica, Stream
 from sync.retail.footfall import SENSORS_MAX, Judged, Reading, Sensor, Verdict, judge
-from sync.store import reserve_state_seqs
+from sync.store.streams import reserve_state_seqs
 
 
 class Window(Struct, frozen=True):

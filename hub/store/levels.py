@@ -9,7 +9,7 @@ import msgspec
 
 from sync.model import Replica, Stream
 from sync.retail.levels import LevelRow
-from sync.store import reserve_state_seqs
+from sync.store.streams import reserve_state_seqs
 
 FOLD_MAX = 500  # facts in one write job: a sale never waits for more
 _FACTS = {Stream.SALES: "sale", Stream.RETURNS: "sale_return", Stream.STOCK: "stock_movement"}

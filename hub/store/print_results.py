@@ -6,7 +6,7 @@ import msgspec
 
 from sync.model import Dot, Replica, Stream
 from sync.retail.prints import PrintResult
-from sync.store import append_fact
+from sync.store.streams import append_fact
 
 
 def record_result(tx: Connection, replica: Replica, result: PrintResult) -> Dot:

@@ -15,7 +15,7 @@ from sync.db import Database
 from sync.model import Replica, Stream
 from sync.retail.catalogue import Name, Price, Product
 from sync.retail.sales import QTY_MAX, Sku
-from sync.store import reserve_state_seqs
+from sync.store.streams import reserve_state_seqs
 
 PAGE_MAX = 200
 _ITEM = """

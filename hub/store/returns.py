@@ -27,7 +27,7 @@ from sync.model import Dot, Replica, Stream
 from sync.retail.days import business_date
 from sync.retail.returns import Return, ReturnedLine, ReturnFact, check_tenders, content_hash, effects_back, lines_back
 from sync.retail.sales import Warned
-from sync.store import append_fact
+from sync.store.streams import append_fact
 
 
 class ReturnAnswer(Struct, frozen=True, omit_defaults=True):

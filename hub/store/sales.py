@@ -27,7 +27,7 @@ from sync.errors import RuleError
 from sync.model import Dot, Replica, Stream
 from sync.retail.days import business_date
 from sync.retail.sales import Sale, SaleFact, SaleLine, StockEffect, Warned, check_sums, content_hash, filled_like
-from sync.store import append_fact
+from sync.store.streams import append_fact
 
 SERIES_LENGTH = 4
 RECEIPT_PREFIX = "29"  # restricted circulation, read back by GET /v1/sales/{sale_id}

@@ -14,7 +14,7 @@ from hub.errors import ConflictError, RefusedError
 from hub.store.model import utc
 from sync.model import Dot, Replica, Stream
 from sync.retail.sales import QTY_MAX, Id, ShortText, Sku, StockEffect
-from sync.store import append_fact
+from sync.store.streams import append_fact
 
 Reason = Literal["receive", "adjust"]
 

@@ -26,7 +26,7 @@ from sync.cloud.store import CloudStore
 from sync.db import Database, open_database
 from sync.errors import StartError, one_error
 from sync.folder import own_folder
-from sync.store import identify
+from sync.store.replicas import identify
 
 PAGE_BYTES = 4096  # no card to spare here: a sale takes half the time and space that it takes in the hub's small pages
 

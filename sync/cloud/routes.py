@@ -25,7 +25,7 @@ from sync.cloud.http import CLOUD, AnswerError, answer, holder_of, office, read_
 from sync.errors import SyncError
 from sync.protocol import ZSTD_LEVEL
 from sync.retail.catalogue import check_price, check_product
-from sync.store import touch
+from sync.store.replicas import touch
 
 FEED_ROWS_MAX = 1000  # rows of one answer; more are asked for with the next one
 

@@ -29,7 +29,8 @@ from sync.cloud.tallies import merge_tallies
 from sync.db import Database
 from sync.errors import ProtocolError, SyncError
 from sync.model import Feed, Replica, Stream
-from sync.store import check_room, offer, offered_digest, replica_id
+from sync.store.cursors import check_room, offer, offered_digest
+from sync.store.replicas import replica_id
 
 FOLLOWED_MAX = 20  # sales of one batch named in the log; a larger one is a backlog, named by its range
 DUPLICATES_LOGGED = 5  # of one batch, by name; the line says how many there were

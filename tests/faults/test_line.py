@@ -26,7 +26,7 @@ from hub.store.sales import sale_job
 from sync.db import open_database
 from sync.retail.catalogue import Name, Price, Product
 from sync.retail.sales import Sale, SaleLine, Tender
-from sync.store import identify
+from sync.store.replicas import identify
 
 BACKLOG = 3_000
 KILLS = 60 if os.environ.get("STOREHUB_FULL") else 8

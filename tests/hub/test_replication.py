@@ -24,7 +24,7 @@ from sync.errors import ForkError, OutcomeUnknownError, ProtocolError
 from sync.model import FEED_OF_STREAM, Feed, Stream
 from sync.retail.catalogue import Name, Price, Product
 from sync.retail.registers import price_row, product_row, write_row
-from sync.store import STREAMS_MAX, offer, received
+from sync.store.cursors import STREAMS_MAX, offer, received
 
 CLOUD = "cloud:00000000000000cc"
 NOW_MS = 1_790_000_000_000

@@ -12,7 +12,8 @@ from hub.migrations import MIGRATIONS
 from sync.digest import EMPTY, roll
 from sync.migrate import migrate
 from sync.model import FEED_OF_STREAM, Dot, Feed, Replica, Stream
-from sync.store import append_fact, begin_incarnation, own_replica, reserve_state_seqs
+from sync.store.replicas import begin_incarnation, own_replica
+from sync.store.streams import append_fact, reserve_state_seqs
 
 LOGS = [stream for stream in Stream if FEED_OF_STREAM[stream] is Feed.LOG]
 STATES = [stream for stream in Stream if FEED_OF_STREAM[stream] is Feed.STATE]

@@ -1,0 +1,42 @@
+"""Own streams: the next dot, the rolling digest. The domain rows, which carry the dot they were given, are elsewhere."""
+
+from sqlite3 import Connection
+
+from sync.digest import roll
+from sync.model import FEED_OF_STREAM, Dot, Feed, Replica, Stream
+
+
+def append_fact(tx: Connection, replica: Replica, stream: Stream, row: bytes) -> Dot:
+    """Give the next dot of a log stream to a fact and roll its bytes into the digest."""
+    assert FEED_OF_STREAM[stream] is Feed.LOG
+    seq, digest = tx.execute(
+        "SELECT seq, digest FROM stream WHERE replica = ? AND name = ?", (replica.local_id, stream)
+    ).fetchone()
+    tx.execute(
+        "UPDATE stream SET seq = ?, digest = ? WHERE replica = ? AND name = ?",
+        (seq + 1, roll(digest, row), replica.local_id, stream),
+    )
+    return Dot(replica.rep, stream, seq + 1)
+
+
+def reserve_state_seqs(tx: Connection, replica: Replica, stream: Stream, count: int) -> int:
+    """Take `count` consecutive seqs of a state stream; return the first. Holes are allowed there."""
+    assert FEED_OF_STREAM[stream] is Feed.STATE
+    last: int = tx.execute(
+        "UPDATE stream SET seq = seq + ? WHERE replica = ? AND name = ? RETURNING seq",
+        (count, replica.local_id, stream),
+    ).fetchone()[0]
+    return last - count + 1
+
+
+def stream_heads(read: Connection, replica: Replica) -> dict[str, int]:
+    """Return the last seq of each stream of an own replica."""
+    return dict(read.execute("SELECT name, seq FROM stream WHERE replica = ?", (replica.local_id,)).fetchall())
+
+
+def stream_digest(read: Connection, replica: Replica, stream: str, last: int) -> bytes | None:
+    """Return the digest of an own stream when `last` is its newest seq, None when it has grown since."""
+    row = read.execute(
+        "SELECT digest FROM stream WHERE replica = ? AND name = ? AND seq = ?", (replica.local_id, stream, last)
+    ).fetchone()
+    return row[0] if row else None
