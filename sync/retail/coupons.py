@@ -1,0 +1,272 @@
+"""Coupons: when one is valid, who may redeem it, and which of two redemptions stands. Pure.
+
+    right here        line   the redemption
+    yes               any    held: it stands, whatever others do
+    no                up     the cloud is asked: it grants the right or says no
+    no                down   conditional under an exposure cap (an amount per store and business date), else refused
+
+    of one serial     what becomes of a redemption
+    held              among the first of a replica, as many as it holds rights: for good
+    provisional       not by right, but a use is left: the first in the cloud's stream; a holder may still push it out
+    disputed          no use is left: for good, unless another one is released. The accepting store bears it, never the customer
+
+A holder is a replica (an incarnation), as with stock rights. What a released redemption had used is free again.
+What a coupon takes off is the till's discount; here is only its limit. Not here: grants, storage. Source: the design, 3.3.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from sync.clock import GRACE_MAX_MS
+from sync.model import Dot
+from sync.retail.sales import AMOUNT_MAX, LINES_MAX, Amount, Currency, Id, ShortText, Sku
+from sync.retail.undo import SEEN_MAX, standing
+
+USES_MAX = 1_000_000  # of one serial; a code for everybody is a price, not a coupon
+QUARTER_MS = 15 * 60 * 1000  # no zone has changed at anything finer since 1972: within it a window is open or it is not
+
+Hour = Annotated[int, Meta(ge=0, le=24)]
+Weekday = Annotated[int, Meta(ge=1, le=7)]
+Positive = Annotated[int, Meta(ge=1, le=AMOUNT_MAX)]
+
+
+class CouponDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a coupon asks for. Dates are inclusive, weekdays ISO (Monday 1), hours [from, until) by the store's zone.
+
+    Hours such as 22 to 2 go past midnight: what is after it belongs to the day on which they began. With `skus` only these lines
+    count, and at least one must be there. `tiers` are member tiers, any of them; no tiers: `members_only` asks for any member.
+    """
+
+    v: int = 1
+    coupon_id: Id
+    currency: Currency
+    valid_from: date
+    valid_until: date
+    weekdays: Annotated[tuple[Weekday, ...], Meta(max_length=7)] = ()
+    hours: tuple[Hour, Hour] | None = None
+    spend_min: Amount = 0
+    amount_max: Positive
+    skus: Annotated[tuple[Sku, ...], Meta(max_length=1000)] = ()
+    members_only: bool = False
+    tiers: Annotated[tuple[ShortText, ...], Meta(max_length=20)] = ()
+    uses: Annotated[int, Meta(ge=1, le=USES_MAX)] = 1
+
+    def __post_init__(self) -> None:
+        if self.valid_from > self.valid_until:
+            raise ValueError(f"valid_until {self.valid_until} is before valid_from {self.valid_from}")
+        if self.hours is not None and self.hours[0] == self.hours[1]:
+            raise ValueError("hours that end where they begin: leave them out for the whole day")
+
+
+class Basket(Struct, frozen=True, omit_defaults=True):
+    """What a check looks at: lines as (sku, amount after discounts), and who buys."""
+
+    currency: Currency
+    lines: Annotated[tuple[tuple[Sku, Amount], ...], Meta(max_length=LINES_MAX)]
+    member_id: Id | None = None
+    tier: str = ""
+
+
+class Refusal(StrEnum):
+    """Why a coupon is not valid for a basket."""
+
+    WINDOW = "window"
+    CURRENCY = "currency"
+    PRODUCT = "product"
+    SPEND = "spend"
+    MEMBER = "member"
+    AMOUNT = "amount"
+
+
+class Checked(Struct, frozen=True):
+    """Nothing refused: valid. `is_by_grace`: only the grace of an unsure clock made it so; the sale is flagged."""
+
+    refusals: tuple[Refusal, ...]
+    is_by_grace: bool = False
+
+
+class Verdict(StrEnum):
+    """What a hub does with a valid coupon."""
+
+    HELD = "held"
+    ASK = "ask"
+    CONDITIONAL = "conditional"
+    REFUSED = "refused"
+
+
+class RedemptionFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A serial was redeemed in a sale. `rep` is who accepted it; it stays when a fork repair writes the fact under a new dot."""
+
+    v: int = 1
+    redemption_id: Id
+    serial: Id
+    coupon_id: Id
+    sale_id: Id
+    store: Id
+    rep: str
+    amount: Positive
+    currency: Currency
+    business_date: str
+    conditional: bool = False
+    by_grace: bool = False
+
+
+class ReleaseFact(Struct, frozen=True, kw_only=True):
+    """Redemptions are undone (the sale was returned or voided): those whose dots are named, and no other."""
+
+    v: int = 1
+    release_id: Id
+    serial: Id
+    sale_id: Id
+    seen: Annotated[tuple[Dot, ...], Meta(min_length=1, max_length=SEEN_MAX)]
+
+
+class DisputeFact(Struct, frozen=True, kw_only=True):
+    """A redemption found no use left; `store` accepted it and bears the amount. The key is `redemption_id`: written once."""
+
+    v: int = 1
+    redemption_id: Id
+    serial: Id
+    store: Id
+    amount: Positive
+    currency: Currency
+
+
+class Heard(Struct, frozen=True):
+    """A redemption as somebody knows it; `place` is where it stands in the cloud's stream, None before it got there."""
+
+    fact: RedemptionFact
+    dot: Dot
+    place: int | None = None
+
+
+class Resolved(Struct, frozen=True):
+    """The redemptions of a serial that were not released, each once, by redemption_id in the order in which they count."""
+
+    held: tuple[str, ...]
+    provisional: tuple[str, ...]
+    disputes: tuple[DisputeFact, ...]
+
+    @property
+    def stands(self) -> tuple[str, ...]:
+        """What used the serial."""
+        return self.held + self.provisional
+
+
+def check(
+    definition: CouponDefinition, basket: Basket, moment: datetime, *, amount: int, is_sure: bool, grace_ms: int
+) -> Checked:
+    """Return whether a coupon may take `amount` off a basket. `moment` is in the store's zone; grace is for an unsure clock."""
+    refusals = []
+    is_open = is_in_window(definition, moment)
+    is_by_grace = not is_open and not is_sure and _is_near_window(definition, moment, grace_ms)
+    if not is_open and not is_by_grace:
+        refusals.append(Refusal.WINDOW)
+    if basket.currency != definition.currency:
+        refusals.append(Refusal.CURRENCY)
+    counted = [line_amount for sku, line_amount in basket.lines if not definition.skus or sku in definition.skus]
+    if definition.skus and not counted:
+        refusals.append(Refusal.PRODUCT)
+    if sum(counted) < definition.spend_min:
+        refusals.append(Refusal.SPEND)
+    if not _is_for(definition, basket):
+        refusals.append(Refusal.MEMBER)
+    if not 0 < amount <= min(definition.amount_max, sum(counted)):
+        refusals.append(Refusal.AMOUNT)
+    return Checked(tuple(refusals), is_by_grace)
+
+
+def is_in_window(definition: CouponDefinition, moment: datetime) -> bool:
+    """Say whether a moment, in the store's zone, is on a day and at an hour of the coupon."""
+    assert moment.tzinfo is not None
+    day = moment.date()
+    if definition.hours is not None:
+        begins, ends = definition.hours
+        is_past_midnight = begins > ends and moment.hour < ends
+        if not (begins <= moment.hour < ends or (begins > ends and (moment.hour >= begins or is_past_midnight))):
+            return False
+        day -= timedelta(days=is_past_midnight)
+    return definition.valid_from <= day <= definition.valid_until and (
+        not definition.weekdays or day.isoweekday() in definition.weekdays
+    )
+
+
+def may_redeem(*, uses_left: int, amount: int, is_line_up: bool, exposed: int, exposed_max: int) -> Verdict:
+    """Return what to do; `uses_left` are this replica's rights for the serial less what it redeemed by them."""
+    assert amount > 0
+    if uses_left > 0:
+        return Verdict.HELD
+    if is_line_up:
+        return Verdict.ASK
+    return Verdict.CONDITIONAL if exposed + amount <= exposed_max else Verdict.REFUSED
+
+
+def exposed(facts: Iterable[RedemptionFact], store: str, business_date: str) -> int:
+    """Return what a store accepted without a right on a business date, each redemption once."""
+    open_ = {fact.redemption_id: fact for fact in facts if fact.conditional}
+    return sum(fact.amount for fact in open_.values() if (fact.store, fact.business_date) == (store, business_date))
+
+
+def resolve(heard: Iterable[Heard], rights: Mapping[str, int], *, uses: int, undone: Iterable[Dot] = ()) -> Resolved:
+    """Return what became of the redemptions of one serial. `rights`: replica -> uses it holds; `undone`: dots that releases name.
+
+    Rights that stay and a stream that only grows: what is held stays held, what is disputed stays disputed.
+    """
+    known = sorted(heard, key=_order)
+    kept = standing([(each.fact.redemption_id, each.dot) for each in known], undone)
+    facts: dict[str, RedemptionFact] = {}
+    for each in known:
+        if each.fact.redemption_id in kept:
+            facts.setdefault(each.fact.redemption_id, each.fact)  # where it was first in the stream
+    left, held, others = dict(rights), [], []
+    for fact in facts.values():
+        if left.get(fact.rep, 0) > 0:
+            left[fact.rep] -= 1
+            held.append(fact)
+        else:
+            others.append(fact)
+    free = max(0, uses - len(held))
+    return Resolved(
+        tuple(fact.redemption_id for fact in held),
+        tuple(fact.redemption_id for fact in others[:free]),
+        tuple(_dispute(fact) for fact in others[free:]),
+    )
+
+
+def _order(each: Heard) -> tuple[bool, int, int, str]:
+    """The cloud's stream first, in its order; then what is not there yet, as it was written."""
+    return each.place is None, each.place or 0, each.dot.seq, each.fact.redemption_id
+
+
+def _dispute(fact: RedemptionFact) -> DisputeFact:
+    return DisputeFact(
+        redemption_id=fact.redemption_id,
+        serial=fact.serial,
+        store=fact.store,
+        amount=fact.amount,
+        currency=fact.currency,
+    )
+
+
+def _is_for(definition: CouponDefinition, basket: Basket) -> bool:
+    if definition.tiers:
+        return basket.member_id is not None and basket.tier in definition.tiers
+    return basket.member_id is not None or not definition.members_only
+
+
+def _is_near_window(definition: CouponDefinition, moment: datetime, grace_ms: int) -> bool:
+    return any(is_in_window(definition, near) for near in _around(moment, min(grace_ms, GRACE_MAX_MS)))
+
+
+def _around(moment: datetime, grace_ms: int) -> Iterator[datetime]:
+    """Moments of the zone from `grace_ms` before to as much after, one in each UTC quarter hour that is touched."""
+    zone, first = moment.tzinfo, moment.astimezone(UTC) - timedelta(milliseconds=grace_ms)
+    last = moment.astimezone(UTC) + timedelta(milliseconds=grace_ms)
+    yield first.astimezone(zone)
+    quarter = datetime.fromtimestamp(first.timestamp() // (QUARTER_MS // 1000) * (QUARTER_MS // 1000), UTC)
+    while (quarter := quarter + timedelta(milliseconds=QUARTER_MS)) <= last:
+        yield quarter.astimezone(zone)

@@ -1,0 +1,394 @@
+"""Coupons: windows as the shop reads them, caps that hold, one answer to two redemptions; each law finds its planted faults."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from hypothesis import Phase, find, given, settings
+from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
+
+from sync.model import Dot, Stream
+from sync.retail.coupons import (
+    Basket,
+    CouponDefinition,
+    Heard,
+    RedemptionFact,
+    Refusal,
+    ReleaseFact,
+    Resolved,
+    Verdict,
+    check,
+    exposed,
+    is_in_window,
+    may_redeem,
+    resolve,
+)
+
+QUIET = settings(max_examples=5000, phases=[Phase.generate], database=None)
+HK = ZoneInfo("Asia/Hong_Kong")
+ZONES = st.sampled_from([HK, ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kathmandu"), ZoneInfo("America/St_Johns")])
+HOUR_MS = 3600 * 1000
+TEA = CouponDefinition(
+    coupon_id="tea10",
+    currency="HKD",
+    valid_from=date(2026, 9, 1),
+    valid_until=date(2026, 9, 30),
+    spend_min=5000,
+    amount_max=1000,
+)
+BASKET = Basket("HKD", (("TEA-01", 4000), ("PLUM", 2000)), "m1", "gold")
+AT = datetime(2026, 9, 21, 12, tzinfo=HK)
+REPS = ("hk01:a", "hk02:b", "hk03:c", "cloud:z")
+
+
+def asked(definition: CouponDefinition, basket: Basket = BASKET, *, amount: int = 500) -> tuple[Refusal, ...]:
+    return check(definition, basket, AT, amount=amount, is_sure=True, grace_ms=0).refusals
+
+
+def test_a_coupon_that_asks_for_nothing_more_is_valid() -> None:
+    assert asked(TEA) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        ({"valid_from": date(2026, 9, 22)}, Refusal.WINDOW),
+        ({"valid_until": date(2026, 9, 20)}, Refusal.WINDOW),
+        ({"weekdays": (2, 3)}, Refusal.WINDOW),
+        ({"hours": (13, 18)}, Refusal.WINDOW),
+        ({"hours": (8, 12)}, Refusal.WINDOW),
+        ({"currency": "TWD"}, Refusal.CURRENCY),
+        ({"spend_min": 6001}, Refusal.SPEND),
+        ({"skus": ("HAM",), "spend_min": 0}, Refusal.PRODUCT),
+        ({"skus": ("PLUM",)}, Refusal.SPEND),
+        ({"tiers": ("platinum",)}, Refusal.MEMBER),
+        ({"amount_max": 499}, Refusal.AMOUNT),
+    ],
+)
+def test_what_a_coupon_asks_for_and_does_not_find_is_named(changes: Mapping[str, object], refusal: Refusal) -> None:
+    assert refusal in asked(replace(TEA, **changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"weekdays": (1,)}, {"hours": (12, 13)}, {"skus": ("TEA-01",), "spend_min": 4000}, {"tiers": ("gold",)}],
+)
+def test_what_a_coupon_asks_for_and_finds_is_no_refusal(changes: Mapping[str, object]) -> None:
+    assert asked(replace(TEA, **changes)) == ()
+
+
+def test_a_stranger_is_no_member_and_nothing_comes_off_beyond_the_lines_that_count() -> None:
+    stranger = replace(BASKET, member_id=None, tier="gold")
+
+    assert asked(replace(TEA, members_only=True), stranger) == (Refusal.MEMBER,)
+    assert asked(replace(TEA, tiers=("gold",)), stranger) == (Refusal.MEMBER,)
+    small = replace(BASKET, lines=(("TEA-01", 300),))
+    assert asked(replace(TEA, spend_min=0), small, amount=301) == (Refusal.AMOUNT,)
+    assert asked(TEA, amount=0) == (Refusal.AMOUNT,)
+
+
+@pytest.mark.parametrize(
+    ("moment", "is_open"),
+    [
+        (datetime(2026, 9, 18, 21, 59, tzinfo=HK), False),
+        (datetime(2026, 9, 18, 22, tzinfo=HK), True),  # a Friday
+        (datetime(2026, 9, 19, 1, 59, tzinfo=HK), True),  # still Friday's night
+        (datetime(2026, 9, 19, 2, tzinfo=HK), False),
+        (datetime(2026, 9, 18, 1, tzinfo=HK), False),  # Thursday's night
+        (datetime(2026, 9, 19, 22, tzinfo=HK), False),
+    ],
+)
+def test_hours_past_midnight_belong_to_the_day_on_which_they_began(moment: datetime, is_open: bool) -> None:
+    assert is_in_window(replace(TEA, weekdays=(5,), hours=(22, 2)), moment) == is_open
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"valid_until": date(2026, 8, 31)}, {"hours": (9, 9)}, {"hours": (9, 25)}, {"uses": 10**6 + 1}]
+)
+def test_a_definition_that_means_nothing_is_refused(wrong: Mapping[str, object]) -> None:
+    body = msgspec.json.decode(msgspec.json.encode(TEA)) | msgspec.to_builtins(wrong)
+
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(msgspec.json.encode(body), type=CouponDefinition)
+
+
+definitions = st.builds(
+    lambda first, lasts, weekdays, hours: replace(
+        TEA,
+        valid_from=first,
+        valid_until=first + timedelta(days=lasts),
+        weekdays=tuple(sorted(weekdays)),
+        hours=None if hours is None or hours[0] == hours[1] else hours,
+    ),
+    st.dates(date(2026, 3, 26), date(2026, 4, 2)),
+    st.integers(0, 4),
+    st.frozensets(st.integers(1, 7), max_size=3),
+    st.none() | st.tuples(st.integers(0, 24), st.integers(0, 24)),
+)
+moments = st.datetimes(datetime(2026, 3, 24), datetime(2026, 4, 6))  # a change of summer time is among them
+
+
+@settings(max_examples=60)
+@given(definition=definitions, moment=moments, zone=ZONES, grace_min=st.integers(0, 600))
+def test_the_grace_of_an_unsure_clock_is_the_window_at_any_minute_of_it(
+    definition: CouponDefinition, moment: datetime, zone: ZoneInfo, grace_min: int
+) -> None:
+    moment = moment.replace(tzinfo=UTC, second=0, microsecond=0).astimezone(zone)
+    around = [moment.astimezone(UTC) + timedelta(minutes=m) for m in range(-grace_min, grace_min + 1)]
+    near = any(is_in_window(definition, each.astimezone(zone)) for each in around)
+    grace_ms = grace_min * 60_000
+
+    sure = check(definition, BASKET, moment, amount=1, is_sure=True, grace_ms=grace_ms)
+    unsure = check(definition, BASKET, moment, amount=1, is_sure=False, grace_ms=grace_ms)
+
+    assert (sure.refusals == ()) == is_in_window(definition, moment) and not sure.is_by_grace
+    assert (unsure.refusals == ()) == near
+    assert unsure.is_by_grace == (near and sure.refusals != ())
+
+
+class Try(Struct, frozen=True):
+    """A customer shows a coupon in a shop whose line is down."""
+
+    store: int
+    day: int
+    amount: int
+    uses_left: int
+
+
+tries = st.lists(
+    st.builds(Try, st.integers(0, 1), st.integers(1, 2), st.integers(1, 60), st.sampled_from([0, 0, 0, 1])), max_size=30
+)
+CAP = 100
+
+
+def redemption(n: int, rep: str, amount: int = 10, **more: Any) -> RedemptionFact:
+    fact = RedemptionFact(
+        redemption_id=f"r{n}",
+        serial="s",
+        coupon_id="tea10",
+        sale_id=f"sale{n}",
+        store=rep.split(":", maxsplit=1)[0],
+        rep=rep,
+        amount=amount,
+        currency="HKD",
+        business_date="2026-09-21",
+    )
+    return replace(fact, **more)
+
+
+MayRedeem = Callable[..., Verdict]
+
+
+def the_cap_holds(rule: MayRedeem, script: Sequence[Try]) -> bool:
+    """What a store took without a right on one day is never above the cap; rights do not count into it."""
+    facts: list[RedemptionFact] = []
+    for n, each in enumerate(script):
+        day, store = f"2026-09-0{each.day}", f"hk0{each.store}"
+        already = exposed(facts * 2, store, day)
+        verdict = rule(uses_left=each.uses_left, amount=each.amount, is_line_up=False, exposed=already, exposed_max=CAP)
+        if verdict is not Verdict.REFUSED:
+            conditional = verdict is Verdict.CONDITIONAL
+            more = {"conditional": conditional, "business_date": day}
+            facts.append(redemption(n, f"{store}:a", each.amount, **more))
+    sums: Counter[tuple[str, str]] = Counter()
+    for fact in facts:
+        sums[fact.store, fact.business_date] += fact.amount * fact.conditional
+    return all(amount <= CAP for amount in sums.values())
+
+
+def one_above(**asked: Any) -> Verdict:
+    """The planted fault: refuses only when the cap was passed already."""
+    return may_redeem(**{**asked, "amount": 1})
+
+
+def cap_of_one(**asked: Any) -> Verdict:
+    """The planted fault: the cap is of one redemption, not of the day."""
+    return may_redeem(**{**asked, "exposed": 0})
+
+
+@given(script=tries)
+def test_what_is_taken_without_a_right_stays_under_the_cap_of_store_and_day(script: list[Try]) -> None:
+    assert the_cap_holds(may_redeem, script)
+
+
+@pytest.mark.parametrize("fault", [one_above, cap_of_one])
+def test_that_law_finds_a_cap_that_leaks(fault: MayRedeem) -> None:
+    assert find(tries, lambda script: not the_cap_holds(fault, script), settings=QUIET, random=random.Random(1))
+
+
+@pytest.mark.parametrize(
+    ("uses_left", "is_line_up", "exposed_max", "verdict"),
+    [
+        (1, False, 0, Verdict.HELD),
+        (1, True, 0, Verdict.HELD),
+        (0, True, 0, Verdict.ASK),
+        (0, True, 100, Verdict.ASK),
+        (0, False, 100, Verdict.CONDITIONAL),
+        (0, False, 99, Verdict.REFUSED),
+        (0, False, 0, Verdict.REFUSED),
+    ],
+)
+def test_a_right_needs_nobody_and_a_line_is_asked_before_a_cap_is_used(
+    uses_left: int, is_line_up: bool, exposed_max: int, verdict: Verdict
+) -> None:
+    asked = may_redeem(uses_left=uses_left, amount=40, is_line_up=is_line_up, exposed=60, exposed_max=exposed_max)
+
+    assert asked is verdict
+
+
+class World(Struct, frozen=True):
+    """Redemptions of one serial in the order of the cloud's stream, the rights for it, and what of it was released."""
+
+    heard: tuple[Heard, ...]
+    rights: dict[str, int]
+    uses: int
+    released: tuple[Dot, ...] = ()
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Several stores, several uses; every id stands anywhere in the order, some facts twice (a fork repair)."""
+    writers = draw(st.lists(st.sampled_from(REPS), max_size=8))
+    ids = draw(st.permutations(range(len(writers))))
+    heard = []
+    for place, (rep, n) in enumerate(zip(writers, ids, strict=True)):
+        fact = redemption(n, rep, 10 + n)
+        heard.append(Heard(fact, Dot(rep, Stream.SALES, place + 1), place))
+        if draw(st.integers(0, 4)) == 0:
+            heard.append(Heard(fact, Dot(rep + "2", Stream.SALES, place + 1), 100 + place))
+    uses = draw(st.integers(1, 4))
+    rights: dict[str, int] = Counter(draw(st.lists(st.sampled_from(REPS), max_size=uses)))
+    return World(tuple(heard), dict(rights), uses)
+
+
+Resolve = Callable[..., Resolved]
+
+
+def answer(rule: Resolve, world: World, heard: Sequence[Heard]) -> Resolved:
+    return rule(heard, world.rights, uses=world.uses, undone=world.released)
+
+
+def order_and_repetition_mean_nothing(rule: Resolve, world: World) -> bool:
+    rng = random.Random(len(world.heard))
+    shuffled = rng.sample(world.heard * 2, 2 * len(world.heard))
+    return answer(rule, world, shuffled) == answer(rule, world, world.heard)
+
+
+def each_redemption_has_one_end_and_no_use_is_wasted(rule: Resolve, world: World) -> bool:
+    """Exactly one of held, provisional, disputed; as many stand as there are uses for; each store bears its own disputes."""
+    resolved = answer(rule, world, world.heard)
+    ids = [fact.redemption_id for fact in _facts(world)]
+    disputed = [dispute.redemption_id for dispute in resolved.disputes]
+    store_of = {fact.redemption_id: (fact.store, fact.amount) for fact in _facts(world)}
+    return (
+        sorted(resolved.stands + tuple(disputed)) == sorted(ids)
+        and len(resolved.stands) == min(len(ids), world.uses)
+        and all(store_of[each.redemption_id] == (each.store, each.amount) for each in resolved.disputes)
+    )
+
+
+def a_holder_stands(rule: Resolve, world: World) -> bool:
+    """As many of a replica's redemptions as it holds rights, whatever others did, and whenever it came to the cloud."""
+    stands = set(answer(rule, world, world.heard).stands)
+    by_rep = Counter(fact.rep for fact in _facts(world))
+    standing_by_rep = Counter(fact.rep for fact in _facts(world) if fact.redemption_id in stands)
+    return all(standing_by_rep[rep] >= min(n, world.rights.get(rep, 0)) for rep, n in by_rep.items())
+
+
+def more_knowledge_turns_no_final_answer(rule: Resolve, world: World) -> bool:
+    """The cloud's stream only grows: held stays held, disputed stays disputed; only a provisional one may lose."""
+    resolved = [answer(rule, world, world.heard[:upto]) for upto in range(len(world.heard) + 1)]
+    return all(
+        set(earlier.held) <= set(later.held) and set(earlier.disputes) <= set(later.disputes)
+        for earlier, later in pairwise(resolved)
+    )
+
+
+def _facts(world: World) -> list[RedemptionFact]:
+    return list({each.fact.redemption_id: each.fact for each in world.heard}.values())
+
+
+def as_it_arrives(heard: Sequence[Heard], rights: Mapping[str, int], **more: Any) -> Resolved:
+    """The planted fault: nobody's order but the caller's."""
+    renumbered = [replace(each, place=n) for n, each in enumerate(heard)]
+    return resolve(renumbered, rights, **more)
+
+
+def first_in_stream(heard: Sequence[Heard], rights: Mapping[str, int], **more: Any) -> Resolved:
+    """The planted fault: a right is worth nothing."""
+    return resolve(heard, {}, **more)
+
+
+def smallest_id(heard: Sequence[Heard], rights: Mapping[str, int], **more: Any) -> Resolved:
+    """The planted fault: an order in which a newcomer stands before what is settled."""
+    return resolve([replace(each, place=int(each.fact.redemption_id[1:])) for each in heard], rights, **more)
+
+
+def twice_heard_twice_used(heard: Sequence[Heard], rights: Mapping[str, int], **more: Any) -> Resolved:
+    """The planted fault: a redemption under a second dot is a second one."""
+    apart = [
+        replace(
+            each, fact=replace(each.fact, redemption_id=f"{each.fact.redemption_id}{'b' * each.dot.rep.endswith('2')}")
+        )
+        for each in heard
+    ]
+    return resolve(apart, rights, **more)
+
+
+RESOLVE_LAWS: list[tuple[Callable[[Resolve, World], bool], Resolve]] = [
+    (order_and_repetition_mean_nothing, as_it_arrives),
+    (each_redemption_has_one_end_and_no_use_is_wasted, twice_heard_twice_used),
+    (a_holder_stands, first_in_stream),
+    (more_knowledge_turns_no_final_answer, smallest_id),
+]
+
+
+@pytest.mark.parametrize("law", [law for law, _ in RESOLVE_LAWS], ids=lambda law: law.__name__)
+@given(world=worlds())
+def test_two_redemptions_have_one_answer(law: Callable[[Resolve, World], bool], world: World) -> None:
+    in_order = replace(world, heard=tuple(sorted(world.heard, key=lambda each: each.place or 0)))
+
+    assert law(resolve, in_order)
+
+
+@pytest.mark.parametrize(("law", "fault"), RESOLVE_LAWS, ids=lambda each: each.__name__)
+def test_that_law_finds_the_planted_fault(law: Callable[[Resolve, World], bool], fault: Resolve) -> None:
+    assert find(worlds(), lambda world: not law(fault, world), settings=QUIET, random=random.Random(1))
+
+
+def test_the_holder_pushes_out_who_came_first_and_the_store_bears_it() -> None:
+    first = Heard(redemption(1, "hk01:a"), Dot("hk01:a", Stream.SALES, 7), 1)
+    holder = Heard(redemption(2, "hk02:b"), Dot("hk02:b", Stream.SALES, 3), None)
+
+    alone = resolve([first], {"hk02:b": 1}, uses=1)
+    both = resolve([first, holder], {"hk02:b": 1}, uses=1)
+
+    assert (alone.provisional, alone.disputes) == (("r1",), ())
+    assert both.held == ("r2",)
+    assert [(each.redemption_id, each.store, each.amount) for each in both.disputes] == [("r1", "hk01", 10)]
+
+
+def test_a_release_frees_the_use_that_it_has_seen_and_no_other() -> None:
+    heard = [Heard(redemption(n, "hk01:a"), Dot("hk01:a", Stream.SALES, n), n) for n in (1, 2)]
+    release = ReleaseFact(release_id="x", serial="s", sale_id="sale1", seen=(heard[0].dot,))
+    again = Heard(heard[0].fact, Dot("hk01:a2", Stream.SALES, 1), 3)  # a fork repair wrote it once more
+
+    assert resolve(heard, {}, uses=1).stands == ("r1",)
+    released = resolve([*heard, again], {}, uses=1, undone=release.seen)
+    assert (released.stands, released.disputes) == (("r2",), ())
+    assert resolve(heard[1:], {}, uses=1, undone=release.seen).stands == ("r2",), "the release came first"
+
+
+def test_facts_travel_and_come_back() -> None:
+    release = ReleaseFact(release_id="x", serial="s", sale_id="sale1", seen=(Dot("hk01:a", Stream.SALES, 1),))
+    dispute = resolve([Heard(redemption(1, "hk01:a"), Dot("hk01:a", Stream.SALES, 1))], {}, uses=0).disputes[0]
+    for fact in (redemption(1, "hk01:a", conditional=True), release, dispute, TEA):
+        assert msgspec.json.decode(msgspec.json.encode(fact), type=type(fact)) == fact
