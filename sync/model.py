@@ -1,6 +1,7 @@
 """Identity in the replicated store: replicas, streams, dots.
 
-Lives here: the values that name who wrote what. Not here: SQL (sync.store), merge rules (with the entities).
+Lives here: the values that name who wrote what. Not here: SQL (sync.store), merge rules (sync.merge), which streams there are
+(sync.entities, from the declarations).
 Source: the design, sections 3.1 and 3.2; dots and version vectors after Almeida et al., "Scalable and accurate causality
 tracking for eventually consistent stores" (2014).
 """
@@ -18,7 +19,7 @@ class Feed(StrEnum):
 
 
 class Stream(StrEnum):
-    """Entity groups with a seq of their own in every replica."""
+    """Streams that code here calls by their name. Every entity group has one, with a seq of its own in every replica."""
 
     SALES = "sales"
     RETURNS = "returns"
@@ -27,17 +28,11 @@ class Stream(StrEnum):
     CATALOGUE = "catalogue"
     LEVELS = "levels"
     FOOTFALL = "footfall"
-
-
-FEED_OF_STREAM = {
-    Stream.SALES: Feed.LOG,
-    Stream.RETURNS: Feed.LOG,
-    Stream.STOCK: Feed.LOG,
-    Stream.PRINTS: Feed.LOG,
-    Stream.CATALOGUE: Feed.STATE,
-    Stream.LEVELS: Feed.STATE,
-    Stream.FOOTFALL: Feed.STATE,
-}
+    GRANTS = "grants"
+    SEALS = "seals"
+    DUPLICATES = "duplicates"
+    SETTLEMENTS = "settlements"
+    PROMISES = "promises"
 
 
 class Replica(Struct, frozen=True):
@@ -57,5 +52,5 @@ class Dot(Struct, frozen=True):
     """One write event: the seq-th of a stream of a replica."""
 
     rep: str
-    stream: Stream
+    stream: str
     seq: int

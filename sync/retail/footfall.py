@@ -25,11 +25,15 @@ newer, counting would count twice what a publisher sends again.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
+
+from sync.kinds import Column, Entity, Keep, Kind, Measure, Priority, Shape
+from sync.retail.levels import Number
 
 QUARTER_MS = 15 * 60 * 1000
 AHEAD_MAX_MS = QUARTER_MS  # a clock further ahead of ours is wrong; local time sent as UTC is at least this far off
@@ -272,3 +276,32 @@ def total(judged: Iterable[Judged]) -> tuple[int, int]:
     for each in judged:
         entered, exited = entered + each.entered, exited + each.exited
     return entered, exited
+
+
+class FootfallRow(Struct, frozen=True, kw_only=True, rename={"entered": "in", "exited": "out"}):
+    """A window as it is shipped: a tally, the larger one of the same writer stands."""
+
+    v: int = 1
+    entrance: str
+    quarter: datetime
+    entered: Number
+    exited: Number
+
+
+FOOTFALL = Entity(
+    name="footfall",
+    stream="footfall",
+    kind=Kind.TALLY,
+    table="footfall",
+    row=FootfallRow,
+    doc="Who came and left by an entrance in a UTC quarter hour, by who counted.",
+    key=(
+        Column("entrance", path="entrance"),
+        Column("quarter_ms", "INTEGER", path="quarter", shape=Shape.UTC_MS, is_indexed=True),
+    ),
+    numbers=(Column("entered", "INTEGER", path="in"), Column("exited", "INTEGER", path="out")),
+    dated="quarter",
+    keep=Keep(days=1100),
+    measure=Measure(),
+    priority=Priority.TELEMETRY,
+)

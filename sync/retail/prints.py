@@ -8,6 +8,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from sync.kinds import Entity, Keep, Kind
+
 Ended = Literal["printed", "failed", "unknown"]
 
 
@@ -23,3 +25,16 @@ class PrintResult(Struct, frozen=True, omit_defaults=True, kw_only=True):
     reason: str = ""
     attempts: int
     at: datetime
+
+
+PRINT_RESULT = Entity(
+    name="print_result",
+    stream="prints",
+    kind=Kind.FACT,
+    table="print_result",
+    row=PrintResult,
+    doc="How a print job ended, each time it did; its key is its dot.",
+    dated="at",
+    keep=Keep(days=30),  # who asks about paper asks within weeks
+    shown="job_id",
+)

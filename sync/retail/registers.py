@@ -7,6 +7,7 @@ fields with defaults; a reader skips what it does not know. Not here: what makes
 import msgspec
 from msgspec import Struct, field
 
+from sync.kinds import Authority, Column, Entity, Kind, Shape
 from sync.retail.catalogue import Name, Price, Product, Unit
 
 
@@ -72,3 +73,42 @@ def read_row(row: bytes) -> CatalogueRow:
     """Return the register of a row; raise msgspec.MsgspecError for a kind or a shape that is not known here."""
     register: CatalogueRow = _decoder.decode(row)
     return register
+
+
+PRODUCT = Entity(
+    name="product",
+    stream="catalogue",
+    kind=Kind.REGISTER,
+    table="product",
+    row=ProductRow,
+    doc="What a SKU is. GTINs and words to search by are derived from it at the hub.",
+    key=(Column("sku", path="sku"),),
+    columns=(
+        Column("stocked", "INTEGER", path="stocked", shape=Shape.FLAG),
+        Column("unit", path="unit", choices=("each", "g")),
+        Column("style", path="style", is_nullable=True),
+        Column("category", path="category", is_nullable=True),
+        Column("name_zh_hant", path="name.zh-Hant"),
+        Column("name_en", path="name.en"),
+        Column("attributes", path="attributes", shape=Shape.JSON),
+        Column("gtins", path="gtins", shape=Shape.JSON),
+    ),
+    authority=Authority.CLOUD,
+    with_id=True,
+)
+
+PRICE = Entity(
+    name="price",
+    stream="catalogue",
+    kind=Kind.REGISTER,
+    table="price",
+    row=PriceRow,
+    doc="What a SKU costs.",
+    key=(Column("sku", path="sku"),),
+    columns=(
+        Column("amount_minor", "INTEGER", path="amount"),
+        Column("currency", path="currency"),
+        Column("per", "INTEGER", path="per"),
+    ),
+    authority=Authority.CLOUD,
+)

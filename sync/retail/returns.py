@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sync.errors import RuleError
+from sync.kinds import Column, Entity, Keep, Kind, Measure, Named, Priority
 from sync.retail.money import cash_rounding, line_amount
 from sync.retail.sales import (
     LINES_MAX,
@@ -134,3 +135,25 @@ def check_tenders(content: Return, refund: int, currency: str) -> None:
     paid = sum(tender.amount for tender in content.tenders)
     if content.tenders and paid not in (refund, refund + cash_rounding(refund, currency)):
         raise RuleError("refund_tenders", "/tenders", f"tenders add up to {paid}, the refund is {refund}")
+
+
+RETURN = Entity(
+    name="return",
+    stream="returns",
+    kind=Kind.FACT,
+    table="sale_return",
+    row=ReturnFact,
+    doc="Goods of a sale that came back, and what was refunded.",
+    key=(Column("return_id", path="return.return_id"),),
+    columns=(
+        Column("sale_id", path="return.sale_id", is_indexed=True),
+        Column("content_hash", "BLOB", compute=lambda fact: content_hash(fact.content), default=b""),
+        Column("told", default='{"stock":{}}'),
+    ),
+    dated="committed_at",
+    measure=Measure(unit="currency", amount="refund"),
+    names=(Named("return.sale_id", "sale"),),
+    keep=Keep(days=400),  # as its sale, which goes first
+    priority=Priority.URGENT,
+    with_id=True,
+)

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from sync.errors import RuleError
+from sync.kinds import Column, Entity, Keep, Kind, Measure, Priority
 from sync.retail.money import cash_rounding, line_amount
 
 QTY_MAX = 1_000_000  # a thousand kilograms or a million pieces on one line: beyond it is a typing or scanning mistake
@@ -157,3 +158,24 @@ def check_sums(sale: Sale) -> None:
     paid = sum(tender.amount for tender in sale.tenders)
     if paid != sale.total:
         raise RuleError("tenders", "/tenders", f"tenders add up to {paid}, the total says {sale.total}")
+
+
+SALE = Entity(
+    name="sale",
+    stream="sales",
+    kind=Kind.FACT,
+    table="sale",
+    row=SaleFact,
+    doc="What a till sold: its content, what the hub added, its effects on stock.",
+    key=(Column("sale_id", path="sale.sale_id"),),
+    columns=(
+        Column("receipt_no", path="receipt_no", is_unique=True),
+        Column("content_hash", "BLOB", compute=lambda fact: content_hash(fact.sale), default=b""),
+        Column("told", default='{"stock":{}}'),
+    ),
+    dated="committed_at",
+    measure=Measure(unit="sale.currency", amount="sale.total"),
+    keep=Keep(days=400),  # the longest return period and the e-invoice period; the cloud keeps all
+    priority=Priority.URGENT,
+    with_id=True,
+)

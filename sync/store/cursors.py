@@ -16,12 +16,20 @@ OFFERED_KEPT = (
 )
 
 
-def offer(tx: Connection, replica: Replica, stream: str, end: Boundary) -> None:
-    """Write down the end of a range before it is offered to anybody."""
-    tx.execute(
-        "INSERT INTO offered (replica, stream, last, digest) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+def offer(tx: Connection, replica: Replica, stream: str, end: Boundary) -> bytes:
+    """Write down the end of a range before it is offered to anybody; return the digest to offer it with.
+
+    A range of a state stream may end where an earlier one did that never arrived, with other rows in it: its digest is opaque, so
+    that the one which was offered first stands.
+    """
+    digest: bytes = tx.execute(
+        """
+        INSERT INTO offered (replica, stream, last, digest) VALUES (?, ?, ?, ?)
+        ON CONFLICT DO UPDATE SET digest = digest RETURNING digest
+        """,
         (replica.local_id, stream, end.last, end.digest),
-    )
+    ).fetchone()[0]
+    return digest
 
 
 def nearest_offered(read: Connection, replica: Replica, stream: str, last: int) -> Boundary:
@@ -108,3 +116,11 @@ def receive_to(tx: Connection, replica: int, stream: str, at: Boundary) -> None:
         """,
         (replica, stream, at.last, at.digest),
     )
+
+
+def acked_boundaries(read: Connection, replica: Replica, *, peer: str) -> dict[str, Boundary]:
+    """Return the last boundary of each own stream that a peer is known to hold: the past that both share."""
+    rows = read.execute(
+        "SELECT stream, last, digest FROM acked WHERE peer = ? AND replica = ?", (peer, replica.local_id)
+    ).fetchall()
+    return {stream: Boundary(last, digest) for stream, last, digest in rows}

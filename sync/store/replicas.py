@@ -3,8 +3,9 @@
 from sqlite3 import Connection
 
 from sync.digest import EMPTY
+from sync.entities import FEED_OF_STREAM
 from sync.errors import ConfigError, ProtocolError
-from sync.model import FEED_OF_STREAM, Replica, Stream
+from sync.model import Replica
 
 
 def own_replica(tx: Connection) -> Replica | None:
@@ -20,11 +21,16 @@ def begin_incarnation(tx: Connection, store: str, *, incarnation: str, now_ms: i
         "INSERT INTO replica (store, incarnation, began_ms, own) VALUES (?, ?, ?, 1) RETURNING id",
         (store, incarnation, now_ms),
     ).fetchone()[0]
-    tx.executemany(
-        "INSERT INTO stream (replica, name, feed, seq, digest) VALUES (?, ?, ?, 0, ?)",
-        [(local_id, stream, FEED_OF_STREAM[stream], EMPTY) for stream in Stream],
-    )
+    open_streams(tx, local_id)
     return Replica(local_id, store, incarnation)
+
+
+def open_streams(tx: Connection, local_id: int) -> None:
+    """Begin the streams that this program declares and this life does not have yet, as after an upgrade."""
+    tx.executemany(
+        "INSERT INTO stream (replica, name, feed, seq, digest) VALUES (?, ?, ?, 0, ?) ON CONFLICT DO NOTHING",
+        [(local_id, stream, feed, EMPTY) for stream, feed in FEED_OF_STREAM.items()],
+    )
 
 
 def identify(tx: Connection, name: str, *, incarnation: str, now_ms: int) -> Replica:
@@ -37,12 +43,19 @@ def identify(tx: Connection, name: str, *, incarnation: str, now_ms: int) -> Rep
             f"this database belongs to {replica.store!r}, the configuration says {name!r}: "
             "correct the id, or choose another data folder"
         )
+    open_streams(tx, replica.local_id)
     return replica
 
 
 def touch(tx: Connection) -> None:
     """Write something that changes nothing: the proof that the disk takes a commit."""
     tx.execute("UPDATE replica SET own = own WHERE own = 1")
+
+
+def known_id(read: Connection, rep: str) -> int | None:
+    """Return the short name of a replica, None for one that was never seen here."""
+    row = read.execute("SELECT id FROM replica WHERE incarnation = ?", (rep.rpartition(":")[2],)).fetchone()
+    return row[0] if row else None
 
 
 def replica_id(tx: Connection, rep: str, *, now_ms: int) -> int:

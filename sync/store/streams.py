@@ -3,15 +3,20 @@
 from sqlite3 import Connection
 
 from sync.digest import roll
-from sync.model import FEED_OF_STREAM, Dot, Feed, Replica, Stream
+from sync.entities import FEED_OF_STREAM
+from sync.errors import BusyError
+from sync.model import Dot, Feed, Replica
 
 
-def append_fact(tx: Connection, replica: Replica, stream: Stream, row: bytes) -> Dot:
+def append_fact(tx: Connection, replica: Replica, stream: str, row: bytes) -> Dot:
     """Give the next dot of a log stream to a fact and roll its bytes into the digest."""
     assert FEED_OF_STREAM[stream] is Feed.LOG
-    seq, digest = tx.execute(
+    found = tx.execute(
         "SELECT seq, digest FROM stream WHERE replica = ? AND name = ?", (replica.local_id, stream)
     ).fetchone()
+    if found is None:
+        raise _new_life(replica)
+    seq, digest = found
     tx.execute(
         "UPDATE stream SET seq = ?, digest = ? WHERE replica = ? AND name = ?",
         (seq + 1, roll(digest, row), replica.local_id, stream),
@@ -19,13 +24,16 @@ def append_fact(tx: Connection, replica: Replica, stream: Stream, row: bytes) ->
     return Dot(replica.rep, stream, seq + 1)
 
 
-def reserve_state_seqs(tx: Connection, replica: Replica, stream: Stream, count: int) -> int:
+def reserve_state_seqs(tx: Connection, replica: Replica, stream: str, count: int) -> int:
     """Take `count` consecutive seqs of a state stream; return the first. Holes are allowed there."""
     assert FEED_OF_STREAM[stream] is Feed.STATE
-    last: int = tx.execute(
+    row = tx.execute(
         "UPDATE stream SET seq = seq + ? WHERE replica = ? AND name = ? RETURNING seq",
         (count, replica.local_id, stream),
-    ).fetchone()[0]
+    ).fetchone()
+    if row is None:
+        raise _new_life(replica)
+    last: int = row[0]
     return last - count + 1
 
 
@@ -40,3 +48,8 @@ def stream_digest(read: Connection, replica: Replica, stream: str, last: int) ->
         "SELECT digest FROM stream WHERE replica = ? AND name = ? AND seq = ?", (replica.local_id, stream, last)
     ).fetchone()
     return row[0] if row else None
+
+
+def _new_life(replica: Replica) -> BusyError:
+    """A job that was made for a life which has ended meanwhile: made again, it writes in the new one."""
+    return BusyError("new_life", f"{replica.rep} has ended while this waited; the same request may be repeated")

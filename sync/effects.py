@@ -1,0 +1,50 @@
+"""What a fact does to stock, read by the fixed name `stock` whatever its kind: a hub sums kinds that it does not know. Pure.
+
+`stock` is a list of [sku, location, qty]; a row that has none, or something else under the name, moves nothing. Where rows are
+stored, hub.store.levels and sync.store.facts read the same in SQL. Source: the design, 3.2.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+EFFECTS_MAX = 10_000  # of one row; a sale has 500 lines at most
+QTY_MAX = 10**12  # of one effect; beyond it a row is broken, and sums stay within what SQLite's integers hold
+
+Text = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class Effect(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A signed quantity at a location."""
+
+    sku: Text
+    location: Text
+    qty: Annotated[int, Meta(ge=-QTY_MAX, le=QTY_MAX)]
+
+
+class _Effects(Struct):
+    stock: Annotated[tuple[Effect, ...], Meta(max_length=EFFECTS_MAX)] = ()
+
+
+_decode = msgspec.json.Decoder(_Effects).decode
+
+
+def effects_of(body: bytes) -> tuple[Effect, ...]:
+    """Return the stock effects of a fact of any kind; none for a row that has none or cannot be read."""
+    try:
+        return _decode(body).stock
+    except (msgspec.MsgspecError, RecursionError):
+        return ()
+
+
+def sum_effects(counted: Iterable[bytes], fallen: Iterable[bytes] = ()) -> dict[tuple[str, str], int]:
+    """Return (sku, location) -> change of what is there, when rows begin to count and others cease to."""
+    sums: Counter[tuple[str, str]] = Counter()
+    for sign, bodies in ((1, counted), (-1, fallen)):
+        for body in bodies:
+            for effect in effects_of(body):
+                sums[effect.sku, effect.location] += sign * effect.qty
+    return {key: qty for key, qty in sorted(sums.items()) if qty}

@@ -1,0 +1,75 @@
+"""Shared registers: the last row of each writer is kept, what stands is their merge, what lost is in `conflict`.
+
+A row keeps its writer's bytes, so that it is passed on whole, cells of later versions included. `erased` sweeps the rows of all
+writers and what lost. Functions of a write job. The merge itself is sync.merge.
+"""
+
+from collections.abc import Sequence
+from sqlite3 import Connection
+from typing import Any
+
+import msgspec
+
+from sync.merge import ERASED, Cell, Merged, merge_cells
+from sync.store.tables import Table
+
+CONFLICTS_OF_KEY_MAX = 100  # losers kept of one register; when full the oldest goes
+
+
+def take_shared(tx: Connection, table: Table, rows: Sequence[tuple[int, bytes, Any]], *, replica: int) -> int:
+    """Take a writer's rows; return how many said something new. Any: the entity's row."""
+    changed = 0
+    for seq, body, row in rows:
+        values = (*table.values_of(row), replica, seq, body.decode())
+        if tx.execute(table.insert, values).rowcount:
+            changed += 1
+            note_conflicts(tx, table, values[: len(table.entity.key)], table.key_text(row))
+    return changed
+
+
+def standing_cells(read: Connection, table: Table, key: Sequence[Any]) -> Merged:
+    """Return a shared register as it stands. Any: values of the key's columns."""
+    return merge_cells(_rows(read, table, key))
+
+
+def note_conflicts(tx: Connection, table: Table, key: Sequence[Any], text: str) -> None:
+    """Write down what lost; after `erased` nothing of the register is left but that."""
+    merged, name = standing_cells(tx, table, key), table.entity.name
+    if merged.is_erased:
+        _sweep(tx, table, key, text, merged)
+        return
+    tx.executemany(
+        """
+        INSERT INTO conflict (entity, key, field, rep, physical_ms, logical, value) VALUES (?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (entity, key, field, rep) DO UPDATE SET
+          physical_ms = excluded.physical_ms, logical = excluded.logical, value = excluded.value
+        WHERE (excluded.physical_ms, excluded.logical) > (physical_ms, logical)
+        """,
+        [
+            (name, text, lost.field, lost.cell.stamp.rep, lost.cell.stamp.physical_ms, lost.cell.stamp.logical, value)
+            for lost in merged.lost
+            if (value := msgspec.json.encode(lost.cell.value).decode())
+        ],
+    )
+    tx.execute(
+        """
+        DELETE FROM conflict WHERE entity = ? AND key = ? AND (physical_ms, logical, rep, field) NOT IN (
+          SELECT physical_ms, logical, rep, field FROM conflict WHERE entity = ? AND key = ?
+          ORDER BY physical_ms DESC, logical DESC LIMIT ?
+        )
+        """,
+        (name, text, name, text, CONFLICTS_OF_KEY_MAX),
+    )
+
+
+def _rows(read: Connection, table: Table, key: Sequence[Any]) -> list[dict[str, Cell]]:
+    where = " AND ".join(f"{column.name} = ?" for column in table.entity.key)
+    found = read.execute(f"SELECT body FROM {table.entity.table} WHERE {where} ORDER BY replica", tuple(key))
+    return [table.decode(body.encode()).cells for (body,) in found]
+
+
+def _sweep(tx: Connection, table: Table, key: Sequence[Any], text: str, merged: Merged) -> None:
+    where = " AND ".join(f"{column.name} = ?" for column in table.entity.key)
+    cell = msgspec.json.encode({ERASED: merged.cells[ERASED]}).decode()
+    tx.execute(f"UPDATE {table.entity.table} SET body = json_set(body, '$.cells', json(?)) WHERE {where}", (cell, *key))
+    tx.execute("DELETE FROM conflict WHERE entity = ? AND key = ?", (table.entity.name, text))

@@ -1,0 +1,190 @@
+"""Declarations: what is wrong with one is said when it is made; what follows from one is there without a list to edit."""
+
+import shutil
+import sys
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import Struct
+
+from hub.schema_command import PAGE
+from sync import retail
+from sync.entities import FEED_OF_STREAM, REGISTRY, Registry, declared
+from sync.kinds import Authority, Column, Entity, Keep, Kind, Measure, Named, Priority
+from sync.model import Feed, Stream
+from sync.reference import reference_page
+from sync.testing.workload import stream_of
+
+every_entity = pytest.mark.parametrize("entity", REGISTRY.entities, ids=lambda entity: entity.name)
+
+
+class Inner(Struct):
+    where: str
+    maybe: str | None = None
+
+
+class Row(Struct):
+    id: str
+    n: int
+    inner: Inner
+    at: str = ""
+
+
+class Counted(Struct):
+    id: str
+    n: int
+
+
+class TaggedRow(Struct, tag_field="kind", tag="tagged"):
+    id: str
+
+
+def declare(**changes: Any) -> Entity:
+    fields: dict[str, Any] = {
+        "name": "thing",
+        "stream": "things",
+        "kind": Kind.FACT,
+        "table": "thing",
+        "row": Row,
+        "doc": "A thing.",
+        "key": (Column("thing_id", path="id"),),
+    }
+    return Entity(**fields | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"key": (Column("thing_id", path="ident"),)}, "no field 'ident' .* known: id, n, inner, at"),
+        ({"key": (Column("thing_id", path="inner.place"),)}, "no field 'place' .*of 'inner.place'.* in Inner"),
+        ({"key": (Column("thing_id", path="id.more"),)}, "'id' holds no fields"),
+        ({"key": (Column("thing_id", path="inner.maybe"),)}, "may be null"),
+        ({"key": (Column("thing_id", default="x"),)}, "has a path"),
+        ({"kind": Kind.TALLY}, "a tally has numbers"),
+        ({"kind": Kind.TALLY, "key": (), "numbers": (Column("n_", "INTEGER", path="n"),)}, "a tally has a key"),
+        ({"kind": Kind.TALLY, "numbers": (Column("n_", "INTEGER", path="n"),)}, "field 'inner' has neither .* be lost"),
+        (
+            {
+                "kind": Kind.TALLY,
+                "numbers": (Column("n_", "INTEGER", path="n"),),
+                "columns": (Column("where_", path="inner.where"),),
+            },
+            "field 'inner.maybe' has neither",
+        ),
+        ({"numbers": (Column("n_", "INTEGER", path="n"),)}, "a fact has no numbers"),
+        ({"kind": Kind.REGISTER}, "a register, and nothing else, has an authority"),
+        ({"authority": Authority.CLOUD}, "a register, and nothing else, has an authority"),
+        ({"kind": Kind.REGISTER, "authority": Authority.CLOUD}, "has `n` and `gone`"),
+        ({"kind": Kind.REGISTER, "authority": Authority.SHARED}, "row has `cells`"),
+        ({"columns": (Column("told"),)}, "rows of others need its default"),
+        ({"columns": (Column("n_", "REAL", path="n"),)}, "none of TEXT, INTEGER, BLOB"),
+        ({"columns": (Column("seq", "INTEGER", path="n"),)}, "what every row has"),
+        ({"columns": (Column("thing_id", path="id"),)}, "column 'thing_id' twice"),
+        ({"columns": (Column("x", path="id", compute=len, default=0),)}, "a path or is computed"),
+        ({"keep": Keep(days=30)}, "is `dated` by a path"),
+        ({"keep": Keep(days=0), "dated": "at"}, "at least one day"),
+        ({"dated": "when"}, "no field 'when'"),
+        ({"names": (Named("whom", "thing"),)}, "no field 'whom'"),
+        ({"measure": Measure(unit="at")}, "a fact's measure has an amount"),
+        ({"written_by": "rep"}, "no column of the key"),
+    ],
+)
+def test_a_declaration_that_cannot_be_is_refused_when_it_is_made(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=f"entity 'thing': .*{said}"):
+        declare(**changes)
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        ((declare(table="other"),), "one name or one table"),
+        ((declare(name="other"),), "one name or one table"),
+        ((declare(name="other", table="other"),), "need tags of their own"),
+        ((declare(name="other", table="other", row=TaggedRow),), "need tags of their own"),
+        (
+            (
+                declare(
+                    name="other",
+                    table="other",
+                    kind=Kind.TALLY,
+                    row=Counted,
+                    numbers=(Column("n_", "INTEGER", path="n"),),
+                    priority=Priority.SOON,
+                ),
+            ),
+            "not both",
+        ),
+        (
+            (declare(name="other", table="other", stream="others", names=(Named("id", "none"),)),),
+            "unknown entity 'none'",
+        ),
+    ],
+)
+def test_declarations_that_do_not_go_together_are_refused(others: tuple[Entity, ...], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Registry((declare(), *others))
+
+
+def test_every_stream_that_code_calls_by_name_is_declared_with_one_feed() -> None:
+    assert {str(stream) for stream in Stream} <= set(REGISTRY.streams) == set(FEED_OF_STREAM)
+    assert {FEED_OF_STREAM[stream] for stream in ("sales", "promises", "seals")} == {Feed.LOG}
+    assert {FEED_OF_STREAM[stream] for stream in ("levels", "grants", "catalogue", "members")} == {Feed.STATE}
+
+
+def test_one_file_adds_an_entity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by itself, in a package of its own: nothing lists it."""
+    package = tmp_path / "retail_of_test"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "things.py").write_text(
+        "from msgspec import Struct\n"
+        "from sync.kinds import Column, Entity, Kind\n"
+        "class Row(Struct):\n    id: str\n"
+        "THING = Entity(name='thing', stream='things', kind=Kind.FACT, table='thing', row=Row, doc='A thing.',\n"
+        "  key=(Column('thing_id', path='id'),))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    found = tuple(declared(import_module("retail_of_test")))
+    shutil.rmtree(package)
+    sys.modules.pop("retail_of_test.things")
+
+    assert [each.name for each in found] == ["thing"]
+    assert Registry(found).feeds == {"things": Feed.LOG}
+    assert {each.name for each in declared(retail)} == {each.name for each in REGISTRY.entities}
+
+
+@every_entity
+def test_every_entity_has_a_workload_that_its_own_struct_reads(entity: Entity) -> None:
+    rows = list(stream_of(entity, Random(1), "aa:1111111111111111", 10))
+    assert rows and all(isinstance(msgspec.json.decode(row, type=entity.row), entity.row) for row in rows)
+    assert rows == list(stream_of(entity, Random(1), "aa:1111111111111111", 10)), "one seed, one workload"
+
+
+def streams_in_causal_order(registry: Registry) -> None:
+    order = list(registry.streams)
+    for entity in registry.entities:
+        for named in entity.names:
+            assert order.index(registry.by_name[named.entity].stream) <= order.index(entity.stream), entity.name
+
+
+def test_causes_are_sent_before_effects() -> None:
+    """Law: of one writer's streams, one whose facts are named goes before the one that names them; within a log, seq does it."""
+    streams_in_causal_order(REGISTRY)
+
+
+def test_an_order_by_name_would_break_it() -> None:
+    """The planted fault: what is urgent is not asked who names whom."""
+    cause = declare(name="z", stream="zs", table="z")
+    effect = declare(name="a", stream="as", table="a", names=(Named("id", "z"),))
+    streams_in_causal_order(Registry((effect, cause)))
+    with pytest.raises(AssertionError):
+        streams_in_causal_order(Registry((replace(effect, priority=Priority.URGENT), cause)))
+
+
+def test_the_reference_page_is_that_of_the_declarations() -> None:
+    assert PAGE.read_text(encoding="utf-8") == reference_page(REGISTRY), "run `storehub schema reference`"
