@@ -2,12 +2,14 @@
 
     batch's range          receiver at `cursor`
     after == cursor        all rows are new
-    after <  cursor < last rows behind the cursor are skipped, the rest is new
+    after <  cursor < last a log: rows behind the cursor are skipped, the rest is new; a state stream: a gap
     last <= cursor         nothing is new; the cursor is acknowledged again
     after >  cursor        a gap: nothing is taken, the range is pulled again from the cursor
 
 A log is dense and the receiver recomputes its digest; in a state stream holes are allowed (an overwritten row moves to the
-end) and the digest is the writer's, kept beside the cursor. Source: the design, 3.1 and 3.4.
+end) and the digest is the writer's, kept beside the cursor: a batch that does not begin exactly there may be a copy's, and the
+pull that answers it names a boundary which the copy never offered. A state stream that somebody else passes on (a *relay*) has
+no such boundaries: its rows are merged wherever they begin. Source: the design, 3.1 and 3.4.
 """
 
 from collections.abc import Sequence
@@ -81,13 +83,17 @@ def batch_of(rep: str, stream: str, feed: Feed, after: Boundary, rows: Sequence[
     return Batch(rep, stream, feed, after.last, rows[-1][0], digest, tuple(rows))
 
 
-def new_rows(cursor: Boundary, batch: Batch) -> Sequence[Row] | Gap:
+def new_rows(cursor: Boundary, batch: Batch, *, is_relayed: bool = False) -> Sequence[Row] | Gap:
     """Return the rows that a receiver at `cursor` does not have; raise ProtocolError for a batch that lies."""
     _check_shape(batch)
+    if batch.feed is Feed.STATE and is_relayed:
+        return batch.rows
     if batch.after > cursor.last:
         return Gap(cursor)
     if batch.last <= cursor.last:
         return ()
+    if batch.feed is Feed.STATE and batch.after != cursor.last:
+        return Gap(cursor)
     rows = [row for row in batch.rows if row[0] > cursor.last]
     if batch.feed is Feed.LOG:
         digest = cursor.digest

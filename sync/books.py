@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from sync.batch import Batch, Boundary, Gap, Head
+from sync.protocol import FormerLife
 
 
 class Books(Protocol):
@@ -12,14 +13,26 @@ class Books(Protocol):
     def rep(self) -> str:
         """The name of the replica that writes here."""
 
+    def meet(self, peer_rep: str) -> None:
+        """Learn who the peer is; what it sends of others is passed on by it."""
+
     def heads(self) -> list[Head]:
-        """Return the streams this side offers to the peer, the urgent ones first, with how far they go."""
+        """Return the streams this side offers to the peer, the urgent ones first, with how far they go.
+
+        Own ones, and those that it passes on (relays): of other lives of the store, of former lives of the peer.
+        """
 
     def vector(self, peer_rep: str) -> dict[tuple[str, str], Boundary]:
         """Return how far each (rep, stream) of the peer is held here; of all peers for "", when it is not yet known."""
 
     def is_offered(self, rep: str, stream: str, boundary: Boundary) -> bool:
         """Whether this boundary of ours was ever offered; the start of a stream always was."""
+
+    def floor(self, head: Head) -> Boundary:
+        """Return up to where the rows of a log are no more here; the start where all are, and of a state stream."""
+
+    async def jump(self, rep: str, stream: str, to: Boundary) -> Boundary:
+        """Take rows of the peer's log up to `to` for lost, durably, with an alarm; return the cursor, which never goes back."""
 
     async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
         """Return the next batch behind a boundary, its end stored as offered; None when there is nothing more."""
@@ -29,6 +42,21 @@ class Books(Protocol):
 
         Raise ProtocolError for a batch that lies, OutcomeUnknownError or BusyError when it may be sent again.
         """
+
+    def former(self) -> tuple[FormerLife, ...]:
+        """Return our own lives that have ended and, as far as we know, are not sealed."""
+
+    def sealed(self, peer_rep: str) -> tuple[str, ...]:
+        """Return the lives of the peer's store that are sealed here."""
+
+    async def end_lives(self, peer_rep: str, lives: tuple[FormerLife, ...]) -> None:
+        """Note that the peer has given up these lives; seal each once all that the peer holds of it is here."""
+
+    async def note_sealed(self, reps: tuple[str, ...]) -> None:
+        """Note that the peer has sealed these lives, given in the order of their seals."""
+
+    async def forked(self, why: str) -> None:
+        """Take a new incarnation, because the peer knows another past of ours, or has sealed us. Durable when it returns."""
 
     async def acked(self, peer_rep: str, rep: str, stream: str, boundary: Boundary) -> None:
         """Note that the peer holds our stream durably up to a boundary."""

@@ -1,8 +1,19 @@
-"""How the line to the peer is, and what to do when it is down. Pure; the wire itself is sync.link."""
+"""How the line to the peer is, when it is wanted, how long to wait, and what to do when it is down. Pure: no wire."""
 
-from dataclasses import dataclass
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
 
+BACKOFF_FIRST_S = 1.0
 BACKOFF_MAX_S = 300.0  # how long a hub may stay unaware that the line is back
+JITTER = 0.1  # of the time between two contacts, either way: a thousand shops do not dial in one second
+EVERY_MIN_S, EVERY_MAX_S = 1.0, 86_400.0
+LIES_MAX = 3  # in a row; from there on a wait is never short
+LIES = frozenset(
+    {"protocol", "unexpected", "gap", "no_ack", "version"}
+)  # what an honest peer on an honest line does not do
+MODES_TOLD = ("realtime", "scheduled")  # what a cloud may tell a hub that dials
 REMEDIES = {
     "unreachable": "check the shop's line, the cloud's address and the firewall",
     "timeout": "the line is up but nobody answers in time: check the line's quality and the cloud's load",
@@ -15,12 +26,37 @@ REMEDIES = {
     "internal": "a fault in this program: the log has the traceback; the line is tried again, selling goes on",
     "not_asked": "the cloud has not asked for rows for a while: look at its log, its [stores] url and hub_token",
     "cannot_write": "the disk takes no commit: see the message before this one",
+    "no_hello": "nobody answers in time: look at the other end's log; the hub dials again",
+    "no_ack": "the other end takes rows and does not confirm them: look at its log; they are sent again",
+    "gap": "rows are missing and do not come: keep both disks, look at both logs, call support",
+    "version": "the two ends speak other versions: upgrade the side that the detail names",
+    "unexpected": "what came is out of order: look for a proxy that changes what passes, and at the peer's version",
+    "scheduled": "nothing is wrong: this store speaks with the cloud every so often; POST /v1/sync/now does it at once",
 }
+
+
+Transport = Literal["auto", "websocket", "http"]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a hub dials: all the time (realtime), or every `every_s` seconds, until nothing waits on either side (scheduled)."""
+
+    mode: str = "realtime"
+    every_s: float = 0.0
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether the line rests between contacts."""
+        return self.mode == "scheduled"
 
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """How the line is. `reason` is a key of REMEDIES or the code a session ended with; times are milliseconds UTC."""
+    """How the line is. `reason` is a key of REMEDIES or the code a session ended with; times are milliseconds UTC.
+
+    `next_contact_ms` is when the hub dials again, `failures` how often it failed in a row; `ask` dials at once.
+    """
 
     is_up: bool = False
     reason: str = "starting"
@@ -28,3 +64,26 @@ class LinkState:
     since_ms: int = 0
     peer_rep: str = ""
     clock_offset_ms: int | None = None
+    schedule: Schedule = Schedule()
+    transport: str = "websocket"
+    next_contact_ms: int | None = None
+    failures: int = 0
+    ask: Callable[[], None] | None = field(default=None, compare=False, repr=False)
+
+
+def backoff_s(failures: int, rng: random.Random, *, max_s: float, lies: int = 0) -> float:
+    """Return how long to wait after this many failures in a row: full jitter, 0 to at most `max_s`.
+
+    After LIES_MAX of them that were lies it is never less than half of that: nobody is asked again in a tight loop.
+    """
+    longest_s = min(max_s, BACKOFF_FIRST_S * 2 ** min(failures, 16))
+    if lies < LIES_MAX:
+        return rng.uniform(0, longest_s)
+    longest_s = min(max_s, BACKOFF_FIRST_S * 2 ** min(max(failures, lies), 16))
+    return rng.uniform(longest_s / 2, longest_s)
+
+
+def until_next_s(schedule: Schedule, rng: random.Random) -> float:
+    """Return how long a scheduled line rests."""
+    every_s = min(max(schedule.every_s, EVERY_MIN_S), EVERY_MAX_S)
+    return rng.uniform(every_s * (1 - JITTER), every_s * (1 + JITTER))

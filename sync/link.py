@@ -1,44 +1,99 @@
-"""The wire between two replicas: one WebSocket, either side; the hub's dialling with capped full-jitter back-off.
+"""The wire between two replicas: one WebSocket, or frames in HTTP bodies; a conversation over it, either side.
 
-    hub: connect --open--> converse ... --any end--> back-off --> connect
-
-Every fault has a stable reason and a remedy; it is logged once when the line goes and once when it is back. Not here: what is
-said (sync.session), what is stored (sync.books).
+The only file that opens connections. Every fault has a stable reason and a remedy (sync.line). Not here: what is said
+(sync.session), what is stored (sync.books), when the hub dials (sync.dialler), how frames become HTTP bodies (sync.push).
 """
 
 import asyncio
+import io
 import logging
 import random
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 
 import aiohttp
 from aiohttp import WSMsgType, web
 
-from sync.batch import Batch
+from sync.actions import (
+    Acked,
+    Apply,
+    Effect,
+    End,
+    EndLives,
+    Forked,
+    Jump,
+    Load,
+    NoteSealed,
+    Opened,
+    Role,
+    Send,
+)
+from sync.batch import Batch, Boundary, Gap
 from sync.books import Books
 from sync.errors import ForkError, ProtocolError, SyncError
-from sync.line import BACKOFF_MAX_S, REMEDIES, LinkState
-from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Packed, Refused, decode, encode, packed, unpacked
-from sync.session import Acked, Apply, Effect, End, Load, Opened, Role, Send, Session
+from sync.line import Schedule, backoff_s
+from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Packed, decode, encode, packed, unpacked
+from sync.push import BODY_MAX, CONTENT_TYPE, HOLD_S, PushWire
+from sync.sending import WINDOW
+from sync.session import Session, refusal
+from sync.wire import Take, Wire, WireError
+
+__all__ = ["DEBOUNCE_S", "HEALTHY_MS", "HEARTBEAT_S", "TICK_S", "Connector", "Conversation", "backoff_s", "connector"]
 
 TICK_S = 0.5  # how often time-outs and paced streams are looked at
 INBOX_MAX = 8  # frames read and not yet worked on; when full the socket is not read and the peer waits
 CONNECT_TIMEOUT_S = 10.0  # a handshake takes two round trips; 600 ms each on the worst line we serve
+POST_TIMEOUT_S = HOLD_S + 15.0
 SEND_TIMEOUT_S = 30.0  # a peer that takes nothing for this long is gone
 HEARTBEAT_S = 20.0
-UP_SAID_S = 3.0  # a line that is up for so long is worth a line in the log
 DEBOUNCE_S = 0.02  # sales that follow one another at once travel in one batch
-BACKOFF_FIRST_S = 1.0
-HEALTHY_MS = 60_000  # a line that held this long starts again at BACKOFF_FIRST_S
+HEALTHY_MS = 60_000  # a line that held this long starts its back-off anew
+PROBLEM = "application/problem+json"  # what a cloud answers with; a proxy has pages of its own
+PROXY_STATUSES = frozenset({400, 403, 405, 407, 426, 501, 502, 503, 504})
 log = logging.getLogger(__name__)
+Item = Frame | Batch | SyncError | End | None
 WebSocket = aiohttp.ClientWebSocketResponse | web.WebSocketResponse
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A batch was not taken: raised when those before it are acknowledged."""
+
+    error: BaseException
+
+
+class WebSocketWire:
+    """One frame a message."""
+
+    def __init__(self, ws: WebSocket) -> None:
+        self._ws = ws
+
+    async def send(self, message: bytes) -> None:
+        """See sync.wire."""
+        await self._ws.send_bytes(message)
+
+    async def read(self, take: Take) -> str:
+        """See sync.wire; raise ProtocolError for a message that is not binary."""
+        async for message in self._ws:
+            if message.type is WSMsgType.ERROR:
+                raise ProtocolError(str(self._ws.exception()))
+            if message.type is not WSMsgType.BINARY:
+                raise ProtocolError(f"a message of type {message.type.name}")
+            await take(message.data)
+        return f"the connection ended ({self._ws.close_code})"
+
+    async def flush(self) -> None:
+        """See sync.wire: what `send` was given has left when it returns."""
+
+    async def close(self) -> None:
+        """See sync.wire."""
+        await self._ws.close()
+
+
 class Conversation:
-    """Carries out what a session asks for, over an open WebSocket."""
+    """Carries out what a session asks for, over an open wire."""
 
     def __init__(
         self,
@@ -48,20 +103,33 @@ class Conversation:
         now_ms: Callable[[], int],
         on_open: Callable[[Opened], None] = lambda _: None,
         admits: Callable[[str], bool] = lambda _: True,
+        schedule: Schedule | None = None,
     ) -> None:
-        self._session = Session(role, books, admits=admits)
+        self._session = Session(role, books, admits=admits, schedule=schedule)
         self._books = books
         self._now_ms = now_ms
         self._on_open = on_open
-        self._inbox: asyncio.Queue[Frame | Batch | SyncError | End | None] = asyncio.Queue(INBOX_MAX)
+        self._inbox: asyncio.Queue[Item] = asyncio.Queue(INBOX_MAX)
+        self._seen: list[Item] = []  # one at most: taken from the inbox, and not what was looked for
         self._grown = asyncio.Event()
+        self._is_finishing = False
 
     def grown(self) -> None:
         """Say that own streams have grown."""
         self._grown.set()
 
-    async def run(self, ws: WebSocket) -> End:
+    def finish(self) -> None:
+        """End as soon as nothing waits on either side; for the dialler."""
+        self._is_finishing = True
+        self._grown.set()
+
+    async def run(self, through: WebSocket | Wire) -> End:
         """Talk until either side ends; return why."""
+        if isinstance(through, aiohttp.ClientWebSocketResponse | web.WebSocketResponse):
+            through = WebSocketWire(through)
+        return replace(await self._run(through), peer=self._session.peer_rep)
+
+    async def _run(self, ws: Wire) -> End:
         async with asyncio.TaskGroup() as group:
             reader = group.create_task(self._read(ws), name="sync reader")
             watcher = group.create_task(self._watch_growth(), name="sync growth")
@@ -69,6 +137,8 @@ class Conversation:
                 end = await self._talk(ws)
             except (ConnectionError, TimeoutError) as err:
                 end = End("hung_up", str(err) or "the peer takes nothing any more", is_ours=False)
+            except WireError as err:
+                end = End(err.code, err.detail, is_ours=False)
             except ProtocolError as err:
                 end = await self._refuse(ws, End("protocol", str(err)))
             except ForkError as err:
@@ -78,6 +148,9 @@ class Conversation:
             except Exception as err:  # the edge to the peer: whatever it made us do, the shop goes on selling
                 log.exception("a conversation failed", extra={"peer": self._session.peer_rep})
                 end = await self._refuse(ws, End("internal", f"{type(err).__name__}; the log has the traceback"))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await ws.flush()
             reader.cancel()
             watcher.cancel()
         with suppress(ConnectionError, TimeoutError):
@@ -85,27 +158,64 @@ class Conversation:
                 await ws.close()
         return end
 
-    async def _refuse(self, ws: WebSocket, end: End) -> End:
+    async def _refuse(self, ws: Wire, end: End) -> End:
         with suppress(ConnectionError, TimeoutError):
             async with asyncio.timeout(TICK_S):
-                await ws.send_bytes(encode(Refused(end.code, end.detail)))
+                await ws.send(encode(refusal(end.code, end.detail)))
         return end
 
-    async def _talk(self, ws: WebSocket) -> End:
-        effects = deque(self._session.start(_steady_ms(), wall_ms=self._now_ms()))
+    async def _talk(self, ws: Wire) -> End:
+        effects: deque[Effect | _Failed] = deque(self._session.start(_steady_ms(), wall_ms=self._now_ms()))
         while True:
             while effects:
                 effect = effects.popleft()
                 if isinstance(effect, End):
                     return effect
-                effects.extend(await self._carry_out(effect, ws))
+                if isinstance(effect, _Failed):
+                    raise effect.error
+                following = self._following(effect.batch) if isinstance(effect, Apply) else []
+                if isinstance(effect, Apply) and following:
+                    effects.extend(await self._apply([effect.batch, *following]))
+                else:
+                    effects.extend(await self._carry_out(effect, ws))
             effects.extend(await self._next())
 
-    async def _carry_out(self, effect: Effect, ws: WebSocket) -> list[Effect]:
+    def _following(self, batch: Batch) -> list[Batch]:
+        """Take what has come already and goes on where this batch ends, so that one commit makes all of it durable.
+
+        Only of the peer's own streams: should the first not be taken, the others are gaps and change nothing.
+        """
+        found: list[Batch] = []
+        while batch.rep == self._session.peer_rep and len(found) < WINDOW - 1 and not self._inbox.empty():
+            item = self._inbox.get_nowait()
+            last = found[-1].last if found else batch.last
+            if not isinstance(item, Batch) or (item.rep, item.stream, item.after) != (batch.rep, batch.stream, last):
+                self._seen.append(item)
+                break
+            asked = self._session.receive(item, _steady_ms(), wall_ms=self._now_ms())
+            assert asked == [Apply(item)], "a session that has asked for one batch to be applied asks for the next"
+            found.append(item)
+        return found
+
+    async def _apply(self, batches: list[Batch]) -> list[Effect | _Failed]:
+        """Hand batches to the writer together; acknowledge in their order, up to the first that is not taken."""
+        outcomes = await asyncio.gather(*map(self._books.apply, batches), return_exceptions=True)
+        effects: list[Effect | _Failed] = []
+        for at, batch in enumerate(batches):
+            if at and isinstance(outcomes[at], Gap) and isinstance(outcomes[at - 1], Boundary):
+                # the one before took more than one job, and this one came between
+                outcomes[at : at + 1] = await asyncio.gather(self._books.apply(batch), return_exceptions=True)
+            outcome = outcomes[at]
+            if isinstance(outcome, BaseException):
+                return [*effects, _Failed(outcome)]
+            effects += self._session.applied(batch, outcome)
+        return effects
+
+    async def _carry_out(self, effect: Effect, ws: Wire) -> list[Effect]:
         session, books = self._session, self._books
         if isinstance(effect, Send):
             async with asyncio.timeout(SEND_TIMEOUT_S):
-                await ws.send_bytes(encode(packed(effect.frame) if isinstance(effect.frame, Batch) else effect.frame))
+                await ws.send(self._encoded(effect.frame))
         elif isinstance(effect, Load):
             batch = await books.load(effect.head, effect.after, effect.rows_max)
             return session.loaded(batch, _steady_ms())
@@ -115,42 +225,49 @@ class Conversation:
             await books.acked(session.peer_rep, effect.rep, effect.stream, effect.boundary)
         elif isinstance(effect, Opened):
             self._on_open(effect)
+        elif isinstance(effect, EndLives):
+            await books.end_lives(session.peer_rep, effect.lives)
+            return session.lives_ended()
+        elif isinstance(effect, Jump):
+            return session.jumped(effect, await books.jump(effect.rep, effect.stream, effect.to))
+        elif isinstance(effect, NoteSealed):
+            await books.note_sealed(effect.reps)
+        elif isinstance(effect, Forked):
+            await books.forked(effect.why)
         return []
+
+    def _encoded(self, frame: Frame | Batch) -> bytes:
+        return encode(packed(frame, features=self._session.features) if isinstance(frame, Batch) else frame)
 
     async def _next(self) -> list[Effect]:
         """Wait for a frame, for growth or for time to pass."""
         try:
             async with asyncio.timeout(TICK_S):
-                item = await self._inbox.get()
+                item = self._seen.pop() if self._seen else await self._inbox.get()
         except TimeoutError:
             return self._session.tick(_steady_ms())
         if item is None:
-            return self._session.changed(_steady_ms())
+            return self._session.finish(_steady_ms()) if self._is_finishing else self._session.changed(_steady_ms())
         if isinstance(item, End):
-            return [item]
+            return [self._session.hung_up(item)]
         if isinstance(item, SyncError):
             raise item
         return self._session.receive(item, _steady_ms(), wall_ms=self._now_ms())
 
-    async def _read(self, ws: WebSocket) -> None:
-        async for message in ws:
-            if message.type is not WSMsgType.BINARY:
-                what = (
-                    str(ws.exception()) if message.type is WSMsgType.ERROR else f"a message of type {message.type.name}"
-                )
-                await self._inbox.put(ProtocolError(what))
-                return
-            try:
-                frame = decode(message.data)
-                await self._inbox.put(unpacked(frame) if isinstance(frame, Packed) else frame)
-            except ProtocolError as err:
-                await self._inbox.put(err)
-                return
-            except Exception as err:  # as in `run`
-                log.exception("a message could not be read", extra={"peer": self._session.peer_rep})
-                await self._inbox.put(ProtocolError(f"a message could not be read: {type(err).__name__}"))
-                return
-        await self._inbox.put(End("hung_up", f"the connection ended ({ws.close_code})", is_ours=False))
+    async def _read(self, ws: Wire) -> None:
+        try:
+            detail = await ws.read(self._take)
+        except SyncError as err:
+            await self._inbox.put(err)
+        except Exception as err:  # as in `run`
+            log.exception("a message could not be read", extra={"peer": self._session.peer_rep})
+            await self._inbox.put(ProtocolError(f"a message could not be read: {type(err).__name__}"))
+        else:
+            await self._inbox.put(End("hung_up", detail, is_ours=False))
+
+    async def _take(self, message: bytes) -> None:
+        frame = decode(message)
+        await self._inbox.put(unpacked(frame) if isinstance(frame, Packed) else frame)
 
     async def _watch_growth(self) -> None:
         while True:
@@ -160,103 +277,79 @@ class Conversation:
             await self._inbox.put(None)
 
 
-class Dialler:
-    """The hub's side: dials the cloud, talks, dials again, until it is cancelled. `state` can be read at any time."""
+class Connector:
+    """Opens wires to one cloud."""
 
-    def __init__(
-        self,
-        url: str,
-        token: str,
-        books: Books,
-        *,
-        now_ms: Callable[[], int],
-        rng: random.Random,
-        on_state: Callable[[LinkState], None],
-        reconnect_max_s: float = BACKOFF_MAX_S,
-    ) -> None:
-        self.state = LinkState(since_ms=now_ms())
-        self._url = url.rstrip("/") + "/sync/v1/link"
-        self._token = token
-        self._books = books
-        self._now_ms = now_ms
+    def __init__(self, http: aiohttp.ClientSession, url: str, token: str, *, rng: random.Random) -> None:
+        self._http = http
+        self._url = url.rstrip("/") + "/sync/v1"
+        self._headers = {"Authorization": f"Bearer {token}"}
         self._rng = rng
-        self._on_state = on_state
-        self._reconnect_max_s = reconnect_max_s
-        self._conversation: Conversation | None = None
-        self._up_at_ms = 0
-        self._say_up: asyncio.TimerHandle | None = None
-        self._said = ""  # the reason that the log was told in this outage
 
-    def grown(self) -> None:
-        """Say that own streams have grown."""
-        if self._conversation is not None:
-            self._conversation.grown()
-
-    async def run(self) -> None:
-        """Keep the line up."""
-        failures = 0
-        async with aiohttp.ClientSession() as http:
-            while True:
-                end = await self._dial(http)
-                held_ms = _steady_ms() - self._up_at_ms if self.state.is_up else 0
-                failures = 0 if held_ms >= HEALTHY_MS else failures + 1
-                self._go_down(end)
-                await asyncio.sleep(backoff_s(failures, self._rng, max_s=self._reconnect_max_s))
-
-    async def _dial(self, http: aiohttp.ClientSession) -> End:
-        """Connect and talk; return how it ended."""
+    async def websocket(self) -> Wire:
+        """Open a WebSocket; raise WireError."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                ws = await http.ws_connect(
-                    self._url,
-                    headers={"Authorization": f"Bearer {self._token}"},
+                ws = await self._http.ws_connect(
+                    self._url + "/link",
+                    headers=self._headers,
                     protocols=(SUBPROTOCOL,),
                     heartbeat=HEARTBEAT_S,
                     max_msg_size=FRAME_MAX,
                 )
-        except TimeoutError:
-            return End("timeout", f"no answer within {CONNECT_TIMEOUT_S:g} s")
+        except TimeoutError as err:
+            raise WireError("timeout", f"no answer within {CONNECT_TIMEOUT_S:g} s") from err
         except aiohttp.WSServerHandshakeError as err:
-            return End(_reason_of(err.status), f"HTTP {err.status}")
+            is_cloud = err.headers is not None and err.headers.get("Content-Type", "").startswith(PROBLEM)
+            may_be_proxy = err.status in (400, 426) or (not is_cloud and err.status in PROXY_STATUSES)
+            raise WireError(_reason_of(err.status), f"HTTP {err.status}", may_be_proxy=may_be_proxy) from err
         except (aiohttp.ClientConnectionError, OSError) as err:
-            return End("unreachable", str(err))
+            cut_short = isinstance(err, aiohttp.ServerDisconnectedError | ConnectionResetError)
+            raise WireError("unreachable", str(err), may_be_proxy=cut_short) from err
         except (aiohttp.ClientError, ValueError) as err:
-            return End("not_a_cloud", str(err))
+            raise WireError("not_a_cloud", str(err)) from err
+        return WebSocketWire(ws)
+
+    def push(self) -> Wire:
+        """Return a wire of HTTP requests; whether anybody answers is seen when it is read."""
+        return PushWire(self._post, self._rng.randbytes(16).hex(), rng=self._rng)
+
+    async def _post(self, body: bytes) -> bytes:
+        headers = self._headers | {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
+        limit = aiohttp.ClientTimeout(total=POST_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
         try:
-            self._conversation = Conversation("dialler", self._books, now_ms=self._now_ms, on_open=self._go_up)
-            return await self._conversation.run(ws)
-        finally:
-            self._conversation = None
-            await ws.close()
-
-    def _go_up(self, opened: Opened) -> None:
-        self._say_up = asyncio.get_running_loop().call_later(UP_SAID_S, self._log_up, opened)
-        self._up_at_ms = _steady_ms()
-        self.state = LinkState(True, "", "", self._now_ms(), opened.peer_rep, opened.clock_offset_ms)
-        self._on_state(self.state)
-
-    def _log_up(self, opened: Opened) -> None:
-        """Once it has held for a moment: a peer that greets and hangs up would fill the log."""
-        self._said = ""
-        log.info("the line to the cloud is up", extra={"peer": opened.peer_rep, "offset_ms": opened.clock_offset_ms})
-
-    def _go_down(self, end: End) -> None:
-        if self._say_up is not None:
-            self._say_up.cancel()
-        if self._said != end.code:
-            self._said = end.code
-            remedy = REMEDIES.get(end.code, "see the other end's log")
-            log.warning(
-                "the line to the cloud is down", extra={"reason": end.code, "detail": end.detail, "remedy": remedy}
-            )
-        since_ms = self._now_ms() if self.state.is_up or self.state.reason == "starting" else self.state.since_ms
-        self.state = replace(self.state, is_up=False, reason=end.code, detail=end.detail, since_ms=since_ms)
-        self._on_state(self.state)
+            async with self._http.post(
+                self._url + "/exchange", data=io.BytesIO(body), headers=headers, timeout=limit, allow_redirects=False
+            ) as answer:
+                if answer.status == 404 and answer.content_type == PROBLEM:
+                    raise WireError("hung_up", "the cloud does not know this exchange any more")
+                if answer.status != 200:
+                    raise WireError(_reason_of(answer.status), f"HTTP {answer.status} to an exchange")
+                if answer.content_type != CONTENT_TYPE:
+                    raise WireError("not_a_cloud", f"{answer.content_type} to an exchange")
+                return await _read_bounded(answer.content)
+        except TimeoutError as err:
+            raise WireError("timeout", f"no answer to an exchange within {POST_TIMEOUT_S:g} s") from err
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError) as err:
+            raise WireError("unreachable", str(err)) from err
+        except (aiohttp.ClientError, ValueError) as err:
+            raise WireError("not_a_cloud", str(err)) from err
 
 
-def backoff_s(failures: int, rng: random.Random, *, max_s: float) -> float:
-    """Return how long to wait after this many failures in a row: full jitter, 0 to at most `max_s`."""
-    return rng.uniform(0, min(max_s, BACKOFF_FIRST_S * 2 ** min(failures, 16)))
+@asynccontextmanager
+async def connector(url: str, token: str, *, rng: random.Random) -> AsyncIterator[Connector]:
+    """Hold what opens wires to a cloud."""
+    async with aiohttp.ClientSession(auto_decompress=False) as http:
+        yield Connector(http, url, token, rng=rng)
+
+
+async def _read_bounded(content: aiohttp.StreamReader) -> bytes:
+    body = bytearray()
+    async for piece in content.iter_any():
+        body += piece
+        if len(body) > BODY_MAX:
+            raise ProtocolError(f"an answer of more than {BODY_MAX} bytes")
+    return bytes(body)
 
 
 def _steady_ms() -> int:

@@ -7,12 +7,16 @@
                               <- Ack                 after the commit
     Ack    ->
     Pull   ->                 <- Pull                a gap: send again from here
+    Snapshot ->               <- Snapshot            what the other lacks of a log is no more here: go on from there
+    Bye    ->                 <- Bye                 nothing more waits here; the dialler hangs up when both have said so
     Refused, then the end
 
-A later version adds fields with defaults; unknown fields are skipped, rows are kept as the bytes received. Pure.
-Source: the design, 3.4.
+Each side names the versions that it speaks (`min_version` to `version`) and its `features`; only what both have is used. A later
+version adds fields with defaults, and frames behind a feature: unknown fields are skipped, an unknown frame of a newer peer is
+read as `Unknown`. Rows are kept as the bytes received. Every list has a bound. Pure. Source: the design, 3.4.
 """
 
+from collections.abc import Collection
 from itertools import pairwise
 from typing import Annotated
 
@@ -26,12 +30,19 @@ from sync.errors import ProtocolError
 from sync.model import Feed
 
 VERSION = 1
+VERSION_MIN = 1  # the oldest that this side still speaks
 SUBPROTOCOL = "storehub.sync.v1"
 FRAME_MAX = 2 * 1024 * 1024  # a larger message ends the connection
 ZSTD_LEVEL = 3  # higher ones save 3 % and cost ten times as much
 _FRAME_BYTES_MAX = 4 * BYTES_MAX  # what a frame may unpack to
-FEATURES = ("columns", "zstd")
+COLUMNS, ZSTD, BYE, LIVES, SNAPSHOT = "columns", "zstd", "bye", "lives", "snapshot"
+FEATURES = (COLUMNS, ZSTD, BYE, LIVES, SNAPSHOT)  # without columns rows travel one by one, without zstd as they are
+VECTOR_MAX = 10_000  # streams of one store's lives: 20 of each of 500
+LIVES_MAX = 500
 Millis = Annotated[int, Meta(ge=0, le=SEQ_MAX)]
+Version = Annotated[int, Meta(ge=0, le=SEQ_MAX)]
+Features = Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=64)]
+Detail = Annotated[str, Meta(max_length=20_000)]
 
 
 class Held(Struct, frozen=True, array_like=True):
@@ -48,28 +59,48 @@ class Held(Struct, frozen=True, array_like=True):
         return Boundary(self.last, self.digest)
 
 
-class Hello(Struct, frozen=True, tag="hello", kw_only=True):
-    """First frame of the dialler; `t1_ms` is its clock."""
+class FormerLife(Struct, frozen=True, array_like=True):
+    """A life of the sender that has ended: nobody writes as `rep` here any more; `heads` is how far it holds its own logs."""
 
-    version: int = VERSION
+    rep: Rep
+    heads: Annotated[dict[StreamName, Seq], Meta(max_length=VECTOR_MAX)]
+
+
+Vector = Annotated[tuple[Held, ...], Meta(max_length=VECTOR_MAX)]
+
+
+class Hello(Struct, frozen=True, tag="hello", kw_only=True):
+    """First frame of the dialler; `t1_ms` is its clock. `former` lives are to be sealed once the receiver holds them."""
+
+    version: Version = VERSION
+    min_version: Version = 1
     rep: Rep
     schema: int = 1
-    features: tuple[str, ...] = FEATURES
-    vector: tuple[Held, ...]
+    features: Features = FEATURES
+    vector: Vector
     t1_ms: Millis
+    former: Annotated[tuple[FormerLife, ...], Meta(max_length=LIVES_MAX)] = ()
 
 
 class HelloOk(Struct, frozen=True, tag="hello_ok", kw_only=True):
-    """Answer of the acceptor; t2_ms and t3_ms are its clock at the arrival of the hello and at this answer (NTP's four)."""
+    """Answer of the acceptor; t2_ms and t3_ms are its clock at the arrival of the hello and at this answer (NTP's four).
 
-    version: int = VERSION
+    `sealed` names the lives of the dialler's store of which nothing more is taken; `mode` and `every_s` say when the dialler is
+    wanted, nothing where `mode` is empty.
+    """
+
+    version: Version = VERSION
+    min_version: Version = 1
     rep: Rep
     schema: int = 1
-    features: tuple[str, ...] = FEATURES
-    vector: tuple[Held, ...]
+    features: Features = FEATURES
+    vector: Vector
     t1_ms: Millis
     t2_ms: Millis
     t3_ms: Millis
+    sealed: Annotated[tuple[Rep, ...], Meta(max_length=LIVES_MAX)] = ()
+    mode: Annotated[str, Meta(max_length=64)] = ""
+    every_s: Annotated[float, Meta(ge=0, le=SEQ_MAX)] = 0.0
 
 
 class Pull(Struct, frozen=True, tag="pull"):
@@ -81,7 +112,7 @@ class Pull(Struct, frozen=True, tag="pull"):
     digest: Digest
 
 
-class Packed(Struct, frozen=True, tag="batch"):
+class Packed(Struct, frozen=True, tag="batch", omit_defaults=True):
     """A batch on the wire. `steps` are the differences between seqs; a log has none."""
 
     rep: Rep
@@ -91,7 +122,9 @@ class Packed(Struct, frozen=True, tag="batch"):
     last: Seq
     digest: Digest
     rows: bytes
-    steps: tuple[Seq, ...] = ()
+    steps: Annotated[tuple[Seq, ...], Meta(max_length=ROWS_MAX)] = ()
+    columns: bool = True
+    zstd: bool = True
 
 
 class Ack(Struct, frozen=True, tag="ack"):
@@ -106,12 +139,45 @@ class Ack(Struct, frozen=True, tag="ack"):
 class Refused(Struct, frozen=True, tag="refused"):
     """Why the sender of this ends the connection."""
 
-    code: str
-    detail: str = ""
+    code: Annotated[str, Meta(max_length=200)]
+    detail: Detail = ""
 
 
-Frame = Hello | HelloOk | Pull | Packed | Ack | Refused
-_decoder = msgspec.msgpack.Decoder(Frame)
+class Sealed(Struct, frozen=True, tag="sealed"):
+    """The lives of the receiver's store of which nothing more is taken, in the order of their seals."""
+
+    reps: Annotated[tuple[Rep, ...], Meta(max_length=LIVES_MAX)]
+
+
+class Snapshot(Struct, frozen=True, tag="snapshot"):
+    """Rows of a log up to `last` are no more at its writer: the receiver's cursor goes there, and what it lacks is a hole."""
+
+    rep: Rep
+    stream: StreamName
+    last: Seq
+    digest: Digest
+
+
+class Bye(Struct, frozen=True, tag="bye"):
+    """All that waited at the sender of this is acknowledged; the dialler hangs up when both sides have said so."""
+
+
+class Unknown(Struct, frozen=True):
+    """A frame of a kind that this version does not know; never sent."""
+
+    kind: str
+
+
+class _Tagged(Struct, frozen=True):
+    type: str
+
+
+_Known = Hello | HelloOk | Pull | Packed | Ack | Refused | Sealed | Snapshot | Bye
+Frame = _Known | Unknown
+_KINDS = {kind.__struct_config__.tag for kind in (Hello, HelloOk, Pull, Packed, Ack, Refused, Sealed, Snapshot, Bye)}
+_decoder = msgspec.msgpack.Decoder(_Known)
+_tags = msgspec.msgpack.Decoder(_Tagged)
+_plain_rows = msgspec.msgpack.Decoder(Annotated[list[bytes], Meta(max_length=ROWS_MAX)])
 
 
 def encode(frame: Frame) -> bytes:
@@ -120,25 +186,39 @@ def encode(frame: Frame) -> bytes:
 
 
 def decode(message: bytes) -> Frame:
-    """Return the frame of a message; raise ProtocolError for anything else."""
+    """Return the frame of a message, `Unknown` for a kind of a later version; raise ProtocolError for anything else."""
     try:
         frame: Frame = _decoder.decode(message)
     except (msgspec.MsgspecError, RecursionError) as err:
-        raise ProtocolError(f"a message is no frame: {err}") from err
+        kind = _kind_of(message)
+        if kind is None or kind in _KINDS:
+            raise ProtocolError(f"a message is no frame: {err}") from err
+        return Unknown(kind[:64])
     return frame
 
 
-def packed(batch: Batch) -> Packed:
-    """Return a batch ready for the wire."""
-    rows = zstd.compress(pack([row for _, row in batch.rows]), ZSTD_LEVEL)
+def packed(batch: Batch, *, features: Collection[str] = FEATURES) -> Packed:
+    """Return a batch ready for the wire, packed as a peer with these features can read it."""
+    columns, compressed = COLUMNS in features, ZSTD in features
+    bodies = [row for _, row in batch.rows]
+    rows = pack(bodies) if columns else msgspec.msgpack.encode(bodies)
+    if compressed:
+        rows = zstd.compress(rows, ZSTD_LEVEL)
     seqs = [batch.after, *(seq for seq, _ in batch.rows)]
     steps = () if batch.feed is Feed.LOG else tuple(later - earlier for earlier, later in pairwise(seqs))
-    return Packed(batch.rep, batch.stream, batch.feed, batch.after, batch.last, batch.digest, rows, steps)
+    return Packed(
+        *(batch.rep, batch.stream, batch.feed, batch.after, batch.last, batch.digest),
+        rows=rows,
+        steps=steps,
+        columns=columns,
+        zstd=compressed,
+    )
 
 
 def unpacked(frame: Packed) -> Batch:
     """Return the batch of a frame; raise ProtocolError when it cannot be read."""
-    rows = unpack(_decompressed(frame.rows), rows_max=ROWS_MAX)
+    raw = _decompressed(frame.rows) if frame.zstd else frame.rows
+    rows = unpack(raw, rows_max=ROWS_MAX) if frame.columns else _plain(raw)
     if frame.feed is Feed.LOG:
         seqs = list(range(frame.after + 1, frame.after + 1 + len(rows)))
     else:
@@ -151,6 +231,21 @@ def unpacked(frame: Packed) -> Batch:
     return Batch(
         frame.rep, frame.stream, frame.feed, frame.after, frame.last, frame.digest, tuple(zip(seqs, rows, strict=True))
     )
+
+
+def _kind_of(message: bytes) -> str | None:
+    try:
+        return _tags.decode(message).type
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def _plain(raw: bytes) -> list[bytes]:
+    try:
+        rows: list[bytes] = _plain_rows.decode(raw)
+    except (msgspec.MsgspecError, RecursionError) as err:
+        raise ProtocolError(f"a batch is no list of rows: {err}") from err
+    return rows
 
 
 def _decompressed(compressed: bytes) -> bytes:

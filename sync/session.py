@@ -4,131 +4,126 @@
     new        start -> Hello sent, greeted        Hello received -> HelloOk sent, open
     greeted    HelloOk received -> open            -
     open       Batch, Ack, Pull both ways          the same
+               finish, drained -> Bye sent         Bye received, drained -> Bye sent
+               Bye received, drained -> ended      the dialler hangs up -> ended
     ended      End was given out                   nothing more is said
 
-Each side offers the streams of its books behind what the other holds, at most WINDOW batches unacknowledged, one load at a time;
-urgent streams first. State streams are paced: what changes ten times a second is sent once. The owner carries out every effect in
+Each side offers the streams of its books behind what the other holds, as sync.sending orders them. What both sides can do is
+the intersection of their `features`; `Unknown` frames of a newer peer are skipped.
+
+A boundary of ours that the peer's hello holds and that was never offered, or a peer that has sealed us, is a fork: this side is
+told to take a new incarnation (Forked), and the conversation ends; the next one begins as somebody else. In the middle of a
+conversation an unknown boundary only ends it: the next hello, read from the peer's disk, decides.
+
+The owner carries out every effect in
 its order and hands the results of Load and Apply back. Not here: sockets, databases, clocks. Source: the design, 3.4.
 """
 
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Literal
 
-from sync.batch import START, Batch, Boundary, Gap, Head
+from sync.actions import (
+    Acked,
+    Apply,
+    Effect,
+    End,
+    EndLives,
+    Forked,
+    Jump,
+    Load,
+    NoteSealed,
+    Opened,
+    Role,
+    Send,
+)
+from sync.batch import START, Batch, Boundary, Gap
 from sync.books import Books
-from sync.model import Feed
-from sync.protocol import VERSION, Ack, Frame, Held, Hello, HelloOk, Pull, Refused
+from sync.line import MODES_TOLD, Schedule
+from sync.protocol import (
+    BYE,
+    FEATURES,
+    LIVES,
+    SNAPSHOT,
+    VERSION,
+    VERSION_MIN,
+    Ack,
+    Bye,
+    Frame,
+    Held,
+    Hello,
+    HelloOk,
+    Pull,
+    Refused,
+    Sealed,
+    Snapshot,
+    Unknown,
+)
+from sync.scope_rows import is_scoped
+from sync.sending import WINDOW, Sending
 
-WINDOW = 4  # batches that may wait for their ack in each direction; when full the sender waits
-BATCH_ROWS = 250  # a thousand would hold up the shop's own loop for longer than a sale takes
-STATE_PACE_MS = 1000  # between two batches of one state stream that is up to date
 HELLO_TIMEOUT_MS = 10_000  # a peer that does not answer a hello is no peer
 ACK_TIMEOUT_MS = 60_000  # the slowest card takes a second; a peer silent for longer is taken for gone
+QUIET_MS = 3_000  # a peer that cannot say bye and sends nothing for so long has nothing more
 PULLS_MAX = 3  # the same range asked for again and again: it will not get better on this connection
-Role = Literal["dialler", "acceptor"]
+CODE_MAX, DETAIL_MAX = 64, 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send a frame, or a batch as one."""
-
-    frame: Frame | Batch
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """Read the next batch of an own stream; answer with `loaded`."""
-
-    head: Head
-    after: Boundary
-    rows_max: int
-
-
-@dataclass(frozen=True, slots=True)
-class Apply:
-    """Commit a peer's batch; answer with `applied`."""
-
-    batch: Batch
-
-
-@dataclass(frozen=True, slots=True)
-class Acked:
-    """The peer holds an own stream durably up to here."""
-
-    rep: str
-    stream: str
-    boundary: Boundary
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """Both sides know each other. `clock_offset_ms` is the peer's clock less ours, None where we cannot tell."""
-
-    peer_rep: str
-    clock_offset_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The conversation is over; `is_ours` when this side ends it. `code` is stable, `detail` says what was wrong."""
-
-    code: str
-    detail: str = ""
-    is_ours: bool = True
-
-
-Effect = Send | Load | Apply | Acked | Opened | End
 Key = tuple[str, str]
-
-
-@dataclass(slots=True)
-class _Outgoing:
-    """An own stream on this conversation; `empty_to` is how far nothing was found to send."""
-
-    sent: Boundary
-    in_flight: deque[tuple[Boundary, int]] = field(default_factory=deque)
-    empty_to: int = 0
-    next_ms: int = 0
-    pulls: int = 0
 
 
 class Session:
     """One conversation. Every method returns the effects to carry out, in order."""
 
-    def __init__(self, role: Role, books: Books, *, admits: Callable[[str], bool] = lambda _: True) -> None:
-        """`admits` says whether the replica that calls itself so may talk here."""
+    def __init__(
+        self,
+        role: Role,
+        books: Books,
+        *,
+        admits: Callable[[str], bool] = lambda _: True,
+        schedule: Schedule | None = None,
+        features: tuple[str, ...] = FEATURES,
+    ) -> None:
+        """`admits` says whether the replica that calls itself so may talk here; `schedule` is what an acceptor tells."""
         self.role = role
         self.peer_rep = ""
+        self.features: frozenset[str] = frozenset()  # what both sides can do
+        self._can = features
         self._admits = admits
+        self._schedule = schedule
         self._books = books
         self._state: Literal["new", "greeted", "open", "ended"] = "new"
         self._began_ms = 0
-        self._outgoing: dict[Key, _Outgoing] = {}
-        self._loading: Head | None = None
+        self._heard_ms = 0
+        self._sending = Sending()
         self._gaps: dict[Key, int] = {}
+        self._is_peer_newer = False
+        self._has_said_bye = False
+        self._has_heard_bye = False
 
     def start(self, now_ms: int, *, wall_ms: int) -> list[Effect]:
         """Begin; the dialler says hello. `now_ms` never goes back; `wall_ms` is what the clock on the wall says."""
-        self._began_ms = now_ms
+        self._began_ms = self._heard_ms = now_ms
         if self.role == "acceptor":
             return []
         self._state = "greeted"
-        return [Send(Hello(rep=self._books.rep, vector=self._held(""), t1_ms=wall_ms))]
+        former = self._books.former()
+        return [
+            Send(Hello(rep=self._books.rep, features=self._can, vector=self._held(""), t1_ms=wall_ms, former=former))
+        ]
 
     def receive(self, frame: Frame | Batch, now_ms: int, *, wall_ms: int) -> list[Effect]:
         """Take a frame of the peer, or the batch that came in one."""
         if self._state == "ended":
             return []
+        self._heard_ms = now_ms
         if isinstance(frame, Refused):
             self._state = "ended"
-            return [End(frame.code, frame.detail, is_ours=False)]
+            end = End(frame.code, frame.detail, is_ours=False, peer=self.peer_rep)
+            return [Forked("sealed"), end] if frame.code == "sealed" else [end]
         if isinstance(frame, Hello) and self._state == "new":
             return self._answer(frame, now_ms, wall_ms)
         if isinstance(frame, HelloOk) and self._state == "greeted":
-            offset_ms = ((frame.t2_ms - frame.t1_ms) + (frame.t3_ms - wall_ms)) // 2
-            return self._open(frame.rep, frame.vector, offset_ms, now_ms)
+            return self._greeted(frame, now_ms, wall_ms)
         if self._state == "open":
             if isinstance(frame, Batch):
                 return [Apply(frame)]
@@ -136,6 +131,15 @@ class Session:
                 return self._on_ack(frame, now_ms)
             if isinstance(frame, Pull):
                 return self._on_pull(frame, now_ms)
+            if isinstance(frame, Snapshot):
+                return [Jump(frame.rep, frame.stream, Boundary(frame.last, frame.digest))]
+            if isinstance(frame, Sealed):
+                return [NoteSealed(frame.reps)]
+            if isinstance(frame, Bye):
+                self._has_heard_bye = self._sending.is_finishing = True
+                return self._more(now_ms)
+            if isinstance(frame, Unknown) and self._is_peer_newer:
+                return []
         return self._end("unexpected", f"a {type(frame).__name__} while {self._state}")
 
     def tick(self, now_ms: int) -> list[Effect]:
@@ -144,8 +148,8 @@ class Session:
             return self._end("no_hello", f"no answer to the hello within {HELLO_TIMEOUT_MS // 1000} s")
         if self._state != "open":
             return []
-        sent_ms = [out.in_flight[0][1] for out in self._outgoing.values() if out.in_flight]
-        if sent_ms and now_ms - min(sent_ms) > ACK_TIMEOUT_MS:
+        sent_ms = self._sending.oldest_sent_ms()
+        if sent_ms is not None and now_ms - sent_ms > ACK_TIMEOUT_MS:
             return self._end("no_ack", f"a batch was not acknowledged within {ACK_TIMEOUT_MS // 1000} s")
         return self._more(now_ms)
 
@@ -153,24 +157,22 @@ class Session:
         """Own streams have grown."""
         return self._more(now_ms) if self._state == "open" else []
 
+    def finish(self, now_ms: int) -> list[Effect]:
+        """Send what waits, take what the peer has, then end; for the dialler."""
+        self._sending.is_finishing = True
+        return self.changed(now_ms)
+
+    def hung_up(self, end: End) -> End:
+        """Return how it ended when the connection has gone: as it should where both sides had said so."""
+        is_done = self._has_said_bye and self._has_heard_bye
+        return End("done" if is_done else end.code, end.detail, is_ours=False, peer=self.peer_rep)
+
     def loaded(self, batch: Batch | None, now_ms: int) -> list[Effect]:
         """Take the result of the last Load."""
-        head, self._loading = self._loading, None
-        assert head is not None, "nothing was asked for"
+        is_sent = self._sending.loaded(batch, now_ms)
         if self._state != "open":
             return []
-        out = self._outgoing[head.rep, head.stream]
-        is_last = batch is None or len(batch.rows) < BATCH_ROWS
-        if head.feed is Feed.STATE and is_last:
-            out.next_ms = now_ms + STATE_PACE_MS
-        if batch is None:
-            out.empty_to = head.last
-            return self._more(now_ms)
-        if batch.after != out.sent.last:  # pulled back while this was being read
-            return self._more(now_ms)
-        out.sent = batch.end
-        out.in_flight.append((batch.end, now_ms))
-        return [Send(batch), *self._more(now_ms)]
+        return [Send(batch), *self._more(now_ms)] if batch is not None and is_sent else self._more(now_ms)
 
     def applied(self, batch: Batch, cursor: Boundary | Gap) -> list[Effect]:
         """Take the result of an Apply: acknowledge, or ask for what is missing, once for each gap."""
@@ -189,67 +191,150 @@ class Session:
             return self._end("gap", f"{batch.rep} {batch.stream}: rows after {begin.last} do not come")
         return [Send(Pull(batch.rep, batch.stream, begin.last, begin.digest))]
 
+    def jumped(self, jump: Jump, cursor: Boundary) -> list[Effect]:
+        """Take the result of a Jump: acknowledge where the cursor is."""
+        return [Send(Ack(jump.rep, jump.stream, cursor.last, cursor.digest))] if self._state == "open" else []
+
+    def lives_ended(self) -> list[Effect]:
+        """Take the result of an EndLives: tell the peer what is sealed now."""
+        is_heard = self._state == "open" and LIVES in self.features
+        return [Send(Sealed(self._books.sealed(self.peer_rep)))] if is_heard else []
+
     def _held(self, peer_rep: str) -> tuple[Held, ...]:
         return tuple(
             Held(rep, stream, at.last, at.digest) for (rep, stream), at in self._books.vector(peer_rep).items()
         )
 
     def _answer(self, hello: Hello, now_ms: int, wall_ms: int) -> list[Effect]:
-        ok = HelloOk(rep=self._books.rep, vector=self._held(hello.rep), t1_ms=hello.t1_ms, t2_ms=wall_ms, t3_ms=wall_ms)
         if not self._admits(hello.rep):
             return self._end("refused", f"this token is not for {hello.rep}")
-        if hello.version < VERSION:
-            return self._end(
-                "version", f"the peer speaks version {hello.version}, this side {VERSION}: upgrade the peer"
-            )
-        return [Send(ok), *self._open(hello.rep, hello.vector, None, now_ms)]
+        refused = self._agree(hello)
+        if refused:
+            return self._end("version", refused)
+        sealed = self._books.sealed(hello.rep)
+        if hello.rep in sealed:
+            return self._end("sealed", f"{hello.rep} was sealed: nothing more is taken of it, begin a new incarnation")
+        schedule = self._schedule or Schedule("")
+        ok = HelloOk(
+            rep=self._books.rep,
+            features=self._can,
+            vector=self._held(hello.rep),
+            t1_ms=hello.t1_ms,
+            t2_ms=wall_ms,
+            t3_ms=wall_ms,
+            sealed=sealed,
+            mode=schedule.mode,
+            every_s=schedule.every_s,
+        )
+        ended = [EndLives(hello.former)] if hello.former else []
+        return [Send(ok), *ended, *self._open(hello.rep, hello.vector, None, now_ms)]
 
-    def _open(self, peer_rep: str, vector: tuple[Held, ...], offset_ms: int | None, now_ms: int) -> list[Effect]:
+    def _greeted(self, ok: HelloOk, now_ms: int, wall_ms: int) -> list[Effect]:
+        refused = self._agree(ok)
+        if refused:
+            return self._end("version", refused)
+        offset_ms = ((ok.t2_ms - ok.t1_ms) + (ok.t3_ms - wall_ms)) // 2
+        sealed = [NoteSealed(ok.sealed)] if ok.sealed else []
+        return [*sealed, *self._open(ok.rep, ok.vector, offset_ms, now_ms, schedule=told_schedule(ok))]
+
+    def _agree(self, peer: Hello | HelloOk) -> str:
+        """Settle what both sides can do; return why they cannot talk, "" when they can."""
+        if peer.version < VERSION_MIN:
+            return f"{peer.rep} speaks version {peer.version}, this side {VERSION_MIN} to {VERSION}: upgrade the peer"
+        if peer.min_version > VERSION:
+            spoken = f"{peer.min_version} to {peer.version}"
+            return f"{peer.rep} speaks versions {spoken}, this side {VERSION_MIN} to {VERSION}: upgrade this side"
+        self.features = frozenset(peer.features) & frozenset(self._can)
+        self._is_peer_newer = peer.version > VERSION or not set(peer.features) <= set(FEATURES)
+        return ""
+
+    def _open(
+        self,
+        peer_rep: str,
+        vector: tuple[Held, ...],
+        offset_ms: int | None,
+        now_ms: int,
+        *,
+        schedule: Schedule | None = None,
+    ) -> list[Effect]:
         self.peer_rep = peer_rep
+        self._books.meet(peer_rep)
         held = {(each.rep, each.stream): each.boundary for each in vector}
         acked: list[Effect] = []
+        for (rep, stream), at in held.items():  # also of a scope that a restored cloud does not serve any more
+            is_ours = rep == self._books.rep and is_scoped(stream)
+            if is_ours and not self._books.is_offered(rep, stream, at):
+                detail = f"{rep} {stream}: the peer holds {held[rep, stream].last}, which was never offered"
+                return [Forked(detail), *self._end("fork", detail)]
         for head in self._books.heads():
             at = held.get((head.rep, head.stream), START)
-            if not self._books.is_offered(head.rep, head.stream, at):
-                return self._end("fork", f"{head.rep} {head.stream}: the peer holds {at.last}, which was never offered")
-            self._outgoing[head.rep, head.stream] = _Outgoing(at)
-            acked.append(Acked(head.rep, head.stream, at))
+            if head.rep == self._books.rep:
+                if not self._books.is_offered(head.rep, head.stream, at):
+                    detail = f"{head.rep} {head.stream}: the peer holds {at.last}, which was never offered"
+                    return [Forked(detail), *self._end("fork", detail)]
+                acked.append(Acked(head.rep, head.stream, at))
+            self._sending.begin(
+                head, at
+            )  # what is passed on goes on from where the peer is, once we know more than that
+            floor = self._books.floor(head)
+            if at.last < floor.last and SNAPSHOT in self.features:
+                acked.append(Send(Snapshot(head.rep, head.stream, floor.last, floor.digest)))
+                self._sending.pulled(head.rep, head.stream, floor)
         self._state = "open"
-        return [Opened(peer_rep, offset_ms), *acked, *self._more(now_ms)]
+        return [Opened(peer_rep, offset_ms, schedule), *acked, *self._more(now_ms)]
 
     def _on_ack(self, ack: Ack, now_ms: int) -> list[Effect]:
-        out = self._outgoing.get((ack.rep, ack.stream))
         at = Boundary(ack.last, ack.digest)
-        if out is None or not self._books.is_offered(ack.rep, ack.stream, at):
+        if not self._is_offered(ack, at):
             return self._end("fork", f"{ack.rep} {ack.stream}: {ack.last} was acknowledged and never offered")
-        while out.in_flight and out.in_flight[0][0].last <= at.last:
-            out.in_flight.popleft()
-        out.pulls = 0
-        return [Acked(ack.rep, ack.stream, at), *self._more(now_ms)]
+        is_news = self._sending.acked(ack.rep, ack.stream, at)
+        noted = [Acked(ack.rep, ack.stream, at)] if is_news and ack.rep == self._books.rep else []
+        return [*noted, *self._more(now_ms)]
 
     def _on_pull(self, pull: Pull, now_ms: int) -> list[Effect]:
-        out = self._outgoing.get((pull.rep, pull.stream))
         at = Boundary(pull.last, pull.digest)
-        if out is None or not self._books.is_offered(pull.rep, pull.stream, at):
+        if not self._is_offered(pull, at):
             return self._end("fork", f"{pull.rep} {pull.stream}: {pull.last} was asked for and never offered")
-        out.pulls += 1
-        if out.pulls > PULLS_MAX:
+        if self._sending.pulled(pull.rep, pull.stream, at) > PULLS_MAX:
             return self._end("gap", f"{pull.rep} {pull.stream}: rows after {pull.last} were sent {PULLS_MAX} times")
-        out.sent, out.empty_to = at, 0
-        out.in_flight.clear()
         return self._more(now_ms)
 
+    def _is_offered(self, frame: Ack | Pull, at: Boundary) -> bool:
+        is_known = self._sending.knows(frame.rep, frame.stream)
+        return is_known and self._books.is_offered(frame.rep, frame.stream, at)
+
     def _more(self, now_ms: int) -> list[Effect]:
-        """Ask for the next rows to send, unless the window is full or rows are being read."""
-        if self._loading is not None or sum(len(out.in_flight) for out in self._outgoing.values()) >= WINDOW:
-            return []
-        for head in self._books.heads():
-            out = self._outgoing.setdefault((head.rep, head.stream), _Outgoing(START))
-            if head.last > max(out.sent.last, out.empty_to) and (head.feed is Feed.LOG or now_ms >= out.next_ms):
-                self._loading = head
-                return [Load(head, out.sent, BATCH_ROWS)]
+        """Ask for the next rows to send; where there are none, see whether that is all."""
+        found = self._sending.next(self._books.heads(), self.peer_rep, now_ms)
+        if found is not None:
+            return [Load(*found)]
+        if self._sending.is_finishing and self._sending.is_at_rest:
+            return self._drained(now_ms)
         return []
+
+    def _drained(self, now_ms: int) -> list[Effect]:
+        """All that waited is acknowledged: say so; the dialler ends when the peer has said so too."""
+        said: list[Effect] = []
+        if BYE in self.features and not self._has_said_bye:
+            self._has_said_bye = True
+            said = [Send(Bye())]
+        quiet_ms = now_ms - self._heard_ms
+        is_all = self._has_heard_bye if BYE in self.features else quiet_ms > QUIET_MS
+        if self.role == "dialler" and (is_all or quiet_ms > ACK_TIMEOUT_MS):
+            self._state = "ended"
+            return [*said, End("done", peer=self.peer_rep)]
+        return said
 
     def _end(self, code: str, detail: str) -> list[Effect]:
         self._state = "ended"
-        return [Send(Refused(code, detail)), End(code, detail)]
+        return [Send(refusal(code, detail)), End(code, detail, peer=self.peer_rep)]
+
+
+def told_schedule(ok: HelloOk) -> Schedule | None:
+    """Return when the peer wants to be dialled; None where it says nothing, or nothing that is known here."""
+    return Schedule(ok.mode, ok.every_s) if ok.mode in MODES_TOLD else None
+
+
+def refusal(code: str, detail: str) -> Refused:
+    """Return the frame that says why this side ends, no longer than a peer takes."""
+    return Refused(code[:CODE_MAX], detail[:DETAIL_MAX])

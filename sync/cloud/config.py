@@ -2,8 +2,11 @@
 
 [cloud]            id, host, port (loopback only: there is no TLS yet), dir, demo_line
 [stores.STORE-ID]  token or token_file: the store's own; for a store that the cloud pulls also mode = "pull", url, hub_token or
-                   hub_token_file, every_s
+                   hub_token_file, every_s; for one that dials also mode = "realtime" or "scheduled" with every_s: it is told
+                   rights: see sync.rights_settings; with it the store shares rights to its stock
+                   catalogue, branches: which of [scopes] it gets; without them all of the catalogue, and no other branch
 [[tokens]]         name, token or token_file, scope = "office"
+[scopes.catalogue.NAME] currency, categories, skus_like; [scopes.branches.NAME] stores: see sync.cloud.scope_definitions
 
 Tokens are kept as hashes from here on; only what the cloud itself must present to a hub is kept as it is.
 """
@@ -16,10 +19,15 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 from msgspec import field as msgfield
 
+from sync.cloud.scope_definitions import ScopesSection, Wanted, wanted_of
 from sync.errors import ConfigError
+from sync.line import EVERY_MAX_S, EVERY_MIN_S, Schedule
+from sync.retail.rebalance import Policy
+from sync.rights_settings import RightsSection
 from sync.settings import convert_settings, is_loopback, load_settings
 
 CLOUD_LOCK = "cloud.lock"  # held with flock for the process's life
+PULL_EVERY_S, SCHEDULED_EVERY_S = 60.0, 900.0
 TOKEN_CHARS_MIN = 16  # a token that can be guessed is none
 Id = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9-]*\Z")]
 Scope = Literal["office", "store"]
@@ -36,15 +44,18 @@ class CloudSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """[stores.STORE-ID]"""
+    """[stores.STORE-ID]; `link`: the store dials, when its own configuration says."""
 
     token: str = ""
     token_file: str = ""
-    mode: Literal["link", "pull"] = "link"
+    mode: Literal["link", "realtime", "scheduled", "pull"] = "link"
     url: Annotated[str, Meta(max_length=500)] = ""
     hub_token: str = ""
     hub_token_file: str = ""
-    every_s: Annotated[float, Meta(ge=0.1, le=86_400)] = 60.0
+    every_s: Annotated[float, Meta(ge=0.1, le=86_400)] | None = None
+    catalogue: Annotated[str, Meta(max_length=100)] = ""
+    branches: Annotated[str, Meta(max_length=100)] = ""
+    rights: RightsSection | None = None
 
 
 class TokenSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +73,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     cloud: CloudSection = msgfield(default_factory=CloudSection)
     stores: dict[Id, StoreSection] = {}
     tokens: list[TokenSection] = []
+    scopes: ScopesSection = msgfield(default_factory=ScopesSection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +105,10 @@ class CloudConfig:
     demo_line: bool
     stores: tuple[str, ...]
     pulls: tuple[PullFrom, ...]
+    schedules: dict[str, Schedule]
     holders: dict[bytes, Holder] = field(repr=False)
+    scopes: tuple[Wanted, ...] = ()
+    rights: dict[str, Policy] = field(default_factory=dict)
 
     @property
     def database(self) -> Path:
@@ -127,7 +142,14 @@ def parse_cloud_config(raw: dict[str, Any], *, base: Path) -> CloudConfig:
         demo_line=file.cloud.demo_line,
         stores=tuple(file.stores),
         pulls=tuple(_pull(store, section, base) for store, section in file.stores.items() if section.mode == "pull"),
+        schedules={store: told for store, section in file.stores.items() if (told := _schedule(store, section))},
         holders=holders,
+        scopes=tuple(
+            wanted
+            for store, section in file.stores.items()
+            for wanted in wanted_of(store, file.scopes, catalogue=section.catalogue, branches=section.branches)
+        ),
+        rights={store: section.rights.declared for store, section in file.stores.items() if section.rights is not None},
     )
 
 
@@ -155,7 +177,19 @@ def _pull(store: str, section: StoreSection, base: Path) -> PullFrom:
         raise ConfigError(f'stores.{store}: mode = "pull" needs url, as "http://127.0.0.1:8080"')
     where = f"stores.{store} (hub_token)"
     hub_token = _token(section.hub_token, section.hub_token_file, where, base)
-    return PullFrom(store, section.url.rstrip("/"), section.every_s, hub_token)
+    return PullFrom(store, section.url.rstrip("/"), section.every_s or PULL_EVERY_S, hub_token)
+
+
+def _schedule(store: str, section: StoreSection) -> Schedule | None:
+    """Return when a store is told to dial; None where it is told nothing."""
+    if section.mode in ("link", "pull"):
+        return None
+    every_s = section.every_s or SCHEDULED_EVERY_S
+    if not EVERY_MIN_S <= every_s <= EVERY_MAX_S:
+        raise ConfigError(
+            f"stores.{store}: every_s {every_s:g} of a scheduled line; write {EVERY_MIN_S:g} to {EVERY_MAX_S:g}"
+        )
+    return Schedule(section.mode, every_s if section.mode == "scheduled" else 0.0)
 
 
 def _not_a_store(cloud_id: str, stores: dict[str, StoreSection]) -> str:

@@ -5,16 +5,17 @@ Not here: what is asked for and when (sync.cloud.pull).
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import aiohttp
 import msgspec
 from backports import zstd
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from sync.batch import BYTES_MAX, Batch, Boundary, Head
+from sync.batch import BYTES_MAX, Batch, Boundary, Head, Rep, Seq, StreamName
 from sync.errors import ProtocolError, SyncError
 from sync.feed import CONTENT_TYPE, read_feed
+from sync.protocol import LIVES_MAX
 
 CONNECT_TIMEOUT_S = 10.0  # a handshake takes two round trips; 600 ms each on the worst line we serve
 ANSWER_TIMEOUT_S = 30.0  # one request and its whole answer: 1,000 rows at 64 kbit/s
@@ -30,7 +31,7 @@ REMEDIES = {
     "too_large": f"the answer is longer than {BODY_MAX} bytes: something else answers, or the hub is newer than this cloud",
     "protocol": "what came is no true batch: look for a proxy that changes what passes, and at the hub's version",
     "gap": "the hub does not have rows that it numbered: keep its disk, call support",
-    "fork": "this store or the cloud was restored from a copy: do not delete anything, call support",
+    "fork": "this store or the cloud was restored from a copy and begins a new life by itself: look whether two machines are on",
     "cannot_write": "the cloud's disk takes no commit: make room",
     "line_down": "the demo's line is cut: POST /cloud/v1/demo/line",
 }
@@ -60,17 +61,32 @@ class StreamMark(Mark, frozen=True):
     stream: str
 
 
-class HelloBody(Struct, frozen=True):
+class Life(Struct, frozen=True):
+    """A life of the hub that has ended, and how far the hub holds its logs."""
+
+    rep: Rep
+    heads: dict[StreamName, Seq]
+
+
+class Greeting(Struct, frozen=True):
     """Who speaks, and how far it holds the streams of the other."""
 
     rep: str
     vector: tuple[StreamMark, ...]
 
 
-class HelloAnswer(HelloBody, frozen=True):
-    """The hub's answer, with its clock."""
+class HelloBody(Greeting, frozen=True, omit_defaults=True):
+    """What the cloud says: also which lives of the store it has sealed, and what time it is."""
+
+    sealed: tuple[str, ...] = ()
+    now_ms: int | None = None
+
+
+class HelloAnswer(Greeting, frozen=True):
+    """The hub's answer, with its clock and its lives that have ended."""
 
     now_ms: int | None = None
+    former: Annotated[tuple[Life, ...], Meta(max_length=LIVES_MAX)] = ()
 
 
 class Offered(Head, frozen=True):
@@ -115,9 +131,11 @@ class HubHttp:
         """Return JSON."""
         return _json(await self.request("GET", path), kind)
 
-    async def get_feed(self, stream: str, after: int) -> Batch | None:
-        """Return the next rows of a stream."""
-        query = {"stream": stream, "after": str(after), "limit": str(ROWS_ASKED)}
+    async def get_feed(self, stream: str, after: Boundary, *, rep: str = "") -> Batch | None:
+        """Return the next rows of a stream: the hub's own, or one of another life, named by `rep`, that it passes on."""
+        query = {"stream": stream, "after": str(after.last), "limit": str(ROWS_ASKED)}
+        if rep:
+            query |= {"rep": rep, "digest": after.digest.hex()}
         return read_feed(await self.request("GET", "/sync/v1/feed", query=query, wanted=CONTENT_TYPE))
 
     async def request(

@@ -1,8 +1,8 @@
 """A store that the cloud asks, because only HTTP towards the shop passes: one round every so often.
 
-    hello      POST /sync/v1/hello {rep, vector}       -> the hub's {rep, vector}
+    hello      POST /sync/v1/hello {rep, vector, sealed}  -> the hub's {rep, vector, former}, or 409: it has begun a new life
     up         GET  /sync/v1/streams                   -> {rep, streams: [{rep, stream, feed, last, acked}]}
-               GET  /sync/v1/feed?stream=&after=       -> NDJSON (sync.feed), applied and committed, then
+               GET  /sync/v1/feed?stream=&rep=&after=  -> NDJSON (sync.feed), applied and committed, then
                POST /sync/v1/ack {rep, stream, last, digest}
     down       POST /sync/v1/batch, a frame            -> {last, digest}, with gap: true where rows before it are missing
 
@@ -13,6 +13,7 @@ leaves what was committed; the next one asks again from there. Not here: how row
 import asyncio
 import logging
 import random
+from collections.abc import Mapping
 
 import aiohttp
 
@@ -34,7 +35,7 @@ from sync.cloud.hub_http import (
 from sync.cloud.line import Connection, Line
 from sync.cloud.store import CloudBooks, CloudStore
 from sync.errors import ProtocolError, SyncError
-from sync.protocol import encode, packed
+from sync.protocol import FormerLife, encode, packed
 
 ROUND_TIMEOUT_S = 600.0  # a store that has been away for a week; the next round goes on where this one ended
 BACKOFF_FIRST_S = 1.0
@@ -102,22 +103,42 @@ class Puller:
             for (rep, stream), at in books.vector("").items()
         ]
         began_ms = self._now_ms()
-        greeted = await hub.post("/sync/v1/hello", HelloBody(books.rep, tuple(vector)), HelloAnswer)
+        sealed = books.sealed(self.store)
+        greeted = await hub.post("/sync/v1/hello", HelloBody(books.rep, tuple(vector), sealed, began_ms), HelloAnswer)
         if greeted.rep.rpartition(":")[0] != self.store:
             raise PullFaultError("protocol", f"{greeted.rep[:80]!r} answers, not {self.store}")
+        if greeted.rep in sealed:
+            raise PullFaultError("fork", f"{greeted.rep} was sealed: nothing more is taken of it")
+        books.meet(greeted.rep)
         self._greeted(greeted, began_ms)
+        held = {(each.rep, each.stream): each.boundary for each in greeted.vector}
+        await self._compare(held)
+        if greeted.former:
+            await books.end_lives(greeted.rep, tuple(FormerLife(life.rep, life.heads) for life in greeted.former))
         offered = await hub.get_json("/sync/v1/streams", StreamsBody)
         for head in offered.streams:
-            await self._pull(hub, head)
-        held = {(each.rep, each.stream): each.boundary for each in greeted.vector}
-        for own in books.heads():
-            await self._push(hub, greeted.rep, own, held.get((own.rep, own.stream), START))
+            if head.rep != books.rep:
+                await self._pull(hub, head, is_own=head.rep == greeted.rep)
+        for ours in books.heads():
+            at = held.get((ours.rep, ours.stream), START)
+            if ours.rep != greeted.rep:
+                await self._push(hub, greeted.rep, ours, at)
 
-    async def _pull(self, hub: HubHttp, head: Offered) -> None:
+    async def _compare(self, held: Mapping[tuple[str, str], Boundary]) -> None:
+        """Begin a new life when the hub holds what this one never offered: this cloud was restored from a copy."""
+        books = self._books
+        for own in books.heads():
+            at = held.get((own.rep, own.stream), START)
+            if own.rep == books.rep and not books.is_offered(own.rep, own.stream, at):
+                why = f"{own.stream}: the hub holds {at.last}, which was never offered"
+                await books.forked(why)
+                raise PullFaultError("fork", why)
+
+    async def _pull(self, hub: HubHttp, head: Offered, *, is_own: bool) -> None:
         at = self._books.vector(head.rep).get((head.rep, head.stream), START)
         acked = head.acked
         while at.last < head.last:
-            batch = await hub.get_feed(head.stream, at.last)
+            batch = await hub.get_feed(head.stream, at, rep="" if is_own else head.rep)
             if batch is None:
                 break
             if (batch.rep, batch.stream, batch.feed) != (head.rep, head.stream, head.feed):
@@ -128,8 +149,9 @@ class Puller:
             if isinstance(cursor, Gap) or cursor.last <= at.last:
                 raise PullFaultError("gap", f"{head.stream}: rows after {at.last} do not come")
             at = cursor
-            acked = await self._ack(hub, head, at)
-        if acked < at.last:
+            if is_own:
+                acked = await self._ack(hub, head, at)
+        if is_own and acked < at.last:
             await self._ack(hub, head, at)
 
     async def _ack(self, hub: HubHttp, head: Offered, at: Boundary) -> int:
@@ -140,9 +162,12 @@ class Puller:
     async def _push(self, hub: HubHttp, peer_rep: str, head: Head, at: Boundary) -> None:
         gaps = 0
         while True:
+            is_ours = head.rep == self._books.rep
             if not self._books.is_offered(head.rep, head.stream, at):
+                if not is_ours:
+                    return  # another past of somebody else: nothing to pass on
                 raise PullFaultError("fork", f"{head.stream}: the hub holds {at.last}, which was never offered")
-            if at.last:
+            if at.last and is_ours:
                 await self._books.acked(peer_rep, head.rep, head.stream, at)
             batch = await self._books.load(head, at, ROWS_ASKED)
             if batch is None:
@@ -188,7 +213,7 @@ class Puller:
         self._line.leave(self._connection)
 
     def _went_well(self) -> None:
-        if self.store not in self._line.connections:
+        if self._connection not in self._line.connections:
             log.info("a store is pulled", extra={"store": self.store})
             self._connection.since_ms = self._now_ms()
             self._line.enter(self._connection)

@@ -8,10 +8,13 @@ from collections import defaultdict
 
 from sync.batch import START, Batch, Boundary, Gap, Head, Row, batch_of, new_rows
 from sync.digest import roll
+from sync.entities import REGISTRY
 from sync.errors import OutcomeUnknownError
 from sync.model import Feed
+from sync.protocol import FormerLife
 
 Key = tuple[str, str]
+_ORDER = {stream: place for place, stream in enumerate(REGISTRY.streams)}
 
 
 class MemoryBooks:
@@ -27,6 +30,12 @@ class MemoryBooks:
         self.acks: dict[str, Boundary] = {}
         self.applied = 0
         self.fail_next: set[str] = set()
+        self.sealed_reps: list[str] = []
+        self.known_sealed: list[str] = []
+        self.forks: list[str] = []
+        self.floors: dict[str, Boundary] = {}
+        self.holes: list[tuple[str, str, int, int]] = []
+        self.peer_rep = ""
 
     @property
     def rep(self) -> str:
@@ -37,7 +46,7 @@ class MemoryBooks:
         """Append a row to an own stream and return its seq; in a state stream it may replace an earlier one."""
         rows = self._own.setdefault(stream, {})
         self._feeds[stream] = feed
-        seq = max(rows, default=0) + 1
+        seq = next(reversed(rows), self.floors.get(stream, START).last) + 1
         if replaces is not None:
             assert feed is Feed.STATE, "a log keeps its rows"
             rows.pop(replaces, None)
@@ -48,9 +57,16 @@ class MemoryBooks:
         """What is held of another replica's stream."""
         return self._rows[rep, stream]
 
+    def meet(self, peer_rep: str) -> None:
+        """Remember the peer."""
+        self.peer_rep = peer_rep
+
     def heads(self) -> list[Head]:
-        """Own streams in the order of their first row."""
-        return [Head(self._rep, stream, self._feeds[stream], max(rows)) for stream, rows in self._own.items()]
+        """Own streams, the urgent ones first; those that no declaration knows in the order of their first row."""
+        return [
+            Head(self._rep, stream, self._feeds[stream], next(reversed(rows), self.floors.get(stream, START).last))
+            for stream, rows in sorted(self._own.items(), key=lambda item: _ORDER.get(item[0], len(_ORDER)))
+        ]
 
     def vector(self, peer_rep: str) -> dict[Key, Boundary]:
         """How far others are held."""
@@ -58,7 +74,30 @@ class MemoryBooks:
 
     def is_offered(self, rep: str, stream: str, boundary: Boundary) -> bool:
         """Whether this boundary was offered."""
+        if boundary.last < self.floors.get(stream, START).last:
+            return rep == self._rep
         return rep == self._rep and self._offered[stream].get(boundary.last) == boundary.digest
+
+    def floor(self, head: Head) -> Boundary:
+        """Where a test has pruned a log to."""
+        return self.floors.get(head.stream, START)
+
+    def prune(self, stream: str, last: int) -> None:
+        """Forget the oldest rows of an own log."""
+        digest = self.floors.get(stream, START).digest
+        for seq in sorted(self._own[stream]):
+            if seq <= last:
+                digest = roll(digest, self._own[stream].pop(seq))
+        self.floors[stream] = Boundary(last, digest)
+        self._offered[stream][last] = digest
+
+    async def jump(self, rep: str, stream: str, to: Boundary) -> Boundary:
+        """Go to where the peer's rows begin."""
+        at = self._held.get((rep, stream), START)
+        if to.last > at.last:
+            self.holes.append((rep, stream, at.last, to.last))
+            self._held[rep, stream] = at = to
+        return at
 
     async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
         """The next rows of an own stream."""
@@ -84,6 +123,26 @@ class MemoryBooks:
         self._held[key] = batch.end
         self.applied += len(rows)
         return batch.end
+
+    def former(self) -> tuple[FormerLife, ...]:
+        """None: a replica in memory has one life."""
+        return ()
+
+    def sealed(self, _peer_rep: str) -> tuple[str, ...]:
+        """Lives that a test has sealed here."""
+        return tuple(self.sealed_reps)
+
+    async def end_lives(self, _peer_rep: str, lives: tuple[FormerLife, ...]) -> None:
+        """Seal at once."""
+        self.sealed_reps += [life.rep for life in lives]
+
+    async def note_sealed(self, reps: tuple[str, ...]) -> None:
+        """Remember what the peer has sealed."""
+        self.known_sealed += reps
+
+    async def forked(self, why: str) -> None:
+        """Remember why; a test begins the new life."""
+        self.forks.append(why)
 
     async def acked(self, _peer_rep: str, _rep: str, stream: str, boundary: Boundary) -> None:
         """Note what the peer holds."""

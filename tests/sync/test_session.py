@@ -5,120 +5,20 @@ Replay a run with its seed: STOREHUB_SEED=12345 .venv/bin/pytest tests/sync/test
 
 import os
 import random
-from collections import deque
-from collections.abc import Sequence
 
 import pytest
 from msgspec.structs import replace
 
 from sync.batch import Batch
-from sync.errors import OutcomeUnknownError, ProtocolError
+from sync.errors import ProtocolError
 from sync.model import Feed
 from sync.protocol import Ack, Frame, Hello, HelloOk, Pull, Refused
-from sync.session import (
-    ACK_TIMEOUT_MS,
-    BATCH_ROWS,
-    HELLO_TIMEOUT_MS,
-    PULLS_MAX,
-    STATE_PACE_MS,
-    WINDOW,
-    Acked,
-    Apply,
-    Effect,
-    End,
-    Load,
-    Opened,
-    Send,
-    Session,
-)
+from sync.sending import BATCH_ROWS, STATE_PACE_MS, WINDOW
+from sync.session import ACK_TIMEOUT_MS, HELLO_TIMEOUT_MS, PULLS_MAX
 from sync.testing.memory_books import MemoryBooks
+from tests.sync.end_to_end import CLOUD, HUB, End2End, fill
 
-HUB, CLOUD = "hk01:aa", "cloud:bb"
 SEEDS = 30
-
-
-class End2End:
-    """A hub and a cloud, each with books and a session, and the frames on their way."""
-
-    def __init__(self, hub: MemoryBooks, cloud: MemoryBooks) -> None:
-        self.books = {"dialler": hub, "acceptor": cloud}
-        self.now_ms = 1_000_000
-        self.skew_ms = 0
-        self.ends: list[End] = []
-        self.opened: list[Opened] = []
-        self.most_in_flight = 0
-        self.connect()
-
-    def connect(self) -> None:
-        """Begin anew, as after a cut: whatever was on its way is gone."""
-        self.sessions = {role: Session(role, books) for role, books in self.books.items()}  # type: ignore[arg-type]
-        self.wires: dict[str, deque[Frame | Batch]] = {"dialler": deque(), "acceptor": deque()}  # frames for ...
-        self.is_up = True
-        for role, session in self.sessions.items():
-            self.carry_out(role, session.start(self.now_ms, wall_ms=self.clock(role)))
-
-    def clock(self, role: str) -> int:
-        return self.now_ms + (self.skew_ms if role == "acceptor" else 0)
-
-    def carry_out(self, role: str, effects: Sequence[Effect]) -> None:
-        """Do what a session asks for, in order, at once."""
-        todo = deque(effects)
-        session, books = self.sessions[role], self.books[role]
-        other = "acceptor" if role == "dialler" else "dialler"
-        while todo:
-            effect = todo.popleft()
-            try:
-                if isinstance(effect, Send):
-                    self.wires[other].append(effect.frame)
-                elif isinstance(effect, Load):
-                    batch = run(books.load(effect.head, effect.after, effect.rows_max))
-                    todo.extend(session.loaded(batch, self.now_ms))
-                elif isinstance(effect, Apply):
-                    todo.extend(session.applied(effect.batch, run(books.apply(effect.batch))))
-                elif isinstance(effect, Acked):
-                    run(books.acked("", effect.rep, effect.stream, effect.boundary))
-                elif isinstance(effect, Opened):
-                    self.opened.append(effect)
-                else:
-                    self.ends.append(effect)
-                    self.is_up = False
-            except OutcomeUnknownError:
-                self.is_up = False
-                return
-
-    def deliver(self, role: str) -> None:
-        """Let one frame arrive."""
-        if self.is_up and self.wires[role]:
-            frame = self.wires[role].popleft()
-            self.carry_out(role, self.sessions[role].receive(frame, self.now_ms, wall_ms=self.clock(role)))
-        in_flight = sum(isinstance(frame, Batch) for frame in self.wires["acceptor"])
-        self.most_in_flight = max(self.most_in_flight, in_flight)
-
-    def settle(self) -> None:
-        """Deliver everything there is."""
-        while self.is_up and any(self.wires.values()):
-            self.deliver("acceptor")
-            self.deliver("dialler")
-
-    def let_pass(self, ms: int) -> None:
-        self.now_ms += ms
-        for role, session in self.sessions.items():
-            if self.is_up:
-                self.carry_out(role, session.tick(self.now_ms))
-
-
-def run(coroutine):  # type: ignore[no-untyped-def]
-    """Run a coroutine that never waits."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("books in memory do not wait")
-
-
-def fill(books: MemoryBooks, stream: str, rows: int) -> None:
-    for n in range(rows):
-        books.write(stream, b'{"n":%d}' % n)
 
 
 @pytest.fixture

@@ -1,0 +1,138 @@
+"""What one side of a conversation sends next: streams, the urgent ones first, a window of unacknowledged batches. Pure.
+
+    priority      may use
+    urgent        every place of the window
+    telemetry     one place, with small batches: a sale waits for one of them at most
+    all others    every place but the last
+
+One load at a time. State streams are paced: what changes ten times a second is sent once; while the conversation is being
+finished, each is sent once more. Not here: what is said besides (sync.session).
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sync.batch import START, Batch, Boundary, Head
+from sync.entities import REGISTRY
+from sync.kinds import Priority
+from sync.model import Feed
+from sync.scope_rows import base_of
+
+WINDOW = 4  # batches that may wait for their ack in each direction; when full the sender waits
+BATCH_ROWS = 250  # a thousand would hold up the shop's own loop for longer than a sale takes
+TELEMETRY_ROWS = 100
+STATE_PACE_MS = 1000  # between two batches of one state stream that is up to date
+NEVER_MS = 2**53
+Key = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _Stream:
+    """A stream on this conversation; `empty_to` is how far nothing was found to send."""
+
+    priority: Priority
+    sent: Boundary
+    acked: int = 0
+    in_flight: deque[tuple[Boundary, int]] = field(default_factory=deque)
+    empty_to: int = 0
+    next_ms: int = 0
+    pulls: int = 0
+
+
+class Sending:
+    """How far each stream was sent on this conversation, and what comes next."""
+
+    def __init__(self) -> None:
+        self.is_finishing = False
+        self._streams: dict[Key, _Stream] = {}
+        self._loading: Head | None = None
+        self._rows_max = 0
+
+    def begin(self, head: Head, at: Boundary) -> None:
+        """Send a stream from here on."""
+        self._streams[head.rep, head.stream] = _Stream(_priority(head.stream), at, acked=at.last)
+
+    def knows(self, rep: str, stream: str) -> bool:
+        """Whether the stream was offered here."""
+        return (rep, stream) in self._streams
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing is being read and nothing waits for its ack."""
+        return self._loading is None and not any(each.in_flight for each in self._streams.values())
+
+    def oldest_sent_ms(self) -> int | None:
+        """Since when a batch waits for its ack."""
+        return min((each.in_flight[0][1] for each in self._streams.values() if each.in_flight), default=None)
+
+    def next(self, heads: Iterable[Head], peer_rep: str, now_ms: int) -> tuple[Head, Boundary, int] | None:
+        """Return which rows to read next: a stream, behind what, how many at most; None while nothing can be sent."""
+        if self._loading is not None:
+            return None
+        room = self._room()
+        for head in heads:
+            if head.rep == peer_rep:
+                continue
+            out = self._streams.get((head.rep, head.stream))
+            if out is None:
+                self.begin(head, START)
+                out = self._streams[head.rep, head.stream]
+            if out.priority > room or head.last <= max(out.sent.last, out.empty_to):
+                continue
+            if head.feed is Feed.LOG or now_ms >= out.next_ms:
+                self._loading = head
+                self._rows_max = TELEMETRY_ROWS if out.priority is Priority.TELEMETRY else BATCH_ROWS
+                return head, out.sent, self._rows_max
+        return None
+
+    def loaded(self, batch: Batch | None, now_ms: int) -> bool:
+        """Take what was read; whether it is to be sent."""
+        head, self._loading = self._loading, None
+        assert head is not None, "nothing was asked for"
+        out = self._streams[head.rep, head.stream]
+        is_last = batch is None or batch.last >= head.last  # a batch that bytes or rows have cut short is not the last
+        if head.feed is Feed.STATE and is_last:
+            out.next_ms = NEVER_MS if self.is_finishing else now_ms + STATE_PACE_MS
+        if batch is None:
+            out.empty_to = head.last
+            return False
+        if batch.after != out.sent.last:  # pulled back while this was being read
+            return False
+        out.sent = batch.end
+        out.in_flight.append((batch.end, now_ms))
+        return True
+
+    def acked(self, rep: str, stream: str, at: Boundary) -> bool:
+        """Take an ack; whether it says more than the last one."""
+        out = self._streams[rep, stream]
+        while out.in_flight and out.in_flight[0][0].last <= at.last:
+            out.in_flight.popleft()
+        out.pulls = 0
+        if at.last <= out.acked:
+            return False
+        out.acked = at.last
+        return True
+
+    def pulled(self, rep: str, stream: str, at: Boundary) -> int:
+        """Go back to a boundary; return how often this stream was pulled since its last ack."""
+        out = self._streams[rep, stream]
+        out.pulls += 1
+        out.sent, out.empty_to, out.next_ms = at, 0, 0
+        out.in_flight.clear()
+        return out.pulls
+
+    def _room(self) -> int:
+        """Return the lowest priority that may be sent now, -1 for none."""
+        total = sum(len(each.in_flight) for each in self._streams.values())
+        if total >= WINDOW:
+            return -1
+        if total == WINDOW - 1:
+            return Priority.URGENT
+        is_telling = any(each.in_flight for each in self._streams.values() if each.priority is Priority.TELEMETRY)
+        return Priority.LATER if is_telling else Priority.TELEMETRY
+
+
+def _priority(stream: str) -> Priority:
+    """What the declarations say; a stream that is not known here travels as any other."""
+    return min((each.priority for each in REGISTRY.of(base_of(stream))), default=Priority.NORMAL)
