@@ -1,56 +1,52 @@
-"""The hub as a replica: its books for a session or a pull, and how far the cloud holds them.
+"""The hub as a replica, as the rest of the hub sees it: how the line is, what waits, what is safe, which life this is.
 
     a commit        -> grown -> the line sends what is new
     the cloud's ack -> noted with the next commit -> `safe` moves, tills are told
     facts           -> folded into stock levels, behind the selling
 
-Not here: what is said on the line (sync.session), SQL (hub.store, sync.store).
+Not here: the books (hub.books), what is said on the line (sync.session), SQL (hub.store, sync.store).
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
-from sqlite3 import Connection
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from hub.store.catalogue import TakenRows, take_registers
-from hub.store.feeds import READERS, oldest_waiting, rows_after, waiting_rows
+from hub.books import PEER, HubBooks
+from hub.clock import HubClock
+from hub.store.feeds import oldest_waiting, waiting_rows
 from hub.store.levels import facts_to_fold, fold
+from hub.store.lives import Reborn
 from hub.store.model import utc
-from hub.store.unknown import keep_unknown
-from sync.batch import ROWS_MAX, Batch, Boundary, Gap, Head, batch_of, new_rows
+from sync.batch import Rep, Seq, StreamName
 from sync.db import Database
-from sync.errors import ForkError, ProtocolError, SyncError
+from sync.entities import REGISTRY
+from sync.errors import SyncError
 from sync.line import REMEDIES, LinkState
-from sync.model import FEED_OF_STREAM, Feed, Replica, Stream
-from sync.store.cursors import (
-    acked,
-    check_room,
-    nearest_offered,
-    note_acked,
-    offer,
-    offered_digest,
-    receive_to,
-    received,
-    received_to,
-)
-from sync.store.replicas import replica_id
-from sync.store.streams import stream_digest, stream_heads
+from sync.model import Replica, Stream
+from sync.store.facts import key_at
+from sync.store.streams import stream_heads
 
-PEER = "cloud"  # the store's own: what it holds is safe
 ASKED_WITHIN_MS = 15 * 60_000  # in pull mode a cloud that has not asked for longer is away
 FOLD_EVERY_S = 2.0  # levels are for other branches; a fold is a commit, which sales that follow one another share
 FOLD_BEHIND_MAX = 1000  # sales that the cloud does not hold yet, on a line that is up: these come first
 ANNOUNCE_EVERY_S = 0.5  # between two `sync` events while rows drain
 CLOCK_OFF_MS = 60_000  # beyond it somebody should look at the clock; nothing is decided by it
 
-LOGS = {stream for stream, feed in FEED_OF_STREAM.items() if feed is Feed.LOG}
-
 log = logging.getLogger(__name__)
-trail = logging.getLogger("hub.trail")
+
+
+class Seen(Struct, frozen=True, forbid_unknown_fields=True):
+    """The newest fact of a stream that a client was ever answered: its dot, and the id that the client gave it."""
+
+    rep: Rep
+    seq: Seq
+    key: Annotated[str, Meta(min_length=1, max_length=200)]
+    stream: StreamName = "sales"
 
 
 class SafeView(Struct, frozen=True):
@@ -63,10 +59,11 @@ class SafeView(Struct, frozen=True):
 class SyncView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How this hub stands to the cloud. `rows_waiting` counts what the cloud does not hold yet, `oldest` says since when.
 
-    `mode` is `alone` (no cloud: one copy), `realtime` (the hub dials) or `pull` (the cloud asks).
+    `mode` is `alone` (no cloud: one copy), `realtime` or `scheduled` (the hub dials), or `pull` (the cloud asks). `failures`
+    counts those in a row.
     """
 
-    mode: Literal["alone", "realtime", "pull"]
+    mode: Literal["alone", "realtime", "scheduled", "pull"]
     up: bool
     since: datetime
     reason: str = ""
@@ -74,147 +71,15 @@ class SyncView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     remedy: str = ""
     peer: str = ""
     clock_offset_ms: int | None = None
+    clock_unsure: bool = False
     rows_waiting: int
     waiting: dict[str, int]
     oldest: datetime | None = None
+    every_s: float = 0.0
+    next_contact: datetime | None = None
+    transport: str = ""
+    failures: int = 0
     safe: SafeView
-
-
-class HubBooks:
-    """The hub's streams out, the cloud's catalogue in; see sync.books.Books."""
-
-    def __init__(self, db: Database, replica: Replica, *, currency: str, now_ms: Callable[[], int]) -> None:
-        self._db = db
-        self._replica = replica
-        self._currency = currency
-        self._now_ms = now_ms
-        self.held: dict[str, int] = acked(db.read, replica, peer=PEER)
-        self._sent: dict[tuple[str, int], bytes] = {}  # ends of ranges of logs that wait for their ack
-        self.on_acked: Callable[[], None] = lambda: None
-        self.on_catalogue: Callable[[int], None] = lambda _: None
-
-    @property
-    def rep(self) -> str:
-        """This hub's replica."""
-        return self._replica.rep
-
-    def heads(self) -> list[Head]:
-        """The hub's own streams, sales first."""
-        last = stream_heads(self._db.read, self._replica)
-        return [Head(self.rep, stream, FEED_OF_STREAM[stream], last[stream]) for stream in READERS]
-
-    def behind(self, stream: Stream) -> int:
-        """How many rows of a log the cloud does not hold yet."""
-        return stream_heads(self._db.read, self._replica)[stream] - self.held.get(stream, 0)
-
-    def vector(self, peer_rep: str) -> dict[tuple[str, str], Boundary]:
-        """How far the cloud's streams are held here."""
-        return {key: at for key, at in received(self._db.read).items() if peer_rep in ("", key[0])}
-
-    def is_offered(self, rep: str, stream: str, boundary: Boundary) -> bool:
-        """Whether a boundary of ours was offered with this digest."""
-        return rep == self.rep and self.digest_at(stream, boundary.last) == boundary.digest
-
-    def digest_at(self, stream: str, last: int) -> bytes | None:
-        """The digest of an own stream at a boundary, None where there is none.
-
-        A log's is computed from its rows again, so that nothing need be written before it is sent: a sale costs the card enough.
-        """
-        if stream not in LOGS:
-            return offered_digest(self._db.read, self._replica, stream, last)
-        known = self._sent.get((stream, last)) or stream_digest(self._db.read, self._replica, stream, last)
-        return known or self._recomputed(Stream(stream), last)
-
-    def _recomputed(self, stream: Stream, last: int) -> bytes | None:
-        at = nearest_offered(self._db.read, self._replica, stream, last)
-        while at.last < last:
-            rows = rows_after(self._db.read, self._replica, stream, at.last, min(ROWS_MAX, last - at.last))
-            if not rows:
-                return None
-            at = batch_of(self.rep, stream, Feed.LOG, at, rows).end
-        return at.digest
-
-    async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
-        """Read the rows behind a boundary; the end of a state stream's range is made durable before it is offered."""
-        stream = Stream(head.stream)
-        rows = rows_after(self._db.read, self._replica, stream, after.last, rows_max)
-        if not rows:
-            return None
-        batch = batch_of(self.rep, stream, head.feed, after, rows)
-        if head.feed is Feed.STATE:
-            await self._db.write(lambda tx: offer(tx, self._replica, stream, batch.end))
-        else:
-            self._prove(batch)
-            self._sent[stream, batch.last] = batch.digest
-        return batch
-
-    def _prove(self, batch: Batch) -> None:
-        """At the head of a log its rows must give the digest that grew with them."""
-        at_head = stream_digest(self._db.read, self._replica, batch.stream, batch.last)
-        if at_head not in (None, batch.digest):
-            raise ForkError(f"{batch.stream}: the rows up to {batch.last} are not those that were written")
-
-    async def apply(self, batch: Batch) -> Boundary | Gap:
-        """Commit rows of the cloud with the cursor."""
-        if batch.rep.rpartition(":")[0] == self._replica.store:
-            raise ProtocolError(f"{batch.rep}: nobody but this store writes this store's rows")
-        now_ms = self._now_ms()
-        cursor, taken = await self._db.write(lambda tx: _apply(tx, batch, currency=self._currency, now_ms=now_ms))
-        if taken.changed:
-            self.on_catalogue(taken.changed)
-        if taken.unusable:
-            log.warning(
-                "rows of the cloud's catalogue cannot be used here and are kept aside; correct them at head office",
-                extra={"rows": taken.unusable, "after": batch.after, "upto": batch.last},
-            )
-        return cursor
-
-    async def acked(self, _peer_rep: str, rep: str, stream: str, boundary: Boundary) -> None:
-        """Note it with the next commit; lost in a crash, the cloud's next hello says it again."""
-        assert rep == self.rep, "acks of others were refused before"
-        if self.held.get(stream) != boundary.last:
-            self._db.write_soon(
-                lambda tx: note_acked(tx, self._replica, stream, boundary, peer=PEER),
-                then=lambda _: self._hold(stream, boundary.last),
-            )
-
-    def held_by(self, peer: str) -> dict[str, int]:
-        """How far a peer that asks by HTTP holds the streams: the store's own cloud, or a reader beside it."""
-        return self.held if peer == PEER else acked(self._db.read, self._replica, peer=peer)
-
-    async def acked_by(self, peer: str, stream: str, boundary: Boundary) -> None:
-        """Note an ack by HTTP; it never goes back. What a reader beside the cloud holds makes nothing safe."""
-        if boundary.last <= self.held_by(peer).get(stream, 0):
-            return
-        if peer == PEER:
-            await self.acked("", self.rep, stream, boundary)
-        else:
-            await self._db.write(lambda tx: note_acked(tx, self._replica, stream, boundary, peer=peer))
-
-    def _hold(self, stream: str, last: int) -> None:
-        self._sent = {key: digest for key, digest in self._sent.items() if key[0] != stream or key[1] > last}
-        if stream == Stream.SALES:
-            trail.info("sales are safe", extra={"after": self.held.get(stream, 0), "upto": last})
-        self.held[stream] = last
-        self.on_acked()
-
-
-def _apply(tx: Connection, batch: Batch, *, currency: str, now_ms: int) -> tuple[Boundary | Gap, TakenRows]:
-    owner = replica_id(tx, batch.rep, now_ms=now_ms)
-    cursor = received_to(tx, owner, batch.stream)
-    rows = new_rows(cursor, batch)
-    if isinstance(rows, Gap):
-        return rows, TakenRows(0, 0)
-    if not rows:
-        return cursor, TakenRows(0, 0)
-    if batch.stream == Stream.CATALOGUE:
-        taken = take_registers(tx, owner, list(rows), currency=currency)
-    else:
-        taken = TakenRows(0, 0)
-        check_room(tx, owner, batch.stream)
-        keep_unknown(tx, owner, batch.stream, rows)
-    receive_to(tx, owner, batch.stream, batch.end)
-    return batch.end, taken
 
 
 class Replication:
@@ -228,27 +93,35 @@ class Replication:
         mode: Literal["alone", "realtime", "pull"],
         currency: str,
         now_ms: Callable[[], int],
+        new_incarnation: Callable[[], str],
         announce: Callable[[SyncView], None],
         on_catalogue: Callable[[int], None],
+        on_reborn: Callable[[Reborn], None],
+        clock: HubClock | None = None,
     ) -> None:
         self.mode = mode
-        self.books = HubBooks(db, replica, currency=currency, now_ms=now_ms)
+        self.books = HubBooks(db, replica, currency=currency, now_ms=now_ms, new_incarnation=new_incarnation)
+        self.books.clock = clock
         self.link = LinkState(since_ms=now_ms())
+        self._clock = clock
+        self._offset_ms: int | None = None  # the cloud's clock less the machine's, at the last hello
         self._db = db
-        self._replica = replica
         self._now_ms = now_ms
         self._announce = announce
         self._asked_ms: int | None = None
         self._news = asyncio.Event()
+        self.on_contact: Callable[[str], Awaitable[None]] = _nobody
         self.books.on_acked = self._news.set
         self.books.on_catalogue = on_catalogue
+        self.books.on_reborn = on_reborn
 
     def view(self) -> SyncView:
         """Return how this hub stands to the cloud now."""
-        waiting = waiting_rows(self._db.read, self._replica, self.books.held) if self.mode != "alone" else {}
+        waiting = waiting_rows(self._db.read, self.books.replica, self.books.held) if self.mode != "alone" else {}
         link = self.link if self.mode != "pull" else self._pulled()
+        has_dialler = self.mode == "realtime"
         return SyncView(
-            mode=self.mode,
+            mode="scheduled" if has_dialler and link.schedule.is_scheduled else self.mode,
             up=link.is_up,
             since=utc(link.since_ms),
             reason="" if self.mode == "alone" else link.reason,
@@ -256,15 +129,25 @@ class Replication:
             remedy="" if link.is_up else REMEDIES.get(link.reason, ""),
             peer=link.peer_rep,
             clock_offset_ms=link.clock_offset_ms,
+            clock_unsure=self._clock is not None and not self._clock.is_sure,
             rows_waiting=sum(waiting.values()),
             waiting=waiting,
-            oldest=oldest_waiting(self._db.read, self._replica, self.books.held) if waiting else None,
+            oldest=oldest_waiting(self._db.read, self.books.replica, self.books.held) if waiting else None,
+            every_s=link.schedule.every_s if has_dialler else 0.0,
+            next_contact=None if link.is_up or link.next_contact_ms is None else utc(link.next_contact_ms),
+            transport=link.transport if has_dialler else "",
+            failures=link.failures,
             safe=self.safe,
         )
 
     def peer_of(self, client_id: str) -> str:
         """Under which name a client's acks are kept: in pull mode whoever may ask is the store's cloud."""
         return PEER if self.mode == "pull" else client_id
+
+    def told_time(self, client_id: str, cloud_ms: int) -> None:
+        """Whoever asks for rows has said what time it is there; only the store's own cloud is heard."""
+        if self._clock is not None and self.peer_of(client_id) == PEER:
+            self._clock.cloud_said(cloud_ms - self._clock.corrected_ms())
 
     def asked(self) -> None:
         """A cloud has asked for rows."""
@@ -280,7 +163,7 @@ class Replication:
     @property
     def safe(self) -> SafeView:
         """How far the sales are safe."""
-        return SafeView(self._replica.rep, self.books.held.get(Stream.SALES, 0))
+        return SafeView(self.books.replica.rep, self.books.held.get(Stream.SALES, 0))
 
     @property
     def copies(self) -> str:
@@ -290,12 +173,33 @@ class Replication:
         behind = self.books.behind(Stream.SALES)
         return f"two copies, {behind} sales on this machine only" if behind else "two copies"
 
+    async def witness(self, seen: Seen) -> bool:
+        """Hear from a client what it was answered last; say whether this hub had to begin a new life.
+
+        A fact of this very life that this database does not have, or has under another dot, was answered before it was restored.
+        """
+        if seen.rep != self.books.rep or not seen.seq or seen.stream not in REGISTRY.feeds:
+            return False
+        there = key_at(self._db.read, self.books.replica.local_id, seen.stream, seen.seq)
+        if there == seen.key:
+            return False
+        if there is None and seen.seq <= stream_heads(self._db.read, self.books.replica)[seen.stream]:
+            return False  # pruned, or it gave way to another life's
+        await self.books.forked(
+            f"a client was answered {seen.stream} {seen.seq} of this life, which is not what is here"
+        )
+        return True
+
     def is_safe(self, rep: str, seq: int) -> bool:
         """Whether a sale's dot is on a second machine."""
-        return rep == self._replica.rep and seq <= self.safe.upto
+        return rep == self.books.replica.rep and seq <= self.safe.upto
 
     def on_link(self, state: LinkState) -> None:
         """Take a new state of the line and tell everybody."""
+        if state.clock_offset_ms is not None and self._clock is not None:
+            if state.is_up:
+                self._offset_ms = self._clock.cloud_said(state.clock_offset_ms)
+            state = replace(state, clock_offset_ms=self._offset_ms)
         self.link = state
         if state.is_up and abs(state.clock_offset_ms or 0) > CLOCK_OFF_MS:
             log.warning(
@@ -312,8 +216,10 @@ class Replication:
 
     async def fold_now(self) -> None:
         """Fold all facts there are."""
-        while facts_to_fold(self._db.read, self._replica):
-            await self._db.write(lambda tx: fold(tx, self._replica))
+        while facts_to_fold(self._db.read, self.books.replica):
+            await self._db.write(lambda tx: fold(tx, self.books.replica))
+        if self.link.is_up:
+            await self.on_contact(self.link.peer_rep)
 
     async def _fold_levels(self) -> None:
         while True:
@@ -335,3 +241,7 @@ class Replication:
             self._news.clear()
             self._announce(self.view())
             await asyncio.sleep(ANNOUNCE_EVERY_S)
+
+
+async def _nobody(_cloud: str) -> None:
+    """No rights are shared."""

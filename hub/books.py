@@ -1,0 +1,328 @@
+"""The hub's books for a session or a pull: its streams out, the cloud's catalogue and the store's other lives in.
+
+    own streams          logs, whose boundaries are computed from their rows again; state streams, whose boundaries are kept
+    passed on            what is held of the store's other lives, and of former lives of the cloud
+    a fork               a new life begins in one transaction; selling goes on, requests of that moment are repeated
+
+Not here: how the line is and what is safe (hub.replication), SQL (hub.store, sync.store).
+"""
+
+import logging
+from collections.abc import Callable
+from sqlite3 import Connection
+from typing import TypeVar
+
+import msgspec
+
+from hub.clock import HubClock
+from hub.store.catalogue import TakenRows, take_registers
+from hub.store.clock import SavedClock, save_clock
+from hub.store.lives import Reborn, begin_life, former_lives, note_sealed, sealed_lives
+from hub.store.scopes import take_scoped
+from hub.store.siblings import PASSED_ON, Joined, passed_on, relay_batch, settle, take_batch
+from sync.batch import ROWS_MAX, START, Batch, Boundary, Gap, Head, Row, batch_of, new_rows
+from sync.db import Database
+from sync.entities import REGISTRY
+from sync.errors import ForkError, ProtocolError, SyncError
+from sync.model import Feed, Replica, Stream
+from sync.protocol import FormerLife
+from sync.scope_rows import is_scoped
+from sync.store.cursors import (
+    acked,
+    check_room,
+    nearest_offered,
+    note_acked,
+    offer,
+    offered_digest,
+    receive_to,
+    received,
+    received_to,
+)
+from sync.store.replicas import known_id, replica_id
+from sync.store.retention import floor_of, jump_to
+from sync.store.rows import apply_rows, rows_after
+from sync.store.streams import stream_digest, stream_heads
+
+T = TypeVar("T")
+PEER = "cloud"  # the store's own: what it holds is safe
+LOGS = {stream for stream, feed in REGISTRY.feeds.items() if feed is Feed.LOG}
+
+log = logging.getLogger(__name__)
+trail = logging.getLogger("hub.trail")
+
+
+class HubBooks:
+    """The hub's streams out, the cloud's catalogue and the store's other lives in; see sync.books.Books."""
+
+    def __init__(
+        self,
+        db: Database,
+        replica: Replica,
+        *,
+        currency: str,
+        now_ms: Callable[[], int],
+        new_incarnation: Callable[[], str],
+    ) -> None:
+        self._db = db
+        self._currency = currency
+        self._now_ms = now_ms
+        self._new_incarnation = new_incarnation
+        self.clock: HubClock | None = None
+        self._sent: dict[tuple[str, int], bytes] = {}  # ends of ranges of logs that wait for their ack
+        self._passed_on: list[Head] = []
+        self.on_acked: Callable[[], None] = lambda: None
+        self.on_catalogue: Callable[[int], None] = lambda _: None
+        self.on_reborn: Callable[[Reborn], None] = lambda _: None
+        self.on_joined: Callable[[Joined], None] = lambda _: None
+        self._become(replica)
+
+    def _become(self, replica: Replica) -> None:
+        self.replica = replica
+        self.held: dict[str, int] = acked(self._db.read, replica, peer=PEER)
+        self._sent.clear()
+        self._passed_on = passed_on(self._db.read, replica)
+
+    @property
+    def rep(self) -> str:
+        """This hub's replica."""
+        return self.replica.rep
+
+    def meet(self, peer_rep: str) -> None:
+        """What comes of this store's other lives is passed on, whoever the cloud is."""
+
+    def heads(self) -> list[Head]:
+        """The hub's own streams, sales first, then what it passes on."""
+        last = stream_heads(self._db.read, self.replica)
+        own = [Head(self.rep, stream, feed, last[stream]) for stream, feed in REGISTRY.feeds.items() if stream in last]
+        return own + self._passed_on
+
+    def behind(self, stream: Stream) -> int:
+        """How many rows of a log the cloud does not hold yet."""
+        return stream_heads(self._db.read, self.replica)[stream] - self.held.get(stream, 0)
+
+    def vector(self, peer_rep: str) -> dict[tuple[str, str], Boundary]:
+        """How far the cloud's streams and those of the store's other lives are held here."""
+        del peer_rep  # all: the cloud passes on what others wrote
+        return received(self._db.read)
+
+    def is_offered(self, rep: str, stream: str, boundary: Boundary) -> bool:
+        """Whether a boundary of ours was offered with this digest; what is passed on is proved at its end."""
+        if rep == self.rep:
+            is_pruned = stream in LOGS and boundary.last < self._floor(rep, stream).last
+            return is_pruned or self.digest_at(stream, boundary.last) == boundary.digest
+        return any(boundary.last <= head.last for head in self._passed_on if (head.rep, head.stream) == (rep, stream))
+
+    def digest_at(self, stream: str, last: int) -> bytes | None:
+        """The digest of an own stream at a boundary, None where there is none.
+
+        A log's is computed from its rows again, so that nothing need be written before it is sent: a sale costs the card enough.
+        """
+        if stream not in LOGS:
+            return offered_digest(self._db.read, self.replica, stream, last)
+        floor = self._floor(self.rep, stream)
+        if last <= floor.last:
+            return floor.digest if last == floor.last else None
+        known = self._sent.get((stream, last)) or stream_digest(self._db.read, self.replica, stream, last)
+        return known or self._recomputed(stream, last)
+
+    def _recomputed(self, stream: str, last: int) -> bytes | None:
+        near, floor = nearest_offered(self._db.read, self.replica, stream, last), self._floor(self.rep, stream)
+        at = near if near.last > floor.last else floor
+        while at.last < last:
+            rows = rows_after(self._db.read, self.replica.local_id, stream, at.last, min(ROWS_MAX, last - at.last))
+            if not rows:
+                return None
+            at = batch_of(self.rep, stream, Feed.LOG, at, rows).end
+        return at.digest
+
+    def floor(self, head: Head) -> Boundary:
+        """Up to where a log's rows are no more here: who holds less of it has to jump there."""
+        return self._floor(head.rep, head.stream) if head.feed is Feed.LOG else START
+
+    def _floor(self, rep: str, stream: str) -> Boundary:
+        found = self.replica.local_id if rep == self.rep else known_id(self._db.read, rep)
+        return START if found is None else floor_of(self._db.read, found, stream)
+
+    async def jump(self, rep: str, stream: str, to: Boundary) -> Boundary:
+        """Take rows of another's log up to `to` for lost, because nobody has them any more; return the cursor."""
+        if rep == self.rep:
+            raise ProtocolError(f"{rep}: nobody but this hub knows what is left of its rows")
+        now_ms = self._now_ms()
+
+        def job(tx: Connection) -> tuple[Boundary, Boundary]:
+            owner = replica_id(tx, rep, now_ms=now_ms)
+            before = received_to(tx, owner, stream)
+            return before, jump_to(tx, owner, stream, before, to, now_ms=now_ms)
+
+        before, cursor = await self._db.write(job)
+        if cursor != before:
+            log.error(
+                "rows of another machine are lost: nobody has them any more; `storehub audit` names what that means",
+                extra={"rep": rep, "stream": stream, "after": before.last, "upto": cursor.last},
+            )
+        return cursor
+
+    async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
+        """Read the rows behind a boundary; the end of a state stream's range is made durable before it is offered."""
+        if after.last < (floor := self.floor(head)).last:
+            if head.rep != self.rep:
+                return None  # a peer that cannot jump
+            raise SyncError("pruned", f"{head.rep} {head.stream}: rows up to {floor.last} are no more here")
+        if head.rep != self.rep:
+            return relay_batch(self._db.read, head, after, rows_max)
+        stream = head.stream
+        rows = _up_to(head, rows_after(self._db.read, self.replica.local_id, stream, after.last, rows_max))
+        if not rows:
+            return None
+        batch = batch_of(self.rep, stream, head.feed, after, rows)
+        if head.feed is Feed.STATE:
+            digest = await self._db.write(lambda tx: offer(tx, self.replica, stream, batch.end))
+            return msgspec.structs.replace(batch, digest=digest)
+        self._prove(batch)
+        self._sent[stream, batch.last] = batch.digest
+        return batch
+
+    def _prove(self, batch: Batch) -> None:
+        """At the head of a log its rows must give the digest that grew with them."""
+        at_head = stream_digest(self._db.read, self.replica, batch.stream, batch.last)
+        if at_head not in (None, batch.digest):
+            raise ForkError(f"{batch.stream}: the rows up to {batch.last} are not those that were written")
+
+    async def apply(self, batch: Batch) -> Boundary | Gap:
+        """Commit rows of the cloud, or of another life of this store, with the cursor."""
+        if batch.rep == self.rep:
+            raise ProtocolError(f"{batch.rep}: nobody but this hub writes its rows")
+        now_ms, seen = self._now_ms(), self.clock.take(batch) if self.clock else None
+        if batch.rep.rpartition(":")[0] == self.replica.store:
+            if batch.stream not in PASSED_ON:
+                raise ProtocolError(f"{batch.rep}: nobody passes on {batch.stream[:64]!r} of this store's other lives")
+            joined = await self._db.write(
+                lambda tx: _saved(tx, seen, take_batch(tx, self.replica, batch, now_ms=now_ms))
+            )
+            self._passed_on = passed_on(self._db.read, self.replica)
+            self.on_joined(joined)
+            return joined.end
+        cursor, rows = await self._db.write(
+            lambda tx: _saved(tx, seen, _apply(tx, batch, currency=self._currency, now_ms=now_ms))
+        )
+        while cursor is None:  # what a replaced scope had leaves in small jobs, sales between them
+            cursor, more = await self._db.write(lambda tx: _apply(tx, batch, currency=self._currency, now_ms=now_ms))
+            rows = TakenRows(rows.changed + more.changed, more.unusable)
+        self._passed_on = passed_on(self._db.read, self.replica)  # a cloud that has lost these is told of them
+        if rows.changed:
+            self.on_catalogue(rows.changed)
+        if rows.unusable:
+            log.warning(
+                "rows of the cloud's catalogue cannot be used here and are kept aside; correct them at head office",
+                extra={"rows": rows.unusable, "after": batch.after, "upto": batch.last},
+            )
+        return cursor
+
+    async def acked(self, _peer_rep: str, rep: str, stream: str, boundary: Boundary) -> None:
+        """Note it with the next commit; lost in a crash, the cloud's next hello says it again."""
+        if rep == self.rep and self.held.get(stream) != boundary.last:
+            replica = self.replica
+            self._db.write_soon(
+                lambda tx: note_acked(tx, replica, stream, boundary, peer=PEER),
+                then=lambda _: self._hold(replica, stream, boundary.last),
+            )
+
+    def held_by(self, peer: str) -> dict[str, int]:
+        """How far a peer that asks by HTTP holds the streams: the store's own cloud, or a reader beside it."""
+        return self.held if peer == PEER else acked(self._db.read, self.replica, peer=peer)
+
+    async def acked_by(self, peer: str, stream: str, boundary: Boundary) -> None:
+        """Note an ack by HTTP; it never goes back. What a reader beside the cloud holds makes nothing safe."""
+        if boundary.last <= self.held_by(peer).get(stream, 0):
+            return
+        if peer == PEER:
+            await self.acked("", self.rep, stream, boundary)
+        else:
+            await self._db.write(lambda tx: note_acked(tx, self.replica, stream, boundary, peer=peer))
+
+    def _hold(self, replica: Replica, stream: str, last: int) -> None:
+        if replica != self.replica:
+            return
+        self._sent = {key: digest for key, digest in self._sent.items() if key[0] != stream or key[1] > last}
+        if stream == Stream.SALES:
+            trail.info("sales are safe", extra={"after": self.held.get(stream, 0), "upto": last})
+        self.held[stream] = last
+        self.on_acked()
+
+    def former(self) -> tuple[FormerLife, ...]:
+        """Lives of this hub that the cloud has not sealed yet."""
+        return tuple(FormerLife(each.rep, each.heads) for each in former_lives(self._db.read))
+
+    def sealed(self, _peer_rep: str) -> tuple[str, ...]:
+        """A hub seals nobody."""
+        return ()
+
+    async def end_lives(self, peer_rep: str, lives: tuple[FormerLife, ...]) -> None:
+        """A hub seals nobody: the cloud does."""
+
+    async def note_sealed(self, reps: tuple[str, ...]) -> None:
+        """Remember which lives of this store the cloud has sealed."""
+        ours = [rep for rep in reps if rep.rpartition(":")[0] == self.replica.store and rep != self.rep]
+        now_ms = self._now_ms()
+        if not set(ours) <= sealed_lives(self._db.read):
+            await self._db.write(lambda tx: settle(tx, self.replica, note_sealed(tx, ours, now_ms=now_ms)))
+        self._passed_on = passed_on(self._db.read, self.replica)
+
+    async def forked(self, why: str) -> None:
+        """Begin a new life. What was sold stays sold; what nobody else holds is written again; see hub.store.lives.
+
+        Also for a life that has offered nothing: the copy may have been taken before it did. Raise ForkError when it happens too
+        often to be true.
+        """
+        now_ms, incarnation, own = self._now_ms(), self._new_incarnation(), self.replica
+        await self._db.write(
+            lambda tx: begin_life(tx, own, peer=PEER, incarnation=incarnation, why=why, now_ms=now_ms),
+            then=self._reborn,
+        )
+
+    def _reborn(self, reborn: Reborn | None) -> None:
+        if reborn is None:
+            return
+        self._become(reborn.replica)
+        log.error(
+            "this hub was restored, copied or sealed, and has begun a new life; nothing that was sold is lost",
+            extra={"former": reborn.former.rep, "rep": reborn.replica.rep, "rewritten": reborn.rewritten},
+        )
+        self.on_reborn(reborn)
+
+
+def _up_to(head: Head, rows: list[Row]) -> list[Row]:
+    """What was written after the head was seen waits its turn: its causes in other streams may not have gone yet."""
+    return [row for row in rows if row[0] <= head.last]
+
+
+def _saved(tx: Connection, seen: SavedClock | None, done: T) -> T:
+    """Save the clock that has seen a batch's stamps with what the batch has done."""
+    if seen is not None:
+        save_clock(tx, seen)
+    return done
+
+
+def _apply(tx: Connection, batch: Batch, *, currency: str, now_ms: int) -> tuple[Boundary | Gap | None, TakenRows]:
+    """Take a batch of the cloud's; without a cursor when it has to be taken again."""
+    owner = replica_id(tx, batch.rep, now_ms=now_ms)
+    cursor = received_to(tx, owner, batch.stream)
+    rows = new_rows(cursor, batch)
+    if isinstance(rows, Gap):
+        return rows, TakenRows(0, 0)
+    if not rows:
+        return cursor, TakenRows(0, 0)
+    if batch.stream == Stream.CATALOGUE:
+        taken = take_registers(tx, owner, list(rows), currency=currency)
+    elif is_scoped(batch.stream):
+        check_room(tx, owner, batch.stream)
+        scoped = take_scoped(tx, owner, batch.stream, rows, currency=currency, now_ms=now_ms)
+        if not scoped.is_done:
+            return None, scoped.rows
+        taken = scoped.rows
+    else:
+        check_room(tx, owner, batch.stream)
+        applied = apply_rows(tx, batch.stream, rows, replica=owner, rep=batch.rep, feed=batch.feed)
+        taken = TakenRows(0, applied.unread)
+    receive_to(tx, owner, batch.stream, batch.end)
+    return batch.end, taken

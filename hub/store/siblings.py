@@ -1,0 +1,141 @@
+"""Rows of the store's other lives: what a restored card had lost, what another hub of the store has sold. Passed on by the cloud.
+
+A fact whose key is unknown here takes effect on the cached stock. Under a known key one of the two stands (sync.store.facts): the
+row of an ended life, else that of the smaller rep. Where ours does not, we publish a `duplicate` fact, that takes its effects out
+of our levels, once.
+
+Also here: what this hub passes on itself, to a cloud that has lost it. Source: the design, 3.1 and 3.3 (Sale).
+"""
+
+from collections.abc import Iterable, Sequence
+from sqlite3 import Connection
+
+import msgspec
+from msgspec import Struct
+
+from hub.store.stock import apply_effects
+from sync.batch import Batch, Boundary, Gap, Head, batch_of, new_rows
+from sync.effects import effects_of, sum_effects
+from sync.entities import REGISTRY
+from sync.errors import ForkError
+from sync.model import Feed, Replica, Stream
+from sync.retail.duplicate_fact import DuplicateFact, FactName
+from sync.retail.sales import StockEffect
+from sync.scope_rows import base_of
+from sync.store.cursors import receive_to, received_to
+from sync.store.facts import Duplicate
+from sync.store.replicas import replica_id
+from sync.store.rows import Taken, apply_rows, rows_after
+from sync.store.streams import append_fact
+
+KEY_CHARS_MAX = 300  # of a duplicate's key: an entity, a key of 200 at most, a rep and a seq
+
+
+PASSED_ON = frozenset({*(name for name, feed in REGISTRY.feeds.items() if feed is Feed.LOG), Stream.FOOTFALL})
+
+
+class Joined(Struct, frozen=True):
+    """What became of a batch of another life: where the cursor is, what it brought, figures on hand that changed by SKU."""
+
+    end: Boundary | Gap
+    taken: Taken = Taken()
+    stock: dict[str, int] = {}
+
+
+def take_batch(tx: Connection, own: Replica, batch: Batch, *, now_ms: int) -> Joined:
+    """Take rows of another life of this store with their cursor."""
+    owner = replica_id(tx, batch.rep, now_ms=now_ms)
+    cursor = received_to(tx, owner, batch.stream)
+    rows = new_rows(cursor, batch, is_relayed=True)
+    if isinstance(rows, Gap):
+        return Joined(rows)
+    joined = Joined(cursor)
+    if rows:
+        taken = apply_rows(tx, batch.stream, rows, replica=owner, rep=batch.rep, feed=batch.feed)
+        if batch.stream == Stream.DUPLICATES:  # the tallies of its writer need it; here a second row never counted
+            taken = msgspec.structs.replace(taken, counted=(), fallen=())
+        joined = Joined(cursor, taken, settle(tx, own, taken))
+    if batch.last > cursor.last:
+        receive_to(tx, owner, batch.stream, batch.end)
+    return msgspec.structs.replace(
+        joined, end=batch.end if batch.feed is Feed.STATE or batch.last > cursor.last else cursor
+    )
+
+
+def settle(tx: Connection, own: Replica, taken: Taken) -> dict[str, int]:
+    """Bring the cached stock in line with what counts now, and compensate facts of ours that gave way; return new figures."""
+    _give_way(tx, own, taken.duplicates)
+    changed = sum_effects(taken.counted, taken.fallen)
+    return apply_effects(tx, [StockEffect(*place, qty) for place, qty in changed.items()])
+
+
+def passed_on(read: Connection, own: Replica) -> list[Head]:
+    """Return what this hub can tell a cloud that has lost it: facts and visitors of the store's lives that are not sealed, and
+    the catalogue of the cloud's former lives.
+    """
+    rows = read.execute(
+        """
+        SELECT replica.store, replica.store || ':' || replica.incarnation, received.stream, received.last
+        FROM received JOIN replica ON replica.id = received.replica
+        WHERE received.last > 0 AND NOT EXISTS (
+          SELECT 1 FROM former_life WHERE former_life.replica = received.replica AND seal_place IS NOT NULL
+        )
+        ORDER BY replica.id
+        """
+    ).fetchall()
+    heads: dict[tuple[str, str], Head] = {}
+    for store, rep, received, last in rows:
+        stream = base_of(received)  # the catalogue's scopes have the seqs of the whole
+        feed = REGISTRY.feeds.get(stream)
+        if feed is not None and (stream in PASSED_ON if store == own.store else stream == Stream.CATALOGUE):
+            known = heads.get((rep, stream))
+            heads[rep, stream] = Head(rep, stream, feed, max(last, known.last if known else 0))
+    order = list(REGISTRY.streams)
+    return sorted(heads.values(), key=lambda head: order.index(head.stream))  # causes before their effects
+
+
+def relay_batch(read: Connection, head: Head, after: Boundary, rows_max: int) -> Batch | None:
+    """Return the next rows of another's stream as held here; raise ForkError when a log's digest is not the known one."""
+    replica, last, digest = read.execute(
+        """
+        SELECT replica.id, received.last, received.digest
+        FROM replica LEFT JOIN received ON received.replica = replica.id AND received.stream = ?
+        WHERE replica.incarnation = ?
+        """,
+        (head.stream, head.rep.rpartition(":")[2]),
+    ).fetchone()
+    rows = rows_after(read, replica, head.stream, after.last, rows_max)
+    if not rows:
+        return None
+    batch = batch_of(head.rep, head.stream, head.feed, after, rows)
+    if head.feed is Feed.LOG and batch.last == last and batch.digest != digest:
+        raise ForkError(f"{head.rep} {head.stream}: the peer holds another past of it than we do")
+    return batch
+
+
+def _give_way(tx: Connection, own: Replica, duplicates: Sequence[Duplicate]) -> None:
+    for each in _fallen_of(own, duplicates):
+        entity = REGISTRY.by_name[each.entity]
+        body: bytes = tx.execute(
+            "SELECT body FROM second_row WHERE replica = ? AND stream = ? AND seq = ?",
+            (own.local_id, entity.stream, each.fell.seq),
+        ).fetchone()[0]
+        fact = DuplicateFact(
+            duplicate=f"{each.entity} {each.key} {own.rep} {each.fell.seq}"[:KEY_CHARS_MAX],
+            entity=each.entity,
+            key=each.key,
+            loser=FactName(*each.fell),
+            standing=FactName(*each.stands),
+            stock=tuple(StockEffect(effect.sku, effect.location, -effect.qty) for effect in effects_of(body)),
+        )
+        publish(tx, own, Stream.DUPLICATES, msgspec.json.encode(fact))
+
+
+def _fallen_of(own: Replica, duplicates: Iterable[Duplicate]) -> list[Duplicate]:
+    return [each for each in duplicates if not each.column and each.fell.rep == own.rep]
+
+
+def publish(tx: Connection, own: Replica, stream: Stream, body: bytes) -> None:
+    """Append a fact of our own to its log and its table; one whose key is known is not written again."""
+    dot = append_fact(tx, own, stream, body)
+    apply_rows(tx, stream, [(dot.seq, body)], replica=own.local_id, rep=own.rep)

@@ -1,0 +1,202 @@
+"""Lives of hubs that have ended: sealed once all that is known of them is here. Functions of a write job.
+
+    given up   its machine (in a hello) or head office says that nobody writes under this name any more
+    sealed     every log is here as far as anybody holds it: the cursors are final, stock levels are summed up anew from the
+               facts (the one time that a tally is replaced, not maxed), what is left of its rights passes to the life that
+               followed it, a debt as a debt; a seal fact says so, nothing more of it is taken
+
+Source: the design, 3.1 (Fork repair).
+"""
+
+import json
+from collections.abc import Mapping
+from sqlite3 import Connection
+
+import msgspec
+from msgspec import Struct
+
+from sync.batch import START
+from sync.cloud.cursors import cursor_of, number_rows
+from sync.cloud.rights import heir_of, pass_on
+from sync.cloud.rows import key_of
+from sync.model import Feed, Replica, Stream
+from sync.retail.levels import LevelRow
+from sync.retail.seals import SealedLevel, SealFact
+from sync.store.replicas import replica_id
+from sync.store.streams import append_fact
+
+LIVES_A_DAY_MAX = 20  # of one store: more are not restored machines but a fault, and a person has to look
+
+
+class Sealed(Struct, frozen=True):
+    """A life that was sealed just now; `replica` is its id here."""
+
+    replica: int
+    rep: str
+    heir: str
+    heads: dict[str, int]
+
+
+class Life(Struct, frozen=True, omit_defaults=True):
+    """A life of a store's hub: since when it is known, how far each stream is held; who ended it and when, when it was sealed."""
+
+    rep: str
+    began_ms: int
+    streams: dict[str, int]
+    why: str | None = None
+    heir: str | None = None
+    given_up_ms: int | None = None
+    sealed_ms: int | None = None
+
+
+def lives_of(read: Connection, store: str) -> list[Life]:
+    """Return every life of a store, the newest last."""
+    rows = read.execute(
+        """
+        SELECT store || ':' || incarnation, began_ms,
+          (SELECT json_group_object(stream, last) FROM received WHERE received.replica = replica.id),
+          why, nullif(heir, ''), noted_ms, sealed_ms
+        FROM replica LEFT JOIN ended_life ON ended_life.replica = replica.id
+        WHERE store = ? ORDER BY replica.id
+        """,
+        (store,),
+    )
+    return [Life(rep, began_ms, json.loads(streams), *ended) for rep, began_ms, streams, *ended in rows]
+
+
+def give_up(tx: Connection, rep: str, *, heir: str, why: str, wanted: Mapping[str, int], now_ms: int) -> int:
+    """Note that a life has ended and how much of it is still to come; return its id here."""
+    replica = replica_id(tx, rep, now_ms=now_ms)
+    before = tx.execute("SELECT wanted FROM ended_life WHERE replica = ?", (replica,)).fetchone()
+    known: dict[str, int] = json.loads(before[0]) if before else {}
+    all_wanted = {stream: max(known.get(stream, 0), wanted.get(stream, 0)) for stream in sorted({*known, *wanted})}
+    tx.execute(
+        """
+        INSERT INTO ended_life (replica, heir, why, wanted, noted_ms) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (replica) DO UPDATE SET wanted = excluded.wanted WHERE sealed_ms IS NULL
+        """,
+        (replica, heir, why, json.dumps(all_wanted), now_ms),
+    )
+    return replica
+
+
+def seal_if_whole(tx: Connection, own: Replica, replica: int, *, now_ms: int) -> Sealed | None:
+    """Seal a life that was given up when everything of it is here; return it when it was sealed by this call."""
+    row = tx.execute(
+        """
+        SELECT store || ':' || incarnation, heir, why, wanted
+        FROM ended_life JOIN replica ON replica.id = ended_life.replica
+        WHERE ended_life.replica = ? AND sealed_ms IS NULL
+        """,
+        (replica,),
+    ).fetchone()
+    if row is None:
+        return None
+    rep, heir, why, wanted = row
+    if any(cursor_of(tx, replica, stream).last < last for stream, last in json.loads(wanted).items()):
+        return None
+    heads = dict(tx.execute("SELECT stream, last FROM received WHERE replica = ?", (replica,)).fetchall())
+    levels = levels_of(tx, replica)
+    _replace_levels(tx, replica, levels, now_ms=now_ms)
+    fact = SealFact(rep=rep, heads=heads, levels=levels, heir=heir or None, why=why)
+    seq = _write_fact(tx, own, msgspec.json.encode(fact), now_ms=now_ms)
+    tx.execute("UPDATE ended_life SET sealed_ms = ?, seal_seq = ? WHERE replica = ?", (now_ms, seq, replica))
+    lives_on = heir_of(tx, rep)
+    if lives_on is not None:
+        pass_on(tx, own, rep, lives_on)
+    return Sealed(replica, rep, heir, heads)
+
+
+def sealed_lives(read: Connection, store: str) -> tuple[str, ...]:
+    """Return the lives of a store of which nothing more is taken, in the order of their seals."""
+    rows = read.execute(
+        """
+        SELECT store || ':' || incarnation FROM ended_life JOIN replica ON replica.id = ended_life.replica
+        WHERE store = ? AND sealed_ms IS NOT NULL ORDER BY sealed_ms, seal_seq
+        """,
+        (store,),
+    )
+    return tuple(rep for (rep,) in rows)
+
+
+def is_sealed(read: Connection, replica: int) -> bool:
+    """Whether a life is sealed."""
+    row = read.execute("SELECT sealed_ms IS NOT NULL FROM ended_life WHERE replica = ?", (replica,)).fetchone()
+    return bool(row and row[0])
+
+
+def waiting_lives(read: Connection) -> set[int]:
+    """Return the lives that were given up and are not sealed yet."""
+    return {replica for (replica,) in read.execute("SELECT replica FROM ended_life WHERE sealed_ms IS NULL")}
+
+
+def levels_of(tx: Connection, replica: int) -> tuple[SealedLevel, ...]:
+    """Return the stock levels of a writer as its facts give them that stand by its seal.
+
+    A key that a life sealed before holds as well is that one's; of all others this writer's row stands now, whose it was before,
+    and its own compensations are void with it: see sync.retail.duplicates.counts_when_sealed.
+    """
+    rows = tx.execute(
+        """
+        WITH rival AS (
+          SELECT duplicate.stream, duplicate.key, duplicate.n FROM duplicate
+          UNION
+          SELECT fact_key.stream, fact_key.key, fact_key.n FROM duplicate JOIN fact_key USING (stream, key)
+        ),
+        taken AS (
+          SELECT mine.stream, mine.n
+          FROM rival AS mine
+          JOIN rival AS other ON other.stream = mine.stream AND other.key = mine.key AND other.n <> mine.n
+          JOIN fact ON fact.stream = other.stream AND fact.n = other.n
+          JOIN ended_life ON ended_life.replica = fact.replica AND ended_life.sealed_ms IS NOT NULL
+        )
+        SELECT effect.value ->> 0, effect.value ->> 1,
+               sum(iif(named.value = '$.stock', max(effect.value ->> 2, 0), 0)),
+               sum(iif(named.value = '$.stock', max(-(effect.value ->> 2), 0), 0)),
+               sum(iif(named.value = '$.picked', effect.value ->> 2, 0))
+        FROM feed
+        JOIN fact ON fact.stream = feed.id
+        JOIN json_each('["$.stock","$.picked"]') AS named
+        JOIN json_each(
+          CASE WHEN json_valid(CAST(fact.body AS TEXT)) THEN CAST(fact.body AS TEXT) ELSE '{}' END, named.value
+        ) AS effect
+        WHERE fact.replica = ? AND feed.stream IN ('sales', 'returns', 'stock', 'promises')
+          AND (fact.stream, fact.n) NOT IN (SELECT stream, n FROM taken)
+        GROUP BY 1, 2 ORDER BY 1, 2
+        """,
+        (replica,),
+    )
+    return tuple(SealedLevel(*row) for row in rows)
+
+
+def _replace_levels(tx: Connection, replica: int, levels: tuple[SealedLevel, ...], *, now_ms: int) -> None:
+    feed_id = number_rows(tx, Stream.LEVELS, Feed.STATE, 0).feed_id
+    last = cursor_of(tx, replica, Stream.LEVELS).last if levels else START.last
+    tx.execute("DELETE FROM tally WHERE stream = ? AND replica = ?", (feed_id, replica))
+    tx.execute(  # of picks that it took back: they are not among its facts that stand
+        "DELETE FROM tally WHERE stream = (SELECT id FROM feed WHERE stream = 'spent') AND replica = ?", (replica,)
+    )
+    numbers = number_rows(tx, Stream.LEVELS, Feed.STATE, len(levels))
+    tx.executemany(
+        "INSERT INTO tally (stream, key, replica, n, seq, received_ms, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (feed_id, key_of(level.sku, level.location), replica, n, last, now_ms, _row_of(level))
+            for n, level in enumerate(levels, numbers.first)
+        ],
+    )
+
+
+def _row_of(level: SealedLevel) -> bytes:
+    values = {name: getattr(level, name) for name in SealedLevel.__struct_fields__}
+    return msgspec.json.encode(LevelRow(**values))
+
+
+def _write_fact(tx: Connection, own: Replica, body: bytes, *, now_ms: int) -> int:
+    """Append a seal to the cloud's own log, which head office reads as a feed; return its seq there."""
+    dot = append_fact(tx, own, Stream.SEALS, body)
+    numbers = number_rows(tx, Stream.SEALS, Feed.LOG, 1)
+    tx.execute(
+        "INSERT INTO fact (stream, n, replica, seq, received_ms, body) VALUES (?, ?, ?, ?, ?, ?)",
+        (numbers.feed_id, numbers.first, own.local_id, dot.seq, now_ms, body),
+    )
+    return dot.seq

@@ -1,0 +1,80 @@
+"""What the cloud passes on to a store: the streams of the store's other lives, as it holds them. Reads only.
+
+A hub that was restored or copied gets back what it lost, and two hubs of one store hold the same facts. Logs are told as they
+came, digest and all; footfall is a state stream and is merged wherever a batch begins.
+"""
+
+from sqlite3 import Connection
+
+from sync.batch import BYTES_MAX, START, Batch, Boundary, Head, Row, batch_of
+from sync.entities import FEED_OF_STREAM
+from sync.errors import ForkError
+from sync.model import Feed, Stream
+
+PASSED_ON = (Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES, Stream.FOOTFALL)
+
+
+def other_lives(read: Connection, store: str) -> list[Head]:
+    """Return the heads of all that every life of a store has sent; the life that asks is left out by the session."""
+    rows = read.execute(
+        """
+        SELECT replica.store || ':' || replica.incarnation, received.stream, received.last
+        FROM replica JOIN received ON received.replica = replica.id
+        WHERE replica.store = ? ORDER BY replica.id
+        """,
+        (store,),
+    ).fetchall()
+    order = list(FEED_OF_STREAM)
+    heads = [Head(rep, stream, FEED_OF_STREAM[stream], last) for rep, stream, last in rows if stream in PASSED_ON]
+    return sorted(heads, key=lambda head: order.index(head.stream))  # causes before their effects
+
+
+def relay_batch(read: Connection, head: Head, after: Boundary, rows_max: int) -> Batch | None:
+    """Return the next rows of another's stream; raise ForkError when they are not those behind the boundary."""
+    found = read.execute(
+        """
+        SELECT replica.id, received.last, received.digest
+        FROM replica JOIN received ON received.replica = replica.id AND received.stream = ?
+        WHERE replica.incarnation = ?
+        """,
+        (head.stream, head.rep.rpartition(":")[2]),
+    ).fetchone()
+    if found is None:
+        return None
+    replica, last, digest = found
+    table = "fact" if head.feed is Feed.LOG else "tally"
+    rows = read.execute(
+        f"""
+        SELECT seq, body FROM {table}
+        WHERE replica = ? AND stream = (SELECT id FROM feed WHERE stream = ?) AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?
+        """,
+        (replica, head.stream, after.last, head.last, rows_max),
+    ).fetchall()
+    rows = _within_bytes(rows)
+    if not rows:
+        return None
+    batch = batch_of(head.rep, head.stream, head.feed, after, rows)
+    if head.feed is Feed.LOG and batch.last == last and batch.digest != digest:
+        raise ForkError(f"{head.rep} {head.stream}: the peer holds another past of it than we do")
+    return batch
+
+
+def held_boundary(read: Connection, rep: str, stream: str) -> Boundary:
+    """Return how far a stream of any life is held here."""
+    row = read.execute(
+        """
+        SELECT received.last, received.digest FROM replica JOIN received ON received.replica = replica.id
+        WHERE replica.incarnation = ? AND received.stream = ?
+        """,
+        (rep.rpartition(":")[2], stream),
+    ).fetchone()
+    return Boundary(*row) if row else START
+
+
+def _within_bytes(rows: list[Row]) -> list[Row]:
+    size = 0
+    for index, (_, body) in enumerate(rows):
+        size += len(body)
+        if index and size > BYTES_MAX // 4:
+            return rows[:index]
+    return rows

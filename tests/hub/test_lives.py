@@ -1,0 +1,267 @@
+"""Forks: restored backups, cloned cards, two hubs of a store, a cloud of yesterday. Nothing is lost, nothing counted twice.
+
+Judged by plain SQL over facts and tallies: what all tills were answered, the facts with different keys, the sum of all writers'
+levels, the stock cached at each hub.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.store.model import Shop
+from hub.store.sales import find_sale
+from sync.errors import ForkError
+from tests.hub.lives_world import Cloud, Machine, meet, restored
+
+PRICE = 1090
+
+
+class World:
+    """A shop with goods, a cloud, and what the tills were answered."""
+
+    def __init__(self, folder: Path, shop: Shop, stack: AsyncExitStack, sale: Callable[..., Any]) -> None:
+        self.folder, self.shop, self.stack, self._sale = folder, shop, stack, sale
+        self.answered: dict[str, int] = {}
+        self.received = 20  # what the catalogue opens with
+
+    async def machine(self, name: str, copy: Path | None = None, *, fingerprint: str = "") -> Machine:
+        path = self.folder / f"{name}.db"
+        machine = Machine(path, self.shop) if copy is None else restored(path, self.shop, copy)
+        await machine.start(self.stack, fingerprint=fingerprint)
+        return machine
+
+    async def sell(self, machine: Machine, *quantities: int) -> list[Any]:
+        sales = [self._sale(qty) for qty in quantities]
+        for sale in sales:
+            await machine.sell(sale)
+            self.answered[sale.sale_id] = sale.lines[0].qty
+        return sales
+
+    async def receive(self, machine: Machine, qty: int) -> None:
+        await machine.receive(qty)
+        self.received += qty
+
+    @property
+    def on_hand(self) -> int:
+        return self.received - sum(self.answered.values())
+
+    def check(self, cloud: Cloud, *machines: Machine) -> None:
+        """Everything answered is at the cloud, once; facts, tallies and caches say the same."""
+        assert cloud.sales() == (len(self.answered), sum(self.answered.values()) * PRICE)
+        assert cloud.stock_by_keys()["TEA-01"] == self.on_hand
+        assert cloud.stock_by_tallies()["TEA-01"] == self.on_hand
+        for machine in machines:
+            assert machine.sale_ids() == sorted(self.answered), machine.rep
+            assert machine.on_hand() == self.on_hand, machine.rep
+
+
+@pytest.fixture
+async def world(tmp_path: Path, store: Any, shop: Shop, sale: Callable[..., Any]) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        yield World(tmp_path, shop, stack, sale)
+
+
+@pytest.fixture
+async def hub(world: World, store: Any) -> Machine:
+    """The primary, with a catalogue and thirty teas."""
+    machine = Machine(store.path, world.shop)
+    copy = machine.copy_to(world.folder / "catalogue.db")
+    primary = await world.machine("primary", copy)
+    await world.receive(primary, 30)
+    return primary
+
+
+@pytest.fixture
+async def cloud(world: World) -> Cloud:
+    end = Cloud(world.folder / "cloud.db")
+    await end.start(world.stack)
+    return end
+
+
+async def test_without_a_fork_facts_tallies_and_caches_agree(world: World, hub: Machine, cloud: Cloud) -> None:
+    await world.sell(hub, 1, 2)
+    assert await meet(hub, cloud) == ["quiet"]
+    world.check(cloud, hub)
+    assert cloud.sealed() == []
+
+
+async def test_a_restored_backup_gets_back_what_it_had_lost(world: World, hub: Machine, cloud: Cloud) -> None:
+    await world.sell(hub, 1)
+    await meet(hub, cloud)
+    copy = hub.copy_to(world.folder / "backup.db")
+    await world.sell(hub, 2, 3)
+    await meet(hub, cloud)
+    old = hub.rep
+    again = await world.machine("restored", copy)
+    await world.sell(again, 4)
+    ends = await meet(again, cloud)
+
+    assert ends[0] == "fork" and ends[-1] == "quiet", ends
+    assert again.rep != old
+    assert cloud.sealed() == [old]
+    world.check(cloud, again)
+
+
+async def test_what_only_the_copy_had_seen_is_written_again(world: World, hub: Machine, cloud: Cloud) -> None:
+    """Sales that never reached the cloud before the backup was taken are in the backup: they must not be lost either."""
+    await world.sell(hub, 1)
+    await meet(hub, cloud)
+    await world.sell(hub, 2)
+    copy = hub.copy_to(world.folder / "backup.db")
+    await world.sell(hub, 1)
+    await meet(hub, cloud)
+    again = await world.machine("restored", copy)
+    await meet(again, cloud)
+
+    world.check(cloud, again)
+
+
+async def test_a_cloned_card_with_both_machines_alive(world: World, hub: Machine, cloud: Cloud) -> None:
+    await world.sell(hub, 1)
+    await meet(hub, cloud)
+    clone = await world.machine("clone", hub.copy_to(world.folder / "card.db"))
+    await world.sell(hub, 2, 1)
+    await world.sell(clone, 3)
+    old = hub.rep
+    for _ in range(3):
+        await meet(hub, cloud)
+        await meet(clone, cloud)
+
+    assert len({hub.rep, clone.rep, old}) == 3, "each began a life of its own"
+    assert cloud.sealed() == [old]
+    world.check(cloud, hub, clone)
+    await world.sell(hub, 1)
+    await world.sell(clone, 1)
+    for _ in range(2):
+        await meet(hub, cloud)
+        await meet(clone, cloud)
+    world.check(cloud, hub, clone)
+
+
+async def test_a_clone_whose_levels_came_first_does_not_spoil_the_tallies(
+    world: World, hub: Machine, cloud: Cloud
+) -> None:
+    """Each machine wins one stream: facts of the one, levels of the other, both under the same name."""
+    await world.sell(hub, 1)
+    await meet(hub, cloud)
+    clone = await world.machine("clone", hub.copy_to(world.folder / "card.db"))
+    await world.sell(clone, 5)
+    await clone.fold()
+    await meet(clone, cloud)
+    await world.sell(hub, 2)
+    for _ in range(3):
+        await meet(hub, cloud)
+        await meet(clone, cloud)
+
+    world.check(cloud, hub, clone)
+
+
+async def test_the_same_sale_on_both_machines_counts_once(world: World, hub: Machine, cloud: Cloud) -> None:
+    """A till that got no answer from the one posts to the other."""
+    await world.sell(hub, 1)
+    await meet(hub, cloud)
+    clone = await world.machine("clone", hub.copy_to(world.folder / "card.db"), fingerprint="")
+    (sale,) = await world.sell(hub, 2)
+    await clone.sell(sale)
+    for _ in range(4):
+        await meet(hub, cloud)
+        await meet(clone, cloud)
+
+    world.check(cloud, hub, clone)
+
+
+async def test_a_card_in_another_machine_is_another_life_at_once(world: World, hub: Machine, cloud: Cloud) -> None:
+    await world.sell(hub, 1)
+    moved = hub.copy_to(world.folder / "card.db")
+    first = await world.machine("there", moved, fingerprint="aa")
+    second = await world.machine("elsewhere", first.copy_to(world.folder / "card2.db"), fingerprint="bb")
+    await world.sell(second, 1)
+
+    assert first.rep == hub.rep != second.rep
+    await meet(second, cloud)
+    world.check(cloud, second)
+
+
+async def test_written_back_to_the_same_machine_a_till_is_the_witness(world: World, hub: Machine, cloud: Cloud) -> None:
+    """No line, the same hardware: only the till knows that sale 3 of this life was answered."""
+    await world.sell(hub, 1)
+    await meet(hub, cloud)
+    copy = hub.copy_to(world.folder / "backup.db")
+    await world.sell(hub, 2)
+    lost = dict(world.answered)
+    again = await world.machine("restored", copy)
+    await again.books.forked("a till was answered sale 2 of this life")
+    (sale,) = await world.sell(again, 1)
+
+    assert again.rep != hub.rep
+    await meet(again, cloud)
+    assert cloud.sealed() == [hub.rep]
+    world.answered = {key: qty for key, qty in lost.items() if key in again.sale_ids()} | {sale.sale_id: 1}
+    world.check(cloud, again)
+
+
+async def test_a_sealed_hub_that_returns_begins_anew_and_its_sales_count(
+    world: World, hub: Machine, cloud: Cloud
+) -> None:
+    """The primary is given up for lost while it sells on without a line."""
+    await world.sell(hub, 1)
+    await meet(hub, cloud)
+    await world.sell(hub, 2)
+    old = hub.rep
+    await cloud.store.end_life(old, heir="", why="the shop has burnt down", wanted={})
+    ends = await meet(hub, cloud)
+
+    assert ends[0] == "sealed" and ends[-1] == "quiet", ends
+    assert hub.rep != old
+    world.check(cloud, hub)
+
+
+async def test_a_cloud_of_yesterday_is_told_what_it_has_forgotten(world: World, hub: Machine, cloud: Cloud) -> None:
+    await world.sell(hub, 1)
+    await meet(hub, cloud)
+    copy = cloud.copy_to(world.folder / "backup.db")
+    await world.sell(hub, 2, 3)
+    await meet(hub, cloud)
+    restored_cloud = Cloud(copy)
+    await restored_cloud.start(world.stack)
+    ends = await meet(hub, restored_cloud)
+
+    assert ends[-1] == "quiet", ends
+    world.check(restored_cloud, hub)
+
+
+async def test_a_receipt_printed_before_the_fork_is_still_found(world: World, hub: Machine, cloud: Cloud) -> None:
+    await world.sell(hub, 1)
+    await meet(hub, cloud)
+    (sale,) = await world.sell(hub, 2)
+    view = find_sale(hub.db.read, sale.sale_id)
+    assert view is not None
+    await hub.books.forked("a till knows more")
+
+    found = find_sale(hub.db.read, view.receipt_code)
+    assert found is not None and found.fact.sale.sale_id == sale.sale_id
+    assert found.dot.rep == hub.rep
+
+
+async def test_a_copy_taken_before_anything_was_offered_is_a_fork_all_the_same(
+    world: World, hub: Machine, cloud: Cloud
+) -> None:
+    copy = hub.copy_to(world.folder / "backup.db")
+    await world.sell(hub, 2)
+    await meet(hub, cloud)
+    again = await world.machine("restored", copy)
+    await meet(again, cloud)
+
+    assert again.rep != hub.rep
+    world.check(cloud, again)
+
+
+async def test_lives_a_day_are_bounded(world: World, hub: Machine, cloud: Cloud) -> None:
+    with pytest.raises(ForkError, match="within a day"):
+        for _ in range(20):
+            await world.sell(hub, 1)
+            await meet(hub, cloud)
+            await hub.books.forked("again and again")
