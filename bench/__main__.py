@@ -36,6 +36,9 @@ BENCHMARKS = {
     "sales": Benchmark("durable sales, 1 and 16 tills, each prints", 1.5, "about 3 min"),
     "scan": Benchmark("label on the wire to the claiming till, 8 scanners busy", 6.0, "about 1 min"),
     "drain": Benchmark("a backlog of 50,000 sales goes to the cloud", 1.0, "about 3 min"),
+    "sync": Benchmark(
+        "three replicas merged pairwise, beside other libraries; rights; a cold start", 1.0, "about 6 min"
+    ),
     "telemetry": Benchmark("people counters flood a broker; durable messages a second", 2.0, "about 1 min"),
     "idle": Benchmark("start-up time and memory, idle and after work of every kind", 20.0, "about 1 min"),
 }

@@ -28,7 +28,6 @@ from bench.figures import Figures, Target, median_of_rounds
 from bench.processes import CloudProcess, HubProcess, stopped_at_end, working_folder
 from bench.workload import CURRENCY, Basket, catalogue, draw_basket
 from hub.migrations import MIGRATIONS
-from hub.store.feeds import sale_rows
 from hub.store.model import Entry, Shop
 from hub.store.products import Put, put_products
 from hub.store.sales import sale_job
@@ -39,6 +38,7 @@ from sync.protocol import encode, packed
 from sync.retail.catalogue import Name
 from sync.retail.sales import Sale
 from sync.store.replicas import identify
+from sync.store.rows import rows_after
 
 SALES = 50_000
 TILLS = 4
@@ -100,7 +100,7 @@ async def _make_backlog(path: Path) -> Replica:
             await db.write(partial(_put, replica, batch))
         await _sell(db, replica, rng)
     with closing(connect_reader(path)) as read:
-        assert len(sale_rows(read, replica, SALES - 1, 10)) == 1, "the backlog is whole"
+        assert len(rows_after(read, replica.local_id, "sales", SALES - 1, 10)) == 1, "the backlog is whole"
     return replica
 
 
@@ -139,7 +139,7 @@ def _bytes_per_sale(path: Path, replica: Replica) -> float:
     """Whole batch frames of BATCH sales, as they go over the wire."""
     size, at = 0, START
     with closing(connect_reader(path)) as read:
-        while rows := sale_rows(read, replica, at.last, BATCH):
+        while rows := rows_after(read, replica.local_id, "sales", at.last, BATCH):
             batch = batch_of(replica.rep, Stream.SALES, Feed.LOG, at, rows)
             size += len(encode(packed(batch)))
             at = batch.end
@@ -148,7 +148,7 @@ def _bytes_per_sale(path: Path, replica: Replica) -> float:
 
 def _json_bytes(path: Path, replica: Replica) -> float:
     with closing(connect_reader(path)) as read:
-        return sum(len(row) for _, row in sale_rows(read, replica, 0, SALES)) / SALES
+        return sum(len(row) for _, row in rows_after(read, replica.local_id, "sales", 0, SALES)) / SALES
 
 
 async def _round(folder: Path, backlog: Path) -> Figures:

@@ -13,25 +13,38 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from sqlite3 import Connection
 
 from devices.codecs.variable_measure import VariableMeasure, variable_measures
 from devices.supervisor import Outside, Supervisor
 from hub.api.server import serve
+from hub.books import PEER
 from hub.bus import Bus
 from hub.claims import CLAIM_GRACE_S, Claims
+from hub.clock import HubClock, start_clock
 from hub.config import HUB_LOCK, Config
+from hub.machine import fingerprint
+from hub.machine_clock import MachineClock, machine_clock
 from hub.metrics import Metrics
 from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
 from hub.spooler import Spooler
 from hub.store import printing, tills
+from hub.store.branches import branch_of, put_branch
+from hub.store.clock import last_commit_ms, load_clock, save_clock
+from hub.store.lives import begin_life, known_machine
+from hub.store.siblings import settle
+from hub.upkeep import run_upkeep
 from hub.visitors import Visitors
 from sync import failpoints
 from sync.db import Database, open_database
+from sync.dialler import Dialler
 from sync.errors import one_error
 from sync.folder import own_folder
-from sync.link import Dialler
+from sync.model import Replica
 from sync.store.replicas import identify
+from sync.store.rows import adopt_unknown
 
 log = logging.getLogger(__name__)
 Ready = Callable[[int], None]
@@ -49,12 +62,15 @@ async def _main(config: Config, on_ready: Ready) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with open_database(config.database, migrations=MIGRATIONS, synchronous=config.synchronous) as db:
-        hub = await open_hub(config, db, now_ms=_now_ms)
+        clock = machine_clock(_now_ms, has_rtc=config.has_rtc)
+        hub = await open_hub(config, db, now_ms=_now_ms, machine=fingerprint(), clock=clock)
         supervisor = wire_devices(hub)
         async with serve(hub) as port, run_broker(hub), asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(supervisor.run(), name="devices"),
+                group.create_task(run_upkeep(hub), name="upkeep"),
                 group.create_task(run_line(hub, rng=random.Random()), name="line"),  # noqa: S311 - jitter is no secret
+                group.create_task(hub.clock.run(db), name="clock"),
             ]
             gc.freeze()  # what is there now stays: walking it again and again would hold a sale up for tens of milliseconds
             log.info("hub ready", extra={"rep": hub.replica.rep, "host": config.host, "port": port})
@@ -62,18 +78,34 @@ async def _main(config: Config, on_ready: Ready) -> None:
             await stop.wait()
             for task in tasks:
                 task.cancel()
+        await hub.clock.save(db)
     log.info("hub stopped")
 
 
 async def open_hub(
-    config: Config, db: Database, *, now_ms: Callable[[], int], claim_grace_s: float = CLAIM_GRACE_S
+    config: Config,
+    db: Database,
+    *,
+    now_ms: Callable[[], int],
+    machine: str = "",
+    clock: MachineClock | None = None,
+    claim_grace_s: float = CLAIM_GRACE_S,
 ) -> Runtime:
-    """Return a hub on an open database: identified, its interrupted prints settled."""
+    """Return a hub on an open database: identified, its interrupted prints settled.
+
+    Whoever passes `now_ms` alone vouches for it; `clock` says how far the machine's time may be believed.
+    """
     if config.synchronous != "full":
         log.warning("synchronous is off: a power cut loses sales; this is for measurements only")
-    store_id, incarnation, begun_ms = config.shop.store_id, secrets.token_hex(8), now_ms()
+    hub_clock = _start_clock(db, clock or MachineClock(now_ms))
+    store_id, incarnation, begun_ms = config.shop.store_id, secrets.token_hex(8), hub_clock.now_ms()
     replica = await db.write(lambda tx: identify(tx, store_id, incarnation=incarnation, now_ms=begun_ms))
+    replica = await on_this_machine(db, replica, machine=machine, now_ms=begun_ms)
+    hub_clock.become(replica.rep)
     failpoints.hit("recovery.identified")
+    if config.cloud is not None:
+        await db.write(lambda tx: put_branch(tx, replica, branch_of(config.shop)))
+    await adopt_all(db, replica)
     interrupted = await db.write(lambda tx: printing.settle_interrupted(tx, replica, now_ms=begun_ms))
     failpoints.hit("recovery.prints_settled")
     if interrupted:
@@ -88,11 +120,61 @@ async def open_hub(
         claims=Claims(bus.has_subscriber, grace_s=claim_grace_s),
         replica=replica,
         metrics=metrics,
-        now_ms=now_ms,
+        now_ms=hub_clock.now_ms,
+        clock=hub_clock,
         new_secret=secrets.token_urlsafe,
+        new_incarnation=partial(secrets.token_hex, 8),
         tokens=tills.all_tokens(db.read),
         variable_measures=_variable_measures(config),
     )
+
+
+def _start_clock(db: Database, machine: MachineClock) -> HubClock:
+    saved, commit_ms = load_clock(db.read, rep=""), last_commit_ms(db.read)
+    clock = start_clock(machine, saved, rep="", last_commit_ms=commit_ms)
+
+    def keep() -> None:
+        said = clock.saved()
+        db.write_soon(lambda tx: save_clock(tx, said), then=lambda _: None)
+
+    clock.on_set = keep
+    return clock
+
+
+async def on_this_machine(db: Database, replica: Replica, *, machine: str, now_ms: int) -> Replica:
+    """Return who writes here: somebody new when the database was last opened on another machine."""
+    incarnation = secrets.token_hex(8)
+
+    def job(tx: Connection) -> Replica:
+        if not machine or known_machine(tx, machine):
+            return replica
+        why = "this card was in another machine"
+        reborn = begin_life(tx, replica, peer=PEER, incarnation=incarnation, why=why, now_ms=now_ms)
+        return reborn.replica if reborn else replica
+
+    now = await db.write(job)
+    if now != replica:
+        log.error(
+            "this database was last opened on another machine: a new life begins; see that the other machine is off",
+            extra={"former": replica.rep, "rep": now.rep},
+        )
+    return now
+
+
+async def adopt_all(db: Database, replica: Replica) -> None:
+    """Apply rows that an earlier version could not read, a job of them at a time."""
+
+    def job(tx: Connection) -> tuple[int, bool]:
+        taken, is_more = adopt_unknown(tx)
+        settle(tx, replica, taken)
+        return taken.changed, is_more
+
+    adopted, is_more = 0, True
+    while is_more:
+        changed, is_more = await db.write(job)
+        adopted += changed
+    if adopted:
+        log.info("rows that the former version could not read were applied", extra={"rows": adopted})
 
 
 @asynccontextmanager
@@ -113,6 +195,14 @@ async def run_line(hub: Runtime, *, rng: random.Random) -> None:
     cloud, replication = hub.config.cloud, hub.replication
     if cloud is None:
         return
+
+    def is_wanted() -> bool:
+        books = replication.books
+        if not cloud.wake_for:
+            return False
+        own = [head for head in books.heads() if head.rep == books.rep and head.stream in cloud.wake_for]
+        return any(head.last > books.held.get(head.stream, 0) for head in own)
+
     async with asyncio.TaskGroup() as group:
         group.create_task(replication.run(), name="replication")
         if cloud.url is not None and cloud.mode == "realtime":
@@ -120,10 +210,13 @@ async def run_line(hub: Runtime, *, rng: random.Random) -> None:
                 cloud.url,
                 cloud.token,
                 replication.books,
-                now_ms=hub.now_ms,
+                now_ms=hub.clock.corrected_ms,
                 rng=rng,
                 on_state=replication.on_link,
                 reconnect_max_s=cloud.reconnect_max_s,
+                schedule=cloud.schedule,
+                transport=cloud.transport,
+                is_wanted=is_wanted,
             )
             hub.db.on_group = _both(hub.metrics.count_group, dialler.grown)
             group.create_task(dialler.run(), name="dialler")
@@ -142,7 +235,7 @@ def wire_devices(hub: Runtime) -> Supervisor:
     for spec in hub.config.devices:
         if spec.driver.category == "POSPrinter":
             hub.spoolers[spec.device_id] = Spooler(
-                hub.db, hub.replica, spec.device_id, now_ms=hub.now_ms, render=hub.render, announce=hub.on_print
+                hub.db, lambda: hub.replica, spec.device_id, now_ms=hub.now_ms, render=hub.render, announce=hub.on_print
             )
     outside = Outside(
         on_event=hub.on_device_event,

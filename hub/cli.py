@@ -1,4 +1,4 @@
-"""The command line: `storehub run | cloud | demo | pair | import products`. Every error is one sentence and the remedy.
+"""The command line, `storehub COMMAND`; `storehub --help` lists them. Every error is one sentence and the remedy.
 
 Exit codes: 0 done, 1 could not, 2 wrong usage, 78 wrong configuration (systemd does not restart on it).
 """
@@ -57,8 +57,24 @@ def _parser() -> argparse.ArgumentParser:
     products = imports.add_parser("products", help="products, prices and opening stock from CSV or JSON")
     _import_options(_with_config(products)).set_defaults(run=_import)
 
+    audit = commands.add_parser("audit", help="recompute the books from the facts and name what differs")
+    audit.add_argument("--repair", action="store_true", help="correct what is derived; facts are never changed")
+    audit.add_argument("--peer", action="store_true", help="compare with the cloud's rows as well")
+    _with_config(audit).set_defaults(run=_audit)
+
+    explain = commands.add_parser("explain", help="who wrote what about a key, which write stands and why")
+    explain.add_argument(
+        "key", help="a sale, receipt, return, movement, SKU, promise, member, or a dot: REP/STREAM/SEQ"
+    )
+    explain.add_argument("--cloud", type=Path, metavar="FILE", help="ask the cloud of this cloud.toml instead")
+    _with_config(explain).set_defaults(run=_explain)
+
     demo = commands.add_parser("demo", help="a store in a box: cloud, hub, simulated devices, simulated shoppers")
     _demo_options(demo).set_defaults(run=_demo)
+    schema = commands.add_parser("schema", help="for developers: what the declared entities want of the database")
+    schema.add_argument("what", choices=("diff", "reference"), help="write the next migration, or docs/entities.md")
+    schema.add_argument("--name", default="entities", help="what the migration is about: 0007_NAME.sql")
+    schema.set_defaults(run=_schema)
     return parser
 
 
@@ -148,10 +164,28 @@ def _import(args: argparse.Namespace) -> int:
     return import_products(args, load_config)
 
 
+def _audit(args: argparse.Namespace) -> int:
+    from hub.audit_command import run_audit
+
+    return run_audit(args, load_config(args.config))
+
+
+def _explain(args: argparse.Namespace) -> int:
+    from hub.explain_command import explain_at_cloud, explain_here
+
+    return explain_at_cloud(args.key, args.cloud) if args.cloud else explain_here(args.key, load_config(args.config))
+
+
 def _demo(args: argparse.Namespace) -> int:
     from hub.demo.store import run_demo
 
     return run_demo(args)
+
+
+def _schema(args: argparse.Namespace) -> int:
+    from hub.schema_command import FOLDER, PAGE, write_difference, write_reference
+
+    return write_difference(FOLDER, args.name) if args.what == "diff" else write_reference(PAGE)
 
 
 def _notify_systemd(_port: int) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from hub.api.catalogue import ProductPage
-from hub.api.control import CodeAnswer, CodeRequest, Opened, OpeningsRequest, PutRequest
+from hub.api.control import CodeAnswer, CodeRequest, Mended, Opened, OpeningsRequest, PutRequest, RepairRequest
 from hub.api.devices import DeviceList, DeviceView
 from hub.api.pairing import PairAnswer, PairRequest
 from hub.api.printing import JobList
@@ -26,11 +26,13 @@ from hub.api.routing import SUBPROTOCOL, SUBPROTOCOL_TOKEN
 from hub.api.sales import SaleRequest
 from hub.errors import HubError
 from hub.replication import SyncView
+from hub.store.audit import Finding
 from hub.store.model import Entry, Item, SaleAnswer
 from hub.store.printing import PrintJobView
 from hub.store.products import Opening, Put
 from hub.store.returns import ReturnAnswer
 from hub.store.tills import Scope
+from sync.audit import Asked, Names, Sums
 from sync.retail.returns import Return
 
 REQUEST_TIMEOUT_S = 10.0
@@ -127,6 +129,11 @@ class HubClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as err:
             raise UnreachableError(f"the hub does not answer ({err or 'too slow'})") from err
 
+    async def repair(self, findings: Sequence[Finding], *, seen: int) -> int:
+        """Correct what an audit found that saw `seen` repairs (control socket only); return how many were."""
+        body = RepairRequest(seen, list(findings))
+        return (await self._call("POST", "/control/audit/repair", Mended, body=body)).mended
+
     async def sync(self) -> SyncView:
         """Return how the hub stands to the cloud."""
         return await self._call("GET", "/v1/sync", SyncView)
@@ -207,6 +214,14 @@ class CloudClient:
     async def sales(self, sale_id: str) -> dict[str, Any]:
         """Return a sale with its returns; raise ProblemError while the cloud does not have it. Any: JSON."""
         return self._decoded(await self._call("GET", f"/cloud/v1/sales/{quote(sale_id, safe='')}"))
+
+    async def audit_sums(self, asked: Asked) -> Sums:
+        """Return the sums of what the cloud holds of a stream; a store's own token will do."""
+        return msgspec.json.decode(await self._call("POST", "/cloud/v1/audit", body=asked), type=Sums)
+
+    async def audit_names(self, asked: Asked) -> Names:
+        """Return the rows of one bucket of a stream by name."""
+        return msgspec.json.decode(await self._call("POST", "/cloud/v1/audit", body=asked), type=Names)
 
     async def stores(self) -> dict[str, Any]:
         """Return what the cloud knows of each store. Any: JSON."""

@@ -1,17 +1,22 @@
 """The configuration file (TOML): an unknown key, kind or option stops the start with the nearest known one.
 
-[store]     id, name_zh_hant, name_en, zone, currency, cut_over_hour, receipt_header, receipt_footer
+[store]     id, name_zh_hant, name_en, zone, currency, cut_over_hour, receipt_header, receipt_footer; phone, hours: what other
+            branches are told beside the name, as hours = { mon = ["10:00", "22:00"] }
 [api]       host, port (only loopback addresses: there is no TLS yet)
 [data]      dir, synchronous
 [receipt]   printer: the device that prints receipts when a till names none
 [[console.pages]] title_zh_hant, title_en, url, height: a device's own web page, shown in the console
-[cloud]      url and token of the cloud end, mode (realtime, pull), import_token, reconnect_max_s
+[cloud]      url and token of the cloud end, mode (realtime, scheduled with every_s, pull; left out: the cloud's word counts),
+             wake_for, transport (auto, websocket, http), import_token, reconnect_max_s
+[rights]     see sync.rights_settings, and policy (physical-first, strict), reclaimed_online: the shop shares rights to its stock
+[clock]      rtc: this machine keeps the time while it is switched off (a battery-backed clock)
 [mqtt]       port, username, password: the embedded broker, and the account of the hub's own drivers there
 [devices.NAME]   kind = a file name in devices/drivers, plus that driver's options
 """
 
 import socket
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -24,15 +29,23 @@ from devices.errors import OptionError
 from devices.registry import load, options_for
 from devices.supervisor import DeviceSpec
 from hub.store.model import Shop
+from hub.store.rights import Rule
+from sync.entities import REGISTRY
 from sync.errors import ConfigError
-from sync.line import BACKOFF_MAX_S
+from sync.line import BACKOFF_MAX_S, EVERY_MAX_S, EVERY_MIN_S, Schedule, Transport
 from sync.retail.catalogue import Name
+from sync.retail.rights import SpendPolicy
+from sync.rights_settings import RightsSection
 from sync.settings import convert_settings, is_loopback, load_settings
 
+SCHEDULED_EVERY_S = 900.0
 HUB_LOCK = "hub.lock"  # held with flock for the daemon's life
 
 Id = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9-]*\Z")]
 Line = Annotated[str, Meta(max_length=200)]
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-4]):[0-5][0-9]\Z")]
 
 
 class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +59,8 @@ class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
     cut_over_hour: Annotated[int, Meta(ge=0, le=12)] = 0
     receipt_header: list[Line] = []
     receipt_footer: list[Line] = []
+    phone: Annotated[str, Meta(max_length=40)] = ""
+    hours: dict[Weekday, tuple[TimeOfDay, TimeOfDay]] = {}
 
 
 class ApiSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +98,12 @@ class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):
     pages: list[PageSection] = []
 
 
+class ClockSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[clock]; with `rtc` the machine's word is taken when the hub starts, as NTP's is at any time."""
+
+    rtc: bool = False
+
+
 class MqttSection(Struct, frozen=True, forbid_unknown_fields=True):
     """[mqtt]: an embedded broker on 127.0.0.1. Devices log in as they were paired; `username` is for the hub's own drivers."""
 
@@ -92,16 +113,35 @@ class MqttSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CloudSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """[cloud]: the store is joined. The hub dials `url` (realtime), or waits for the cloud to ask (pull).
+    """[cloud]: the store is joined. The hub dials `url`, all the time or every `every_s`, or waits to be asked (pull).
 
-    `token` is the store's own at the cloud. `import_token` is head office's, for imports made on this machine.
+    Without `mode` it dials when the cloud says. Rows of a stream in `wake_for` break the schedule. `token` is the store's own at
+    the cloud. `import_token` is head office's, for imports made on this machine.
     """
 
     token: Annotated[str, Meta(max_length=200, pattern=r"^[^\s]*\Z")] = ""
     url: Annotated[str, Meta(max_length=500, pattern=r"^https?://[^\s]+\Z")] | None = None
-    mode: Literal["realtime", "pull"] = "realtime"
+    mode: Literal["realtime", "scheduled", "pull"] | None = None
+    every_s: Annotated[float, Meta(ge=EVERY_MIN_S, le=EVERY_MAX_S)] | None = None
+    wake_for: list[str] = []
+    transport: Transport = "auto"
     import_token: Annotated[str, Meta(max_length=200, pattern=r"^[^\s]*\Z")] = ""
     reconnect_max_s: Annotated[float, Meta(ge=0.1, le=300)] = BACKOFF_MAX_S
+
+
+class HubRightsSection(RightsSection, frozen=True, forbid_unknown_fields=True):
+    """[rights]; `policy` says what becomes of a sale beyond the shop's right.
+
+    `reclaimed_online`: what a former life of the hub had left may be promised on line before it was counted.
+    """
+
+    policy: SpendPolicy = SpendPolicy.PHYSICAL_FIRST
+    reclaimed_online: bool = False
+
+    @property
+    def rule(self) -> Rule:
+        """The same for the store."""
+        return Rule(policy=self.declared, spend=self.policy, reclaimed_online=self.reclaimed_online)
 
 
 class File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,7 +154,26 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     console: ConsoleSection = field(default_factory=ConsoleSection)
     cloud: CloudSection | None = None
     mqtt: MqttSection | None = None
+    clock: ClockSection = field(default_factory=ClockSection)
+    rights: HubRightsSection | None = None
     devices: dict[str, dict[str, Any]] = {}  # Any: each driver declares its own options
+
+
+@dataclass(frozen=True, slots=True)
+class CloudLine:
+    """How this hub stands to the cloud. `mode`: it dials (realtime, also where it does so by a schedule), or is asked (pull).
+
+    `schedule` is what the file names, None where the cloud's word counts.
+    """
+
+    mode: Literal["realtime", "pull"]
+    url: str | None
+    schedule: Schedule | None
+    wake_for: tuple[str, ...]
+    transport: Transport
+    reconnect_max_s: float
+    token: str = dataclass_field(repr=False)
+    import_token: str = dataclass_field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +188,10 @@ class Config:
     receipt_printer: str | None
     pages: tuple[PageSection, ...]
     devices: tuple[DeviceSpec, ...]
-    cloud: CloudSection | None = None
+    cloud: CloudLine | None = None
     mqtt: MqttSection | None = None
+    has_rtc: bool = False
+    rights: Rule | None = None
 
     @property
     def database(self) -> Path:
@@ -173,6 +234,8 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         devices=devices,
         cloud=_cloud(file.cloud),
         mqtt=_mqtt(file.mqtt),
+        has_rtc=file.clock.rtc,
+        rights=file.rights.rule if file.rights else None,
     )
 
 
@@ -216,6 +279,8 @@ def _shop(section: StoreSection) -> Shop:
         cut_over_hour=section.cut_over_hour,
         header=tuple(section.receipt_header),
         footer=tuple(section.receipt_footer),
+        phone=section.phone,
+        hours={str(WEEKDAYS.index(day) + 1): hours for day, hours in section.hours.items()},
     )
 
 
@@ -225,15 +290,35 @@ def _mqtt(section: MqttSection | None) -> MqttSection | None:
     return section
 
 
-def _cloud(section: CloudSection | None) -> CloudSection | None:
-    if section is None or section.mode == "pull":
-        return section
-    if section.url is None or not section.token:
+def _cloud(section: CloudSection | None) -> CloudLine | None:
+    if section is None:
+        return None
+    if section.mode != "pull" and (section.url is None or not section.token):
         raise ConfigError('cloud: a store that dials needs url and token; one that the cloud asks has mode = "pull"')
-    parts = urlsplit(section.url)
-    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+    parts = urlsplit(section.url or "https://")
+    if section.mode != "pull" and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ConfigError(f"cloud.url {section.url!r}: the line leaves this machine; write https://")
-    return section
+    if section.mode != "scheduled" and (section.every_s is not None or section.wake_for):
+        raise ConfigError('cloud: every_s and wake_for belong to mode = "scheduled"')
+    for stream in section.wake_for:
+        if stream not in REGISTRY.streams:
+            raise ConfigError(f"cloud.wake_for: no stream {stream!r}; streams: {', '.join(REGISTRY.streams)}")
+    return CloudLine(
+        mode="pull" if section.mode == "pull" else "realtime",
+        url=section.url,
+        schedule=_schedule(section),
+        wake_for=tuple(section.wake_for),
+        transport=section.transport,
+        reconnect_max_s=section.reconnect_max_s,
+        token=section.token,
+        import_token=section.import_token,
+    )
+
+
+def _schedule(section: CloudSection) -> Schedule | None:
+    if section.mode is None or section.mode == "pull":
+        return None
+    return Schedule(section.mode, (section.every_s or SCHEDULED_EVERY_S) if section.mode == "scheduled" else 0.0)
 
 
 def _loopback(host: str) -> str:

@@ -39,6 +39,14 @@ class Metrics:
             registry=self.registry,
         )
         self.sync_safe = Gauge("storehub_sync_safe_seq", "Sales up to this seq are safe", registry=self.registry)
+        self.audit_last_ok = Gauge(
+            "storehub_audit_last_ok", "1 when the last audit of the books found nothing", registry=self.registry
+        )
+        self.audit_at = Gauge("storehub_audit_timestamp_seconds", "When the books were audited", registry=self.registry)
+        self.clock_sure = Gauge("storehub_clock_sure", "1 when the hub is sure of the time", registry=self.registry)
+        self.clock_offset = Gauge(
+            "storehub_clock_offset_seconds", "What is added to the machine's own clock", registry=self.registry
+        )
         self.clients = Gauge("storehub_event_clients", "Connected event sockets", registry=self.registry)
         self.dropped = Gauge(
             "storehub_event_clients_dropped", "Event sockets closed as too slow", registry=self.registry
@@ -52,6 +60,11 @@ class Metrics:
             self.sync_waiting.labels(stream).set(rows)
         self.sync_oldest.set(oldest_s)
         self.sync_safe.set(safe_seq)
+
+    def show_audit(self, *, found: int, at_ms: int) -> None:
+        """Show what the last audit found."""
+        self.audit_last_ok.set(not found)
+        self.audit_at.set(at_ms / 1000)
 
     def count_group(self, jobs: int, ok: bool) -> None:
         """Count one group commit."""

@@ -13,12 +13,15 @@ from devices.model import Health, Scan
 from devices.supervisor import DeviceState
 from hub.bus import CONSOLE, Bus
 from hub.claims import Claims
+from hub.clock import SURE, UNSURE, HubClock
 from hub.config import Config
 from hub.errors import NotFoundError
 from hub.metrics import Metrics
 from hub.replication import Replication, SyncView
+from hub.rights import Rights
 from hub.spooler import Spooler
 from hub.store import products, sales
+from hub.store.lives import Reborn
 from hub.store.model import Shop
 from hub.store.printing import OpenJob, PrintJobView
 from hub.store.receipts import marked, receipt, without_pulse
@@ -35,7 +38,7 @@ trail = logging.getLogger("hub.trail")
 
 @dataclass(slots=True, eq=False)
 class Runtime:
-    """The hub's parts. `now_ms` and `new_secret` are the only ways to the clock and to randomness."""
+    """The hub's parts. `now_ms` (the clock's, corrected) and `new_secret` are the only ways to time and to randomness."""
 
     config: Config
     db: Database
@@ -44,12 +47,15 @@ class Runtime:
     replica: Replica
     metrics: Metrics
     now_ms: Callable[[], int]
+    clock: HubClock
     new_secret: Callable[[int], str]
+    new_incarnation: Callable[[], str]
     variable_measures: tuple[VariableMeasure, ...] = ()
     device_states: Callable[[], list[DeviceState]] = list
     tokens: dict[bytes, Paired] = field(default_factory=dict)
     spoolers: dict[str, Spooler] = field(default_factory=dict)
     replication: Replication = field(init=False)
+    rights: Rights = field(init=False)
 
     def __post_init__(self) -> None:
         mode = self.config.cloud.mode if self.config.cloud else "alone"
@@ -59,9 +65,16 @@ class Runtime:
             mode=mode,
             currency=self.shop.currency,
             now_ms=self.now_ms,
+            new_incarnation=self.new_incarnation,
             announce=self.on_sync,
             on_catalogue=self.on_catalogue,
+            on_reborn=self.on_reborn,
+            clock=self.clock,
         )
+        self.clock.on_change = self.on_clock
+        rule = self.config.rights
+        self.rights = Rights(self.db, self.shop, rule, own=lambda: self.replica, now_ms=self.now_ms)
+        self.replication.on_contact = self.rights.on_contact
 
     @property
     def shop(self) -> Shop:
@@ -100,6 +113,23 @@ class Runtime:
     def on_catalogue(self, changed: int) -> None:
         """Tell everybody that products or prices came down."""
         self.bus.publish("catalogue", {"changed": changed}, now_ms=self.now_ms())
+
+    def on_reborn(self, reborn: Reborn) -> None:
+        """Write as somebody else from now on, and tell everybody: tills send again what is not safe."""
+        self.replica = reborn.replica
+        self.clock.become(reborn.replica.rep)
+        data = {
+            "code": "new_life",
+            "former": reborn.former.rep,
+            "rep": reborn.replica.rep,
+            "rewritten": reborn.rewritten,
+        }
+        self.bus.publish("alarm", data, now_ms=self.now_ms())
+
+    def on_clock(self) -> None:
+        """Tell everybody that this hub has become sure, or unsure, of the time."""
+        code = SURE if self.clock.is_sure else UNSURE
+        self.bus.publish("alarm", {"code": code, "source": self.clock.view.source}, now_ms=self.now_ms())
 
     def on_print(self, job: PrintJobView) -> None:
         """Tell everybody what became of a print job, after the commit."""

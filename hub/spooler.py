@@ -104,7 +104,7 @@ class Spooler:
     def __init__(
         self,
         db: Database,
-        replica: Replica,
+        replica: Callable[[], Replica],
         printer_id: str,
         *,
         now_ms: Callable[[], int],
@@ -232,11 +232,11 @@ class Spooler:
     async def _settle(self, job_id: str) -> None:
         """Behind whatever is still being written of it: a job that did begin is unknown, one whose begin failed is queued."""
         now_ms = self._now_ms()
-        interrupted = await self._db.write(lambda tx: printing.interrupt(tx, self._replica, job_id, now_ms=now_ms))
+        interrupted = await self._db.write(lambda tx: printing.interrupt(tx, self._replica(), job_id, now_ms=now_ms))
         self._in_hand = None
         if interrupted is not None:
             self._announce(interrupted)
 
     def _end(self, job_id: str, state: Ended, reason: str) -> Callable[[Connection], PrintJobView]:
         now_ms = self._now_ms()
-        return lambda tx: printing.end(tx, self._replica, job_id, state, reason=reason, now_ms=now_ms)
+        return lambda tx: printing.end(tx, self._replica(), job_id, state, reason=reason, now_ms=now_ms)

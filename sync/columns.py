@@ -21,12 +21,13 @@ Source: columnar layout with byte planes as in Apache Parquet (BYTE_STREAM_SPLIT
 import re
 from array import array
 from collections.abc import Sequence
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import Any
 
 import msgspec
 
 from sync.errors import ProtocolError
+from sync.json_errors import NOT_JSON
 
 UNPACKED_MAX = 16 * 1024 * 1024  # bytes that a batch may become: beyond it the peer is lying about its size
 _VALUE_BYTES = 8  # what a value of any kind counts at least
@@ -34,6 +35,7 @@ TEMPLATES_MAX = 12  # more different templates in one column are not worth their
 SHAPES_MAX = 200
 DIGITS_MAX = 18  # of one run: more do not fit into 64 bits
 _WIDTHS = ((1 << 8, "B"), (1 << 16, "H"), (1 << 32, "I"), (1 << 64, "Q"))
+_CODES = {array(code).itemsize: code for _, code in _WIDTHS}
 _DIGITS = str.maketrans("123456789", "000000000")
 _RUN = re.compile("0+")
 _UUID_LENGTH = 36
@@ -42,19 +44,13 @@ _MALFORMED = (
     *(ValueError, TypeError, LookupError, AttributeError, StopIteration, OverflowError, RecursionError, MemoryError),
     msgspec.MsgspecError,
 )
+_encoder, _decoder = msgspec.json.Encoder(), msgspec.json.Decoder()
 Column = list[Any]  # Any: a column's parts are what its tag says
 
 
 def pack(rows: Sequence[bytes]) -> bytes:
     """Return the rows as columns, in MessagePack, ready for a compressor."""
-    values: list[Any] = []
-    odd: list[tuple[int, bytes]] = []
-    for index, row in enumerate(rows):
-        value = _canonical(row)
-        if value is None:
-            odd.append((index, row))
-        else:
-            values.append(value)
+    values, odd = _sorted_out(rows)
     try:
         return msgspec.msgpack.encode([len(rows), odd, _column(values)])
     except (OverflowError, RecursionError, ValueError):  # numbers beyond 64 bits, absurd depth: all of them as they are
@@ -76,21 +72,45 @@ def unpack(packed: bytes, *, rows_max: int) -> list[bytes]:
 
 
 def _encoded(values: list[Any]) -> list[bytes]:
-    rows, left = [], UNPACKED_MAX
-    for value in values:
-        rows.append(msgspec.json.encode(value))
-        left -= len(rows[-1])
-        if left < 0:
-            raise ValueError(f"rows of more than {UNPACKED_MAX} bytes")
-    return rows
+    lines = _encoder.encode_lines(values)
+    if len(lines) > UNPACKED_MAX:
+        raise ValueError(f"rows of more than {UNPACKED_MAX} bytes")
+    return lines.split(b"\n")[:-1]
+
+
+def _sorted_out(rows: Sequence[bytes]) -> tuple[list[Any], list[tuple[int, bytes]]]:
+    """Return the values of the canonical rows, and the others with their places."""
+    values = _all_canonical(rows)
+    if values is not None:
+        return values, []
+    found = [_canonical(row) for row in rows]
+    odd = [(index, row) for index, (row, value) in enumerate(zip(rows, found, strict=True)) if value is None]
+    return [value for value in found if value is not None], odd
+
+
+def _all_canonical(rows: Sequence[bytes]) -> list[Any] | None:
+    """Return the values when every row is canonical, as nearly always; None when one is not.
+
+    What is written is one line a value, and none has a line break within: as many values as rows, and the same bytes, is each
+    row's own value. The decoder alone proves nothing: to it a line break is white space like any other.
+    """
+    lines = b"\n".join([*rows, b""])
+    try:
+        values: list[Any] = _decoder.decode_lines(lines)
+        is_same = (
+            len(values) == len(rows) and set(map(type, values)) == {dict} and _encoder.encode_lines(values) == lines
+        )
+    except NOT_JSON:
+        return None
+    return values if is_same else None
 
 
 def _canonical(row: bytes) -> dict[str, Any] | None:
     """Return the row's value when it is an object that encodes to these very bytes again."""
     try:
-        value = msgspec.json.decode(row)
-        return value if isinstance(value, dict) and msgspec.json.encode(value) == row else None
-    except (msgspec.MsgspecError, RecursionError):
+        value = _decoder.decode(row)
+        return value if isinstance(value, dict) and _encoder.encode(value) == row else None
+    except NOT_JSON:
         return None
 
 
@@ -107,7 +127,7 @@ def _column(values: list[Any]) -> Column:
         return _lists(values)
     if kinds == {float}:  # 0.0 == -0.0, and they are written differently
         return ["v", values]
-    if values.count(first) == len(values):
+    if values[-1] == first and values.count(first) == len(values):
         return ["c", first]
     if kinds == {str}:
         return _uuids(values) or _texts(values)
@@ -117,22 +137,28 @@ def _column(values: list[Any]) -> Column:
 
 
 def _objects(values: list[dict[str, Any]]) -> Column:
+    if len(set(map(tuple, values))) == 1:
+        keys = list(values[0])
+        return [
+            "o",
+            [keys],
+            ["c", 0],
+            keys,
+            [_column(list(column)) for column in zip(*map(dict.values, values), strict=True)],
+        ]
     shapes: dict[tuple[str, ...], int] = {}
     which = [shapes.setdefault(tuple(value), len(shapes)) for value in values]
     if len(shapes) > SHAPES_MAX:
         return ["v", values]
     keys = list(dict.fromkeys(chain.from_iterable(shapes)))
-    if len(shapes) == 1:
-        columns = [_column([value[key] for value in values]) for key in keys]
-    else:
-        columns = [_column([value[key] for value in values if key in value]) for key in keys]
+    columns = [_column([value[key] for value in values if key in value]) for key in keys]
     return ["o", list(shapes), _column(which), keys, columns]
 
 
 def _lists(values: list[list[Any]]) -> Column:
     lengths = list(map(len, values))
     if lengths[0] and lengths.count(lengths[0]) == len(lengths):
-        return ["t", [_column([value[place] for value in values]) for place in range(lengths[0])]]
+        return ["t", [_column(list(column)) for column in zip(*values, strict=True)]]
     return ["l", _column(lengths), _column(list(chain.from_iterable(values)))]
 
 
@@ -154,11 +180,21 @@ def _uuids(values: list[str]) -> Column | None:
 def _texts(values: list[str]) -> Column:
     head = _common_head(min(values), max(values))
     middles = [value[len(head) :] for value in values] if head else values
+    width = _digits_of(middles)
+    if width:
+        return ["s", head, ["0" * width], ["c", 0], [[_column(list(map(int, middles)))]]]
     templates: dict[str, int] = {}
     which = [templates.setdefault(middle.translate(_DIGITS), len(templates)) for middle in middles]
     if len(templates) > TEMPLATES_MAX or not all(map(_is_layout, templates)):
         return _words(values)
     return ["s", head, list(templates), _column(which), [_runs(middles, which, t, n) for t, n in templates.items()]]
+
+
+def _digits_of(texts: list[str]) -> int:
+    """Return how many digits each of the texts is, 0 when that is not so."""
+    width, joined = len(texts[0]), "".join(texts)
+    is_all = width <= DIGITS_MAX and joined.isascii() and joined.isdigit() and set(map(len, texts)) == {width}
+    return width if is_all else 0
 
 
 def _is_layout(template: str) -> bool:
@@ -238,13 +274,14 @@ class _Reader:
     def _objects(self, parts: Column, count: int) -> list[Any]:
         shapes, which_column, keys, columns = parts
         which = self.values(which_column, count)
-        self._spend(count, max(sum(map(len, shape)) for shape in shapes))
+        self._spend(count, max(len(_encoder.encode("".join(shape))) for shape in shapes))
         if len(shapes) == 1:
-            read = [self.values(column, count) for column in columns]
-            names = shapes[0]
+            names, read = shapes[0], [self.values(column, count) for column in columns]
             if not names:
                 return [{} for _ in which]
-            return [dict(zip(names, row, strict=True)) for row in zip(*read, strict=True)]
+            if len(names) != len(read):
+                raise ValueError(f"{len(read)} columns for {len(names)} keys")
+            return list(map(dict, map(zip, repeat(names), zip(*read, strict=True))))
         counts = [which.count(number) for number in range(len(shapes))]
         having = {key: sum(n for shape, n in zip(shapes, counts, strict=True) if key in shape) for key in keys}
         sources = {key: iter(self.values(column, having[key])) for key, column in zip(keys, columns, strict=True)}
@@ -274,12 +311,15 @@ class _Reader:
         sources = []
         for number, (template, runs) in enumerate(zip(templates, columns, strict=True)):
             own = which.count(number)
-            self._spend(own, len(head) + len(template))
+            self._spend(own, len(_encoder.encode(head)) + len(template))
             layout = head.replace("%", "%%") + _layout(template)
             numbers = [self.values(column, own) for column in runs]
             rows = zip(*numbers, strict=True) if runs else iter([()] * own)
-            sources.append(iter([layout % row for row in rows]).__next__)
-        return [sources[number]() for number in which]
+            sources.append(iter([layout % row for row in rows]))
+        if len(sources) == 1 and which.count(0) == count:
+            return list(sources[0])
+        takes = [source.__next__ for source in sources]
+        return [takes[number]() for number in which]
 
     def _words(self, parts: Column, count: int) -> list[Any]:
         distinct, which = parts
@@ -288,8 +328,7 @@ class _Reader:
 
     def _numbers(self, parts: Column, _count: int) -> list[Any]:
         low, width, planes = parts
-        code = next(code for _, code in _WIDTHS if array(code).itemsize == width)
-        raw = array(code, _unplaned(planes, width))
+        raw = array(_CODES[width], _unplaned(planes, width))
         return [value + low for value in raw] if low else raw.tolist()
 
     def _as_they_are(self, parts: Column, _count: int) -> list[Any]:

@@ -11,7 +11,7 @@ from devices.model import Measure
 from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError, RefusedError
 from hub.store import products, stock
-from hub.store.model import Item, MeasureView, StockView
+from hub.store.model import Item, MeasureView
 from hub.store.stock import Moved, Movement
 from hub.store.tills import Scope
 
@@ -36,15 +36,6 @@ class ProductPage(Struct, frozen=True):
     next: str | None = None
 
 
-class StockAnswer(Struct, frozen=True):
-    """Stock of this shop; `branches` lists other shops once a cloud is joined."""
-
-    sku: str
-    unit: str
-    stock: StockView
-    branches: list[str] = []
-
-
 async def list_products(call: Call) -> Reply:
     """GET /v1/products"""
     hub, query = call.hub, call.query
@@ -66,15 +57,7 @@ async def list_products(call: Call) -> Reply:
 
 async def get_product(call: Call) -> Reply:
     """GET /v1/products/{sku}"""
-    return Reply(_known(call, call.path["sku"]))
-
-
-async def get_stock(call: Call) -> Reply:
-    """GET /v1/stock/{sku}"""
-    item = _known(call, call.path["sku"])
-    if item.stock is None:
-        raise NotFoundError("not_stocked", f"{item.sku} has no stock of its own")
-    return Reply(StockAnswer(item.sku, item.unit, item.stock))
+    return Reply(known_item(call, call.path["sku"]))
 
 
 async def post_movement(call: Call) -> Reply:
@@ -124,7 +107,8 @@ def _page_of(item: Item | None) -> ProductPage:
     return ProductPage([item] if item else [])
 
 
-def _known(call: Call, sku: str) -> Item:
+def known_item(call: Call, sku: str) -> Item:
+    """Return a product; raise NotFoundError."""
     item = products.item_by_sku(call.hub.db.read, sku, location=call.hub.shop.location)
     if item is None:
         raise NotFoundError("product", f"no product {sku!r}")
@@ -143,7 +127,6 @@ ROUTES = (
         problems=(422,),
     ),
     Route("GET", "/v1/products/{sku}", get_product, "One product", STAFF, Item, problems=(404,)),
-    Route("GET", "/v1/stock/{sku}", get_stock, "Stock of a product", STAFF, StockAnswer, problems=(404,)),
     Route(
         "POST",
         "/v1/stock/movements",

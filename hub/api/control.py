@@ -7,7 +7,9 @@ from msgspec import Meta, Struct
 
 from hub.api.routing import PUBLIC, Call, Reply, Route
 from hub.errors import RefusedError
-from hub.store import products, tills
+from hub.store import mending, products, tills
+from hub.store.audit import Finding
+from hub.store.mending import MENDED_MAX
 from hub.store.model import Entry
 from hub.store.products import Opening, Put
 from hub.store.tills import CODE_LIFE_S, Scope
@@ -41,6 +43,19 @@ class OpeningsRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Opening stock of SKUs that never moved here, in one job; the others are left alone."""
 
     openings: Annotated[list[Opening], Meta(max_length=BATCH_MAX)]
+
+
+class RepairRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Correct what an audit found that saw `seen` repairs, in one job."""
+
+    seen: int
+    findings: Annotated[list[Finding], Meta(max_length=MENDED_MAX)]
+
+
+class Mended(Struct, frozen=True):
+    """How many findings were corrected."""
+
+    mended: int
 
 
 class Opened(Struct, frozen=True):
@@ -84,9 +99,18 @@ async def post_openings(call: Call) -> Reply:
     return Reply(Opened(await hub.db.write(book)))
 
 
+async def post_repair(call: Call) -> Reply:
+    """POST /control/audit/repair"""
+    hub, body = call.hub, call.body
+    now_ms = hub.now_ms()
+    mended = await hub.db.write(lambda tx: mending.mend(tx, hub.replica, body.findings, seen=body.seen, now_ms=now_ms))
+    return Reply(Mended(mended))
+
+
 _READABLE = str.maketrans({"0": "X", "1": "Y", "I": "Z", "O": "W", "-": "K", "_": "M"})
 ROUTES = (
     Route("POST", "/control/codes", post_code, "Make a pairing code", PUBLIC, CodeAnswer, body=CodeRequest, status=201),
     Route("POST", "/control/products", post_products, "Write products", PUBLIC, Put, body=PutRequest),
+    Route("POST", "/control/audit/repair", post_repair, "Correct what is derived", PUBLIC, Mended, body=RepairRequest),
     Route("POST", "/control/openings", post_openings, "Book opening stock", PUBLIC, Opened, body=OpeningsRequest),
 )

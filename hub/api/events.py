@@ -7,20 +7,24 @@ CLOSE_TIMEOUT_S its connection is cut. Frames that a client sends are ignored: c
 import asyncio
 from contextlib import suppress
 
+import msgspec
 import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from hub.api.problems import problem
 from hub.api.routing import RUNTIME, SUBPROTOCOL, client_of, may
 from hub.bus import Subscriber
+from hub.replication import Seen
 from hub.runtime import Runtime
 from hub.store.tills import Paired
 
+SEEN_MAX = 8  # streams that a client may bear witness of
 SCHEMA = 1
 HEARTBEAT_S = 20.0  # a tablet that sleeps or left the network is noticed within this time
 CLOSE_TIMEOUT_S = 2.0
 STOP_TIMEOUT_S = 0.5  # all of a stop has to fit into two seconds
 SOCKETS = web.AppKey("event_sockets", set[web.WebSocketResponse])
+NOW_DIGITS = 15
 FRAME_MAX = 4096  # clients have nothing to say here
 CONSOLE_SCOPES = frozenset({"manager"})
 
@@ -63,6 +67,8 @@ async def _go_away(ws: web.WebSocketResponse) -> None:
 
 
 async def _serve(hub: Runtime, client: Paired, ws: web.WebSocketResponse, request: web.Request) -> None:
+    await _witness(hub, request)
+    _hear_till(hub, client, request)
     subscriber = Subscriber(client.till_id, is_console=client.scope in CONSOLE_SCOPES)
     after = request.query.get("after")
     must_reset, missed = hub.bus.subscribe(subscriber, after, now_ms=hub.now_ms())
@@ -80,6 +86,23 @@ async def _serve(hub: Runtime, client: Paired, ws: web.WebSocketResponse, reques
     finally:
         hub.bus.unsubscribe(subscriber)
         hub.claims.till_left(client.till_id)
+
+
+async def _witness(hub: Runtime, request: web.Request) -> None:
+    """Take `?seen=<rep>/<stream>/<seq>/<id>`, once for each stream: the newest fact that the client was ever answered."""
+    for said in request.query.getall("seen", [])[:SEEN_MAX]:
+        names = dict(zip(("rep", "stream", "seq", "key"), said.split("/", 3), strict=False))
+        with suppress(
+            msgspec.ValidationError
+        ):  # nothing that a till says of the past keeps it from hearing the present
+            await hub.replication.witness(msgspec.convert(names, Seen, strict=False))
+
+
+def _hear_till(hub: Runtime, client: Paired, request: web.Request) -> None:
+    """Take `?now=<milliseconds since 1970>`: what the till's clock shows."""
+    shown = request.query.get("now", "")
+    if shown.isascii() and shown.isdecimal() and len(shown) <= NOW_DIGITS:
+        hub.clock.till_shows(client.till_id, int(shown))
 
 
 async def _send(ws: web.WebSocketResponse, subscriber: Subscriber, frames: list[bytes]) -> None:

@@ -24,7 +24,8 @@ async def post_return(call: Call) -> Reply:
         if taken.stock:
             hub.bus.publish("stock", dict(taken.stock), now_ms=now_ms)
 
-    job = returns.return_job(hub.replica, hub.shop, content, now_ms=hub.now_ms())
+    noted = hub.clock.warnings
+    job = returns.return_job(hub.replica, hub.shop, content, now_ms=hub.now_ms(), warnings=noted)
     taken = await hub.db.write(job, then=announce)
     return Reply(taken.answer, 201 if taken.status == "created" else 200)
 

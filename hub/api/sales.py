@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.errors import ConflictError, NotFoundError, RefusedError
-from hub.replication import SafeView
+from hub.replication import SafeView, Seen
 from hub.spooler import Spooler
 from hub.store import printing, sales
 from hub.store.model import SaleAnswer
@@ -24,9 +24,13 @@ trail = logging.getLogger("hub.trail")  # what a sale's id can be followed by, f
 
 
 class SaleRequest(Sale, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
-    """A sale and what to do with it: `print` true for the shop's receipt printer, or a printer's name."""
+    """A sale and what to do with it: `print` true for the shop's receipt printer, or a printer's name.
+
+    `seen` is the newest fact that the till was ever answered: by it a hub that was restored from a copy finds out off line.
+    """
 
     print: bool | Id = False
+    seen: Seen | None = None
 
 
 class StatusRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,10 +60,14 @@ async def post_sale(call: Call) -> Reply:
     if call.client.scope == "till" and request.till_id != call.client.till_id:
         detail = f"this token is {call.client.till_id}, the sale says {request.till_id}"
         raise RefusedError("not_your_till", detail, pointer="/till_id")
+    if request.seen is not None:
+        await hub.replication.witness(request.seen)
     sale = Sale(**{name: getattr(request, name) for name in Sale.__struct_fields__})
     spooler, warnings = _printing(call, request)
     print_to = PrintTo(spooler.printer_id, spooler.reserve()) if spooler else None
-    job = sales.sale_job(hub.replica, hub.shop, sale, print_to=print_to, now_ms=hub.now_ms(), warnings=warnings)
+    _hear_till(call, request)
+    warnings += hub.clock.warnings
+    job = hub.rights.sale_job(hub.replica, sale, print_to=print_to, now_ms=hub.now_ms(), warnings=warnings)
 
     def give_up_promise() -> None:
         if spooler and print_to and print_to.is_promised:
@@ -110,6 +118,14 @@ async def post_status(call: Call) -> Reply:
         for sale_id in call.body.ids
     ]
     return Reply(StatusAnswer(status, replication.safe))
+
+
+def _hear_till(call: Call, request: SaleRequest) -> None:
+    """A sale that is made now shows what time it is at the till."""
+    hub = call.hub
+    if request.sold_at is None or request.offline or sales.is_known(hub.db.read, request.sale_id):
+        return
+    hub.clock.till_shows(call.client.till_id, round(request.sold_at.timestamp() * 1000))
 
 
 def _printing(call: Call, request: SaleRequest) -> tuple[Spooler | None, tuple[Warned, ...]]:

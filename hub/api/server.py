@@ -8,7 +8,21 @@ from pathlib import Path
 
 from aiohttp import web
 
-from hub.api import catalogue, control, devices, insights, pairing, printing, returns, sales, service, shop, sync
+from hub.api import (
+    catalogue,
+    clock,
+    control,
+    devices,
+    insights,
+    pairing,
+    printing,
+    returns,
+    sales,
+    service,
+    shop,
+    stock,
+    sync,
+)
 from hub.api.events import SOCKETS, close_all, events
 from hub.api.openapi import openapi
 from hub.api.routing import BODY_MAX, RUNTIME, Route, endpoint, translate_errors
@@ -24,11 +38,13 @@ def routes() -> tuple[Route, ...]:
         *pairing.routes(),
         *shop.ROUTES,
         *catalogue.ROUTES,
+        *stock.ROUTES,
         *sales.ROUTES,
         *returns.ROUTES,
         *printing.ROUTES,
         *devices.ROUTES,
         *insights.ROUTES,
+        *clock.ROUTES,
         *sync.ROUTES,
     )
 

@@ -75,6 +75,8 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     sync = hub.replication.view()
     oldest_s = hub.now_ms() / 1000 - sync.oldest.timestamp() if sync.oldest else 0.0
     hub.metrics.show_sync(is_up=sync.up, waiting=sync.waiting, oldest_s=oldest_s, safe_seq=sync.safe.upto)
+    hub.metrics.clock_sure.set(hub.clock.is_sure)
+    hub.metrics.clock_offset.set(hub.clock.offset_ms / 1000)
     hub.metrics.clients.set(hub.bus.clients)
     hub.metrics.dropped.set(hub.bus.dropped_clients)
     return web.Response(body=hub.metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

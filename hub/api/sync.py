@@ -1,9 +1,10 @@
 """Replication over HTTP: how this hub stands to the cloud, and the routes by which a cloud on the same network asks for rows.
 
-    GET  /v1/sync                                   staff: line, rows waiting, what is safe
-    POST /sync/v1/hello                             cloud: who are you, how far do you hold my streams
-    GET  /sync/v1/streams                           cloud: what there is
-    GET  /sync/v1/feed?stream=&after=&limit=        cloud: rows as NDJSON, zstd when asked; `after` frees nothing
+    GET  /v1/sync                                   staff: line, next contact, rows waiting, what is safe
+    POST /v1/sync/now                               staff: speak with the cloud at once, whatever the schedule says
+    POST /sync/v1/hello                             cloud: who are you, how far do you hold my streams; which lives have ended
+    GET  /sync/v1/streams                           cloud: what there is, own and of other lives of the store
+    GET  /sync/v1/feed?stream=&rep=&after=&limit=   cloud: rows as NDJSON, zstd when asked; `after` frees nothing
     POST /sync/v1/ack {stream,last,digest}          cloud: committed up to here
     POST /sync/v1/batch                             cloud: rows of its own (a frame of sync.protocol), answered when durable
 
@@ -20,12 +21,13 @@ from msgspec import Meta, Struct
 from hub.api.catalogue import STAFF
 from hub.api.problems import problem
 from hub.api.routing import RUNTIME, Call, Reply, Route, client_of, may, read_query
+from hub.books import PEER, HubBooks
 from hub.errors import ConflictError, NotFoundError
 from hub.replication import SyncView
 from hub.runtime import Runtime
 from hub.store.tills import Scope
 from sync.batch import ROWS_MAX, Boundary, Gap, Head, Seq
-from sync.errors import ProtocolError
+from sync.errors import ForkError, ProtocolError
 from sync.feed import CONTENT_TYPE, write_feed
 from sync.protocol import Packed, decode, unpacked
 
@@ -42,19 +44,36 @@ class HeldView(Struct, frozen=True):
     digest: Digest
 
 
+class LifeView(Struct, frozen=True):
+    """A life of this hub that has ended, and how far this hub holds its logs."""
+
+    rep: str
+    heads: dict[str, int]
+
+
+class AskedView(Struct, frozen=True):
+    """Whether somebody dials now; where nobody does (no cloud, or the cloud asks) `mode` says why."""
+
+    dials: bool
+    mode: str
+
+
 class HelloRequest(Struct, frozen=True):
-    """Who asks, and how far it holds this hub's streams."""
+    """Who asks, how far it holds this hub's streams, which lives of this store it has sealed, and what time it is there."""
 
     rep: str
     vector: list[HeldView] = []
+    sealed: list[str] = []
+    now_ms: int | None = None
 
 
 class HelloAnswer(Struct, frozen=True):
-    """Who this is, and how far it holds the asker's streams."""
+    """Who this is, how far it holds the asker's streams, which of its lives have ended."""
 
     rep: str
     vector: list[HeldView]
     now_ms: int
+    former: list[LifeView] = []
 
 
 class StreamView(Struct, frozen=True):
@@ -75,9 +94,11 @@ class StreamList(Struct, frozen=True):
 
 
 class FeedQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which rows."""
+    """Which rows. `rep` and `digest` (of the boundary `after`) are for streams that this hub passes on."""
 
     stream: str
+    rep: str = ""
+    digest: Digest = "0000000000000000"
     after: Seq = 0
     limit: Annotated[int, Meta(ge=1, le=ROWS_MAX)] = ROWS_MAX
 
@@ -106,17 +127,30 @@ async def get_sync(call: Call) -> Reply:
     return Reply(call.hub.replication.view())
 
 
+async def post_now(call: Call) -> Reply:
+    """POST /v1/sync/now"""
+    ask = call.hub.replication.link.ask
+    if ask is not None:
+        ask()
+    return Reply(AskedView(ask is not None, call.hub.replication.view().mode), 202 if ask is not None else 200)
+
+
 async def post_hello(call: Call) -> Reply:
     """POST /sync/v1/hello"""
     hub, request = call.hub, call.body
     hub.replication.asked()
+    if request.now_ms is not None:
+        hub.replication.told_time(call.client.till_id, request.now_ms)
     books = hub.replication.books
-    for held in request.vector:
-        boundary = Boundary(held.last, bytes.fromhex(held.digest))
-        if held.rep == books.rep and not books.is_offered(held.rep, held.stream, boundary):
-            raise ConflictError("fork", f"{held.stream}: {held.last} was never offered")
+    why = "sealed" if books.rep in request.sealed else _never_offered(books, request)
+    if why:
+        await _begin_anew(call, why)
+        raise ConflictError("fork", why)
+    if request.sealed:
+        await books.note_sealed(tuple(request.sealed))
     vector = [_view(rep, stream, at) for (rep, stream), at in books.vector(request.rep).items()]
-    return Reply(HelloAnswer(books.rep, vector, hub.now_ms()))
+    former = [LifeView(life.rep, life.heads) for life in books.former()]
+    return Reply(HelloAnswer(books.rep, vector, hub.now_ms(), former))
 
 
 async def get_streams(call: Call) -> Reply:
@@ -124,22 +158,27 @@ async def get_streams(call: Call) -> Reply:
     replication = call.hub.replication
     replication.asked()
     await replication.fold_now()
-    held = replication.books.held_by(replication.peer_of(call.client.till_id))
+    books = replication.books
+    held = books.held_by(replication.peer_of(call.client.till_id))
     streams = [
-        StreamView(head.rep, head.stream, head.feed, head.last, held.get(head.stream, 0))
-        for head in replication.books.heads()
+        StreamView(
+            head.rep, head.stream, head.feed, head.last, held.get(head.stream, 0) if head.rep == books.rep else 0
+        )
+        for head in books.heads()
     ]
-    return Reply(StreamList(replication.books.rep, streams))
+    return Reply(StreamList(books.rep, streams))
 
 
 async def post_ack(call: Call) -> Reply:
     """POST /sync/v1/ack"""
     request, books = call.body, call.hub.replication.books
     boundary = Boundary(request.last, bytes.fromhex(request.digest))
-    if not books.is_offered(request.rep or books.rep, request.stream, boundary):
+    rep = request.rep or books.rep
+    if not books.is_offered(rep, request.stream, boundary):
         raise ConflictError("fork", f"{request.stream}: {request.last} was never offered with this digest")
-    await books.acked_by(call.hub.replication.peer_of(call.client.till_id), request.stream, boundary)
-    return Reply(_ack(books.rep, request.stream, boundary))
+    if rep == books.rep:  # what is passed on is safe where it came from
+        await books.acked_by(call.hub.replication.peer_of(call.client.till_id), request.stream, boundary)
+    return Reply(_ack(rep, request.stream, boundary))
 
 
 async def get_feed(request: web.Request) -> web.StreamResponse:
@@ -149,12 +188,14 @@ async def get_feed(request: web.Request) -> web.StreamResponse:
         return refused
     query: FeedQuery = read_query(request, FeedQuery)
     books = hub.replication.books
-    head = next((head for head in books.heads() if head.stream == query.stream), None)
+    wanted = (query.rep or books.rep, query.stream)
+    head = next((head for head in books.heads() if (head.rep, head.stream) == wanted), None)
     if head is None:
         raise NotFoundError(
             "stream", f"no stream {query.stream!r}; streams: {', '.join(h.stream for h in books.heads())}"
         )
-    after = _boundary_at(hub, head, query.after)
+    is_own = head.rep == books.rep
+    after = _boundary_at(hub, head, query.after) if is_own else Boundary(query.after, bytes.fromhex(query.digest))
     batch = await books.load(head, after, query.limit)
     body = write_feed(head, after, batch)
     if "zstd" in request.headers.get("Accept-Encoding", ""):
@@ -197,6 +238,26 @@ def _boundary_at(hub: Runtime, head: Head, last: int) -> Boundary:
     return Boundary(last, digest)
 
 
+def _never_offered(books: HubBooks, request: HelloRequest) -> str:
+    """Return what the asker holds of this life that it was never offered, "" when all is well."""
+    for held in request.vector:
+        boundary = Boundary(held.last, bytes.fromhex(held.digest))
+        if held.rep == books.rep and not books.is_offered(held.rep, held.stream, boundary):
+            return f"{held.stream}: {held.last} was never offered"
+    return ""
+
+
+async def _begin_anew(call: Call, why: str) -> None:
+    """The store's own cloud knows another past of this hub: begin a new life. What a reader beside it says changes nothing."""
+    replication = call.hub.replication
+    if replication.peer_of(call.client.till_id) != PEER:
+        return
+    try:
+        await replication.books.forked(why)
+    except (ForkError, ProtocolError) as err:
+        raise ConflictError("fork", err.detail) from err
+
+
 def _view(rep: str, stream: str, at: Boundary) -> HeldView:
     return HeldView(rep, stream, at.last, at.digest.hex())
 
@@ -207,6 +268,9 @@ def _ack(rep: str, stream: str, at: Boundary, *, gap: bool = False) -> AckView:
 
 ROUTES = (
     Route("GET", "/v1/sync", get_sync, "The line to the cloud, rows waiting, what is safe", STAFF, SyncView),
+    Route(
+        "POST", "/v1/sync/now", post_now, "Speak with the cloud at once", STAFF, AskedView, status=202, statuses=(200,)
+    ),
     Route("POST", "/sync/v1/hello", post_hello, "Who is who", CLOUD, HelloAnswer, body=HelloRequest, problems=(409,)),
     Route("GET", "/sync/v1/streams", get_streams, "The streams of this hub", CLOUD, StreamList),
     Route("POST", "/sync/v1/ack", post_ack, "Committed up to here", CLOUD, AckView, body=AckRequest, problems=(409,)),

@@ -97,9 +97,9 @@ export class Events {
   #connect() {
     clearTimeout(this.timer);
     this.#drop();
-    const after = this.cursor === null ? "" : `?after=${encodeURIComponent(this.cursor)}`;
+    const after = this.cursor === null ? "" : `&after=${encodeURIComponent(this.cursor)}`;
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const socket = new WebSocket(`${scheme}://${location.host}/v1/events${after}`, [
+    const socket = new WebSocket(`${scheme}://${location.host}/v1/events?now=${Date.now()}${after}`, [
       "storehub.v1", `storehub.bearer.${token()}`,
     ]);
     this.socket = socket;

@@ -64,18 +64,25 @@ export class Cloud {
   }
 }
 
-/** A shop that the cloud asks (pull) has no line of its own; it is down when nobody asked for a while. */
+/** A shop that the cloud asks (pull) has no line of its own; it is down when nobody asked for a while. A scheduled line rests. */
 function stateOf(view) {
   const since = moment(view.since);
   if (view.mode === "alone") return { name: "alone", tone: "wait" };
   if (view.mode === "pull" && view.up) return { name: "pull", tone: "good", since: t("linePull") };
   if (view.up) return { name: "up", tone: "good", since: t("lineSince", since) };
+  if (view.reason === "scheduled") {
+    return { name: "scheduled", tone: "good", since: view.next_contact ? t("lineNext", moment(view.next_contact)) : "" };
+  }
   if (view.reason === "starting") return { name: "starting", tone: "wait", since: t("lineSince", since) };
   const lasts = span(Date.now() - Date.parse(view.since));
   return { name: "down", tone: "bad", since: lasts ? t("lineDownFor", lasts, since) : t("lineSince", since) };
 }
 
 function noteOf(view, state) {
+  if (state === "scheduled" && view.rows_waiting > 0) {
+    return { tone: "", what: wordsFor("line.reason", "scheduled"), remedy: t("remedy.scheduled") };
+  }
+  if (view.clock_unsure) return { tone: "bad", what: t("clockUnsureWhat"), remedy: t("clockUnsureRemedy") };
   if (state === "alone") return { tone: "wait", what: t("aloneWhat"), remedy: t("aloneRemedy") };
   if (state === "down") {
     const key = `remedy.${view.reason}`;

@@ -6,14 +6,12 @@ The rule is sync.retail.footfall; here it is fed from and written to the tables,
 import json
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from sqlite3 import Connection
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from hub.store.model import utc
 from sync.model import Replica, Stream
 from sync.retail.footfall import SENSORS_MAX, Judged, Reading, Sensor, Verdict, judge
 from sync.store.streams import reserve_state_seqs
@@ -33,16 +31,6 @@ class Recorded(Struct, frozen=True):
 
     verdicts: dict[Verdict, int]
     changed: tuple[Window, ...]
-
-
-class FootfallRow(Struct, frozen=True, kw_only=True, rename={"entered": "in", "exited": "out"}):
-    """A window as it is shipped: a tally, the larger one of the same writer stands."""
-
-    v: int = 1
-    entrance: str
-    quarter: datetime
-    entered: int
-    exited: int
 
 
 def record(tx: Connection, replica: Replica, readings: Sequence[Reading], *, now_ms: int) -> Recorded:
@@ -65,22 +53,6 @@ def record(tx: Connection, replica: Replica, readings: Sequence[Reading], *, now
         _add(grown, reading.entrance, judged)
     _save(tx, {name: sensor for name, sensor in sensors.items() if sensor is not None and sensor is not before[name]})
     return Recorded(dict(verdicts), _grow(tx, replica, grown))
-
-
-def footfall_rows(read: Connection, replica: Replica, after: int, limit: int) -> list[tuple[int, bytes]]:
-    """Return (seq, row) of the windows of a replica that changed after a seq, in the order of their last change."""
-    rows = read.execute(
-        """
-        SELECT seq, entrance, quarter_ms, entered, exited FROM footfall
-        WHERE replica = ? AND seq > ?
-        ORDER BY seq LIMIT ?
-        """,
-        (replica.local_id, after, limit),
-    )
-    return [
-        (seq, msgspec.json.encode(FootfallRow(entrance=name, quarter=utc(at_ms), entered=entered, exited=exited)))
-        for seq, name, at_ms, entered, exited in rows
-    ]
 
 
 def _add(grown: dict[tuple[str, int], list[int]], entrance: str, judged: Judged) -> None:

@@ -1,21 +1,26 @@
 """Stock levels for others: the facts' effects folded into growing tallies, in batches, behind the selling.
 
-A sale writes nothing for it: `folded` says how far the facts of each stream are in, so that none counts twice.
+A sale writes nothing for it: `folded` says how far the facts of each stream are in, so that none counts twice. Effects are read
+by their fixed names (sync.effects), whatever the fact is: `stock`, and `picked` for goods that were promised to others. A fact
+that gave way to another's counts as well, before or after: the `duplicate` fact takes it back.
 """
 
 from sqlite3 import Connection
 
-import msgspec
-
+from sync.batch import SEQ_MAX
+from sync.entities import REGISTRY
 from sync.model import Replica, Stream
-from sync.retail.levels import LevelRow
-from sync.store.streams import reserve_state_seqs
+from sync.retail.grants import SPENT
+from sync.retail.levels import LEVEL
+from sync.store.writing import Key, grow_tally
 
 FOLD_MAX = 500  # facts in one write job: a sale never waits for more
-_FACTS = {Stream.SALES: "sale", Stream.RETURNS: "sale_return", Stream.STOCK: "stock_movement"}
+_FOLDED = REGISTRY.tables_with_effects
+# facts that gave way to another life's: they count here until the `duplicate` fact that takes them back is folded as well
+_FALLEN = "SELECT replica, seq, CAST(body AS TEXT) AS body FROM second_row WHERE stream ="
 
 
-def facts_to_fold(read: Connection, replica: Replica) -> dict[Stream, tuple[int, int]]:
+def facts_to_fold(read: Connection, replica: Replica) -> dict[str, tuple[int, int]]:
     """Return (folded to, head) of each stream whose facts are not all folded."""
     rows = read.execute(
         """
@@ -25,7 +30,7 @@ def facts_to_fold(read: Connection, replica: Replica) -> dict[Stream, tuple[int,
         """,
         (replica.local_id,),
     ).fetchall()
-    return {Stream(name): (last, seq) for name, last, seq in rows if name in _FACTS}
+    return {name: (last, seq) for name, last, seq in rows if name in _FOLDED}
 
 
 def fold(tx: Connection, replica: Replica) -> bool:
@@ -35,26 +40,13 @@ def fold(tx: Connection, replica: Replica) -> bool:
         return False
     stream, (last, head) = next(iter(behind.items()))
     to = min(head, last + FOLD_MAX)
-    moved = tx.execute(
-        f"""
-        SELECT effect.value ->> 0, effect.value ->> 1,
-               sum(max(effect.value ->> 2, 0)), sum(max(-(effect.value ->> 2), 0))
-        FROM {_FACTS[stream]} AS fact, json_each(fact.body, '$.stock') AS effect
-        WHERE fact.replica = ? AND fact.seq > ? AND fact.seq <= ?
-        GROUP BY 1, 2
-        """,
-        (replica.local_id, last, to),
-    ).fetchall()
-    if moved:
-        first = reserve_state_seqs(tx, replica, Stream.LEVELS, len(moved))
-        tx.executemany(
-            """
-            INSERT INTO level (sku, location, replica, received, issued, seq) VALUES (?, ?, ?, ?, ?, ?)
-            ON CONFLICT (sku, location, replica) DO UPDATE SET
-              received = received + excluded.received, issued = issued + excluded.issued, seq = excluded.seq
-            """,
-            [(sku, place, replica.local_id, come, gone, first + n) for n, (sku, place, come, gone) in enumerate(moved)],
-        )
+    grown: dict[Key, tuple[int, int, int]] = {}
+    for sku, location, *more in _effects(tx, stream, (replica.local_id, last, to)):
+        before = grown.get((sku, location), (0, 0, 0))
+        grown[sku, location] = (before[0] + more[0], before[1] + more[1], before[2] + more[2])
+    grow_tally(tx, replica, LEVEL, {key: numbers for key, numbers in grown.items() if any(numbers)})
+    if stream == Stream.DUPLICATES:
+        _spend_again(tx, replica, last, to)
     tx.execute(
         """
         INSERT INTO folded (replica, stream, last) VALUES (?, ?, ?)
@@ -65,13 +57,60 @@ def fold(tx: Connection, replica: Replica) -> bool:
     return len(behind) > 1 or to < head
 
 
-def level_rows(read: Connection, replica: Replica, after: int, limit: int) -> list[tuple[int, bytes]]:
-    """Return (seq, row) of stream `levels` in the order of their seq, from behind `after`."""
+def picks_taken_back(read: Connection, replica: Replica, *, after: int = 0, to: int = SEQ_MAX) -> dict[Key, int]:
+    """Return (sku, location) -> pieces of picks that two lives have written, and this one takes back: see `_spend_again`."""
     rows = read.execute(
-        "SELECT seq, sku, location, received, issued FROM level WHERE replica = ? AND seq > ? ORDER BY seq LIMIT ?",
-        (replica.local_id, after, limit),
+        """
+        SELECT effect.value ->> 0, effect.value ->> 1, sum(effect.value ->> 2)
+        FROM duplicate_fact AS fact, json_each(fact.body, '$.stock') AS effect
+        WHERE fact.replica = ? AND fact.seq > ? AND fact.seq <= ? AND fact.body ->> 'entity' = 'promise_end'
+        GROUP BY 1, 2
+        """,
+        (replica.local_id, after, to),
     )
-    return [
-        (seq, msgspec.json.encode(LevelRow(sku=sku, location=location, received=received, issued=issued)))
-        for seq, sku, location, received, issued in rows
-    ]
+    return {(sku, location): qty for sku, location, qty in rows}
+
+
+def bodies_of(stream: str) -> str:
+    """Return SQL for (replica, seq, body) of all facts of a stream, those too that gave way to another's: they have counted."""
+    tables = [f"SELECT replica, seq, body FROM {table}" for table in _FOLDED[stream]]
+    second = f"SELECT replica, seq, CAST(body AS TEXT) FROM second_row WHERE stream = '{stream}'"
+    return " UNION ALL ".join([*tables, second])
+
+
+def _effects(tx: Connection, stream: str, facts: tuple[int, int, int]) -> list[tuple[str, str, int, int, int]]:
+    """Return (sku, location, received, issued, picked) of a writer's facts in (last, to]."""
+    moved = tx.execute(
+        f"""
+        SELECT effect.value ->> 0, effect.value ->> 1,
+               sum(max(effect.value ->> 2, 0)), sum(max(-(effect.value ->> 2), 0)), 0
+        FROM ({bodies_of(stream)}) AS fact, json_each(fact.body, '$.stock') AS effect
+        WHERE fact.replica = ? AND fact.seq > ? AND fact.seq <= ?
+        GROUP BY 1, 2
+        """,
+        facts,
+    ).fetchall()
+    picked = tx.execute(
+        f"""
+        SELECT effect.value ->> 0, effect.value ->> 1, 0, 0, sum(effect.value ->> 2)
+        FROM ({bodies_of(stream)}) AS fact, json_each(fact.body, '$.picked') AS effect
+        WHERE fact.replica = ? AND fact.seq > ? AND fact.seq <= ? AND fact.body LIKE '%"picked"%'
+        GROUP BY 1, 2
+        """,
+        facts,
+    ).fetchall()
+    return moved + picked
+
+
+def _spend_again(tx: Connection, replica: Replica, last: int, to: int) -> None:
+    """A pick that is taken back gives goods back, which makes a right, and cannot lower `picked`: so the right is spent again.
+
+    Then neither the right nor the sum of open promises knows of the second pick.
+    """
+    again = picks_taken_back(tx, replica, after=last, to=to)
+    grow_tally(
+        tx,
+        replica,
+        SPENT,
+        {(sku, replica.store, location, replica.rep): (qty, 0) for (sku, location), qty in again.items()},
+    )

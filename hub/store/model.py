@@ -21,6 +21,8 @@ class Shop(Struct, frozen=True):
     location: str = "shop"
     header: tuple[str, ...] = ()
     footer: tuple[str, ...] = ()
+    phone: str = ""
+    hours: dict[str, tuple[str, str]] = {}
 
 
 class Entry(Struct, frozen=True):

@@ -18,7 +18,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.store.clock import traded_at
 from hub.store.model import Shop, utc
+from hub.store.pruned import pruned_return
 from hub.store.sales import SaleView, Told, find_sale
 from hub.store.stock import apply_effects
 from sync import failpoints
@@ -61,7 +63,9 @@ class Taken(Struct, frozen=True):
     stock: dict[str, int] = {}
 
 
-def return_job(replica: Replica, shop: Shop, content: Return, *, now_ms: int) -> Callable[[Connection], Taken]:
+def return_job(
+    replica: Replica, shop: Shop, content: Return, *, now_ms: int, warnings: tuple[Warned, ...] = ()
+) -> Callable[[Connection], Taken]:
     """Return the write job that takes goods back; it raises NotFoundError, ConflictError or RefusedError, nothing written."""
 
     def job(tx: Connection) -> Taken:
@@ -75,11 +79,15 @@ def return_job(replica: Replica, shop: Shop, content: Return, *, now_ms: int) ->
             (content.return_id,),
         ).fetchone()
         if known is None:
-            return _record(tx, replica, shop, named, sold, now_ms=now_ms)
+            left = pruned_return(tx, content)
+            if left is None:
+                return _record(tx, replica, shop, named, sold, noted=warnings, now_ms=now_ms)
+            if not left.is_same:
+                raise ConflictError("other_content", _other_content(content), pointer="/return_id")
+            return Taken("repeated", left.fact, _answer(left.fact, left.dot, {}))
         expected, body, told, seq, rep = known
         if content_hash(named) != expected:
-            detail = f"return {content.return_id} is known with other content"
-            raise ConflictError("other_content", detail, pointer="/return_id")
+            raise ConflictError("other_content", _other_content(content), pointer="/return_id")
         fact = msgspec.json.decode(body, type=ReturnFact)
         stock = msgspec.json.decode(told, type=Told).stock
         return Taken("repeated", fact, _answer(fact, Dot(rep, Stream.RETURNS, seq), stock))
@@ -87,8 +95,19 @@ def return_job(replica: Replica, shop: Shop, content: Return, *, now_ms: int) ->
     return job
 
 
+def _other_content(content: Return) -> str:
+    return f"return {content.return_id} is known with other content"
+
+
 def _record(
-    tx: Connection, replica: Replica, shop: Shop, content: Return, sold: SaleView | None, *, now_ms: int
+    tx: Connection,
+    replica: Replica,
+    shop: Shop,
+    content: Return,
+    sold: SaleView | None,
+    *,
+    noted: tuple[Warned, ...],
+    now_ms: int,
 ) -> Taken:
     if sold is None:
         raise NotFoundError("sale", f"no sale {content.sale_id!r}", pointer="/sale_id")
@@ -102,17 +121,17 @@ def _record(
     effects = effects_back(sold.fact, back, shop.location)
     stock = apply_effects(tx, effects)
     committed_at = utc(now_ms)
+    returned_at = traded_at(content.returned_at, committed_at)
+    below_zero = [Warned("stock_below_zero", detail=f"{sku}: {figure}") for sku, figure in stock.items() if figure < 0]
     fact = ReturnFact(
         content=content,
         currency=sale.currency,
         lines=back,
         refund=refund,
-        business_date=business_date(content.returned_at or committed_at, shop.zone, cut_over_hour=shop.cut_over_hour),
+        business_date=business_date(returned_at, shop.zone, cut_over_hour=shop.cut_over_hour),
         committed_at=committed_at,
         stock=effects,
-        warnings=tuple(
-            Warned("stock_below_zero", detail=f"{sku}: {figure}") for sku, figure in stock.items() if figure < 0
-        ),
+        warnings=(*noted, *below_zero),
     )
     return _write(tx, replica, fact, stock)
 
@@ -183,15 +202,6 @@ def find_return(read: Connection, return_id: str) -> ReturnView | None:
         return None
     body, seq, rep = row
     return ReturnView(msgspec.json.decode(body, type=ReturnFact), Dot(rep, Stream.RETURNS, seq))
-
-
-def return_rows(read: Connection, replica: Replica, after: int, limit: int) -> list[tuple[int, bytes]]:
-    """Return (seq, body as it was rolled into the digest) of stream `returns`, in order, from after `after`."""
-    rows = read.execute(
-        "SELECT seq, body FROM sale_return WHERE replica = ? AND seq > ? ORDER BY seq LIMIT ?",
-        (replica.local_id, after, limit),
-    )
-    return [(seq, body.encode()) for seq, body in rows]
 
 
 class ReturnEvent(Struct, frozen=True):

@@ -19,14 +19,18 @@ from msgspec import Struct
 
 from devices.codecs.gtin import check_digit
 from hub.errors import ConflictError, RefusedError
+from hub.store.clock import traded_at
+from hub.store.lives import new_dot
 from hub.store.model import SaleAnswer, Shop, utc
 from hub.store.printing import PrintTo, queue_sale
+from hub.store.pruned import pruned_sale
 from hub.store.stock import apply_effects
 from sync import failpoints
 from sync.errors import RuleError
 from sync.model import Dot, Replica, Stream
 from sync.retail.days import business_date
 from sync.retail.sales import Sale, SaleFact, SaleLine, StockEffect, Warned, check_sums, content_hash, filled_like
+from sync.store.pruned_keys import dots_before, known_before
 from sync.store.streams import append_fact
 
 SERIES_LENGTH = 4
@@ -70,22 +74,29 @@ def sale_job(
             (sale.sale_id,),
         ).fetchone()
         if known is None:
-            return _record(tx, replica, shop, sale, warnings, print_to=print_to, now_ms=now_ms)
+            left = pruned_sale(tx, sale)
+            if left is None:
+                return _record(tx, replica, shop, sale, warnings, print_to=print_to, now_ms=now_ms)
+            return Recorded("repeated", left.answer) if left.answer else _suspend(tx, sale, left.content_hash, now_ms)
         expected, body, told, seq, rep = known
         fact, dot = msgspec.json.decode(body, type=SaleFact), Dot(rep, Stream.SALES, seq)
         fingerprint = content_hash(filled_like(sale, fact.sale))
         if fingerprint == expected:
             return Recorded("repeated", _answer(fact, dot, msgspec.json.decode(told, type=Told)))
-        tx.execute(
-            """
-            INSERT INTO suspended_sale (sale_id, content_hash, till_id, received_ms, body) VALUES (?, ?, ?, ?, ?)
-            ON CONFLICT DO NOTHING
-            """,
-            (sale.sale_id, fingerprint, sale.till_id, now_ms, msgspec.json.encode(sale).decode()),
-        )
-        return Recorded("suspended")
+        return _suspend(tx, sale, fingerprint, now_ms)
 
     return job
+
+
+def _suspend(tx: Connection, sale: Sale, fingerprint: bytes, now_ms: int) -> Recorded:
+    tx.execute(
+        """
+        INSERT INTO suspended_sale (sale_id, content_hash, till_id, received_ms, body) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT DO NOTHING
+        """,
+        (sale.sale_id, fingerprint, sale.till_id, now_ms, msgspec.json.encode(sale).decode()),
+    )
+    return Recorded("suspended")
 
 
 def _record(
@@ -108,10 +119,11 @@ def _record(
     warnings += [Warned("stock_below_zero", detail=f"{sku}: {figure}") for sku, figure in stock.items() if figure < 0]
     receipt_no = _receipt_no(tx, replica, sale, warnings)
     committed_at = utc(now_ms)
+    sold_at = traded_at(sale.sold_at, committed_at)
     fact = SaleFact(
         sale=sale,
         receipt_no=receipt_no,
-        business_date=business_date(sale.sold_at or committed_at, shop.zone, cut_over_hour=shop.cut_over_hour),
+        business_date=business_date(sold_at, shop.zone, cut_over_hour=shop.cut_over_hour),
         committed_at=committed_at,
         stock=tuple(effects),
         warnings=tuple(warnings),
@@ -278,7 +290,7 @@ def series_of(incarnation: str) -> str:
 
 def find_sale(read: Connection, name: str) -> "SaleView | None":
     """Return a durable sale by its id, its receipt number, or the bar code on its receipt."""
-    local_id, seq = _read_receipt_code(name)
+    local_id, seq = new_dot(read, *_read_receipt_code(name))
     row = read.execute(
         """
         SELECT sale.body, sale.seq, replica.id, replica.store, replica.incarnation
@@ -310,7 +322,8 @@ def _read_receipt_code(text: str) -> tuple[int, int]:
 
 def is_known(read: Connection, sale_id: str) -> bool:
     """Return whether a sale of this id is durable here."""
-    return read.execute("SELECT 1 FROM sale WHERE sale_id = ?", (sale_id,)).fetchone() is not None
+    is_here = read.execute("SELECT 1 FROM sale WHERE sale_id = ?", (sale_id,)).fetchone() is not None
+    return is_here or known_before(read, "sale", sale_id) is not None
 
 
 def dots_of_sales(read: Connection, sale_ids: list[str]) -> dict[str, tuple[str, int]]:
@@ -322,7 +335,9 @@ def dots_of_sales(read: Connection, sale_ids: list[str]) -> dict[str, tuple[str,
         """,
         (json.dumps(sale_ids),),
     ).fetchall()
-    return {sale_id: (rep, seq) for sale_id, rep, seq in rows}
+    found = {sale_id: (rep, seq) for sale_id, rep, seq in rows}
+    missing = [sale_id for sale_id in sale_ids if sale_id not in found]
+    return found | dots_before(read, "sale", missing) if missing else found
 
 
 class SaleView(Struct, frozen=True, omit_defaults=True):

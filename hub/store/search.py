@@ -2,11 +2,12 @@
 
 import re
 import unicodedata
+from operator import add
 
-_HAN = r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
+_HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _NOT_WORDS = "\u19b0-\u19c9\u1cf2\u1cf3"  # letters to Python, separators to the older tables of FTS5's unicode61
-_RUN = re.compile(rf"{_HAN}|[^\W_{_NOT_WORDS}]+")
-_SPLIT = re.compile(f"({_HAN})")
+_RUN = re.compile(rf"[{_HAN}]+|[^\W_{_NOT_WORDS}{_HAN}]+")
+_IS_HAN = re.compile(f"[{_HAN}]")
 _QUERY_WORDS_MAX = 16
 
 
@@ -14,11 +15,11 @@ def index_words(*texts: str) -> str:
     """Return the words that a product is found by."""
     words: list[str] = []
     for run in _runs(" ".join(texts)):
-        if _is_ideographic(run):
-            words += list(run)
-            words += [run[i : i + 2] for i in range(len(run) - 1)]
-        else:
+        if run.isascii() or not _is_ideographic(run):
             words.append(run)
+        else:
+            words += run
+            words += map(add, run, run[1:])
     return " ".join(dict.fromkeys(words))
 
 
@@ -36,11 +37,9 @@ def match_expression(query: str) -> str:
 
 
 def _runs(text: str) -> list[str]:
-    runs: list[str] = []
-    for run in _RUN.findall(unicodedata.normalize("NFKC", text).casefold()):
-        runs += [part for part in _SPLIT.split(run) if part]
-    return runs
+    found: list[str] = _RUN.findall(unicodedata.normalize("NFKC", text).casefold())
+    return found
 
 
 def _is_ideographic(run: str) -> bool:
-    return _SPLIT.match(run) is not None
+    return _IS_HAN.match(run) is not None

@@ -6,6 +6,9 @@
     larger n                   adopted from this replica    adopted again: the store has changed it before it was joined
     any                        any other                    the cloud's stays
 
+    of a former life of the    older n                      adopted: this cloud was restored and had forgotten it
+    cloud, held by a store     any, written in this life    the cloud's stays, above it
+
 A GTIN belongs to one SKU: an adopted or imported row loses those that another SKU has. Functions of a write job.
 """
 
@@ -17,12 +20,18 @@ import msgspec
 from msgspec import Struct
 
 from sync.batch import BYTES_MAX, Batch, Boundary, Head, Row
-from sync.cloud.cursors import number_rows
-from sync.digest import roll
+from sync.cloud.cursors import move_cursor, number_rows
+from sync.cloud.scope_catalogue import CatalogueScopes
+from sync.cloud.scopes import Numbers, load_scoped, scope_heads
+from sync.errors import ForkError
 from sync.model import Feed, Replica, Stream
 from sync.retail.catalogue import Price, Product, check_price, check_product
 from sync.retail.registers import CatalogueRow, ProductRow, price_row, product_row, read_row, write_row
+from sync.scope_rows import is_scoped
+from sync.store.replicas import begin_incarnation
 
+LIVES_A_DAY_MAX = 5
+DAY_MS = 86_400_000
 ENTRIES_MAX = 500  # of one import request: one write job, which nothing may wait for too long
 _BATCH_BYTES = BYTES_MAX // 4  # rows of one batch that is sent down
 
@@ -56,20 +65,20 @@ class _Standing(Struct):
     n: int
     origin: int | None
     body: bytes
+    seq: int = 0
 
 
 class _Writer:
     """Gives seqs of the catalogue's stream and rolls its digest; `close` writes both back."""
 
     def __init__(self, tx: Connection, replica: Replica, now_ms: int) -> None:
-        self._tx, self._replica, self._now_ms = tx, replica, now_ms
-        self._seq, self._digest = tx.execute(
-            "SELECT seq, digest FROM stream WHERE replica = ? AND name = ?", (replica.local_id, Stream.CATALOGUE)
-        ).fetchone()
+        self._tx, self._now_ms = tx, now_ms
+        self._numbers = Numbers(tx, replica, Stream.CATALOGUE)
+        self._scopes = CatalogueScopes(tx, self._numbers)
 
     def standing(self, kind: str, sku: str) -> _Standing | None:
         row = self._tx.execute(
-            "SELECT n, origin, body FROM register WHERE kind = ? AND sku = ?", (kind, sku)
+            "SELECT n, origin, body, seq FROM register WHERE kind = ? AND sku = ?", (kind, sku)
         ).fetchone()
         return _Standing(*row) if row else None
 
@@ -77,6 +86,7 @@ class _Writer:
         """Write a version; it moves to the end of the stream."""
         kind = "product" if isinstance(row, ProductRow) else "price"
         seq = self.next_seq(body)
+        digest = self._numbers.digest
         self._tx.execute(
             """
             INSERT INTO register (kind, sku, n, seq, digest, origin, changed_ms, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -84,25 +94,28 @@ class _Writer:
               n = excluded.n, seq = excluded.seq, digest = excluded.digest, origin = excluded.origin,
               changed_ms = excluded.changed_ms, body = excluded.body
             """,
-            (kind, row.sku, row.n, seq, self._digest, origin, self._now_ms, body),
+            (kind, row.sku, row.n, seq, digest, origin, self._now_ms, body),
         )
         if isinstance(row, ProductRow):
             self._tx.execute("DELETE FROM gtin WHERE sku = ?", (row.sku,))
             owned = [] if row.gone else [(gtin, row.sku) for gtin in dict.fromkeys(row.gtins)]
             self._tx.executemany("INSERT INTO gtin (gtin, sku) VALUES (?, ?)", owned)
+        self._scopes.put(row, seq, digest)
 
     def next_seq(self, body: bytes) -> int:
         """Give the next seq to a row."""
-        self._seq, self._digest = self._seq + 1, roll(self._digest, body)
-        seq: int = self._seq
-        return seq
+        return self._numbers.next(body)
+
+    def told_by(self, origin: int, rows: Sequence[CatalogueRow]) -> None:
+        """Take note that a store has rows of its own: they leave there if they are not in the store's scope."""
+        store = self._tx.execute("SELECT store FROM replica WHERE id = ?", (origin,)).fetchone()[0]
+        for row in rows:
+            self._scopes.told_by(store, row)
 
     def close(self) -> None:
         """Write the stream's new end."""
-        self._tx.execute(
-            "UPDATE stream SET seq = ?, digest = ? WHERE replica = ? AND name = ?",
-            (self._seq, self._digest, self._replica.local_id, Stream.CATALOGUE),
-        )
+        self._scopes.close()
+        self._numbers.close()
 
     def taken(self, sku: str, gtins: Sequence[str]) -> list[tuple[str, str, str]]:
         """Return [gtin, sku, owner] of the GTINs that another SKU has."""
@@ -135,23 +148,56 @@ def import_entries(tx: Connection, replica: Replica, entries: Sequence[Entry], *
     return Put(created, updated, unchanged, tuple(taken))
 
 
-def hand_over(tx: Connection, replica: Replica, origin: int, rows: Sequence[Row], *, now_ms: int) -> HandedOver:
-    """Take the rows of a store's catalogue that the cloud does not know."""
+def begin_anew(tx: Connection, own: Replica, incarnation: str, *, now_ms: int) -> Replica:
+    """Begin a new life of the cloud: what it wrote stays as it is, what it has forgotten the stores may tell.
+
+    Raise ForkError when this has happened LIVES_A_DAY_MAX times within a day: then somebody is lying.
+    """
+    recent = tx.execute(
+        "SELECT count(*) FROM replica WHERE store = ? AND began_ms > ?", (own.store, now_ms - DAY_MS)
+    ).fetchone()[0]
+    if recent > LIVES_A_DAY_MAX:
+        raise ForkError(f"{own.store} has begun {recent} lives within a day: a store tells of rows that never were")
+    streams = tx.execute("SELECT name, feed, seq, digest FROM stream WHERE replica = ?", (own.local_id,)).fetchall()
+    for name, _, seq, digest in streams:
+        move_cursor(tx, own.local_id, name, Boundary(seq, digest), rows=0, now_ms=now_ms)
+    tx.execute("DELETE FROM stream WHERE replica = ?", (own.local_id,))
+    replica = begin_incarnation(tx, own.store, incarnation=incarnation, now_ms=now_ms)
+    tx.executemany(  # the rows of a state stream keep their seqs; nobody has been offered any of them by this life
+        "UPDATE stream SET seq = ?, digest = ? WHERE replica = ? AND name = ?",
+        [(seq, digest, replica.local_id, name) for name, feed, seq, digest in streams if feed == Feed.STATE],
+    )
+    return replica
+
+
+def hand_over(
+    tx: Connection, replica: Replica, origin: int, rows: Sequence[Row], *, now_ms: int, is_recovered: bool = False
+) -> HandedOver:
+    """Take the rows of a store's catalogue that the cloud does not know, or those of its own former life it had forgotten."""
     writer = _Writer(tx, replica, now_ms)
     adopted = kept = 0
     dropped: list[tuple[str, str, str]] = []
     unread: list[tuple[int, int, bytes]] = []
+    told: list[CatalogueRow] = []
+    began_at = _began_at(tx, replica) if is_recovered else 0
     for seq, body in rows:
         row = _valid(body)
         if row is None:
             unread.append((writer.next_seq(body), seq, body))
             continue
+        told.append(row)
         before = writer.standing("product" if isinstance(row, ProductRow) else "price", row.sku)
-        if before is not None and (before.origin != origin or row.n <= before.n):
+        is_foreign = before is not None and before.origin != origin and not is_recovered
+        if is_recovered and before is not None and before.seq > began_at and before.origin is None:
+            kept += 1
+            if row.n >= before.n and _says_other(before.body, row):
+                _overrule(writer, before, row.n)
+            continue
+        if before is not None and (is_foreign or row.n <= before.n):
             kept += before.origin != origin
             if _says_other(
                 before.body, row
-            ):  # down again: the store's cursor may be behind ours already, as after a time alone
+            ):  # down again: the store's cursor may be behind ours, as after a time alone
                 writer.put(read_row(before.body), before.body, before.origin)
             continue
         lost = writer.taken(row.sku, row.gtins) if isinstance(row, ProductRow) and not row.gone else []
@@ -160,6 +206,7 @@ def hand_over(tx: Connection, replica: Replica, origin: int, rows: Sequence[Row]
         if lost:
             row, body = _without(body, {gtin for gtin, _, _ in lost})  # noqa: PLW2901 - the row as it is adopted
         writer.put(row, body, origin)
+    writer.told_by(origin, told)
     writer.close()
     if unread:
         _keep_unread(tx, origin, unread, now_ms=now_ms)
@@ -168,12 +215,23 @@ def hand_over(tx: Connection, replica: Replica, origin: int, rows: Sequence[Row]
     return result
 
 
+def own_heads(read: Connection, own: Replica, store: str) -> list[Head]:
+    """Return the cloud's own streams as a store gets them: the whole catalogue, or its scopes."""
+    scopes = scope_heads(read, own, store)
+    if Stream.CATALOGUE in scopes:
+        return list(scopes.values())
+    return [Head(own.rep, Stream.CATALOGUE, Feed.STATE, end_of_catalogue(read, own)), *scopes.values()]
+
+
 def load_batch(read: Connection, replica: Replica, head: Head, after: Boundary, rows_max: int) -> Batch | None:
-    """Return the next registers behind a boundary; its digest is the stream's where the last row was written."""
+    """Return the next rows of an own stream behind a boundary; its digest is the stream's where the last row was written."""
+    if is_scoped(head.stream):
+        return load_scoped(read, head, after, rows_max)
     rows: list[Row] = []
     digest, size = b"", 0
     found = read.execute(
-        "SELECT seq, digest, body FROM register WHERE seq > ? ORDER BY seq LIMIT ?", (after.last, rows_max)
+        "SELECT seq, digest, body FROM register WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+        (after.last, head.last, rows_max),
     ).fetchall()
     for seq, digest_there, body in found:
         size += len(body)
@@ -202,6 +260,24 @@ def _put_new(writer: _Writer, row: CatalogueRow, before: _Standing | None) -> bo
     row = msgspec.structs.replace(row, n=row.n + 1)
     writer.put(row, write_row(row), None)
     return True
+
+
+def _overrule(writer: _Writer, before: _Standing, n: int) -> None:
+    """What head office has written in this life stands above what a former one had written and we had forgotten."""
+    row = msgspec.structs.replace(read_row(before.body), n=n + 1)
+    writer.put(row, write_row(row), None)
+
+
+def _began_at(tx: Connection, own: Replica) -> int:
+    """Return where the catalogue's stream stood when this life began."""
+    last: int | None = tx.execute(
+        """
+        SELECT max(last) FROM received JOIN replica ON replica.id = received.replica
+        WHERE store = ? AND stream = ?
+        """,
+        (own.store, Stream.CATALOGUE),
+    ).fetchone()[0]
+    return last or 0
 
 
 def _says_other(body: bytes, row: CatalogueRow) -> bool:

@@ -8,8 +8,9 @@ from sqlite3 import Connection
 from msgspec import Struct
 
 from sync.batch import SEQ_MAX, START, Batch, Boundary
+from sync.entities import FEED_OF_STREAM
 from sync.errors import ProtocolError
-from sync.model import FEED_OF_STREAM, Feed, Stream
+from sync.model import Feed, Replica, Stream
 
 STREAM_CHARS_MAX = 64
 INCARNATION_CHARS_MAX = 64
@@ -22,15 +23,23 @@ class FeedNumbers(Struct, frozen=True):
     first: int
 
 
-def check_writer(store: str, batch: Batch) -> None:
-    """Raise ProtocolError unless a store may send this stream, and sends it as what it is."""
+def check_writer(store: str, batch: Batch, *, cloud: Replica) -> None:
+    """Raise ProtocolError unless a store may send this stream, and sends it as what it is.
+
+    Beside its own streams it may tell a restored cloud what a former life of the cloud had written to the catalogue.
+    """
     rep, stream, feed = batch.rep, batch.stream, batch.feed
     owner, _, incarnation = rep.rpartition(":")
-    if owner != store or not 0 < len(incarnation) <= INCARNATION_CHARS_MAX or not incarnation.isprintable():
+    is_recovery = owner == cloud.store and rep != cloud.rep and stream == Stream.CATALOGUE
+    if (
+        (owner != store and not is_recovery)
+        or not 0 < len(incarnation) <= INCARNATION_CHARS_MAX
+        or not incarnation.isprintable()
+    ):
         raise ProtocolError(f"{store} may send its own streams only, not those of {rep[:80]!r}")
     if not 0 < len(stream) <= STREAM_CHARS_MAX or not stream.isprintable():
         raise ProtocolError(f"a stream's name has 1 to {STREAM_CHARS_MAX} printable characters")
-    if stream in FEED_OF_STREAM and FEED_OF_STREAM[Stream(stream)] is not feed:
+    if stream in FEED_OF_STREAM and FEED_OF_STREAM[stream] is not feed:
         raise ProtocolError(f"{stream} is no {feed} stream")
     if batch.last > SEQ_MAX:
         raise ProtocolError(f"{stream}: {batch.last} is no seq")
@@ -66,6 +75,24 @@ def cursors(read: Connection, store: str) -> dict[tuple[str, str], Boundary]:
         (store,),
     ).fetchall()
     return {(rep, stream): Boundary(last, digest) for rep, stream, last, digest in rows}
+
+
+def recovered_as(stream: str, *, by: str) -> str:
+    """Return under which name it is noted how far a store has told us what a former life of the cloud had written.
+
+    Each store tells all it has: after a copy was put back, the same seqs of that life mean one thing here and another there.
+    """
+    return f"{stream}~{by}"
+
+
+def recovered(read: Connection, cloud: str, *, by: str) -> dict[tuple[str, str], Boundary]:
+    """Return how far a store has told us of each former life of the cloud."""
+    mark = recovered_as("", by=by)
+    return {
+        (rep, stream.removesuffix(mark)): at
+        for (rep, stream), at in cursors(read, cloud).items()
+        if stream.endswith(mark)
+    }
 
 
 def number_rows(tx: Connection, stream: str, kind: Feed, count: int) -> FeedNumbers:

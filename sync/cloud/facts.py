@@ -50,10 +50,8 @@ def add_facts(
     new = [(n, fact) for n, fact in enumerate(facts, numbers.first) if fact is not None and n not in known]
     if stream in SUMMED:
         _add_to_sums(tx, store, stream, new)
-    if stream == "returns":
-        tx.executemany(
-            "INSERT INTO sale_return (sale_id, n) VALUES (?, ?)", [(fact.sale_id, n) for n, fact in new if fact.sale_id]
-        )
+    if named := [(fact.sale_id, n) for n, fact in new if fact.sale_id]:
+        tx.executemany("INSERT INTO sale_return (sale_id, n) VALUES (?, ?)", named)
     if duplicates:
         add_sum(tx, store, "duplicates", stream, rows=len(duplicates), amount=0)
     return Added(len(rows), duplicates, facts.count(None))

@@ -16,6 +16,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from sync.cloud.config import CloudConfig, Holder, token_hash
+from sync.cloud.contact import Contact
 from sync.cloud.line import Line
 from sync.cloud.store import CloudStore
 from sync.errors import BusyError, OutcomeUnknownError, SyncError
@@ -34,10 +35,11 @@ refused = logging.getLogger("sync.cloud.refused")
 class Cloud:
     """What the routes work on."""
 
-    def __init__(self, config: CloudConfig, books: CloudStore, line: Line) -> None:
+    def __init__(self, config: CloudConfig, books: CloudStore, line: Line, contact: Contact) -> None:
         self.config = config
         self.books = books
         self.line = line
+        self.contact = contact
 
 
 CLOUD = web.AppKey("cloud", Cloud)

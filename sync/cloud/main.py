@@ -12,11 +12,14 @@ import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from sync import failpoints
+from sync.cloud import scope_work
 from sync.cloud.app import serve
 from sync.cloud.config import CLOUD_LOCK, CloudConfig
+from sync.cloud.contact import Contact
 from sync.cloud.http import Cloud
 from sync.cloud.line import Line
 from sync.cloud.metrics import CloudMetrics
@@ -51,6 +54,8 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
         pulls = pullers(cloud, rng=random.Random())  # noqa: S311 - jitter is no secret
         async with serve(cloud) as port, asyncio.TaskGroup() as group:
             pulling = [group.create_task(pull.run(), name=f"pull {pull.store}") for pull in pulls]
+            pulling.append(group.create_task(cloud.contact.run(), name="rights"))
+            pulling.append(group.create_task(scope_work.share_stock(cloud.books, cloud.line), name="branch stock"))
             gc.freeze()
             log.info("cloud ready", extra={"rep": cloud.books.replica.rep, "host": config.host, "port": port})
             on_ready(port)
@@ -74,15 +79,30 @@ def begin_file(path: Path) -> None:
 
 async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], int]) -> Cloud:
     """Return the cloud on an open database, identified."""
-    incarnation, begun_ms = secrets.token_hex(8), now_ms()
+    new_incarnation, begun_ms = partial(secrets.token_hex, 8), now_ms()
+    incarnation = new_incarnation()
     replica = await db.write(lambda tx: identify(tx, config.cloud_id, incarnation=incarnation, now_ms=begun_ms))
     failpoints.hit("cloud.identified")
     metrics = CloudMetrics()
     db.on_group = metrics.count_group
-    books = CloudStore(db, replica, metrics=metrics, now_ms=now_ms)
+    books = CloudStore(db, replica, metrics=metrics, now_ms=now_ms, new_incarnation=new_incarnation)
     line = Line(metrics=metrics, now_ms=now_ms)
     books.on_grown = line.grown
-    return Cloud(config, books, line)
+    books.on_reborn = line.cut_all
+    contact = Contact(books, config.rights)
+    contact.show_on(metrics.registry)
+    books.on_rows = _both(line.rows_of, contact.on_rows)
+    books.on_sealed = line.tell_sealed
+    await scope_work.settle(config, books)
+    return Cloud(config, books, line, contact)
+
+
+def _both(one: Callable[[str], None], other: Callable[[str], None]) -> Callable[[str], None]:
+    def on_rows(store: str) -> None:
+        one(store)
+        other(store)
+
+    return on_rows
 
 
 def pullers(cloud: Cloud, *, rng: random.Random) -> list[Puller]:

@@ -2,6 +2,16 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from sync.entities import REGISTRY
+
+UNKNOWN = "unknown"
+_LABELS = {stream: entities[0].label for stream, entities in REGISTRY.streams.items()}
+
+
+def label_of(stream: str) -> str:
+    """Return a stream's label as it is declared; a name that only a store knows is none, or it could make labels without end."""
+    return _LABELS.get(stream, UNKNOWN)
+
 
 class CloudMetrics:
     """Counters and gauges; `render` gives the text exposition."""

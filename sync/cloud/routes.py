@@ -18,10 +18,13 @@ from backports import zstd
 from msgspec import Meta, Struct, field
 
 from sync.cloud import views
+from sync.cloud.audit import audit_routes
 from sync.cloud.catalogue import ENTRIES_MAX, Entry
 from sync.cloud.cursors import STREAM_CHARS_MAX
 from sync.cloud.feed_page import CONTENT_TYPE, write_page
 from sync.cloud.http import CLOUD, AnswerError, answer, holder_of, office, read_body, read_query
+from sync.cloud.life_routes import life_routes
+from sync.cloud.promise_routes import promise_routes
 from sync.errors import SyncError
 from sync.protocol import ZSTD_LEVEL
 from sync.retail.catalogue import check_price, check_product
@@ -153,6 +156,9 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
         web.post("/cloud/v1/products", office(post_products)),
         web.get("/cloud/v1/feed", office(get_feed)),
         web.get("/cloud/v1/stores", office(get_stores)),
+        *life_routes(),
+        *promise_routes(),
+        *audit_routes(),
         web.get("/healthz", healthz),
         web.get("/readyz", readyz),
         web.get("/metrics", metrics),
@@ -168,7 +174,7 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
 def _store_item(request: web.Request, store: str, figures: dict[str, Any] | None) -> dict[str, Any]:
     """Return a store of the page: what the database knows, and how it is connected now. Any: JSON."""
     line = request.app[CLOUD].line
-    connection = line.connections.get(store)
+    connection = line.of(store)
     item: dict[str, Any] = {
         "store": store,
         "connected": connection is not None,

@@ -5,30 +5,38 @@ catalogue), the conversation (sync.session).
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from sqlite3 import Connection
 
 from msgspec import Struct
 
 from sync import failpoints
-from sync.batch import SEQ_MAX, Batch, Boundary, Gap, Head, new_rows
+from sync.batch import SEQ_MAX, START, Batch, Boundary, Gap, Head, new_rows
 from sync.cloud.catalogue import (
     Entry,
     HandedOver,
     Put,
-    end_of_catalogue,
+    begin_anew,
     hand_over,
     import_entries,
     load_batch,
+    own_heads,
 )
-from sync.cloud.cursors import check_writer, cursor_of, cursors, move_cursor
+from sync.cloud.clock import Restamped, take_stamps
+from sync.cloud.cursors import check_writer, cursor_of, cursors, move_cursor, recovered, recovered_as
 from sync.cloud.facts import Added, add_facts
-from sync.cloud.metrics import CloudMetrics
+from sync.cloud.lives import LIVES_A_DAY_MAX, Sealed, give_up, is_sealed, seal_if_whole, sealed_lives, waiting_lives
+from sync.cloud.metrics import CloudMetrics, label_of
+from sync.cloud.relay import held_boundary, other_lives, relay_batch
+from sync.cloud.retention import jump_to
 from sync.cloud.rows import is_tally_stream, read_facts
-from sync.cloud.tallies import merge_tallies
+from sync.cloud.scope_branches import mark_store, share_out
+from sync.cloud.tallies import merge_former_footfall, merge_tallies
 from sync.db import Database
 from sync.errors import ProtocolError, SyncError
 from sync.model import Feed, Replica, Stream
+from sync.protocol import FormerLife
+from sync.retail.former_footfall import FORMER_FOOTFALL
 from sync.store.cursors import check_room, offer, offered_digest
 from sync.store.replicas import replica_id
 
@@ -45,17 +53,33 @@ class Applied(Struct, frozen=True):
     end: Boundary | Gap
     added: Added = Added()
     handed_over: HandedOver | None = None
+    sealed: Sealed | None = None
+    is_shared: bool = False
+    restamped: tuple[Restamped, ...] = ()
 
 
 class CloudStore:
     """What all books share: the database, who we are, who is told that the catalogue has grown."""
 
-    def __init__(self, db: Database, replica: Replica, *, metrics: CloudMetrics, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        replica: Replica,
+        *,
+        metrics: CloudMetrics,
+        now_ms: Callable[[], int],
+        new_incarnation: Callable[[], str],
+    ) -> None:
         self.db = db
+        self.new_incarnation = new_incarnation
         self.replica = replica
         self.metrics = metrics
         self.now_ms = now_ms
+        self.waiting = waiting_lives(db.read)  # lives that were given up and are not whole here yet
         self.on_grown: Callable[[], None] = lambda: None
+        self.on_reborn: Callable[[], None] = lambda: None
+        self.on_rows: Callable[[str], None] = lambda _: None
+        self.on_sealed: Callable[[str, str], None] = lambda _store, _heir: None
 
     async def import_entries(self, entries: list[Entry]) -> Put:
         """Write products and prices of head office and tell the stores."""
@@ -68,6 +92,44 @@ class CloudStore:
 
         return await self.db.write(job, then=lambda put: self.on_grown() if put.created or put.updated else None)
 
+    async def end_life(self, rep: str, *, heir: str, why: str, wanted: Mapping[str, int]) -> Sealed | None:
+        """Give up a life of a store and seal it if it is whole here; raise ProtocolError when a store has too many."""
+        now_ms = self.now_ms()
+
+        def job(tx: Connection) -> Sealed | None:
+            replica = give_up(tx, rep, heir=heir, why=why, wanted=wanted, now_ms=now_ms)
+            sealed = seal_if_whole(tx, self.replica, replica, now_ms=now_ms)
+            if sealed is not None:
+                mark_store(tx, rep.rpartition(":")[0], now_ms=now_ms)
+            return sealed
+
+        return await self.db.write(job, then=self.tell_sealed)
+
+    def tell_sealed(self, sealed: Sealed | None) -> None:
+        """After the commit of a life's end; None while rows of it are still to come."""
+        self.waiting = waiting_lives(self.db.read)
+        if sealed is None:
+            return
+        log.error(
+            "a life of a store's hub was sealed: it was restored, copied or replaced; look whether two machines are on",
+            extra={"sealed": sealed.rep, "heir": sealed.heir, "heads": sealed.heads},
+        )
+        self.on_sealed(sealed.rep.rpartition(":")[0], sealed.heir)
+
+    async def begin_anew(self, why: str) -> None:
+        """Begin a new life and hang up on everybody; raise ForkError when that happened too often to be true."""
+        now_ms, incarnation = self.now_ms(), self.new_incarnation()
+
+        def reborn(replica: Replica) -> None:
+            former, self.replica = self.replica, replica
+            log.error(
+                "this cloud was restored from a copy and begins a new life; the stores send what it has lost",
+                extra={"why": why, "former": former.rep, "rep": replica.rep},
+            )
+            self.on_reborn()
+
+        await self.db.write(lambda tx: begin_anew(tx, self.replica, incarnation, now_ms=now_ms), then=reborn)
+
 
 class CloudBooks:
     """One store's view; see sync.books.Books."""
@@ -75,6 +137,11 @@ class CloudBooks:
     def __init__(self, cloud: CloudStore, store: str) -> None:
         self._cloud = cloud
         self._store = store
+        self._peer_rep = ""
+
+    def meet(self, peer_rep: str) -> None:
+        """Only the peer's own streams are held to their boundaries."""
+        self._peer_rep = peer_rep
 
     @property
     def rep(self) -> str:
@@ -82,23 +149,48 @@ class CloudBooks:
         return self._cloud.replica.rep
 
     def heads(self) -> list[Head]:
-        """The cloud's own streams."""
-        last = end_of_catalogue(self._cloud.db.read, self._cloud.replica)
-        return [Head(self.rep, Stream.CATALOGUE, Feed.STATE, last)]
+        """The cloud's own streams, and those of the store's other lives."""
+        read = self._cloud.db.read
+        return [*own_heads(read, self._cloud.replica, self._store), *other_lives(read, self._store)]
 
     def vector(self, _peer_rep: str) -> dict[tuple[str, str], Boundary]:
-        """How far every stream of this store, also of its former lives, is held."""
-        return cursors(self._cloud.db.read, self._store)
+        """How far every stream of this store, also of its other lives, and every former one of the cloud's is held."""
+        read = self._cloud.db.read
+        return cursors(read, self._store) | recovered(read, self._cloud.replica.store, by=self._store)
 
     def is_offered(self, rep: str, stream: str, boundary: Boundary) -> bool:
-        """Whether a boundary of the cloud's was offered with this digest, to whichever store."""
-        if rep != self.rep or not 0 <= boundary.last <= SEQ_MAX:
+        """Whether a boundary of the cloud's was offered with this digest, to whichever store.
+
+        Of what is passed on the digest is proved at the end of the stream, where it is known.
+        """
+        if not 0 <= boundary.last <= SEQ_MAX:
             return False
+        if rep != self.rep:
+            return boundary.last <= held_boundary(self._cloud.db.read, rep, stream).last
         return offered_digest(self._cloud.db.read, self._cloud.replica, stream, boundary.last) == boundary.digest
+
+    def floor(self, _head: Head) -> Boundary:
+        """The cloud keeps every fact."""
+        return START
+
+    async def jump(self, rep: str, stream: str, to: Boundary) -> Boundary:
+        """Take rows of a hub of this store for lost: this database was restored, and the hub had pruned them."""
+        cloud, now_ms = self._cloud, self._cloud.now_ms()
+        if rep.rpartition(":")[0] != self._store:
+            raise ProtocolError(f"{self._store} knows nothing of what is left of {rep[:80]!r}")
+        hole = await cloud.db.write(lambda tx: jump_to(tx, rep, stream, to, now_ms=now_ms))
+        if hole.cursor != hole.before:
+            log.error(
+                "rows of a store are lost: this database was restored from an old copy, and the hub had pruned them",
+                extra={"rep": rep, "stream": stream, "after": hole.before.last, "upto": hole.cursor.last},
+            )
+        return hole.cursor
 
     async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
         """Read the next registers and make their end durable as offered."""
         cloud = self._cloud
+        if head.rep != self.rep:
+            return relay_batch(cloud.db.read, head, after, rows_max)
         batch = load_batch(cloud.db.read, cloud.replica, head, after, rows_max)
         if batch is not None and offered_digest(cloud.db.read, cloud.replica, head.stream, batch.last) is None:
             await cloud.db.write(lambda tx: offer(tx, cloud.replica, head.stream, batch.end))
@@ -108,10 +200,13 @@ class CloudBooks:
         """Commit the new rows of a batch with its cursor; see sync.books.Books."""
         cloud, store, now_ms = self._cloud, self._store, self._cloud.now_ms()
         batches = cloud.metrics.batches
+        is_relayed = self._peer_rep not in ("", batch.rep)
         try:
-            check_writer(store, batch)
+            check_writer(store, batch, cloud=cloud.replica)
             applied = await cloud.db.write(
-                lambda tx: _apply(tx, cloud.replica, store, batch, now_ms=now_ms),
+                lambda tx: _apply(
+                    tx, cloud.replica, store, batch, is_relayed=is_relayed, waiting=cloud.waiting, now_ms=now_ms
+                ),
                 then=lambda done: self._tell(batch, done),
             )
         except SyncError as err:
@@ -126,18 +221,43 @@ class CloudBooks:
         if boundary.last:
             await self._cloud.db.write(lambda tx: _note_acked(tx, peer_rep, self._cloud.replica, stream, boundary))
 
+    def sealed(self, _peer_rep: str) -> tuple[str, ...]:
+        """The sealed lives of this store."""
+        return sealed_lives(self._cloud.db.read, self._store)
+
+    def former(self) -> tuple[FormerLife, ...]:
+        """Nobody seals a life of the cloud: what the stores hold of it comes back to it."""
+        return ()
+
+    async def end_lives(self, peer_rep: str, lives: tuple[FormerLife, ...]) -> None:
+        """Give up lives of this store, which its hub says have ended."""
+        for life in lives[:LIVES_A_DAY_MAX]:
+            if life.rep.rpartition(":")[0] != self._store or life.rep == peer_rep:
+                raise ProtocolError(f"{peer_rep} may give up lives of {self._store} only, not {life.rep[:80]!r}")
+            await self._cloud.end_life(life.rep, heir=peer_rep, why="its hub has begun a new life", wanted=life.heads)
+
+    async def note_sealed(self, _reps: tuple[str, ...]) -> None:
+        """No store seals a life of the cloud."""
+
+    async def forked(self, why: str) -> None:
+        """Begin a new life: a store holds more of ours than we know, so this database was restored."""
+        await self._cloud.begin_anew(why)
+
     def _tell(self, batch: Batch, applied: Applied) -> None:
         """After the commit: count, and say what somebody should look at."""
         cloud, store, added = self._cloud, self._store, applied.added
+        if applied.sealed is not None:
+            cloud.tell_sealed(applied.sealed)
         cloud.metrics.batches.labels(store, "gap" if isinstance(applied.end, Gap) else "applied").inc()
         if added.rows:
-            cloud.metrics.rows.labels(store, batch.stream).inc(added.rows)
+            cloud.on_rows(store)
+            cloud.metrics.rows.labels(store, label_of(batch.stream)).inc(added.rows)
             if batch.feed is Feed.LOG:
                 self._follow(batch)
         if added.unread:
             cloud.metrics.unread.labels(store).inc(added.unread)
         if added.duplicates:
-            cloud.metrics.duplicates.labels(store, batch.stream).inc(len(added.duplicates))
+            cloud.metrics.duplicates.labels(store, label_of(batch.stream)).inc(len(added.duplicates))
             others = [each.key for each in added.duplicates if not each.is_same]
             log.warning(
                 "facts came under keys that are known; they are kept and counted in no sum",
@@ -147,6 +267,19 @@ class CloudBooks:
                     "facts": len(added.duplicates),
                     "with_other_content": len(others),
                     "keys": [each.key for each in added.duplicates[:DUPLICATES_LOGGED]],
+                },
+            )
+        if applied.is_shared:
+            cloud.on_grown()
+        if applied.restamped:
+            first = applied.restamped[0]
+            log.warning(
+                "stamps came from the far future; the cloud's count in their place: set the writer's clock",
+                extra={
+                    "store": store,
+                    "writer": first.was.rep,
+                    "cells": len(applied.restamped),
+                    "ahead_ms": first.was.physical_ms - first.now.physical_ms,
                 },
             )
         if applied.handed_over is not None:
@@ -174,28 +307,42 @@ class CloudBooks:
             self._cloud.on_grown()
 
 
-def _apply(tx: Connection, own: Replica, store: str, batch: Batch, *, now_ms: int) -> Applied:
-    """The write job of a batch: its new rows, the sums, the cursor."""
+def _apply(
+    tx: Connection, own: Replica, store: str, batch: Batch, *, is_relayed: bool, waiting: Collection[int], now_ms: int
+) -> Applied:
+    """The write job of a batch: its new rows, the sums, the cursor; a life that is whole with them is sealed."""
     replica = replica_id(tx, batch.rep, now_ms=now_ms)
-    cursor = cursor_of(tx, replica, batch.stream)
-    rows = new_rows(cursor, batch)
+    if is_sealed(tx, replica):
+        raise ProtocolError(f"{batch.rep} was sealed: nothing more is taken of it")
+    held_as = batch.stream if batch.rep.rpartition(":")[0] == store else recovered_as(batch.stream, by=store)
+    cursor = cursor_of(tx, replica, held_as)
+    rows = new_rows(cursor, batch, is_relayed=is_relayed)
     if isinstance(rows, Gap):
         return Applied(rows)
     if not rows:
         return Applied(cursor)
-    handed_over = None
+    handed_over, is_shared = None, False
+    restamped = take_stamps(tx, own, batch.stream, rows, replica=replica, now_ms=now_ms)
     if batch.stream == Stream.CATALOGUE:
-        handed_over = hand_over(tx, own, replica, rows, now_ms=now_ms)
+        is_ours = batch.rep.rpartition(":")[0] == own.store
+        handed_over = hand_over(tx, own, replica, rows, is_recovered=is_ours, now_ms=now_ms)
         added = Added(len(rows), unread=handed_over.unread)
+    elif batch.stream == FORMER_FOOTFALL.stream:
+        added = merge_former_footfall(tx, rows, store=store, replica=replica, now_ms=now_ms)
     elif is_tally_stream(batch.stream):
         added = merge_tallies(tx, rows, store=store, replica=replica, stream=batch.stream, now_ms=now_ms)
+        is_shared = share_out(tx, own, batch, rows, now_ms=now_ms)
     else:
         check_room(tx, replica, batch.stream)
         kind, stream = batch.feed, batch.stream
         added = add_facts(tx, rows, store=store, replica=replica, stream=stream, kind=kind, now_ms=now_ms)
-    move_cursor(tx, replica, batch.stream, batch.end, rows=len(rows), now_ms=now_ms)
+    end = batch.end if batch.last > cursor.last else cursor
+    move_cursor(tx, replica, held_as, end, rows=len(rows), now_ms=now_ms)
+    sealed = seal_if_whole(tx, own, replica, now_ms=now_ms) if replica in waiting else None
+    if sealed is not None:
+        mark_store(tx, store, now_ms=now_ms)
     failpoints.hit("cloud.applied")
-    return Applied(batch.end, added, handed_over)
+    return Applied(batch.end, added, handed_over, sealed, is_shared, restamped)
 
 
 def _note_acked(tx: Connection, peer_rep: str, own: Replica, stream: str, at: Boundary) -> None:

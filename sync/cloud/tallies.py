@@ -1,17 +1,26 @@
-"""Tallies as they arrive: max per (key, writer); one that has changed moves to the end of its feed. A function of a write job."""
+"""State rows as they arrive, the last of each (key, writer): of tallies the larger numbers, of registers that a store writes the
+larger version. One that has changed moves to the end of its feed. A function of a write job.
+"""
 
 import json
 from collections import Counter
 from collections.abc import Sequence
 from sqlite3 import Connection
 
+import msgspec
 from msgspec import Struct
 
-from sync.batch import Row
-from sync.cloud.cursors import add_sum, number_rows
+from sync.batch import Boundary, Row
+from sync.cloud.cursors import add_sum, cursor_of, move_cursor, number_rows
 from sync.cloud.facts import Added, add_facts
 from sync.cloud.rows import SUMMED, Tally, merged, read_tally
+from sync.digest import roll
 from sync.model import Feed
+from sync.retail.footfall import FOOTFALL, FootfallRow
+from sync.retail.former_footfall import FORMER_FOOTFALL, FormerFootfallRow
+from sync.store.replicas import replica_id
+
+_former = msgspec.json.Decoder(FormerFootfallRow)
 
 
 class _Standing(Struct):
@@ -51,6 +60,42 @@ def merge_tallies(tx: Connection, rows: Sequence[Row], *, store: str, replica: i
     return Added(len(rows), unread=len(rows) - len(readable))
 
 
+def merge_former_footfall(tx: Connection, rows: Sequence[Row], *, store: str, replica: int, now_ms: int) -> Added:
+    """Merge what a life tells of one that has ended into that one's own windows; of lives of its store only.
+
+    What grows by it moves to the end of the ended life's stream, so that the store's other hubs hear of it.
+    """
+    by_life: dict[str, list[bytes]] = {}
+    odd: list[Row] = []
+    for seq, body in rows:
+        row = _read_former(body)
+        if row is None or row.of.rpartition(":")[0] != store:
+            odd.append((seq, body))
+        else:
+            window = FootfallRow(entrance=row.entrance, quarter=row.quarter, entered=row.entered, exited=row.exited)
+            by_life.setdefault(row.of, []).append(msgspec.json.encode(window))
+    if odd:
+        stream = FORMER_FOOTFALL.stream
+        add_facts(tx, odd, store=store, replica=replica, stream=stream, kind=Feed.STATE, now_ms=now_ms)
+    for rep, windows in by_life.items():
+        life = replica_id(tx, rep, now_ms=now_ms)
+        at = cursor_of(tx, life, FOOTFALL.stream)
+        ended = list(enumerate(windows, at.last + 1))
+        merge_tallies(tx, ended, store=store, replica=life, stream=FOOTFALL.stream, now_ms=now_ms)
+        _move_end(tx, life, at, now_ms=now_ms)
+    return Added(len(rows), unread=len(odd))
+
+
+def _move_end(tx: Connection, life: int, at: Boundary, *, now_ms: int) -> None:
+    last: int | None = tx.execute(
+        "SELECT max(seq) FROM tally WHERE replica = ? AND stream = (SELECT id FROM feed WHERE stream = ?)",
+        (life, FOOTFALL.stream),
+    ).fetchone()[0]
+    if last is not None and last > at.last:
+        end = Boundary(last, roll(at.digest, b"%d" % last))
+        move_cursor(tx, life, FOOTFALL.stream, end, rows=last - at.last, now_ms=now_ms)
+
+
 def _held(tx: Connection, feed_id: int, replica: int, stream: str, keys: set[str]) -> dict[str, _Standing]:
     rows = tx.execute(
         """
@@ -80,3 +125,11 @@ def _write(tx: Connection, changed: Sequence[_Standing], *, stream: str, replica
             for n, each in enumerate(changed, numbers.first)
         ],
     )
+
+
+def _read_former(body: bytes) -> FormerFootfallRow | None:
+    try:
+        row: FormerFootfallRow = _former.decode(body)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    return row

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from sync.db import Database
-from sync.model import Stream
+from sync.entities import REGISTRY
 
 _REP = "replica.store || ':' || replica.incarnation"
 
@@ -129,7 +129,7 @@ def find_product(read: Connection, sku: str) -> ProductView | None:
 
 def known_streams(read: Connection) -> list[str]:
     """Return the streams that a feed can be asked of: those of the model, and all others that were ever seen."""
-    return sorted({*Stream, *(stream for (stream,) in read.execute("SELECT stream FROM feed"))})
+    return sorted({*REGISTRY.streams, *(stream for (stream,) in read.execute("SELECT stream FROM feed"))})
 
 
 async def feed_rows(db: Database, stream: str, *, after: int, limit: int) -> list[FeedRow]:

@@ -299,3 +299,135 @@ async def test_only_a_cloud_may_ask(start_hub: Any, pair_till: Any, path: str) -
 
     assert (await till.get(path)).status == 403
     assert (await nobody.get(path)).status == 401
+
+
+def held(rep: str, stream: str, last: int, digest: str = "07" * 8) -> dict[str, Any]:
+    return {"rep": rep, "stream": stream, "last": last, "digest": digest}
+
+
+async def rep_of(asker: Any) -> str:
+    return str((await asker.get("/sync/v1/streams")).json["rep"])
+
+
+@pytest.mark.parametrize("what", ["an unknown past", "a seal"])
+async def test_a_cloud_that_knows_another_past_makes_the_hub_somebody_else(
+    puller: Any, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on the WebSocket: 409, and the next hello is the new life's, which has everything under its own name."""
+    before = await rep_of(puller)
+    known = {"sealed": [before]} if what == "a seal" else {"vector": [held(before, "sales", 9)]}
+    body = {"rep": CLOUD} | known
+    refused = await puller.post("/sync/v1/hello", body)
+    greeted = (await puller.post("/sync/v1/hello", {"rep": CLOUD})).json
+    sales = read_feed((await feed(puller)).body)
+
+    assert (refused.status, refused.json["code"]) == (409, "fork")
+    assert greeted["rep"] != before
+    assert [life["rep"] for life in greeted["former"]] == [before]
+    assert [record.levelname for record in caplog.records if "begun a new life" in record.message] == ["ERROR"]
+    caplog.clear()  # an error that was wanted
+    assert sales is not None and (sales.rep, len(sales.rows)) == (greeted["rep"], 2)
+
+
+async def test_a_reader_beside_the_cloud_makes_nobody_somebody_else(
+    joined: Any, pair_till: Any, until: Callable[..., Any]
+) -> None:
+    till, reader = await pair_till(joined), await pair_till(joined, "cloud")
+    await till.post("/v1/sales", till.sale())
+    await until(lambda: till.get("/v1/sync"), lambda got: got.json["safe"]["upto"] == 1)
+    before = await rep_of(reader)
+    answer = await reader.post("/sync/v1/hello", {"rep": CLOUD, "vector": [held(before, "sales", 9)]})
+
+    assert (answer.status, answer.json["code"]) == (409, "fork")
+    assert await rep_of(reader) == before
+
+
+async def test_what_the_cloud_passes_on_comes_in_and_is_passed_on(puller: Any) -> None:
+    """Sales of another life of this store, pushed by HTTP, are listed, fed under their own name, and acknowledged by nobody."""
+    own = await rep_of(puller)
+    other = own.rpartition(":")[0] + ":00000000000000dd"
+    mine = read_feed((await feed(puller)).body)
+    assert mine is not None
+    rows = [(seq, row.replace(b'"sale_id":"', b'"sale_id":"other-')) for seq, row in mine.rows]
+    batch = batch_of(other, "sales", Feed.LOG, START, rows)
+    pushed = await puller.request("POST", "/sync/v1/batch", encode(packed(batch)))
+    listed = (await puller.get("/sync/v1/streams")).json["streams"]
+    fed = read_feed((await feed(puller, rep=other)).body)
+    rest = read_feed(
+        (
+            await feed(
+                puller, rep=other, after="1", digest=batch_of(other, "sales", Feed.LOG, START, rows[:1]).digest.hex()
+            )
+        ).body
+    )
+    acked = await puller.post("/sync/v1/ack", held(other, "sales", 2, batch.digest.hex()))
+    status = (await puller.get("/sync/v1/streams")).json["streams"]
+
+    assert (pushed.status, pushed.json["last"], pushed.json["gap"]) == (200, 2, False)
+    assert [each["last"] for each in listed if each["rep"] == other and each["stream"] == "sales"] == [2]
+    assert fed == batch
+    assert rest is not None and rest.rows == batch.rows[1:] and rest.digest == batch.digest
+    assert acked.status == 200
+    assert [each["acked"] for each in status if each["rep"] == own and each["stream"] == "sales"] == [0]
+
+
+async def test_a_feed_of_a_life_that_nobody_knows_is_not_found(puller: Any) -> None:
+    answer = await feed(puller, rep="hk01:0000000000000000")
+
+    assert (answer.status, answer.json["code"]) == (404, "stream")
+
+
+async def test_a_scheduled_hub_says_when_it_speaks_next_and_speaks_when_asked(
+    start_hub: Any, far_end: FarEnd, pair_till: Any, until: Callable[..., Any]
+) -> None:
+    url = f"http://127.0.0.1:{far_end.port}"
+    cloud = {"url": url, "token": "store-token", "mode": "scheduled", "every_s": 3600}
+    till = await pair_till(await start_hub(cloud=cloud))
+    rests = (await until(lambda: till.get("/v1/sync"), lambda got: got.json.get("reason") == "scheduled")).json
+    await till.post("/v1/sales", till.sale())
+    waits = (await till.get("/v1/sync")).json
+    asked = await till.post("/v1/sync/now", None)
+    safe = (await until(lambda: till.get("/v1/sync"), lambda got: got.json["safe"]["upto"] == 1)).json
+
+    assert (rests["mode"], rests["every_s"], rests["up"], rests["transport"]) == (
+        "scheduled",
+        3600.0,
+        False,
+        "websocket",
+    )
+    assert rests["next_contact"].startswith("2026-09-21T1") and "/v1/sync/now" in rests["remedy"]
+    assert waits["rows_waiting"] >= 1 and waits["safe"]["upto"] == 0
+    assert (asked.status, asked.json) == (202, {"dials": True, "mode": "scheduled"})
+    assert safe["mode"] == "scheduled"
+
+
+async def test_rows_that_break_the_schedule_are_safe_at_once(
+    start_hub: Any, far_end: FarEnd, pair_till: Any, until: Callable[..., Any]
+) -> None:
+    url = f"http://127.0.0.1:{far_end.port}"
+    cloud = {"url": url, "token": "store-token", "mode": "scheduled", "every_s": 3600, "wake_for": ["sales"]}
+    till = await pair_till(await start_hub(cloud=cloud))
+    await until(lambda: till.get("/v1/sync"), lambda got: got.json.get("reason") == "scheduled")
+    await till.post("/v1/sales", till.sale())
+
+    await until(lambda: till.get("/v1/sync"), lambda got: got.json["safe"]["upto"] == 1)
+
+
+@pytest.mark.parametrize("cloud", [None, {"mode": "pull"}])
+async def test_a_hub_that_does_not_dial_says_so_when_asked(start_hub: Any, pair_till: Any, cloud: Any) -> None:
+    hub = await start_hub(cloud=cloud) if cloud else await start_hub()
+    till = await pair_till(hub)
+    answer = await till.post("/v1/sync/now", None)
+
+    assert (answer.status, answer.json) == (200, {"dials": False, "mode": "pull" if cloud else "alone"})
+
+
+async def test_failures_in_a_row_are_shown_with_the_next_try(
+    joined: Any, pair_till: Any, until: Callable[..., Any], far_end: FarEnd
+) -> None:
+    till = await pair_till(joined)
+    await until(lambda: till.get("/v1/sync"), lambda got: got.json["up"])
+    await far_end.cut()
+    view = (await until(lambda: till.get("/v1/sync"), lambda got: got.json.get("failures", 0) >= 3)).json
+
+    assert view["mode"] == "realtime" and view["remedy"] and view["next_contact"]

@@ -110,6 +110,8 @@ class HubSide:
     safe: dict[str, int] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     lie: bool = False
+    forks: list[str] = field(default_factory=list)
+    sealed_reps: list[str] = field(default_factory=list)
 
     @property
     def rep(self) -> str:
@@ -123,6 +125,12 @@ class HubSide:
 
     def is_offered(self, _rep: str, _stream: str, boundary: Boundary) -> bool:
         return boundary in self.offered
+
+    def floor(self, _head: Head) -> Boundary:
+        return START
+
+    async def jump(self, _rep: str, _stream: str, to: Boundary) -> Boundary:
+        return to
 
     async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
         last = min(head.last, after.last + rows_max)
@@ -145,6 +153,21 @@ class HubSide:
     async def acked(self, _peer_rep: str, _rep: str, stream: str, boundary: Boundary) -> None:
         self.safe[stream] = boundary.last
         self.news.set()
+
+    def meet(self, peer_rep: str) -> None:
+        """A test has met its cloud before."""
+
+    def former(self) -> tuple[Any, ...]:
+        return ()
+
+    def sealed(self, _peer_rep: str) -> tuple[str, ...]:
+        return ()
+
+    async def note_sealed(self, reps: tuple[str, ...]) -> None:
+        self.sealed_reps += reps
+
+    async def forked(self, why: str) -> None:
+        self.forks.append(why)
 
     async def until(self, holds: Any) -> None:
         async with asyncio.timeout(WAIT_S):
@@ -200,7 +223,8 @@ class CloudEnd:
         return CloudBooks(self.cloud.books, store)
 
     def head(self) -> Head:
-        (head,) = self.books().heads()
+        """The catalogue's."""
+        (head,) = [head for head in self.books().heads() if head.rep == self.books().rep]
         return head
 
     async def get(self, path: str, *, token: str = OFFICE, **params: Any) -> Answer:
@@ -266,12 +290,13 @@ async def start_cloud(tmp_path: Path) -> AsyncIterator[StartCloud]:
     running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
 
     async def start(
-        *, demo_line: bool = True, stores: Any = None, folder: Path = tmp_path, pulling: bool = True
+        *, demo_line: bool = True, stores: Any = None, scopes: Any = None, folder: Path = tmp_path, pulling: bool = True
     ) -> CloudEnd:
         raw = {
             "cloud": {"id": "cloud", "port": 0, "demo_line": demo_line},
             "stores": stores or {store: {"token": token} for store, token in TOKENS.items()},
             "tokens": [{"name": "office", "token": OFFICE, "scope": "office"}],
+            "scopes": scopes or {},
         }
         end = CloudEnd(parse_cloud_config(raw, base=folder), Clock())
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()

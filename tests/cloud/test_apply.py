@@ -319,6 +319,6 @@ async def test_a_vector_names_all_lives_of_the_store_and_of_no_other(
         await cloud.books(store).apply(each.batch())
 
     assert set(cloud.books("hk01").vector("hk01:2")) == {("hk01:1", "sales"), ("hk01:2", "sales")}
-    assert cloud.books("hk01").is_offered("hk01:1", "sales", START) is False
+    assert not cloud.books("hk01").is_offered("hk02:3", "catalogue", Boundary(1, b"8 bytes!"))
     assert cloud.books("hk01").is_offered(cloud.books().rep, "catalogue", START)
     assert not cloud.books("hk01").is_offered(cloud.books().rep, "catalogue", Boundary(3, b"8 bytes!"))

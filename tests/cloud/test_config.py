@@ -7,6 +7,7 @@ import pytest
 
 from sync.cloud.config import load_cloud_config, parse_cloud_config, token_hash
 from sync.errors import ConfigError
+from sync.line import Schedule
 
 TOKEN, OTHER = "a-token-of-the-store-1", "a-token-of-the-office-1"
 WHOLE = """
@@ -56,6 +57,8 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
+        ({"stores": {"hk01": {"token": TOKEN, "mode": "scheduled", "every_s": 0.5}}}, "every_s 0.5"),
+        ({"stores": {"hk01": {"token": TOKEN, "mode": "sometimes"}}}, "sometimes"),
         ({"clod": {}}, "did you mean 'cloud'"),
         ({"cloud": {"prt": 1}}, "unknown key 'cloud.prt'.*did you mean 'port'"),
         ({"stores": {"hk01": {"tokn": TOKEN}}}, "unknown key 'stores.hk01.tokn'.*'token'"),
@@ -88,3 +91,19 @@ def test_a_file_that_cannot_be_read_is_named(text: str, tmp_path: Path) -> None:
         load_cloud_config(tmp_path / "cloud.toml")
     with pytest.raises(ConfigError, match="--config"):
         load_cloud_config(tmp_path / "missing.toml")
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ({}, None),
+        ({"mode": "realtime"}, Schedule("realtime")),
+        ({"mode": "realtime", "every_s": 60}, Schedule("realtime")),
+        ({"mode": "scheduled"}, Schedule("scheduled", 900.0)),
+        ({"mode": "scheduled", "every_s": 300}, Schedule("scheduled", 300.0)),
+    ],
+)
+def test_a_store_that_dials_is_told_when(section: dict[str, Any], told: Schedule | None, tmp_path: Path) -> None:
+    config = parse_cloud_config({"stores": {"hk01": {"token": TOKEN} | section}}, base=tmp_path)
+
+    assert config.schedules.get("hk01") == told and config.pulls == ()

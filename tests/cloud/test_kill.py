@@ -33,6 +33,12 @@ SALES, RETURNS = 1100, 30
 AT_BATCHES = ("cloud.applied", "cloud.committed", "job.done", "commit.before", "commit.after")
 AT_START = ("migrate.before_commit", "cloud.identified")
 AT_IMPORT = ("cloud.imported",)
+AT_RIGHTS = (
+    "cloud.promised",
+    "cloud.given_back",
+    "cloud.debt_covered",
+    "cloud.looked",
+)  # tests/sync/test_rights_stored.py
 
 
 @dataclass
@@ -139,7 +145,9 @@ def judge(sql: Any, writer: Any) -> None:
     assert sql("PRAGMA integrity_check") == [("ok",)]
 
 
-@pytest.mark.parametrize("failpoint", [f"{name}:{nth}" for name in AT_BATCHES for nth in (2, 4)])
+@pytest.mark.parametrize(
+    "failpoint", [f"{name}:{nth}" for name in AT_BATCHES for nth in ((2, 4) if name.startswith("cloud") else (6, 8))]
+)
 async def test_rows_sent_again_after_a_kill_are_there_once(
     process: CloudProcess, writer: Any, talking: Any, sql: Any, failpoint: str
 ) -> None:
@@ -205,7 +213,7 @@ async def test_an_import_that_was_killed_is_written_whole_or_not_at_all(
 def test_every_failpoint_of_the_cloud_is_killed_at() -> None:
     code = "\n".join(path.read_text() for path in (Path(__file__).parents[2] / "sync" / "cloud").rglob("*.py"))
 
-    assert set(re.findall(r'failpoints\.hit\("([a-z_.]+)"\)', code)) <= {*AT_BATCHES, *AT_START, *AT_IMPORT}
+    assert set(re.findall(r'failpoints\.hit\("([a-z_.]+)"\)', code)) <= {*AT_BATCHES, *AT_START, *AT_IMPORT, *AT_RIGHTS}
 
 
 async def test_what_cannot_start_says_so_in_one_sentence(process: CloudProcess, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sync.protocol import SUBPROTOCOL, Hello, encode
+from sync.protocol import SUBPROTOCOL, Hello, HelloOk, decode, encode
 
 WAIT_S = 20.0
 
@@ -89,3 +89,51 @@ async def test_what_is_no_frame_ends_the_connection(cloud: Any, tokens: Any) -> 
                 pass
 
     assert (await cloud.get("/readyz")).status == 200
+
+
+STRANGE: list[Any] = [
+    b"no JSON",
+    b"\xff\xfe\x00",
+    b"null",
+    {"sale": {"sale_id": 5}},
+    {"sale": {"sale_id": "a\0b", "lines": []}},
+    {"sale": None},
+    b'[{"k":' * 300 + b"1" + b"}]" * 300,
+    b'{"sale":{"sale_id":"x","total":' + b"9" * 300 + b"}}",
+]
+
+
+@pytest.mark.parametrize("stream", ["sales", "returns", "of-a-later-version"])
+async def test_rows_that_cannot_be_read_are_kept_aside_and_the_stream_flows_on(
+    *, cloud: Any, writer: Any, tokens: Any, sql: Any, talking: Any, stream: str
+) -> None:
+    for row in STRANGE:
+        writer.write(stream, row)
+    writer.sell("after", 1)
+    hub = talking.hub(writer)
+    rows = len(writer.logs[stream])
+
+    async with talking(cloud, hub, tokens["hk01"]):
+        await hub.until(lambda: hub.safe.get(stream) == rows and hub.safe.get("sales") == len(writer.logs["sales"]))
+        item = await cloud.store_item()
+
+    assert item["sales"]["count"] == 1
+    assert sql("SELECT count(*) FROM fact") == [(len(STRANGE) + 1,)], "as the bytes they are"
+    assert (await cloud.get("/readyz")).status == 200
+
+
+@pytest.mark.parametrize(("mode", "every_s"), [("realtime", 0.0), ("scheduled", 300.0)])
+async def test_a_store_is_told_when_to_dial(
+    start_cloud: Any, writer: Any, tokens: Any, mode: str, every_s: float
+) -> None:
+    section = {"token": tokens["hk01"], "mode": mode} | ({"every_s": every_s} if every_s else {})
+    cloud = await start_cloud(stores={"hk01": section})
+    headers = {"Authorization": f"Bearer {tokens['hk01']}"}
+    async with (
+        cloud.session.ws_connect(f"{cloud.url}/sync/v1/link", headers=headers, protocols=(SUBPROTOCOL,)) as ws,
+        asyncio.timeout(WAIT_S),
+    ):
+        await ws.send_bytes(encode(Hello(rep=writer.rep, vector=(), t1_ms=1)))
+        answer = decode((await ws.receive()).data)
+
+    assert isinstance(answer, HelloOk) and (answer.mode, answer.every_s) == (mode, every_s)

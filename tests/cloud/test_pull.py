@@ -36,28 +36,45 @@ class PulledHub:
     rep: str = ""
     port: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    former: list[dict[str, Any]] = field(default_factory=list)
+    siblings: list[Any] = field(default_factory=list)  # writers of other lives, passed on
+    sealed: list[str] = field(default_factory=list)  # as the cloud told
+    relayed: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
     async def hello(self, request: web.Request) -> web.StreamResponse:
         self.asked += 1
-        assert set(await request.json()) == {"rep", "vector"}
+        told = await request.json()
+        assert {"rep", "vector"} <= set(told) <= {"rep", "vector", "sealed", "now_ms"}
+        self.sealed = told.get("sealed", [])
+        if self.fault == "fork":
+            return web.json_response({"code": "fork"}, status=409)
         vector = [
             {"rep": rep, "stream": stream, "last": at.last, "digest": at.digest.hex()}
             for (rep, stream), at in self.held.items()
         ]
-        return web.json_response({"rep": self.rep or self.writer.rep, "vector": vector, "now_ms": 1_790_000_000_500})
+        greeting = {"rep": self.rep or self.writer.rep, "vector": vector, "now_ms": 1_790_000_000_500}
+        return web.json_response(greeting | ({"former": self.former} if self.former else {}))
 
     async def streams(self, _: web.Request) -> web.StreamResponse:
         streams = [
             {"rep": self.writer.rep, "stream": name, "feed": "log", "last": len(rows), "acked": self.acked.get(name, 0)}
             for name, rows in self.writer.logs.items()
         ]
+        streams += [
+            {"rep": sibling.rep, "stream": name, "feed": "log", "last": len(rows), "acked": 0}
+            for sibling in self.siblings
+            for name, rows in sibling.logs.items()
+        ]
         return web.json_response({"rep": self.writer.rep, "streams": streams})
 
     async def feed(self, request: web.Request) -> web.StreamResponse:
         name, after, limit = request.query["stream"], int(request.query["after"]), int(request.query["limit"])
-        last = min(after + min(limit, 400), len(self.writer.logs[name]))
-        batch = self.writer.batch(name, after, last) if last > after else None
-        body = write_feed(Head(self.writer.rep, name, Feed.LOG, last), self.writer.boundary(name, after), batch)
+        rep = request.query.get("rep", self.writer.rep)
+        (writer,) = [each for each in (self.writer, *self.siblings) if each.rep == rep]
+        assert rep == self.writer.rep or request.query["digest"] == writer.boundary(name, after).digest.hex()
+        last = min(after + min(limit, 400), len(writer.logs[name]))
+        batch = writer.batch(name, after, last) if last > after else None
+        body = write_feed(Head(writer.rep, name, Feed.LOG, last), writer.boundary(name, after), batch)
         if self.fault == "digest":
             assert batch is not None
             body = body.replace(batch.digest.hex().encode(), b"00" * 8)
@@ -100,7 +117,10 @@ class PulledHub:
         self.forget_catalogue = False
         rows = new_rows(at, batch)
         if not isinstance(rows, Gap):
-            self.catalogue += [row for _, row in rows]
+            if batch.stream == "catalogue":
+                self.catalogue += [row for _, row in rows]
+            else:
+                self.relayed.setdefault((batch.rep, batch.stream), []).extend(seq for seq, _ in rows)
             at = self.held[batch.rep, batch.stream] = batch.end
         told = {"rep": batch.rep, "stream": batch.stream, "last": at.last, "digest": at.digest.hex()}
         return web.json_response(told | {"gap": isinstance(rows, Gap)})
@@ -263,10 +283,79 @@ async def test_another_hub_under_the_url_is_refused(pulling: Any, hub: PulledHub
     assert "answers, not hk01" in (await failed(pulling)).detail
 
 
-async def test_a_catalogue_boundary_that_was_never_offered_is_a_fork(pulling: Any, hub: PulledHub) -> None:
-    hub.held[pulling.books().rep, "catalogue"] = Boundary(7, b"8 bytes!")
+async def test_a_catalogue_boundary_that_was_never_offered_makes_the_cloud_somebody_else(
+    pulling: Any, hub: PulledHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on the WebSocket: this cloud was restored from a copy, the store knows more of it than it does."""
+    before = pulling.books().rep
+    hub.held[before, "catalogue"] = Boundary(7, b"8 bytes!")
 
     assert (await failed(pulling)).code == "fork"
+    assert pulling.books().rep != before
+    assert any("begins a new life" in record.message for record in caplog.records)
+    await pulling.pulls[0].round()
+    assert hub.acked == {"sales": 1000, "returns": 2}
+
+
+async def test_a_hub_that_begins_a_new_life_is_asked_again_as_somebody_else(
+    pulling: Any, hub: PulledHub, new_writer: Any, sql: Any
+) -> None:
+    """It answers 409, then greets under its new name, gives up the old one and passes on what it holds of it."""
+    old, hub.fault = hub.writer, "fork"
+    assert (await failed(pulling)).code == "fork"
+    hub.fault, hub.writer, hub.siblings = "", new_writer("hk01:cccccccccccccccc"), [old]
+    hub.former = [{"rep": old.rep, "heads": {"sales": 1000, "returns": 2}}]
+    hub.writer.sell("after", 1)
+
+    await pulling.pulls[0].round()
+    await pulling.pulls[0].round()
+
+    assert sql("SELECT count(*) FROM ended_life WHERE sealed_ms IS NOT NULL") == [(1,)]
+    assert hub.sealed == [old.rep], "and the hub is told"
+    assert hub.acked == {"sales": 1}, "what is passed on is acknowledged by nobody"
+    assert sql("SELECT last FROM received WHERE stream = 'sales' ORDER BY last") == [(1,), (1000,)]
+
+
+async def test_a_sealed_hub_that_comes_back_is_told_and_nothing_of_it_is_taken(
+    pulling: Any, hub: PulledHub, sql: Any
+) -> None:
+    await pulling.pulls[0].round()
+    await pulling.cloud.books.end_life(hub.writer.rep, heir="hk01:cccccccccccccccc", why="head office", wanted={})
+    for n in range(5):
+        hub.writer.sell(f"late{n}", 1)
+
+    assert (await failed(pulling)).code == "fork"
+    assert hub.sealed == [hub.writer.rep]
+    assert sql("SELECT max(last) FROM received WHERE stream = 'sales'") == [(1000,)]
+
+
+async def test_other_lives_go_both_ways(pulling: Any, hub: PulledHub, new_writer: Any, sql: Any) -> None:
+    """What this hub passes on comes up; what the cloud holds of other lives of the store goes down."""
+    elsewhere, sibling = new_writer("hk01:dddddddddddddddd"), new_writer("hk01:eeeeeeeeeeeeeeee")
+    for n in range(3):
+        elsewhere.sell(f"e{n}", 1)
+    for n in range(900):
+        sibling.sell(f"x{n}", 1)
+    await pulling.books().apply(elsewhere.batch())
+    hub.siblings = [sibling]
+
+    await pulling.pulls[0].round()
+
+    assert hub.relayed[elsewhere.rep, "sales"] == [1, 2, 3]
+    assert sql("SELECT row_count FROM received WHERE stream = 'sales' ORDER BY row_count") == [(3,), (900,), (1000,)]
+
+
+async def test_another_past_of_a_third_is_not_passed_on_and_harms_nobody(
+    pulling: Any, hub: PulledHub, new_writer: Any
+) -> None:
+    elsewhere = new_writer("hk01:dddddddddddddddd")
+    elsewhere.sell("e1", 1)
+    await pulling.books().apply(elsewhere.batch())
+    hub.held[elsewhere.rep, "sales"] = Boundary(7, b"8 bytes!")
+
+    await pulling.pulls[0].round()
+
+    assert hub.relayed == {} and hub.acked == {"sales": 1000, "returns": 2}
 
 
 async def test_a_fault_is_logged_once_when_it_comes_and_once_when_it_goes(

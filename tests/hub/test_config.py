@@ -9,8 +9,10 @@ import pytest
 
 from hub.config import load_config, parse_config
 from sync.errors import ConfigError
+from sync.line import Schedule
 
 STORE = {"id": "hk01", "name_zh_hant": "示範店", "name_en": "Demo", "currency": "HKD"}
+CLOUD = {"url": "https://cloud.example.com", "token": "a-secret"}
 PRINTER = {"kind": "escpos_printer", "address": "127.0.0.1:9100"}
 
 
@@ -57,6 +59,15 @@ def test_the_least_file_is_a_shop_on_loopback(tmp_path: Path) -> None:
         (raw(store=STORE | {"cut_over_hour": 13}), ("$.store.cut_over_hour",)),
         (raw(store=STORE | {"id": "HK 01"}), ("$.store.id",)),
         (raw(store="hk01"), ("$.store",)),
+        (raw(cloud={}), ("url and token", 'mode = "pull"')),
+        (raw(cloud={"url": "http://shop.example", "token": "t"}), ("http://shop.example", "https://")),
+        (raw(cloud=CLOUD | {"mode": "scheduld"}), ("scheduld",)),
+        (raw(cloud=CLOUD | {"every_s": 60}), ("every_s", 'mode = "scheduled"')),
+        (raw(cloud=CLOUD | {"mode": "realtime", "wake_for": ["sales"]}), ("wake_for", 'mode = "scheduled"')),
+        (raw(cloud=CLOUD | {"mode": "scheduled", "every_s": 0.5}), ("$.cloud.every_s",)),
+        (raw(cloud=CLOUD | {"mode": "scheduled", "wake_for": ["salse"]}), ("'salse'", "sales")),
+        (raw(cloud=CLOUD | {"transport": "carrier-pigeon"}), ("carrier-pigeon",)),
+        (raw(cloud=CLOUD | {"every": 60}), ("'cloud.every'", "did you mean 'every_s'?")),
         (raw(devices=[]), ("$.devices",)),
         ({}, ("store",)),
     ],
@@ -107,3 +118,22 @@ def test_a_wrong_file_ends_the_program_with_78_and_one_line(tmp_path: Path) -> N
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
     assert str(path) in done.stderr and "did you mean 'store'?" in done.stderr
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("section", "mode", "schedule"),
+    [
+        (CLOUD, "realtime", None),
+        (CLOUD | {"mode": "realtime"}, "realtime", Schedule("realtime")),
+        (CLOUD | {"mode": "scheduled"}, "realtime", Schedule("scheduled", 900.0)),
+        (CLOUD | {"mode": "scheduled", "every_s": 60}, "realtime", Schedule("scheduled", 60.0)),
+        ({"mode": "pull"}, "pull", None),
+    ],
+)
+def test_a_line_is_what_the_file_names(
+    section: dict[str, Any], mode: str, schedule: Schedule | None, tmp_path: Path
+) -> None:
+    line = parse_config(raw(cloud=section), base=tmp_path).cloud
+
+    assert line is not None and (line.mode, line.schedule, line.transport) == (mode, schedule, "auto")
+    assert "a-secret" not in repr(line)

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from devices.model import CounterReading
 from hub.insights.footfall import day_bounds, footfall_of_day
 from hub.store import footfall
-from hub.store.footfall import Recorded, footfall_rows
+from hub.store.footfall import Recorded
 from sync.retail.days import business_date
 from sync.retail.footfall import QUARTER_MS, Verdict
+from sync.store.rows import rows_after
 
 NOW = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 QUARTER = NOW - NOW % QUARTER_MS
@@ -62,15 +63,15 @@ async def test_sensors_of_one_entrance_share_its_windows(store: Any) -> None:
 async def test_the_feed_has_each_window_once_where_it_changed_last(store: Any) -> None:
     await record(store, totals(0), totals(0, sensor="back"))
     await record(store, totals(1), totals(1, sensor="back"))
-    before = footfall_rows(store.db.read, store.replica, 0, 10)
+    before = rows_after(store.db.read, store.replica.local_id, "footfall", 0, 10)
     await record(store, totals(4, 2))
-    after = footfall_rows(store.db.read, store.replica, before[-1][0], 10)
+    after = rows_after(store.db.read, store.replica.local_id, "footfall", before[-1][0], 10)
     assert [seq for seq, _ in before] == sorted({seq for seq, _ in before}) and len(before) == 2
     assert [msgspec.json.decode(row) for _, row in after] == [
         {"v": 1, "entrance": "door", "quarter": "2026-09-21T14:00:00Z", "in": 4, "out": 2}
     ]
-    assert len(footfall_rows(store.db.read, store.replica, 0, 10)) == 2
-    assert len(footfall_rows(store.db.read, store.replica, 0, 1)) == 1
+    assert len(rows_after(store.db.read, store.replica.local_id, "footfall", 0, 10)) == 2
+    assert len(rows_after(store.db.read, store.replica.local_id, "footfall", 0, 1)) == 1
 
 
 async def test_a_night_without_visitors_writes_nothing(store: Any) -> None:

@@ -11,10 +11,10 @@ import pytest
 from devices.document import Document, Text
 from hub.spooler import Spooler
 from hub.store import printing
-from hub.store.print_results import print_rows
 from hub.store.printing import PrintTo
 from sync.retail.prints import Ended, PrintResult
 from sync.retail.sales import Sale
+from sync.store.rows import rows_after
 
 NOTE = Document((Text("note"),))
 WAIT_S = 10.0
@@ -26,7 +26,7 @@ class Desk:
     def __init__(self, store: Any) -> None:
         self.store = store
         self.spooler = Spooler(
-            *(store.db, store.replica, "p1"), now_ms=lambda: 7, render=lambda _: NOTE, announce=lambda _: None
+            *(store.db, lambda: store.replica, "p1"), now_ms=lambda: 7, render=lambda _: NOTE, announce=lambda _: None
         )
 
     async def queue(self, job_id: str) -> None:
@@ -50,7 +50,7 @@ class Desk:
         await self.store.db.write(lambda tx: None)
 
     def results(self, after: int = 0, limit: int = 100) -> list[PrintResult]:
-        rows = print_rows(self.store.db.read, self.store.replica, after, limit)
+        rows = rows_after(self.store.db.read, self.store.replica.local_id, "prints", after, limit)
         return [msgspec.json.decode(body, type=PrintResult) for _, body in rows]
 
     def states(self) -> list[tuple[str, str, str, int]]:
@@ -164,7 +164,7 @@ async def test_the_stream_is_dense_and_its_digest_is_that_of_the_rows_it_hands_o
         await (job.printed() if state == "printed" else getattr(job, state)("紙"))
     await desk.commit()
     rolled = bytes(8)
-    rows = print_rows(desk.store.db.read, desk.store.replica, 0, 100)
+    rows = rows_after(desk.store.db.read, desk.store.replica.local_id, "prints", 0, 100)
     for _, body in rows:
         rolled = blake2b(rolled + body, digest_size=8).digest()
     stored = desk.store.db.read.execute("SELECT seq, digest FROM stream WHERE name = 'prints'").fetchone()

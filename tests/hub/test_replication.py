@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -13,25 +14,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub import replication
-from hub.replication import HubBooks
-from hub.store.catalogue import catalogue_rows
-from hub.store.feeds import READERS, oldest_waiting, rows_after, waiting_rows
+from hub.books import HubBooks
+from hub.store.feeds import oldest_waiting, waiting_rows
 from hub.store.levels import FOLD_MAX, facts_to_fold, fold
 from hub.store.model import utc
 from hub.store.products import item_by_gtin, item_by_sku
 from sync.batch import START, Batch, Boundary, Gap, batch_of
+from sync.entities import REGISTRY
 from sync.errors import ForkError, OutcomeUnknownError, ProtocolError
-from sync.model import FEED_OF_STREAM, Feed, Stream
+from sync.model import Feed, Stream
 from sync.retail.catalogue import Name, Price, Product
 from sync.retail.registers import price_row, product_row, write_row
 from sync.store.cursors import STREAMS_MAX, offer, received
+from sync.store.rows import rows_after
 
 CLOUD = "cloud:00000000000000cc"
 NOW_MS = 1_790_000_000_000
 
 
 def books_of(store: Any) -> HubBooks:
-    return HubBooks(store.db, store.replica, currency="HKD", now_ms=lambda: NOW_MS)
+    return HubBooks(
+        store.db, store.replica, currency="HKD", now_ms=lambda: NOW_MS, new_incarnation=lambda: secrets.token_hex(8)
+    )
 
 
 async def load(books: HubBooks, stream: Stream, after: Boundary = START, rows_max: int = 100) -> Batch | None:
@@ -53,8 +57,8 @@ def price(n: int, amount: int, *, gone: bool = False) -> bytes:
 
 
 async def test_every_stream_of_the_model_is_offered(store: Any) -> None:
-    assert [head.stream for head in books_of(store).heads()] == list(READERS)
-    assert set(READERS) == set(FEED_OF_STREAM) == set(Stream)
+    assert [head.stream for head in books_of(store).heads()] == list(REGISTRY.streams)
+    assert set(Stream) <= set(REGISTRY.streams)
 
 
 async def test_sales_are_loaded_as_they_were_written(store: Any, sale: Callable[..., Any]) -> None:
@@ -92,7 +96,7 @@ async def test_any_boundary_of_a_log_is_known_again_after_a_restart_and_no_other
     """Nothing was written down: the digest comes from the rows, so a restored copy that went another way is found."""
     for _ in range(6):
         await store.sell(sale())
-    bodies = [row for _, row in rows_after(store.db.read, store.replica, Stream.SALES, 0, 10)]
+    bodies = [row for _, row in rows_after(store.db.read, store.replica.local_id, Stream.SALES, 0, 10)]
     digests = [bytes(8)]
     for body in bodies:
         digests.append(blake2b(digests[-1] + body, digest_size=8).digest())
@@ -208,9 +212,9 @@ async def test_a_writer_begins_no_more_streams_than_any_version_has(store: Any) 
     assert len(received(store.db.read)) == STREAMS_MAX
 
 
-async def test_nobody_else_writes_this_stores_rows(store: Any) -> None:
-    with pytest.raises(ProtocolError, match="nobody but this store"):
-        await books_of(store).apply(from_cloud(price(1, 1), rep="hk01:ffffffffffffffff"))
+async def test_nobody_else_writes_this_hubs_rows(store: Any) -> None:
+    with pytest.raises(ProtocolError, match="nobody but this hub"):
+        await books_of(store).apply(from_cloud(price(1, 1), rep=store.replica.rep))
 
 
 async def test_a_commit_that_fails_moves_no_cursor(store: Any) -> None:
@@ -224,13 +228,13 @@ async def test_a_commit_that_fails_moves_no_cursor(store: Any) -> None:
 
 
 async def test_the_shops_own_catalogue_is_handed_over_as_registers(store: Any) -> None:
-    rows = catalogue_rows(store.db.read, store.replica, 0, 100)
+    rows = rows_after(store.db.read, store.replica.local_id, "catalogue", 0, 100)
     kinds = [json.loads(row)["kind"] for _, row in rows]
 
     assert (kinds.count("product"), kinds.count("price")) == (6, 6)
     assert [seq for seq, _ in rows] == sorted(seq for seq, _ in rows)
     await books_of(store).apply(from_cloud(tea(1), price(1, 1)))
-    left = catalogue_rows(store.db.read, store.replica, 0, 100)
+    left = rows_after(store.db.read, store.replica.local_id, "catalogue", 0, 100)
     assert len(left) == 10, "what the cloud has taken over is offered no more"
 
 
@@ -247,7 +251,7 @@ async def test_what_waits_is_counted_by_stream_with_its_age(store: Any, sale: Ca
 
 
 def folded(store: Any) -> dict[str, tuple[int, int]]:
-    rows = [json.loads(row) for _, row in rows_after(store.db.read, store.replica, Stream.LEVELS, 0, 1000)]
+    rows = [json.loads(row) for _, row in rows_after(store.db.read, store.replica.local_id, Stream.LEVELS, 0, 1000)]
     return {row["sku"]: (row["received"], row["issued"]) for row in rows}
 
 
@@ -310,8 +314,10 @@ async def test_a_disk_that_takes_no_commit_stops_the_folding_for_a_while_only(
         mode="realtime",
         currency="HKD",
         now_ms=lambda: NOW_MS,
+        new_incarnation=lambda: secrets.token_hex(8),
         announce=lambda _: None,
         on_catalogue=lambda _: None,
+        on_reborn=lambda _: None,
     )
     connection = store.db._writer._conn
     connection.execute("PRAGMA query_only = ON")  # what a full disk does to every commit

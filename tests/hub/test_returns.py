@@ -18,7 +18,6 @@ from hub.store.returns import (
     find_return,
     return_event,
     return_job,
-    return_rows,
     returned_by_line,
 )
 from hub.store.sales import find_sale
@@ -26,6 +25,7 @@ from hub.store.stock import on_hand
 from sync.model import Stream
 from sync.retail.returns import Return, ReturnLine
 from sync.retail.sales import Sale, SaleLine, StockEffect, Tender
+from sync.store.rows import rows_after
 
 MakeSale = Callable[..., Sale]
 SOLD = {1: ("TEA-01", 3, 1090), 2: ("SHIRT-M", 2, 12_900), 3: ("BAG", 2, 100)}
@@ -181,7 +181,7 @@ async def test_the_stream_is_dense_and_its_digest_is_that_of_the_rows_it_hands_o
     await asyncio.gather(*(take_back(store, content(sold, (n, 1), return_id=f"r{n}")) for n in SOLD))
     await take_back(store, content(sold, (1, 1), return_id="r4", reason="太小"))
     rolled = bytes(8)
-    rows = return_rows(store.db.read, store.replica, 0, 100)
+    rows = rows_after(store.db.read, store.replica.local_id, "returns", 0, 100)
     for _, body in rows:
         rolled = blake2b(rolled + body, digest_size=8).digest()
 
@@ -193,10 +193,10 @@ async def test_rows_are_handed_out_after_a_seq_and_up_to_a_limit(store: Any, sol
     for n in SOLD:
         await take_back(store, content(sold, (n, 1), return_id=f"r{n}"))
 
-    assert [seq for seq, _ in return_rows(store.db.read, store.replica, 1, 1)] == [2]
-    assert [seq for seq, _ in return_rows(store.db.read, store.replica, 1, 9)] == [2, 3]
-    assert return_rows(store.db.read, store.replica, 3, 9) == []
-    assert return_rows(store.db.read, msgspec.structs.replace(store.replica, local_id=99), 0, 9) == []
+    assert [seq for seq, _ in rows_after(store.db.read, store.replica.local_id, "returns", 1, 1)] == [2]
+    assert [seq for seq, _ in rows_after(store.db.read, store.replica.local_id, "returns", 1, 9)] == [2, 3]
+    assert rows_after(store.db.read, store.replica.local_id, "returns", 3, 9) == []
+    assert rows_after(store.db.read, 99, "returns", 0, 9) == []
 
 
 async def test_the_event_of_a_return_says_what_other_screens_show(store: Any, sold: str) -> None:

@@ -33,7 +33,7 @@ class Desk:
         self.store, self.told = store, []
         self.spooler = Spooler(
             store.db,
-            store.replica,
+            lambda: store.replica,
             "p1",
             now_ms=lambda: 7,
             render=lambda job: job.document or NOTE,
@@ -161,7 +161,7 @@ async def test_a_sales_receipt_is_rendered_when_it_is_handed_out(store: Any, sal
         rendered.append(job)
         return NOTE
 
-    spooler = Spooler(store.db, store.replica, "p1", now_ms=lambda: 7, render=render, announce=lambda _: None)
+    spooler = Spooler(store.db, lambda: store.replica, "p1", now_ms=lambda: 7, render=render, announce=lambda _: None)
     one = sale()
     await store.sell(one, print_to=PrintTo("p1"))
 

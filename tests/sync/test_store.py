@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from hub.migrations import MIGRATIONS
 from sync.digest import EMPTY, roll
+from sync.entities import FEED_OF_STREAM
 from sync.migrate import migrate
-from sync.model import FEED_OF_STREAM, Dot, Feed, Replica, Stream
+from sync.model import Dot, Feed, Replica, Stream
 from sync.store.replicas import begin_incarnation, own_replica
 from sync.store.streams import append_fact, reserve_state_seqs
 

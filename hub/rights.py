@@ -1,0 +1,80 @@
+"""The shop's use of rights, wired: what is done at contact, how a sale is held against them, what a manager has to look at.
+
+    at contact     what the cloud asks is answered, places that have changed are balanced: bounded jobs, behind the fold
+    a sale         goes through, its overdraw is noted on it (`physical-first`), or is refused (`strict`)
+
+Not here: SQL (hub.store.rights, hub.store.promises), rules (sync.retail), how the line is (hub.replication).
+"""
+
+from collections.abc import Callable
+from sqlite3 import Connection
+
+from msgspec import Struct
+
+from hub.store.model import Shop
+from hub.store.printing import PrintTo
+from hub.store.promises import Ended, answer, is_asked, is_booked, overdraws, pick, promises_at_risk
+from hub.store.rights import Debt, Rule, balance, debts, is_changed
+from hub.store.sales import Recorded, sale_job
+from sync.db import Database
+from sync.model import Replica
+from sync.retail.sales import Sale, Warned
+
+
+class Attention(Struct, frozen=True):
+    """What a manager has to look at: what was sold beyond the shop's rights, and the promises that may have to give way."""
+
+    debts: list[Debt]
+    at_risk: list[str]
+
+
+class Rights:
+    """What a hub does about rights; `rule` is None where the shop shares none."""
+
+    def __init__(
+        self, db: Database, shop: Shop, rule: Rule | None, *, own: Callable[[], Replica], now_ms: Callable[[], int]
+    ) -> None:
+        self.rule = rule
+        self._db = db
+        self._shop = shop
+        self._own = own
+        self._now_ms = now_ms
+
+    async def on_contact(self, cloud: str) -> None:
+        """Answer and balance all there is. `cloud` is the replica at the other end of a line that is up; levels are folded."""
+        if self.rule is None or not cloud:
+            return
+        own, rule, now_ms = self._own(), self.rule, self._now_ms()
+        if is_asked(self._db.read):
+            await self._db.write(lambda tx: answer(tx, own, rule, cloud=cloud, now_ms=now_ms))
+        while is_changed(self._db.read, own):
+            await self._db.write(lambda tx: balance(tx, own, rule, cloud=cloud))
+
+    def sale_job(
+        self,
+        replica: Replica,
+        sale: Sale,
+        *,
+        print_to: PrintTo | None,
+        now_ms: int,
+        warnings: tuple[Warned, ...] = (),
+    ) -> Callable[[Connection], Recorded]:
+        """Return hub.store.sales.sale_job, held against this life's rights in the same job."""
+
+        def job(tx: Connection) -> Recorded:
+            noted = warnings
+            if self.rule is not None and not is_booked(tx, sale.sale_id):
+                noted = (*warnings, *overdraws(tx, replica, self._shop.location, sale, self.rule))
+            return sale_job(replica, self._shop, sale, print_to=print_to, now_ms=now_ms, warnings=noted)(tx)
+
+        return job
+
+    async def pick(self, promise_id: str) -> Ended:
+        """Take the goods for a promise off the shelf; raise as hub.store.promises.pick does."""
+        own, now_ms = self._own(), self._now_ms()
+        return await self._db.write(lambda tx: pick(tx, own, promise_id, now_ms=now_ms))
+
+    def attention(self, cloud: str) -> Attention:
+        """Return what a manager has to look at."""
+        own = self._own()
+        return Attention(debts(self._db.read, own), promises_at_risk(self._db.read, own, cloud=cloud))

@@ -1,0 +1,73 @@
+"""The scopes of a running cloud: settled when it starts, other branches' stock summed behind the selling.
+
+Not here: what is written (sync.cloud.scopes and its neighbours), to whom it is sent (sync.session).
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection
+from sqlite3 import Connection
+
+from sync.cloud.config import CloudConfig
+from sync.cloud.line import Line
+from sync.cloud.scope_branches import (
+    BRANCHES,
+    CONTACT_EVERY_MS,
+    FOLD_EVERY_MS,
+    LEVELS,
+    fill_branches,
+    fill_levels,
+    fold_levels,
+    has_marked,
+    tell_contact,
+)
+from sync.cloud.scope_catalogue import fill_catalogue
+from sync.cloud.scopes import settle_scopes
+from sync.cloud.store import CloudStore
+from sync.errors import SyncError
+from sync.model import Stream
+
+FILL = {Stream.CATALOGUE: fill_catalogue, BRANCHES: fill_branches, LEVELS: fill_levels}
+
+log = logging.getLogger(__name__)
+
+
+async def settle(config: CloudConfig, books: CloudStore) -> None:
+    """Serve what the configuration says. One write job: nobody is connected yet."""
+
+    def job(tx: Connection) -> None:
+        settle_scopes(tx, books.replica, config.scopes, stores=config.stores, fill=FILL)
+
+    await books.db.write(job)
+
+
+async def fold(books: CloudStore) -> None:
+    """Sum all levels that wait, in small jobs, and tell the stores."""
+    is_grown = False
+    while has_marked(books.db.read):
+        await books.db.write(lambda tx: fold_levels(tx, books.replica))
+        is_grown = True
+    if is_grown:
+        books.on_grown()
+
+
+async def note_contact(books: CloudStore, stores: Collection[str]) -> None:
+    """Tell the other branches that these stores are in contact."""
+    now_ms = books.now_ms()
+    is_told = await books.db.write(lambda tx: tell_contact(tx, books.replica, stores, now_ms=now_ms))
+    if is_told:
+        books.on_grown()
+
+
+async def share_stock(books: CloudStore, line: Line) -> None:
+    """Fold and note contacts until cancelled."""
+    told_ms = 0
+    while True:
+        await asyncio.sleep(FOLD_EVERY_MS / 1000)
+        try:
+            await fold(books)
+            if books.now_ms() - told_ms >= CONTACT_EVERY_MS:
+                told_ms = books.now_ms()
+                await note_contact(books, {each.store for each in line.connections})
+        except SyncError as err:  # a full disk, a writer with too much to do: figures of others can wait
+            log.debug("other branches' stock was not summed", extra={"error": str(err)})

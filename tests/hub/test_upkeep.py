@@ -1,0 +1,70 @@
+"""What a hub does once a day by itself: with a real hub in this process, a clock that is passed in, and a cloud on real HTTP."""
+
+from typing import Any
+
+import pytest
+
+from hub import upkeep
+from hub.store.upkeep import last_done
+from hub.upkeep import do_due, forget, look
+from sync.line import LinkState
+from sync.store.retention import DAY_MS
+from tests.hub.days_world import by_hand
+
+CLOUD = {"url": "http://127.0.0.1:9", "token": "a-token-of-this-store"}
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "PAUSE_S", 0.0)
+
+
+async def test_once_a_day_the_books_are_audited_and_it_shows_in_the_metrics(start_hub: Any) -> None:
+    hub = await start_hub()
+
+    await do_due(hub.runtime)
+    first = last_done(hub.runtime.db.read)
+    await do_due(hub.runtime)
+    hub.clock.now_ms += DAY_MS
+    await do_due(hub.runtime)
+
+    assert {task: done.n for task, done in first.items()} == {"audit": 1, "retention": 1}
+    assert {task: done.n for task, done in last_done(hub.runtime.db.read).items()} == {"audit": 2, "retention": 2}
+    assert b"storehub_audit_last_ok 1.0" in hub.runtime.metrics.render()
+
+
+async def test_what_differs_is_logged_and_shown(start_hub: Any, caplog: pytest.LogCaptureFixture) -> None:
+    hub = await start_hub()
+    by_hand(hub.config.database, "INSERT INTO stock (sku, location, on_hand) VALUES ('GHOST', 'shop', 4)")
+
+    found = await look(hub.runtime)
+
+    assert [finding.key for finding in found] == [("GHOST", "shop")]
+    assert "the books differ" in caplog.text and b"storehub_audit_last_ok 0.0" in hub.runtime.metrics.render()
+    assert "GHOST" in last_done(hub.runtime.db.read)["audit"].said
+
+
+async def test_a_clock_that_runs_ahead_of_the_clouds_forgets_nothing_early(start_hub: Any) -> None:
+    hub = await start_hub(cloud=CLOUD)
+    began_ms = hub.clock.now_ms
+    await hub.runtime.db.write(
+        lambda tx: tx.execute(
+            """
+            INSERT INTO print_job (job_id, printer_id, sale_id, document, mark, state, reason, attempts, created_ms, changed_ms)
+            VALUES ('j', 'p', 's1', NULL, '', 'printed', '', 1, ?1, ?1)
+            """,
+            (began_ms,),
+        )
+    )
+    hub.clock.now_ms += 1000 * DAY_MS
+    hub.runtime.replication.link = LinkState(since_ms=0, clock_offset_ms=-1000 * DAY_MS)
+
+    assert await forget(hub.runtime) == 0
+    hub.runtime.replication.link = LinkState(since_ms=0, clock_offset_ms=0)
+    assert await forget(hub.runtime) == 1
+
+
+async def test_a_cloud_that_does_not_answer_is_no_difference(start_hub: Any) -> None:
+    hub = await start_hub(cloud=CLOUD)
+
+    assert await look(hub.runtime) == []

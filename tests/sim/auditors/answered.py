@@ -1,0 +1,108 @@
+"""What was answered stands: at its hub from that moment on, after every start, at the end also at the cloud; nothing else does.
+
+Every answer to a repeated request is the first answer; a request that was refused is nowhere. A restored hub may lack what it was
+asked before, and refuse it, until the tills and the cloud have told it again.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tests.sim.hub_node import HubNode
+from tests.sim.people import Request
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+TABLES = {
+    "sale": ("sale", "sale_id"),
+    "return": ("sale_return", "return_id"),
+    "movement": ("stock_movement", "movement_id"),
+}
+STREAMS = {"sale": "sales", "return": "returns", "movement": "stock"}
+
+
+class Auditor:
+    """Remembers what was asked and what was told."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.asked: dict[str, Request] = {}
+        self.told: dict[tuple[str, str], bytes] = {}
+        self.refused: dict[str, set[str]] = {}
+        self.lost: set[str] = set()  # returns that a restored hub cannot take any more
+        self.problems: list[str] = []
+
+    def on_asked(self, request: Request) -> None:
+        """Remember."""
+        self.asked[request.key] = request
+
+    def on_answered(self, request: Request, hub: HubNode, status: int, body: bytes) -> None:
+        """Remember, and hold against what was told before."""
+        if request.is_repeat and status not in (200, 201):
+            self.lost.add(request.key)
+            return
+        if status not in (200, 201):
+            self.refused.setdefault(request.key, set()).add(hub.name)
+            return
+        if request.kind == "movement":
+            said = json.loads(body)
+            body = json.dumps([said["movement_id"], said["dot"]]).encode()  # `repeated` and `on_hand` say how it is now
+        known = self.told.setdefault((hub.name, request.key), body)
+        is_one = len(request.hubs) < 2 and not self.world.options.has_forks  # else another row of it may stand by now
+        if known != body and is_one:
+            self.problems.append(f"{request.key}: {hub.name} said {known!r} and then {body!r}")
+
+    def on_opened(self, hub: HubNode) -> None:
+        """After every start: whatever was told is there; after a restored backup only in the end."""
+        if self.world.options.has_forks:
+            return
+        there = {kind: _keys(hub, kind) for kind in TABLES}
+        for name, key in self.told:
+            if name == hub.name and key not in there[self.asked[key].kind]:
+                self.problems.append(f"{key} was told and is gone after a start of {name}")
+
+    def check(self) -> Iterator[str]:
+        """At the end."""
+        yield from self.problems
+        if not self.world.options.has_forks:
+            yield from (f"{key} was told and then refused" for key in sorted(self.lost))
+        at_cloud = {kind: _at_cloud(self.world, kind) for kind in TABLES}
+        for hub in self.world.hubs:
+            if hub.is_retired:
+                continue
+            for kind in TABLES:
+                there = _keys(hub, kind)
+                for name, key in self.told:
+                    if name == hub.name and self.asked[key].kind == kind and key not in there | self.lost:
+                        yield f"{key} was told by {name} and is not there"
+                for key in sorted(there):
+                    yield from self._check_row(hub, kind, key)
+        for _, key in self.told:
+            kind = self.asked[key].kind
+            if key not in at_cloud[kind] | self.lost:
+                yield f"{key} was told and is not at the cloud"
+
+    def _check_row(self, hub: HubNode, kind: str, key: str) -> Iterator[str]:
+        if key.startswith("opening~"):
+            return
+        request = self.asked.get(key)
+        if request is None or request.kind != kind:
+            yield f"{hub.name} has a {kind} {key} that nobody asked for"
+        elif self.refused.get(key, set()) >= set(request.hubs) and not self.world.options.has_forks:
+            yield f"{key} was refused by everybody and is at {hub.name}"
+
+
+def _keys(hub: HubNode, kind: str) -> set[str]:
+    table, key = TABLES[kind]
+    return {row[0] for row in hub.disk.rows(f"SELECT {key} FROM {table}")}
+
+
+def _at_cloud(world: "World", kind: str) -> set[str]:
+    rows = world.cloud.disk.rows(
+        "SELECT fact.body FROM fact JOIN feed ON feed.id = fact.stream WHERE feed.stream = ?", STREAMS[kind]
+    )
+    path = {"sale": ("sale", "sale_id"), "return": ("return", "return_id"), "movement": ("movement", "movement_id")}[
+        kind
+    ]
+    return {json.loads(body)[path[0]][path[1]] for (body,) in rows}

@@ -1,0 +1,147 @@
+"""Nothing counts twice: sums over different keys = the cloud's sums = the hubs' stock = their tallies = the cloud's tallies.
+
+The expected sums are made from what was asked, for the keys that stand; reading, adding and matching is done here alone.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from tests.sim.goods import CURRENCY, OWN, SERVICE
+from tests.sim.hub_node import HubNode
+from tests.sim.people import Request
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+WITH_EFFECTS = ("sale", "sale_return", "stock_movement", "promise_end", "second_row", "duplicate_fact")
+NO_EFFECT = ("unknown_sku", "unit")
+Sums = Counter[str]
+
+
+class Auditor:
+    """Adds up."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.asked: dict[str, Request] = {}
+
+    def on_asked(self, request: Request) -> None:
+        """Remember."""
+        self.asked[request.key] = request
+
+    def check(self) -> Iterator[str]:
+        """At the end."""
+        for store in sorted({hub.store for hub in self.world.hubs}):
+            hubs = [hub for hub in self.world.hubs if hub.store == store and not hub.is_retired]
+            yield from self._check_store(store, hubs)
+
+    def _check_store(self, store: str, hubs: list[HubNode]) -> Iterator[str]:
+        by_key: dict[str, Sums] = {}
+        sold: dict[str, int] = {}
+        refunds: dict[str, int] = {}
+        for hub in hubs:
+            here: Sums = Counter()
+            for key, effects in self._facts(hub, sold, refunds):
+                here.update(effects)
+                by_key[key] = effects
+            yield from _compare(f"{hub.name} stock", here, _stock(hub))
+            yield from _compare(f"{hub.name} tallies", _own_effects(hub), _levels(hub))
+        unique: Sums = Counter()
+        for effects in by_key.values():
+            unique.update(effects)
+        yield from _compare(f"the cloud's tallies of {store}", unique, _cloud_levels(self.world, store))
+        sums = {
+            (measure, unit): (rows, amount)
+            for measure, unit, rows, amount in self.world.cloud.disk.rows(
+                "SELECT measure, unit, row_count, amount FROM store_sum WHERE store = ?", store
+            )
+        }
+        for measure, amounts in (("sales", sold), ("returns", refunds)):
+            expected = (len(amounts), sum(amounts.values()))
+            found = sums.get((measure, CURRENCY), (0, 0))
+            if found != expected:
+                yield f"the cloud's {measure} of {store} are {found}, {expected} were asked for and stand"
+
+    def _facts(self, hub: HubNode, sold: dict[str, int], refunds: dict[str, int]) -> Iterator[tuple[str, Sums]]:
+        for key, text in hub.disk.rows("SELECT sale_id, body FROM sale"):
+            said = self.asked[key].body
+            sold[key] = said.total
+            body = json.loads(text)
+            without = {warned.get("line") for warned in body.get("warnings", ()) if warned["code"] in NO_EFFECT}
+            yield (
+                key,
+                _sum((line.sku, -line.qty) for line in said.lines if line.line not in without and line.sku != SERVICE),
+            )
+        for key, _ in hub.disk.rows("SELECT return_id, body FROM sale_return"):
+            said = self.asked[key].body
+            lines = {line.line: line for line in self.asked[said.sale_id].body.lines}
+            moved = {
+                sku
+                for sku, _, _ in json.loads(
+                    hub.disk.value("SELECT body FROM sale WHERE sale_id = ?", said.sale_id)
+                ).get("stock", ())
+            }
+            refunds[key] = sum(back.qty * lines[back.line].unit_price for back in said.lines)
+            yield key, _sum((lines[back.line].sku, back.qty) for back in said.lines if lines[back.line].sku in moved)
+        for key, sku, n in hub.disk.rows(
+            """
+            SELECT promise_id, promise.body ->> 'sku', promise.body ->> 'n' FROM promise JOIN promise_end USING (promise_id)
+            WHERE ending = 'picked'
+            """
+        ):
+            yield f"pick {key}", _sum([(sku, -n)])
+        for (key,) in hub.disk.rows("SELECT movement_id FROM stock_movement"):
+            if key.startswith("opening~"):
+                sku = key.partition("~")[2]
+                yield key, _sum((own.product.sku, own.stock or 0) for own in OWN if own.product.sku == sku)
+            else:
+                said = self.asked[key].body
+                yield key, _sum([(said.sku, said.qty)])
+
+
+def _sum(effects: Any) -> Sums:
+    sums: Sums = Counter()
+    for sku, qty in effects:
+        sums[sku] += qty
+    return sums
+
+
+def _compare(what: str, expected: Sums, found: Sums) -> Iterator[str]:
+    for sku in sorted({*expected, *found}):
+        if expected[sku] != found[sku]:
+            yield f"{what}: {sku} is {found[sku]}, what was asked for adds up to {expected[sku]}"
+
+
+def _stock(hub: HubNode) -> Sums:
+    return _sum(hub.disk.rows("SELECT sku, on_hand FROM stock"))
+
+
+def _levels(hub: HubNode) -> Sums:
+    return _sum(
+        hub.disk.rows(
+            "SELECT sku, received - issued FROM level JOIN replica ON replica.id = level.replica WHERE replica.own = 1"
+        )
+    )
+
+
+def _own_effects(hub: HubNode) -> Sums:
+    """What this life has written, second rows and compensations too."""
+    written = " UNION ALL ".join(
+        f"SELECT CAST(body AS TEXT) FROM {table} JOIN replica ON replica.id = replica WHERE own = 1"
+        for table in WITH_EFFECTS
+    )
+    return _sum((sku, qty) for (body,) in hub.disk.rows(written) for sku, _, qty in json.loads(body).get("stock", ()))
+
+
+def _cloud_levels(world: "World", store: str) -> Sums:
+    rows = world.cloud.disk.rows(
+        """
+        SELECT tally.body FROM tally JOIN feed ON feed.id = tally.stream JOIN replica ON replica.id = tally.replica
+        WHERE feed.stream = 'levels' AND replica.store = ?
+        """,
+        store,
+    )
+    bodies = [json.loads(body) for (body,) in rows]
+    return _sum((body["sku"], body["received"] - body["issued"]) for body in bodies)

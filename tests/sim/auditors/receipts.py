@@ -1,0 +1,55 @@
+"""Receipt numbers: none twice, those that a hub gives without a gap in each till's series, and the paper says what is stored.
+
+A sale on two hubs has two numbers: that of the row which does not stand is void, and is no gap.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tests.sim.hub_node import HubNode
+from tests.sim.people import Request
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+
+class Auditor:
+    """Reads receipts."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.told: dict[tuple[str, str], str] = {}
+
+    def on_answered(self, request: Request, hub: HubNode, status: int, body: bytes) -> None:
+        """Keep the paper."""
+        if request.kind == "sale" and status in (200, 201):
+            self.told[hub.name, request.key] = json.loads(body)["receipt_no"]
+
+    def check(self) -> Iterator[str]:
+        """At the end."""
+        has_forks = self.world.options.has_forks  # a restored hub gives numbers that it has given
+        holders: dict[str, str] = {}
+        series: dict[tuple[str, str], set[int]] = defaultdict(set)
+        for hub in self.world.hubs:
+            if hub.is_retired:
+                continue
+            stored = set(hub.disk.rows("SELECT sale_id, receipt_no FROM sale"))
+            stored |= set(
+                hub.disk.rows(
+                    "SELECT body ->> '$.sale.sale_id', body ->> 'receipt_no' FROM second_row WHERE stream = 'sales'"
+                )
+            )
+            for (name, key), number in self.told.items():
+                if not has_forks and name == hub.name and (key, number) not in stored:
+                    yield f"{key}: the paper of {name} says {number}, which is not stored"
+            for key, number in sorted(stored):
+                if holders.setdefault(number, key) != key and not has_forks:
+                    yield f"receipt {number} belongs to {holders[number]} and to {key}"
+                parts = number.rsplit("-", 2)
+                if len(parts) == 3 and parts[2].isdecimal():
+                    series[parts[0], parts[1]].add(int(parts[2]))
+        for (till, name), numbers in series.items():
+            if not has_forks and sorted(numbers) != list(range(1, len(numbers) + 1)):
+                yield f"till {till}, series {name}: {sorted(numbers)}"

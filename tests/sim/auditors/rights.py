@@ -1,0 +1,80 @@
+"""The web shop sells on rights only: what it was promised is never more than the shops had granted; each promise ends once.
+
+Books of its own: answers of the web shop, and sums over the rows in the files, read without the product.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from tests.sim.web_shop import Order
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+Key = tuple[str, str]
+
+
+class Auditor:
+    """Adds up promises and grants."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.promised: dict[str, Order] = {}
+        self.ended: dict[str, Order] = {}
+
+    def on_promised(self, order: Order) -> None:
+        """An answer of the cloud."""
+        if order.status == "promised":
+            self.promised[order.wanted.promise_id] = order
+
+    def on_promise_ended(self, order: Order) -> None:
+        """An answer of the cloud or a shop."""
+        self.ended[order.wanted.promise_id] = order
+
+    def check(self) -> Iterator[str]:
+        """At the end."""
+        if self.world.options.has_forks:  # a restored cloud does not know what it had promised
+            return
+        rows = self.world.cloud.disk.rows("SELECT promise_id, store, sku, n, ending FROM promise")
+        known = {promise_id: ending for promise_id, _, _, _, ending in rows}
+        for promise_id in self.promised:
+            if promise_id not in known:
+                yield f"promise {promise_id} was answered and is not there"
+        for promise_id, order in self.ended.items():
+            if known.get(promise_id) != order.ending:
+                yield f"promise {promise_id} ended as {order.ending}, the cloud has {known.get(promise_id)!r}"
+        yield from self._check_rights(rows)
+
+    def _check_rights(self, rows: list[Any]) -> Iterator[str]:
+        out: Counter[Key] = Counter()
+        for _, store, sku, n, ending in rows:
+            out[store, sku] += n if ending != "given_back" else 0
+        granted: Counter[Key] = Counter()
+        for hub in self.world.hubs:
+            for sku, qty in hub.disk.rows(
+                """
+                SELECT sku, granted FROM stock_grant JOIN replica ON replica.id = stock_grant.replica
+                WHERE own = 1 AND taker LIKE 'cloud:%'
+                """
+            ):
+                granted[hub.store, sku] += qty
+        back: Counter[Key] = Counter()
+        spent: Counter[Key] = Counter()
+        for stream, body in self.world.cloud.disk.rows(
+            """
+            SELECT feed.stream, tally.body FROM tally JOIN feed ON feed.id = tally.stream
+            JOIN replica ON replica.id = tally.replica WHERE own = 1 AND feed.stream IN ('grants', 'spent')
+            """
+        ):
+            row = json.loads(body)
+            if stream == "grants":
+                back[row["taker"].partition(":")[0], row["sku"]] += row["n"]
+            else:
+                spent[row["store"], row["sku"]] += row["spent"] - row["given_back"]
+        for key in sorted({*out, *granted, *back, *spent}):
+            if out[key] != spent[key]:
+                yield f"{key}: promises come to {out[key]}, the spent rights to {spent[key]}"
+            if spent[key] + back[key] > granted[key]:
+                yield f"{key}: {spent[key]} promised and {back[key]} handed back of {granted[key]} granted"

@@ -1,0 +1,38 @@
+"""A hub's card is copied into another machine; both go on, or only the copy does. The machine may say who it is, or not."""
+
+from typing import TYPE_CHECKING
+
+from tests.sim.disk import Disk
+from tests.sim.hub_node import HubNode
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+IS_FORK = True
+WEIGHT = 2
+MEETS = ("cloned card",)
+HUBS_MAX = 6
+
+
+def strike(world: "World") -> bool:
+    """Copy a card."""
+    rng = world.rng
+    hub = rng.choice([each for each in world.hubs if not each.is_retired])
+    if not hub.is_up or len(world.hubs) >= HUBS_MAX:
+        return False
+    copy = HubNode(world, f"hub{len(world.hubs)}", hub.store)
+    copy.disk = Disk(hub.disk.image())
+    copy.last_rep = hub.rep
+    copy.log["opened"] = 1
+    hub.expects = copy.expects = "cloned card"
+    if hub.fingerprint:
+        copy.fingerprint = f"machine of {copy.name}"
+    world.hubs.append(copy)
+    if rng.random() < 0.5:
+        world.people.add_hub(copy)
+    else:
+        hub.is_retired = True
+        hub.die("its card is moved")
+        world.people.move(hub, copy)
+    copy.start()
+    return True

@@ -1,0 +1,83 @@
+"""What a seed makes of a run: how long, how rough, which faults. Every value is drawn, and each can be set from the command line.
+
+A run has a few kinds of fault, not all of them: rare ones show where common ones do not drown them ("swarm testing", Groce et
+al. 2012).
+"""
+
+import random
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+FORKS_PCT = 0  # of the runs have clones and restored backups; 0 while their repair is not done
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run is."""
+
+    seed: int
+    operations: int = 220
+    hubs: int = 3  # the first two are of one store
+    is_wired: bool = False  # frames travel as bytes
+    is_hostile: bool = False  # frames are doubled, dropped, swapped and changed inside a connection
+    has_forks: bool = False  # clones, restored backups
+    roams: bool = False  # a till that gets no answer asks the other hub of its store
+    has_own_catalogue: bool = False  # the second store sold before it was joined
+    commit_ms_max: int = 5
+    way_ms_max: int = 80
+    lost_answer_pct: int = 5
+    slow_send_pct: int = 10  # of the frames keep their sender waiting
+    regret_pct: int = 8  # of the customers bring something back on the spot
+    faults: tuple[str, ...] = ()
+    fault_every_ms: int = 8_000
+
+    def shown(self) -> str:
+        """As arguments of the command line."""
+        return " ".join(f"--set {each.name}={_text(getattr(self, each.name))}" for each in fields(self)[1:])
+
+
+def draw(seed: int, kinds: list[tuple[str, bool]], given: dict[str, str]) -> Options:
+    """Draw a run; `kinds` are the faults there are and whether each is a fork, `given` what was set by hand."""
+    rng = random.Random(f"options {seed}")
+    options = Options(
+        seed=seed,
+        operations=rng.randint(200, 260),
+        hubs=rng.choice((3, 3, 3, 4)),
+        is_wired=rng.random() < 0.3,
+        is_hostile=rng.random() < 0.25,
+        has_forks=rng.randrange(100) < FORKS_PCT,
+        roams=rng.random() < 0.25,
+        has_own_catalogue=rng.random() < 0.5,
+        commit_ms_max=rng.choice((0, 5, 5, 60)),
+        way_ms_max=rng.choice((5, 80, 600)),
+        lost_answer_pct=rng.choice((0, 3, 12)),
+        slow_send_pct=rng.choice((0, 10, 40)),
+        regret_pct=rng.choice((2, 8, 30)),
+        fault_every_ms=rng.choice((4_000, 8_000, 20_000)),
+    )
+    options = _with(options, {name: text for name, text in given.items() if name != "faults"})
+    known = [name for name, is_fork in kinds if options.has_forks or not is_fork]
+    faults = tuple(name for name in known if rng.random() < 0.5)
+    if (
+        "cloud_restored" in faults
+    ):  # a hub's card and the cloud's disk, both of yesterday: nobody has what was safe since
+        spared = {"restored", "cloned"} if rng.random() < 0.5 else {"cloud_restored"}
+        faults = tuple(name for name in faults if name not in spared)
+    return _with(replace(options, faults=faults), {name: text for name, text in given.items() if name == "faults"})
+
+
+def _with(options: Options, given: dict[str, str]) -> Options:
+    values: dict[str, Any] = {name: _read(getattr(options, name), text) for name, text in given.items()}
+    return replace(options, **values)  # Any: each is read as what stands there
+
+
+def _read(like: object, text: str) -> object:
+    if isinstance(like, bool):
+        return text in ("1", "true", "True")
+    if isinstance(like, tuple):
+        return tuple(part for part in text.split(",") if part)
+    return int(text)
+
+
+def _text(value: object) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(int(value)) if isinstance(value, bool) else str(value)

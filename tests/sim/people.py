@@ -1,0 +1,355 @@
+"""Who asks: tills and stockrooms at the hubs, people counters at the doors, head office at the cloud.
+
+A client makes its own ids, remembers what it was told, and asks again under the same id while it does not know: no
+answer in time, the hub down, 503. Not here: what they want (actions/), who judges the answers (auditors/).
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from devices.model import CounterReading
+from hub.replication import Seen
+from hub.store import footfall
+from sync.errors import SyncError
+from tests.sim.goods import Entry, first_entries
+from tests.sim.hub_node import HubNode
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+LAN_MS = (1, 25)
+PATIENCE_MS = (4_000, 8_000)
+AGAIN_MS = (200, 4_000)
+ROAM_PCT = 50
+TRIES_MAX = 40
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """Something asked under an id of the client's own."""
+
+    kind: str
+    key: str
+    hub: HubNode
+    handle: Callable[..., Any]
+    body: Any
+    hubs: list[str] = field(default_factory=list)
+    status: int = 0
+    answer: bytes = b""
+    by: str = ""  # the hub that answered
+    is_repeat: bool = False
+    tries: int = 0
+    then: Callable[[], None] | None = None
+
+
+class Client:
+    """A till or a stockroom."""
+
+    def __init__(self, world: "World", name: str, hubs: list[HubNode]) -> None:
+        self.world = world
+        self.name = name
+        self.hubs = hubs
+        self.made = 0
+        self.open: dict[str, Request] = {}
+        self.kept: list[Request] = []  # told by its hub and not known to be on a second machine
+        self.seen: dict[str, Seen] = {}  # of each stream the newest fact that it was ever answered
+
+    @property
+    def home(self) -> HubNode:
+        """The hub that it is paired with."""
+        return self.hubs[0]
+
+    def new_id(self, kind: str) -> str:
+        """Make an id."""
+        self.made += 1
+        return f"{kind}-{self.name}-{self.made}"
+
+    def ask(
+        self, kind: str, key: str, handle: Callable[..., Any], body: Any, *, then: Callable[[], None] | None = None
+    ) -> None:
+        """Ask until it is answered; `then` follows a good answer of its own hub."""
+        request = Request(kind, key, self.home, handle, body, then=then)
+        self.open[key] = request
+        self.world.note(self.name, f"wants {key}")
+        self.world.tell("asked", request)
+        self._try(request)
+
+    def ask_again(self, told: Request) -> None:
+        """Ask what was answered already, as a till does whose user is nervous."""
+        again = Request(told.kind, told.key, self.home, told.handle, told.body, is_repeat=True)
+        again.hubs = told.hubs
+        self.open[f"{told.key} again"] = again
+        self._try(again)
+
+    def hear_of_new_life(self) -> None:
+        """The hub has begun a new life: what may be on no second machine is asked again, in its order."""
+        kept, self.kept = self.kept, []
+        for request in kept:
+            if f"{request.key} again" not in self.open:
+                self.ask_again(request)
+
+    def connect(self) -> None:
+        """The hub has started: say what the last sale was that it answered, as the event socket does."""
+        hub = self.home.hub
+        if hub is not None:
+            for seen in list(self.seen.values()):
+                self.home.run(lambda seen=seen: self.home.spawn(hub.replication.witness(seen)))  # type: ignore[misc]
+
+    def _keep(self, request: Request) -> None:
+        """Remember until it is safe."""
+        hub = self.home.hub
+        dot = json.loads(request.answer)["dot"]
+        known = self.seen.get(dot["stream"])
+        if known is None or known.rep != dot["rep"] or known.seq < dot["seq"]:
+            self.seen[dot["stream"]] = Seen(rep=dot["rep"], seq=dot["seq"], key=request.key, stream=dot["stream"])
+        self.kept.append(request)
+        if hub is not None:
+            held = hub.replication.books.held
+            self.kept = [each for each in self.kept if not _is_safe(each, self.home.last_rep, held)]
+
+    def _try(self, request: Request) -> None:
+        world = self.world
+        if request.status:
+            return
+        if request.kind == "sale" and request.hubs and world.options.roams and world.rng.randrange(100) < ROAM_PCT:
+            request.hub = world.rng.choice(self.hubs)
+        world.after(world.rng.randint(*LAN_MS), lambda: self._arrive(request, request.hub))
+        world.after(world.rng.randint(*PATIENCE_MS), lambda: self._try(request))
+
+    def _arrive(self, request: Request, hub: HubNode) -> None:
+        if request.status or hub.hub is None or self._is_lost():
+            return
+        if hub.name not in request.hubs:
+            request.hubs.append(hub.name)
+        hub.run(
+            lambda: hub.post(
+                request.handle, request.body, self.name, lambda status, body: self._told(request, hub, status, body)
+            )
+        )
+
+    def _told(self, request: Request, hub: HubNode, status: int, body: bytes) -> None:
+        world = self.world
+        if self._is_lost():
+            world.meet("answer lost")
+            return
+        delay_ms = world.rng.randint(*LAN_MS)
+        if status == 503:
+            world.note(self.name, f"{request.key}: {hub.name} does not know")
+            world.tell("unknown", request, hub)
+            world.after(world.rng.randint(*AGAIN_MS), lambda: self._try(request))
+        elif request.is_repeat and status not in (200, 201) and request.tries < TRIES_MAX:
+            request.tries += 1  # it has happened: what it needs may come back from the cloud
+            world.after(world.rng.randint(*PATIENCE_MS), lambda: self._try(request))
+        else:
+            world.after(delay_ms, lambda: self._settle(request, hub, status, body))
+
+    def _settle(self, request: Request, hub: HubNode, status: int, body: bytes) -> None:
+        self.world.tell("answered", request, hub, status, body)
+        if request.status:
+            return
+        request.status, request.answer, request.by = status, body, hub.name
+        self.world.note(self.name, f"{request.key}: {status} {body.decode()}")
+        self.open.pop(f"{request.key} again" if request.is_repeat else request.key, None)
+        if status in (200, 201) and hub is self.home:
+            self._keep(request)
+        if status in (200, 201) and not request.is_repeat:
+            self.world.people.told.append(request)
+            if request.kind == "sale":
+                self.world.people.sold.setdefault(hub.name, []).append(request)
+            if request.then is not None and hub is self.home:
+                request.then()
+
+    def _is_lost(self) -> bool:
+        return not self.world.is_healing and self.world.rng.randrange(100) < self.world.options.lost_answer_pct
+
+
+def _is_safe(request: Request, rep: str, held: dict[str, int]) -> bool:
+    dot = json.loads(request.answer)["dot"]
+    return bool(dot["rep"] == rep and held.get(dot["stream"], 0) >= dot["seq"])
+
+
+class Counter:
+    """A people counter and the broker between it and its hub: a message is kept until the hub has taken it, in order."""
+
+    def __init__(self, world: "World", name: str, hub: HubNode, *, has_totals: bool, has_clock: bool) -> None:
+        self.world = world
+        self.name = name
+        self.hub = hub
+        self.entrance = f"door-{name}"
+        self.taken: list[CounterReading] = []
+        self._has_totals = has_totals
+        self._has_clock = has_clock
+        self._totals = [0, 0]
+        self._n = 0
+        self._waiting: deque[CounterReading] = deque()
+        self._is_sending = False
+
+    @property
+    def waiting(self) -> int:
+        """Messages that the hub has not taken."""
+        return len(self._waiting)
+
+    def count(self, entered: int, exited: int) -> None:
+        """Somebody came or left: say so."""
+        from tests.sim.world import EPOCH_MS
+
+        self._n += 1
+        at_ms = EPOCH_MS + self.world.now_ms if self._has_clock else None
+        if self._has_totals:
+            self._totals[0] += entered
+            self._totals[1] += exited
+            said = CounterReading(
+                self.name, self.entrance, at_ms=at_ms, in_total=self._totals[0], out_total=self._totals[1]
+            )
+        else:
+            said = CounterReading(
+                self.name, self.entrance, at_ms=at_ms, in_delta=entered, out_delta=exited, delta_id=str(self._n)
+            )
+        self._waiting.append(said)
+        self.send()
+
+    def repeat(self) -> bool:
+        """The broker brings an old message again."""
+        if not self.taken or self.hub.hub is None:
+            return False
+        old = self.world.rng.choice(self.taken[-20:])
+        self.hub.run(lambda: self._record([old], done=lambda _: None, failed=lambda _: None))
+        return True
+
+    def send(self) -> None:
+        """Hand over what waits, up to a few at a time."""
+        if self._is_sending or not self._waiting:
+            return
+        self._is_sending = True
+        hub, batch = self.hub, list(self._waiting)[: self.world.rng.randint(1, 5)]
+        life = hub.life
+
+        def done(_: object) -> None:
+            for _each in batch:
+                self.taken.append(self._waiting.popleft())
+            self.world.tell("counted", self, batch)
+            self._is_sending = False
+            self.send()
+
+        def again(_: object = None) -> None:
+            self._is_sending = False
+            self.world.after(self.world.rng.randint(*AGAIN_MS), self.send)
+
+        def look() -> None:
+            if self._is_sending and hub.life != life:  # the connection went with the hub
+                again()
+            elif self._is_sending:
+                self.world.after(500, look)
+
+        if hub.hub is None:
+            again()
+            return
+        self.world.after(500, look)
+        hub.run(lambda: self._record(batch, done=done, failed=again))
+
+    def _record(
+        self, batch: list[CounterReading], *, done: Callable[[object], None], failed: Callable[[SyncError], None]
+    ) -> None:
+        """As hub.visitors, without its events."""
+        hub = self.hub.hub
+        assert hub is not None
+        now_ms = hub.now_ms()
+        self.hub.spawn(
+            hub.db.write(lambda tx: footfall.record(tx, hub.replica, batch, now_ms=now_ms)), done=done, failed=failed
+        )
+
+
+class Office:
+    """Head office: one edit of a SKU at a time, repeated until it is known to stand."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.edits = 0
+        self.open: dict[str, Entry] = {}
+
+    def edit(self, wanted: list[Entry]) -> None:
+        """Write products and prices; only SKUs that have no edit on its way."""
+        self.edits += 1
+        for entry in wanted:
+            assert entry.sku not in self.open
+            self.open[entry.sku] = entry
+        self.world.note("office", f"edits {', '.join(entry.sku for entry in wanted)}")
+        self._try(wanted)
+
+    def _try(self, wanted: list[Entry]) -> None:
+        if self.open.get(wanted[0].sku) is not wanted[0]:
+            return
+        world, cloud = self.world, self.world.cloud
+        world.after(world.rng.randint(*PATIENCE_MS), lambda: self._try(wanted))
+        if cloud.cloud is not None:
+            cloud.run(lambda: cloud.import_products(wanted, lambda is_durable: self._told(wanted, is_durable)))
+
+    def _told(self, wanted: list[Entry], is_durable: bool) -> None:
+        if not is_durable or self.open.get(wanted[0].sku) is not wanted[0]:
+            return
+        for entry in wanted:
+            del self.open[entry.sku]
+        self.world.note("office", f"knows {', '.join(entry.sku for entry in wanted)}")
+        self.world.tell("edited", wanted)
+
+
+class People:
+    """Everybody."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.told: list[Request] = []
+        self.sold: dict[str, list[Request]] = {}
+        self.printing: dict[str, int] = {}
+        self.tills: list[Client] = []
+        for hub in world.hubs:
+            others = [other for other in world.hubs if other is not hub and other.store == hub.store]
+            self.tills += [Client(world, f"{hub.name}.t{n}", [hub, *others]) for n in (1, 2)]
+        self.stockrooms = [Client(world, f"{hub.name}.stock", [hub]) for hub in world.hubs]
+        self.counters = [
+            Counter(world, f"c{n}", hub, has_totals=n % 2 == 0, has_clock=world.rng.random() < 0.5)
+            for n, hub in enumerate(world.hubs)
+        ]
+        self.office = Office(world)
+
+    def on_opened(self, hub: HubNode) -> None:
+        """A hub has started: its tills connect."""
+        for till in self.tills:
+            if till.home is hub:
+                self.world.after(self.world.rng.randint(50, 2_000), till.connect)
+
+    def on_new_life(self, hub: HubNode) -> None:
+        """A hub is somebody else from now on: it says so in an event."""
+        for client in (*self.tills, *self.stockrooms):
+            if client.home is hub:
+                self.world.after(self.world.rng.randint(5, 2_000), client.hear_of_new_life)
+
+    def add_hub(self, hub: HubNode) -> None:
+        """A hub more: it has tills of its own."""
+        self.tills += [Client(self.world, f"{hub.name}.t{n}", [hub]) for n in (1, 2)]
+
+    def move(self, hub: HubNode, to: HubNode) -> None:
+        """Everybody at a hub goes to another one."""
+        for client in (*self.tills, *self.stockrooms):
+            client.hubs = [to if each is hub else each for each in client.hubs]
+            for request in client.open.values():
+                request.hub = to if request.hub is hub else request.hub
+        for counter in self.counters:
+            counter.hub = to if counter.hub is hub else counter.hub
+
+    def begin(self) -> None:
+        """The first day."""
+        self.world.after(500, lambda: self.office.edit(first_entries()))
+
+    def waiting(self) -> Iterator[str]:
+        """What has not been answered."""
+        for client in (*self.tills, *self.stockrooms):
+            yield from (f"{key} was not answered" for key in client.open)
+        for counter in self.counters:
+            if counter.waiting:
+                yield f"{counter.name}: {counter.waiting} messages"
+        if self.office.open:
+            yield f"edits of {', '.join(self.office.open)}"
