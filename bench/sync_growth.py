@@ -1,8 +1,8 @@
 """Benchmark `sync`: the years of one shop on a clock that is passed in, with all that a hub does to stay small. For `growth`.
 
 A basket is a sale as the hub stores it; goods that come are movements. Every day is folded, acknowledged by the cloud, marked and
-pruned by the product's own functions. BASKETS_A_DAY is chosen so that DELTAS last for longer than anything is kept (sales 400 days, their
-keys 400 more): a file that still grows after that grows for ever.
+pruned by the product's own functions. BASKETS_A_DAY is such that DELTAS last for longer than anything is kept (sales 400 days,
+their keys 400 more): a file that still grows after that grows for ever.
 """
 
 import sqlite3

@@ -39,3 +39,7 @@ CREATE TABLE scope_seen (
 
 -- The other sizes and colours of a style.
 CREATE INDEX product_style ON product (style) WHERE style IS NOT NULL;
+
+-- An earlier version kept rows of scopes unread: they are sent again.
+DELETE FROM unknown_row WHERE instr(stream, '@') > 1;
+DELETE FROM received WHERE instr(stream, '@') > 1;

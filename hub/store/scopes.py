@@ -214,6 +214,9 @@ def _of_others(rows: Sequence[Row], store: str) -> list[Row]:
 
 def _forget_former_lives(tx: Connection, owner: int, rows: Sequence[Row]) -> None:
     """A figure that a former life of the cloud summed up counts no more, however large its n."""
+    lives = "SELECT count(*) FROM replica WHERE store = (SELECT store FROM replica WHERE id = ?)"
+    if tx.execute(lives, (owner,)).fetchone()[0] == 1:
+        return
     keys = _keys_of(BRANCH_LEVEL.stream, rows).get(BRANCH_LEVEL.name, [])
     tx.executemany(
         f"DELETE FROM branch_level WHERE {_is_key(BRANCH_LEVEL)} AND replica <> ?", [(*key, owner) for key in keys]

@@ -36,6 +36,7 @@ from sync.store.tables import table_of
 
 DAY_MS = 86_400_000
 RECOVERY_DAYS = 14  # a cloud that is restored from a copy of this age finds all rows that it has lost
+FIRST_READ = 20
 PRUNE_MAX = 500  # rows of one job: a sale never waits for more
 UNKNOWN_KEEP_DAYS = 400  # rows that no version here could read; their effects are summed all the same
 MARK_STEP_DAYS = 30  # of marks older than the recovery window one in so many days is kept
@@ -126,9 +127,8 @@ def prune_log(tx: Connection, replica: int, stream: str, *, upto: int, now_ms: i
         return 0
     old_ms = now_ms - days * DAY_MS
     aged = held_since(tx, replica, stream, old_ms)
-    found = rows_after(tx, replica, stream, floor.last, PRUNE_MAX)
     rows: list[Row] = []
-    for seq, body in found:
+    for seq, body in _oldest(tx, replica, stream, floor.last):
         if seq > to or not _is_prunable(tx, stream, body, is_aged=seq <= aged, old_ms=old_ms, rule=rule):
             break
         rows.append((seq, body))
@@ -194,6 +194,14 @@ def jump_to(tx: Connection, replica: int, stream: str, before: Boundary, to: Bou
     receive_to(tx, replica, stream, to)
     set_floor(tx, replica, stream, to)
     return to
+
+
+def _oldest(tx: Connection, replica: int, stream: str, after: int) -> Iterator[Row]:
+    """Yield up to PRUNE_MAX rows; few are read at first, as on most days few are old."""
+    first = rows_after(tx, replica, stream, after, FIRST_READ)
+    yield from first
+    if len(first) == FIRST_READ:
+        yield from rows_after(tx, replica, stream, first[-1][0], PRUNE_MAX - FIRST_READ)
 
 
 def _is_prunable(tx: Connection, stream: str, body: bytes, *, is_aged: bool, old_ms: int, rule: Rule) -> bool:

@@ -1,4 +1,4 @@
-"""Times that a hub writes down: in the order of its facts, unless a cloud told it meanwhile that it was ahead; its stamps only grow.
+"""Times that a hub writes down: in the order of its facts, unless a cloud told it meanwhile that it was ahead; stamps only grow.
 
 Kept per file: a restored one is another past, and the new life that follows begins anew.
 """
