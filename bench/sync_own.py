@@ -15,7 +15,7 @@ one: a sixth more CPU.
 import gc
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from backports import zstd
 from msgspec.structs import replace
 
 from bench.sync_child import Held, Wire
+from bench.sync_growth import grow
 from bench.sync_workload import REPLICAS, Delta, Edit, Trace, fold
 from bench.workload import CURRENCY, sku_of
 from hub.migrations import MIGRATIONS
@@ -43,6 +44,7 @@ STREAMS = ("levels", "catalogue")
 BATCHES_A_COMMIT = WINDOW  # as the link hands them to the writer
 LOCATION = "shop"
 NOW_MS = 1_790_000_000_000
+GROWN = "own-grown.db"
 
 
 class OwnReplica:
@@ -89,6 +91,14 @@ class OwnEngine:
         """Open what `write` left; what is in memory then stays, as in a hub that has started (hub.app)."""
         gc.freeze()
         return [OwnReplica(_path(folder, number), number) for number in range(REPLICAS)]
+
+    def grow(self, folder: Path, deltas: Iterable[Sequence[Delta]]) -> None:
+        """Let one shop live through these deltas, with all that a hub does to stay small."""
+        grow(folder / GROWN, deltas)
+
+    def open_grown(self, folder: Path) -> OwnReplica:
+        """Open what `grow` left."""
+        return OwnReplica(folder / GROWN, 0)
 
     def send(self, giver: OwnReplica, taker: OwnReplica, wire: Wire) -> None:
         """Send the giver's own streams from behind the taker's cursors, batch by batch, each acknowledged."""

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.store.model import utc
 from hub.store.rights import Place, Rule, debts, grant, grantable, is_shared, known_state, right_of, uncounted
+from hub.store.sales import is_known
 from hub.store.stock import apply_effects
 from sync import failpoints
 from sync.model import Dot, Replica
@@ -121,7 +122,7 @@ def overdraws(read: Connection, own: Replica, location: str, sale: Sale, rule: R
 
 def is_booked(read: Connection, sale_id: str) -> bool:
     """Whether a sale is known: it is not held against rights again."""
-    return read.execute("SELECT 1 FROM sale WHERE sale_id = ?", (sale_id,)).fetchone() is not None
+    return is_known(read, sale_id)
 
 
 def open_promises(read: Connection, location: str, sku: str | None = None) -> list[PromiseFact]:

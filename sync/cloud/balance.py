@@ -35,8 +35,8 @@ from sync.cloud.rights import (
     Known,
     Place,
     heir_of,
-    hub_of,
     known_of,
+    living_of,
     pass_on_place,
     sealed_of,
     store_of,
@@ -188,10 +188,10 @@ def _settle(tx: Connection, own: Replica, place: Place, debtor: str, *, now_ms: 
 
 
 def _share(tx: Connection, own: Replica, place: Place, known: Known, policy: Policy) -> None:
-    hub = hub_of(tx, place.store)
-    if hub is None or rights.debts(known.state):
-        return
-    sides = Sides(hub, own.rep)
+    hubs = living_of(tx, place.store)
+    if len(hubs) != 1 or rights.debts(known.state):
+        return  # what one of two hubs gives, the other would be given: each gives what is due, debts are settled, no more
+    sides = Sides(hubs[0], own.rep)
     state = known.state
     for grant in due_grants(state, own.rep, sides=sides, policy=policy, kept=kept_of(tx, place)):
         state = rights.with_grant(state, own.rep, grant.receiver, grant.qty)

@@ -26,7 +26,7 @@ from msgspec import Meta, Struct
 
 from sync import failpoints
 from sync.cloud.cursors import number_rows
-from sync.cloud.rights import Place, hub_of, known_of, put_own, write_change
+from sync.cloud.rights import Place, known_of, living_of, put_own, write_change
 from sync.cloud.rows import key_of
 from sync.cloud.scopes import put_row
 from sync.errors import RuleError
@@ -287,7 +287,7 @@ def _write_promise(tx: Connection, own: Replica, wanted: PromiseRequest, *, now_
         wanted.location,
         wanted.qty,
         own.rep,
-        own.store if wanted.keeper == "cloud" else hub_of(tx, wanted.store) or wanted.store,
+        own.store if wanted.keeper == "cloud" else next(iter(living_of(tx, wanted.store)), wanted.store),
         seq,
         "",
     )
@@ -313,7 +313,7 @@ def _set_ending(tx: Connection, promise_id: str, ending: str) -> None:
 
 def _ask_for(tx: Connection, own: Replica, wanted: PromiseRequest, missing: int) -> int:
     """Ask where there is a hub to answer."""
-    if hub_of(tx, wanted.store) is None:
+    if not living_of(tx, wanted.store):
         return 0
     return ask_grant(tx, own, wanted.place, missing, own.rep, wanted=wanted.qty, name=wanted.promise_id)
 

@@ -162,18 +162,18 @@ def heir_of(read: Connection, rep: str) -> str | None:
     return None
 
 
-def hub_of(read: Connection, store: str) -> str | None:
-    """Return the life of a store that lives and was heard last."""
-    row = read.execute(
+def living_of(read: Connection, store: str) -> list[str]:
+    """Return the lives of a store that nobody has given up, the one that was heard last first."""
+    rows = read.execute(
         """
         SELECT replica.store || ':' || replica.incarnation
         FROM replica JOIN received ON received.replica = replica.id
         WHERE replica.store = ? AND replica.id NOT IN (SELECT replica FROM ended_life)
-        GROUP BY replica.id ORDER BY max(received.received_ms) DESC, replica.id DESC LIMIT 1
+        GROUP BY replica.id ORDER BY max(received.received_ms) DESC, replica.id DESC
         """,
         (store,),
-    ).fetchone()
-    return row[0] if row else None
+    )
+    return [rep for (rep,) in rows]
 
 
 def sealed_of(read: Connection, store: str) -> set[str]:

@@ -13,7 +13,7 @@ from hub.errors import ConflictError, RefusedError
 from hub.machine_clock import MachineClock, kernel_is_synchronous
 from hub.store.clock import load_clock, save_clock, write_stamped
 from hub.store.model import utc
-from sync.batch import START, batch_of
+from sync.batch import START, Batch, Boundary, batch_of
 from sync.clock import AHEAD_MAX_MS, STEP_MAX_MS, TIME_MAX_MS, TIME_MIN_MS, Contact, Stamp, Trust
 from sync.line import LinkState
 from sync.merge import Cell
@@ -292,22 +292,23 @@ async def test_selling_writes_the_clock_not_once(tmp_path: Path, catalogue: Any,
     assert SAVE_EVERY_MS >= 5 * MINUTE
 
 
-def peer_batch(stamp: Stamp, seq: int = 1) -> Any:
+def peer_batch(stamp: Stamp, seq: int = 1, *, after: Boundary = START) -> Batch:
     row = MemberRow(key="m1", cells={"name": Cell("theirs", stamp)})
-    return batch_of(stamp.rep, "members", Feed.STATE, START, [(seq, msgspec.json.encode(row))])
+    return batch_of(stamp.rep, "members", Feed.STATE, after, [(seq, msgspec.json.encode(row))])
 
 
 async def test_a_stamp_from_the_far_future_is_kept_named_once_and_moves_no_clock(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with shop_on(tmp_path / "hub.db", Machine(is_synchronous=True)) as shop:
-        hub, rep = shop.hub, "hk01:ffffffffffffffff"
+        hub, rep = shop.hub, "cloud:ffffffffffffffff"
         near, far = Stamp(NOW + AHEAD_MAX_MS[Trust.CONTACT], 7, rep), Stamp(NOW + 30 * YEAR, 0, rep)
 
-        await hub.replication.books.apply(peer_batch(near))
+        at = await hub.replication.books.apply(peer_batch(near))
         assert hub.clock.stamp().stamp > near, "what was seen is the past"
         for seq in (2, 3):
-            await hub.replication.books.apply(peer_batch(replace_logical(far, seq), seq))
+            assert isinstance(at, Boundary)
+            at = await hub.replication.books.apply(peer_batch(replace_logical(far, seq), seq, after=at))
 
         assert hub.clock.stamp().stamp < far
         saved = load_clock(hub.db.read, rep="x")

@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-FORKS_PCT = 0  # of the runs have clones and restored backups; 0 while their repair is not done
+FORKS_PCT = 30  # of the runs have clones and restored backups
 
 
 @dataclass(frozen=True, slots=True)
