@@ -33,7 +33,8 @@ def together(bodies: Sequence[bytes], stream: str = "levels") -> tuple[Rows, lis
         return end.rows(stream, REP), end.tx.execute("SELECT sku, received, seq FROM level ORDER BY sku").fetchall()
 
 
-TORN = level(3)[:20], level(3)[20:]
+CUT = level(3).index(b',"location"')
+TORN = level(3)[:CUT], level(3)[CUT:]
 TRICKS = {
     "two in one": [level(1) + b"\n" + level(2), b""],
     "two in one, the other way round": [b"\n", level(1) + level(2)],
@@ -85,8 +86,5 @@ def test_a_reader_that_trusts_line_breaks_is_found_out(monkeypatch: pytest.Monke
         return (values, is_state) if len(values) == len(rows) else (None, False)
 
     monkeypatch.setattr(rows_module, "_read_all", trusting)
-    wrong = [name for name, bodies in TRICKS.items() if "two in one" in name or name == "torn"]
-
-    for name in wrong:
-        passed_on, held = together(TRICKS[name])
-        assert (passed_on, held) != ([*enumerate(TRICKS[name], 1)], []), name
+    for name in ("two in one", "two in one, the other way round", "torn"):
+        assert together(TRICKS[name])[1], f"{name}: believed, so that the tests above see it"
