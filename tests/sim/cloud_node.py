@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sync.actions import Opened
 from sync.cloud.config import parse_cloud_config
 from sync.cloud.http import Cloud
 from sync.cloud.line import Connection
@@ -12,7 +13,6 @@ from sync.cloud.main import open_cloud
 from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.store import CloudBooks
 from sync.errors import SyncError
-from sync.session import Opened
 from tests.sim.goods import Entry, entries
 from tests.sim.network import Wire
 from tests.sim.node import Node

@@ -19,10 +19,11 @@ from hub.runtime import Runtime
 from hub.spooler import Spooler
 from hub.store.products import put_products
 from hub.store.tills import Paired
+from hub.upkeep import forget
+from sync.actions import End, Opened
 from sync.errors import BusyError, OutcomeUnknownError, SyncError
 from sync.line import LIES, LinkState, backoff_s
 from sync.link import HEALTHY_MS
-from sync.session import End, Opened
 from tests.sim.goods import OWN
 from tests.sim.node import Node
 from tests.sim.talk import Talk
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 CURRENCY = "HKD"
 PRINTER = "receipts"
 FOLD_MS = 2_000
+UPKEEP_MS = 5_000  # for a day
 PASSED_ON = ("sales", "returns", "stock", "prints", "footfall")  # among the lives of a store
 RECONNECT_MAX_S = 20.0
 CONNECT_TIMEOUT_MS = 10_000
@@ -108,6 +110,8 @@ class HubNode(Node):
         self.world.tell("opened", self)
         self.after(self.world.rng.randint(0, FOLD_MS), self._fold)
         self.after(TICK_S * 1000, self._tick_clock)
+        if self.world.options.prunes:
+            self.after(UPKEEP_MS, self._forget)
         self._dial_soon()
 
     def told_ms(self) -> int:
@@ -125,6 +129,11 @@ class HubNode(Node):
         self.hub.clock.tick()
         self.spawn(self.hub.clock.save(self.hub.db))
         self.after(TICK_S * 1000, self._tick_clock)
+
+    def _forget(self) -> None:
+        assert self.hub is not None
+        self.spawn(forget(self.hub))
+        self.after(UPKEEP_MS, self._forget)
 
     def gone(self) -> None:
         """The machine is down; the peer learns of it at once (the process died) or by its heartbeat (the power went)."""

@@ -2,6 +2,16 @@
 
 A mutant is a context manager that patches a function or a constant of the product; `MUTANTS` maps its name to it and to the
 options of the runs in which it must be found. To add one: a function below and a line in `MUTANTS`.
+
+All are killed here, none by a unit test alone. These need what most runs do not have:
+
+    mutant                 killed by                    needs
+    clock_wins_money       convergence                  a cloud whose clock goes back
+    reuse_incarnation      it never settles             a restored card
+    prune_before_ack       it never settles             hubs that forget after seconds (prunes=1)
+    grant_after_sending    answered, rights             a crash between a grant and its ack
+    give_back_twice        rights                       an order called off again (web_shop)
+    unsure_beats_sure      member                       a hub that boots without the time
 """
 
 from collections.abc import Callable, Iterator
@@ -9,17 +19,29 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from hub import books
+import msgspec
+
+from hub import app, books
+from hub.store import retention as hub_retention
+from hub.store import rights as hub_rights
 from hub.store import sales
+from hub.store.lives import Reborn
 from sync import batch as batches
-from sync import migrate, session
+from sync import clock, migrate, session
+from sync.actions import Apply, Send
 from sync.batch import START, Batch, Boundary, Gap, batch_of
-from sync.cloud import facts, tallies
+from sync.cloud import catalogue, facts, promises, tallies
 from sync.cloud import store as cloud_store
 from sync.cloud.cursors import cursor_of
+from sync.entities import REGISTRY
 from sync.protocol import Ack
-from sync.session import Apply, Send
+from sync.retail.registers import ProductRow
+from sync.store import cursors, retention
+from sync.store.replicas import own_replica
 from tests.sim import disk
+from tests.sim.hub_node import HubNode
+
+FIXED_BASE = 1
 
 
 class Mutant(NamedTuple):
@@ -27,6 +49,7 @@ class Mutant(NamedTuple):
 
     plant: Callable[[], AbstractContextManager[Any]]
     given: dict[str, str]
+    first_seed: int = FIXED_BASE  # one that finds it today, so that the others need not be run
 
 
 @contextmanager
@@ -71,8 +94,6 @@ def sum_tallies() -> AbstractContextManager[Any]:
     """Tallies are added where the larger one stands."""
 
     def merged(stored: bytes, arrived: bytes, one: Any, other: Any) -> bytes | None:
-        import msgspec
-
         fields = msgspec.json.decode(arrived)
         return msgspec.json.encode(fields | {name: one.numbers[name] + other.numbers[name] for name in one.numbers})
 
@@ -139,7 +160,7 @@ def mix_cursors() -> AbstractContextManager[Any]:
 
 def forget_offered_digest() -> AbstractContextManager[Any]:
     """The end of a state range is sent with a digest of the moment, not with the one that was offered for it before."""
-    real = books.offer
+    real = cursors.offer
 
     def offer(tx: Any, replica: Any, stream: str, end: Boundary) -> bytes:
         real(tx, replica, stream, end)
@@ -153,14 +174,139 @@ def load_beyond_head() -> AbstractContextManager[Any]:
     return patch.object(books, "_up_to", lambda _head, rows: rows)
 
 
+def clock_wins_money() -> AbstractContextManager[Any]:
+    """Of two prices the one with the later time stands, not the one with the larger (n, rep)."""
+    real = catalogue._Writer.put
+
+    def put(self: Any, row: Any, body: bytes, origin: int | None) -> None:
+        stored = self._tx.execute(
+            "SELECT changed_ms FROM register WHERE kind = 'price' AND sku = ?", (row.sku,)
+        ).fetchone()
+        if isinstance(row, ProductRow) or stored is None or stored[0] <= self._now_ms:
+            real(self, row, body, origin)
+
+    return patch.object(catalogue._Writer, "put", put)
+
+
+@contextmanager
+def reuse_incarnation() -> Iterator[None]:
+    """A restored or copied hub goes on as who it was."""
+
+    def begin_life(tx: Any, own: Any, **_: Any) -> Reborn | None:
+        return Reborn(own, own, 0) if own_replica(tx) == own else None
+
+    with patch.object(books, "begin_life", begin_life), patch.object(app, "begin_life", begin_life):
+        yield
+
+
+@contextmanager
+def prune_before_ack() -> Iterator[None]:
+    """Old rows are forgotten, whether the cloud holds them or not."""
+    real_prune, real_logs = retention.prune_log, hub_retention._logs
+
+    def prune_log(*args: Any, **options: Any) -> int:
+        with patch.object(retention, "held_since", lambda *_: 2**53):
+            return real_prune(*args, **options)
+
+    def logs(*args: Any, **options: Any) -> list[Any]:
+        with patch.object(hub_retention, "acked", lambda *_, **__: dict.fromkeys(REGISTRY.feeds, 2**53)):
+            return list(real_logs(*args, **options))
+
+    with patch.object(hub_retention, "prune_log", prune_log), patch.object(hub_retention, "_logs", logs):
+        yield
+
+
+@contextmanager
+def grant_after_sending() -> Iterator[None]:
+    """A grant is sent at once and made durable when the cloud has it: what dies in between has never granted."""
+    real_grant, real_die = hub_rights.grant, HubNode.die
+    said: dict[Any, dict[tuple[str, ...], dict[int, tuple[int, int]]]] = {}  # connection -> grant -> its versions
+
+    def grant(tx: Any, own: Any, place: Any, taker: str, qty: int) -> None:
+        real_grant(tx, own, place, taker, qty)
+        seq, *version = tx.execute(
+            "SELECT seq, granted, levels_seq FROM stock_grant WHERE (sku, location, giver, taker) = (?, ?, ?, ?)",
+            (*place, own.rep, taker),
+        ).fetchone()
+        said.setdefault(tx, {}).setdefault((*place, own.rep, taker), {})[seq] = (version[0], version[1])
+
+    def die(self: HubNode, why: str) -> None:
+        real_die(self, why)
+        _forget_grants(self.disk.connection, said.pop(self.disk.connection, {}))
+
+    with patch.object(hub_rights, "grant", grant), patch.object(HubNode, "die", die):
+        yield
+
+
+def _forget_grants(file: Any, said: dict[tuple[str, ...], dict[int, tuple[int, int]]]) -> None:
+    """Put back what stood when the cloud last acknowledged grants."""
+    own = file.execute("SELECT id FROM replica WHERE own = 1").fetchone()
+    if own is None or not said:
+        return
+    held = file.execute(
+        "SELECT coalesce(max(last), 0) FROM acked WHERE replica = ? AND stream = 'grants'", own
+    ).fetchone()[0]
+    file.execute("BEGIN")
+    for key, versions in said.items():
+        for seq in sorted(seq for seq in versions if seq <= held)[-1:]:
+            file.execute(
+                "UPDATE stock_grant SET seq = ?, granted = ?, levels_seq = ? "
+                "WHERE (sku, location, giver, taker) = (?, ?, ?, ?) AND replica = ?",
+                (seq, *versions[seq], *key, *own),
+            )
+    file.execute("DELETE FROM stock_grant WHERE replica = ? AND seq > ?", (*own, held))
+    file.execute("DELETE FROM offered WHERE replica = ? AND stream = 'grants' AND last > ?", (*own, held))
+    file.execute("UPDATE stream SET seq = ? WHERE replica = ? AND name = 'grants'", (held, *own))
+    file.execute("COMMIT")
+
+
+@contextmanager
+def give_back_twice() -> Iterator[None]:
+    """A promise that is called off again is given back again."""
+    real_find, real_write = promises.find_promise, promises.write_ending
+
+    def find_promise(read: Any, promise_id: str) -> Any:
+        found = real_find(read, promise_id)
+        return found and (msgspec.structs.replace(found, ending="") if found.ending == "given_back" else found)
+
+    def write_ending(tx: Any, own: Any, standing: Any, **said: Any) -> None:
+        if (found := real_find(tx, standing.promise_id)) is not None and not found.ending:
+            real_write(tx, own, standing, **said)
+
+    with patch.object(promises, "find_promise", find_promise), patch.object(promises, "write_ending", write_ending):
+        yield
+
+
+def unsure_beats_sure() -> AbstractContextManager[Any]:
+    """A clock that nobody has set stamps as if somebody had."""
+    real = clock.Clock._advanced
+
+    def advanced(self: clock.Clock, seen: Any) -> clock.Clock:
+        after = real(msgspec.structs.replace(self, trust=clock.Trust.CONTACT), seen)
+        return msgspec.structs.replace(after, trust=self.trust)
+
+    return patch.object(clock.Clock, "_advanced", advanced)
+
+
+SOON = {"heal_minutes": "10"}  # what never settles is known by then
 MUTANTS = {
-    "drop_sale_key": Mutant(drop_sale_key, {}),
-    "drop_fact_key": Mutant(drop_fact_key, {"roams": "1", "lost_answer_pct": "12"}),
+    "drop_sale_key": Mutant(drop_sale_key, {}, 6),
+    "drop_fact_key": Mutant(drop_fact_key, {"roams": "1", "lost_answer_pct": "12"}, 2),
     "sum_tallies": Mutant(sum_tallies, {}),
     "ack_before_commit": Mutant(ack_before_commit, {}),
-    "apply_across_gap": Mutant(apply_across_gap, {"is_hostile": "1"}),
+    "apply_across_gap": Mutant(apply_across_gap, {"is_hostile": "1"}, 2),
     "skip_digest": Mutant(skip_digest, {"is_hostile": "1"}),
-    "mix_cursors": Mutant(mix_cursors, {}),
-    "forget_offered_digest": Mutant(forget_offered_digest, {"is_hostile": "1"}),
-    "load_beyond_head": Mutant(load_beyond_head, {"is_hostile": "0", "slow_send_pct": "70", "regret_pct": "70"}),
+    "mix_cursors": Mutant(mix_cursors, SOON, 3),
+    "forget_offered_digest": Mutant(forget_offered_digest, {"is_hostile": "1"}, 6),
+    "load_beyond_head": Mutant(load_beyond_head, {"is_hostile": "0", "slow_send_pct": "70", "regret_pct": "70"}, 19),
+    "clock_wins_money": Mutant(clock_wins_money, {"faults": "clock"}, 2),
+    "reuse_incarnation": Mutant(
+        reuse_incarnation, SOON | {"has_forks": "1", "faults": "restored", "is_hostile": "0", "roams": "0"}, 1
+    ),
+    "prune_before_ack": Mutant(
+        prune_before_ack, SOON | {"prunes": "1", "faults": "partition", "is_hostile": "0", "has_forks": "0"}
+    ),
+    "grant_after_sending": Mutant(grant_after_sending, {"faults": "power,failpoint,cut", "is_hostile": "0"}, 5),
+    "give_back_twice": Mutant(give_back_twice, {"faults": "power,failpoint"}, 6),
+    "unsure_beats_sure": Mutant(unsure_beats_sure, {"faults": "boot_1970,clock"}),
 }

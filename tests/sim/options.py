@@ -28,6 +28,8 @@ class Options:
     lost_answer_pct: int = 5
     slow_send_pct: int = 10  # of the frames keep their sender waiting
     regret_pct: int = 8  # of the customers bring something back on the spot
+    heal_minutes: int = 45  # by then everything must be everywhere; the longest time-out in the product is five minutes
+    prunes: bool = False  # hubs forget after seconds what they keep for days; only by hand
     faults: tuple[str, ...] = ()
     fault_every_ms: int = 8_000
 

@@ -8,12 +8,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from sync.actions import Effect, End, Opened, Role, Send
 from sync.batch import Batch
 from sync.books import Books
 from sync.errors import ForkError, ProtocolError, SyncError
 from sync.link import DEBOUNCE_S, TICK_S, Conversation
 from sync.protocol import Ack, Frame, Refused
-from sync.session import Effect, End, Opened, Role, Send, refusal
+from sync.session import refusal
 from tests.sim.network import Way, Wire
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.sim.world import World
 
 TEND_MS = 2_000
+AGAIN_MS = 3_000
 PATIENCE_MS = (4_000, 8_000)
 RULE = Rule(policy=Policy())
 
@@ -110,11 +111,19 @@ class WebShop:
                 )
             )
 
+    def _cancel_again(self, order: Order) -> None:
+        """A customer is not sure that it went through."""
+        world, contact = self.world, self.contact
+        if contact is not None:
+            world.cloud.run(lambda: world.cloud.spawn(contact.cancel(order.wanted.promise_id)))
+
     def _ended(self, order: Order, ending: str) -> None:
         if not order.ending:
             order.ending = ending
             self.world.note("web", f"{order.wanted.promise_id}: {ending}")
             self.world.tell("promise_ended", order)
+            if ending == "given_back" and order.wanted.keeper == "cloud":
+                self.world.after(AGAIN_MS, lambda: self._cancel_again(order))
 
     def _tend(self) -> None:
         self.world.after(TEND_MS, self._tend)

@@ -15,10 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from hashlib import blake2b
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from hub import upkeep
+from hub.store import retention as hub_retention
 from sync import failpoints, link
+from sync.store import retention
 from tests.sim import plugins
 from tests.sim.cloud_node import CloudNode
 from tests.sim.hub_node import HubNode
@@ -28,8 +32,10 @@ from tests.sim.options import Options, draw
 from tests.sim.people import People
 
 EPOCH_MS = 1_790_000_000_000  # 2026-09-21T14:13:20Z
-HEAL_MS = 45 * 60_000  # by then everything must be everywhere; the longest time-out in the product is five minutes
 LOOK_EVERY_MS = 2_000
+KEEP_MS = 40_000  # of a fact, where hubs prune
+RECOVERY_MS = 10_000
+_kept_for = retention.keep_days
 OPERATION_MS = (20, 1_400)  # between two operations
 
 
@@ -159,7 +165,8 @@ class World:
 
     def _settle(self) -> None:
         """Go on until nothing waits anywhere."""
-        deadline_ms, look_ms = self.now_ms + HEAL_MS, self.now_ms
+        minutes = self.options.heal_minutes
+        deadline_ms, look_ms = self.now_ms + minutes * 60_000, self.now_ms
         quiet = 0
         while quiet < 2:  # twice, with time between: a fold or an ack may be about to begin something new
             look_ms += LOOK_EVERY_MS
@@ -167,7 +174,7 @@ class World:
             waits = list(self.unsettled())
             quiet = 0 if waits else quiet + 1
             if waits and self.now_ms > deadline_ms:
-                raise Broken(f"not settled {HEAL_MS // 60_000} minutes after the last fault: {'; '.join(waits[:5])}")
+                raise Broken(f"not settled {minutes} minutes after the last fault: {'; '.join(waits[:5])}")
 
     def _is_past(self, at_ms: int) -> bool:
         return self.now_ms >= at_ms
@@ -186,11 +193,25 @@ class World:
             stack.enter_context(patch.object(failpoints, "hit", self._on_failpoint))
             stack.enter_context(patch.object(link, "_steady_ms", lambda: self.now_ms))
             stack.enter_context(patch.object(secrets, "token_hex", lambda count: self.rng.randbytes(count).hex()))
+            if self.options.prunes:
+                stack.enter_context(patch.object(upkeep, "asyncio", SimpleNamespace(sleep=_no_pause)))
+                stack.enter_context(patch.object(retention, "keep_days", _keep_days))
+                for module in (retention, hub_retention):
+                    stack.enter_context(patch.object(module, "RECOVERY_DAYS", RECOVERY_MS / retention.DAY_MS))
             yield
 
     def _on_failpoint(self, name: str) -> None:
         if self.running is not None:
             self.running.on_failpoint(name)
+
+
+async def _no_pause(_seconds: float) -> None:
+    """Between two steps of the upkeep."""
+
+
+def _keep_days(stream: str) -> float | None:
+    """What is kept for days is kept for seconds."""
+    return KEEP_MS / retention.DAY_MS if _kept_for(stream) is not None else None
 
 
 def _store_of(n: int) -> str:

@@ -19,5 +19,6 @@ def act(world: "World") -> bool:
         return False
     hub, key, field = node.hub, f"m{rng.randint(1, 3)}", rng.choice(("name", "email", "phone"))
     value, stamped, replica = f"as {node.name} knew at {world.now_ms}", hub.clock.stamp(), hub.replica
+    world.tell("stamped", node, f"{key}.{field}", stamped)
     node.spawn(hub.db.write(lambda tx: write_stamped(tx, replica, MEMBER, key, {field: value}, stamped=stamped)))
     return True

@@ -5,6 +5,7 @@ Kept per file: a restored one is another past, and the new life that follows beg
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -55,7 +56,10 @@ class Auditor:
             seen.last_seq,
         )
         for seq, committed_at in new:
-            if committed_at < seen.committed_at and lines == seen.lines:
+            is_earlier = seen.committed_at and datetime.fromisoformat(committed_at) < datetime.fromisoformat(
+                seen.committed_at
+            )
+            if is_earlier and lines == seen.lines:
                 self._say(node, f"sale {seq} is of {committed_at}, after one of {seen.committed_at}")
             if not YEARS[0] <= committed_at < YEARS[1]:
                 self._say(node, f"sale {seq} is of {committed_at}")

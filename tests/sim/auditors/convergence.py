@@ -83,6 +83,13 @@ class Auditor:
                 stream,
                 json.dumps(lives),
             )
+            floors = dict(
+                hub.disk.rows(
+                    "SELECT incarnation, last FROM floor JOIN replica ON replica.id = floor.replica WHERE stream = ?",
+                    stream,
+                )
+            )
+            held = [row for row in held if row[1] > floors.get(row[0], 0)]
             if written != held:
                 other = next((pair for pair in zip(written, held, strict=False) if pair[0] != pair[1]), "the end")
                 yield f"{hub.name} {stream}: {len(written)} rows written, {len(held)} held; they part at {other}"
