@@ -11,6 +11,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from sync.json_errors import NOT_JSON
+
 EFFECTS_MAX = 10_000  # of one row; a sale has 500 lines at most
 QTY_MAX = 10**12  # of one effect; beyond it a row is broken, and sums stay within what SQLite's integers hold
 
@@ -36,7 +38,7 @@ def effects_of(body: bytes) -> tuple[Effect, ...]:
     """Return the stock effects of a fact of any kind; none for a row that has none or cannot be read."""
     try:
         return _decode(body).stock
-    except (msgspec.MsgspecError, RecursionError):
+    except NOT_JSON:
         return ()
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from sync.effects import effects_of
 from sync.entities import REGISTRY
+from sync.json_errors import NOT_JSON
 from sync.kinds import Entity
 from sync.merge import Cell, FactDot, standing
 
@@ -44,7 +45,7 @@ def said_content(body: bytes) -> str:
     """Return what a fact says in short: numbers, dates and ids, no free text and no name."""
     try:
         fields = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except NOT_JSON:
         return "it cannot be read by this version; it is kept as it came"
     if not isinstance(fields, dict):
         return "it is no object"

@@ -27,6 +27,7 @@ from msgspec import Meta, Struct
 from sync.batch import BYTES_MAX, ROWS_MAX, SEQ_MAX, Batch, Boundary, Digest, Rep, Seq, StreamName
 from sync.columns import pack, unpack
 from sync.errors import ProtocolError
+from sync.json_errors import NOT_JSON
 from sync.model import Feed
 
 VERSION = 1
@@ -189,7 +190,7 @@ def decode(message: bytes) -> Frame:
     """Return the frame of a message, `Unknown` for a kind of a later version; raise ProtocolError for anything else."""
     try:
         frame: Frame = _decoder.decode(message)
-    except (msgspec.MsgspecError, RecursionError) as err:
+    except NOT_JSON as err:
         kind = _kind_of(message)
         if kind is None or kind in _KINDS:
             raise ProtocolError(f"a message is no frame: {err}") from err
@@ -236,14 +237,14 @@ def unpacked(frame: Packed) -> Batch:
 def _kind_of(message: bytes) -> str | None:
     try:
         return _tags.decode(message).type
-    except (msgspec.MsgspecError, RecursionError):
+    except NOT_JSON:
         return None
 
 
 def _plain(raw: bytes) -> list[bytes]:
     try:
         rows: list[bytes] = _plain_rows.decode(raw)
-    except (msgspec.MsgspecError, RecursionError) as err:
+    except NOT_JSON as err:
         raise ProtocolError(f"a batch is no list of rows: {err}") from err
     return rows
 

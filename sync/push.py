@@ -24,6 +24,7 @@ from msgspec import Meta, Struct
 
 from sync.batch import SEQ_MAX
 from sync.errors import ProtocolError, SyncError
+from sync.json_errors import NOT_JSON
 from sync.protocol import FRAME_MAX
 from sync.wire import Take
 
@@ -72,7 +73,7 @@ def read_body(body: bytes) -> tuple[Envelope, list[bytes]]:
         items.append(body[begin:at])
     try:
         return _envelope.decode(items[0] if items else b""), items[1:]
-    except (msgspec.MsgspecError, RecursionError) as err:
+    except NOT_JSON as err:
         raise ProtocolError(f"a body has no envelope: {err}") from err
 
 

@@ -11,6 +11,7 @@ import msgspec
 from sync.batch import Row
 from sync.clock import Stamp
 from sync.entities import REGISTRY, Registry
+from sync.json_errors import NOT_JSON
 from sync.merge import Cell
 
 
@@ -42,7 +43,7 @@ def stamped_cells(stream: str, rows: Iterable[Row], *, registry: Registry = REGI
         for _, body in rows:
             try:
                 row = decode(body)
-            except (msgspec.MsgspecError, RecursionError):
+            except NOT_JSON:
                 continue
             key = str(getattr(row, entity.key[0].path))
             yield from (StampedCell(entity.name, key, field, cell) for field, cell in row.cells.items())

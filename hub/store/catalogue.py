@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from sqlite3 import Connection
 from typing import NamedTuple
 
-import msgspec
-
 from hub.store.product_rows import Arrived, write_products
 from sync.batch import SEQ_MAX, Row
+from sync.json_errors import NOT_JSON
 from sync.model import Stream
 from sync.retail.catalogue import check_price, check_product
 from sync.retail.registers import PRODUCT, CatalogueRow, ProductRow, read_row
@@ -48,7 +47,7 @@ def take_registers(tx: Connection, owner: int, rows: Sequence[Row], *, currency:
 def _usable(row: bytes, currency: str) -> CatalogueRow | None:
     try:
         register = read_row(row)
-    except (msgspec.MsgspecError, RecursionError):
+    except NOT_JSON:
         return None
     if not 0 <= register.n <= SEQ_MAX:
         return None

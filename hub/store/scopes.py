@@ -19,12 +19,11 @@ from functools import cache
 from sqlite3 import Connection
 from typing import Any, NamedTuple
 
-import msgspec
-
 from hub.store.catalogue import TakenRows, take_registers
 from hub.store.product_rows import derive_again, forget_derived
 from sync.batch import Row
 from sync.entities import REGISTRY
+from sync.json_errors import NOT_JSON
 from sync.kinds import Entity, Kind
 from sync.model import Stream
 from sync.retail.branch_levels import BRANCH_LEVEL
@@ -155,7 +154,7 @@ def _sorted_out(rows: Sequence[Row]) -> _Sorted:
     for seq, body in rows:
         try:
             row = read_scope_row(body)
-        except (msgspec.MsgspecError, RecursionError):
+        except NOT_JSON:
             said.unread.append((seq, body))
             continue
         if row is None:
@@ -206,7 +205,7 @@ def _of_others(rows: Sequence[Row], store: str) -> list[Row]:
         try:
             if decode(body).store == store:
                 continue
-        except (msgspec.MsgspecError, RecursionError):
+        except NOT_JSON:
             pass
         found.append((seq, body))
     return found
@@ -305,7 +304,7 @@ def _keys_of(base: str, rows: Sequence[Row]) -> dict[str, list[Key]]:
             try:
                 found.setdefault(name, []).append(key_of(decode(body)))
                 break
-            except (msgspec.MsgspecError, RecursionError):
+            except NOT_JSON:
                 continue
     return found
 

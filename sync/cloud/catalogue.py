@@ -24,6 +24,7 @@ from sync.cloud.cursors import move_cursor, number_rows
 from sync.cloud.scope_catalogue import CatalogueScopes
 from sync.cloud.scopes import Numbers, load_scoped, scope_heads
 from sync.errors import ForkError
+from sync.json_errors import NOT_JSON
 from sync.model import Feed, Replica, Stream
 from sync.retail.catalogue import Price, Product, check_price, check_product
 from sync.retail.registers import CatalogueRow, ProductRow, price_row, product_row, read_row, write_row
@@ -289,7 +290,7 @@ def _valid(body: bytes) -> CatalogueRow | None:
     """Return the register of a row, None when it is none or not one that may be stored."""
     try:
         row = read_row(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except NOT_JSON:
         return None
     problems = check_product(row.product) if isinstance(row, ProductRow) else check_price(row.price)
     return None if problems or not 0 < row.n < 2**53 else row

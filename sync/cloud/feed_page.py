@@ -19,6 +19,7 @@ from sync.batch import BYTES_MAX
 from sync.cloud.rows import is_json_line, key_of, shown_key
 from sync.cloud.views import FeedRow
 from sync.digest import EMPTY, roll
+from sync.json_errors import NOT_JSON
 from sync.model import Stream
 from sync.retail.registers import ProductRow, read_row
 
@@ -91,6 +92,6 @@ def _key(stream: str, body: bytes) -> str | None:
         return shown_key(stream, body)
     try:
         register = read_row(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except NOT_JSON:
         return None
     return key_of("product" if isinstance(register, ProductRow) else "price", register.sku)

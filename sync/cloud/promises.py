@@ -30,6 +30,7 @@ from sync.cloud.rights import Place, known_of, living_of, put_own, write_change
 from sync.cloud.rows import key_of
 from sync.cloud.scopes import put_row
 from sync.errors import RuleError
+from sync.json_errors import NOT_JSON
 from sync.kinds import Entity
 from sync.model import Feed, Replica
 from sync.retail import rights
@@ -157,7 +158,7 @@ def take_endings(tx: Connection, own: Replica, facts: list[tuple[int, bytes]]) -
     for n, body in facts:
         try:
             fact = _end.decode(body)
-        except (msgspec.MsgspecError, RecursionError):
+        except NOT_JSON:
             continue  # a promise, or a row that nobody here can read
         standing = find_promise(tx, fact.promise_id)
         if standing is None or standing.ending or _is_second(tx, n, fact.promise_id):

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sync.entities import REGISTRY
+from sync.json_errors import NOT_JSON
 from sync.kinds import Entity, Kind, Measure
 from sync.model import Feed, Stream
 from sync.paths import field_at, getter, part_of, plain_type
@@ -62,7 +63,7 @@ class _Reader:
         """Read a row; None for one that cannot be read."""
         try:
             part = self._decode(row)
-        except (msgspec.MsgspecError, RecursionError):
+        except NOT_JSON:
             return None
         return self._only(part) if self._only else self._read[type(part)](part)
 
@@ -158,7 +159,7 @@ def read_facts(stream: str, rows: list[bytes]) -> list[Fact | None]:
         return [None] * len(rows)
     try:
         return reader.many(rows)
-    except (msgspec.MsgspecError, RecursionError):
+    except NOT_JSON:
         return [reader.one(row) for row in rows]
 
 
@@ -189,7 +190,7 @@ def shown_key(stream: str, row: bytes) -> str | None:
     if stream in _SHOWN:
         try:
             shown: str = msgspec.structs.astuple(_SHOWN[stream].decode(row))[0]
-        except (msgspec.MsgspecError, RecursionError):
+        except NOT_JSON:
             return None
         return shown
     read = _READERS[stream].one(row) if stream in _READERS else None
@@ -201,6 +202,6 @@ def is_json_line(row: bytes) -> bool:
     try:
         msgspec.json.decode(row)
         row.decode()
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return False
     return b"\n" not in row and b"\r" not in row

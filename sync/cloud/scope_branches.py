@@ -18,6 +18,7 @@ from sync.batch import Batch, Row
 from sync.cloud.rows import key_of
 from sync.cloud.scope_definitions import branch_scope
 from sync.cloud.scopes import Numbers, Served, Written, put_body, served, write_rows
+from sync.json_errors import NOT_JSON
 from sync.model import Replica, Stream
 from sync.retail.branch_levels import BRANCH_LEVEL, BranchLevelRow
 from sync.retail.branches import BRANCH, BranchRow
@@ -213,12 +214,12 @@ def _row(numbers: Numbers, place: tuple[str, str, str], on_hand: int, as_of_ms: 
 def _read_level(body: bytes) -> LevelRow | None:
     try:
         return _level.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except NOT_JSON:
         return None
 
 
 def _read_branch(body: bytes) -> BranchRow | None:
     try:
         return _branch.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except NOT_JSON:
         return None

@@ -15,6 +15,7 @@ from sync.cloud.cursors import add_sum, cursor_of, move_cursor, number_rows
 from sync.cloud.facts import Added, add_facts
 from sync.cloud.rows import SUMMED, Tally, merged, read_tally
 from sync.digest import roll
+from sync.json_errors import NOT_JSON
 from sync.model import Feed
 from sync.retail.footfall import FOOTFALL, FootfallRow
 from sync.retail.former_footfall import FORMER_FOOTFALL, FormerFootfallRow
@@ -130,6 +131,6 @@ def _write(tx: Connection, changed: Sequence[_Standing], *, stream: str, replica
 def _read_former(body: bytes) -> FormerFootfallRow | None:
     try:
         row: FormerFootfallRow = _former.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except NOT_JSON:
         return None
     return row

@@ -6,12 +6,12 @@ Reads only, on any connection. Not here: sums and caches of the shop (hub.store.
 from collections.abc import Callable
 from sqlite3 import Connection
 
-import msgspec
 from msgspec import Struct
 
 from sync.batch import ROWS_MAX, Boundary
 from sync.digest import roll
 from sync.entities import REGISTRY
+from sync.json_errors import NOT_JSON
 from sync.model import Feed
 from sync.store.retention import floor_of
 from sync.store.rows import rows_after
@@ -102,7 +102,7 @@ def state_name(stream: str, body: bytes) -> str | None:
         table = table_of(entity)
         try:
             return f"{entity.name} {table.key_text(table.decode(body))}"
-        except (msgspec.MsgspecError, RecursionError):
+        except NOT_JSON:
             continue
     return None
 

@@ -28,6 +28,7 @@ from sync.digest import roll
 from sync.effects import EFFECTS_MAX, Effect
 from sync.entities import REGISTRY
 from sync.errors import ForkError
+from sync.json_errors import NOT_JSON
 from sync.kinds import Entity, Kind
 from sync.model import Feed, Stream
 from sync.store.cursors import receive_to
@@ -207,7 +208,7 @@ def _oldest(tx: Connection, replica: int, stream: str, after: int) -> Iterator[R
 def _is_prunable(tx: Connection, stream: str, body: bytes, *, is_aged: bool, old_ms: int, rule: Rule) -> bool:
     try:
         fields = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except NOT_JSON:
         return is_aged
     entity = _entity_of(stream, fields)
     if entity is None:
@@ -304,7 +305,7 @@ def add_opening(tx: Connection, replica: int, sums: dict[tuple[str, str], list[i
 def _moves_of(body: bytes) -> _Moves:
     try:
         return _decode_moves(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except NOT_JSON:
         return _Moves()
 
 

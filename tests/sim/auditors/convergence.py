@@ -24,8 +24,12 @@ class Auditor:
         self.edited: dict[str, Entry] = {}
 
     def on_edited(self, wanted: list[Entry]) -> None:
-        """Head office knows that these stand."""
-        self.edited.update({entry.sku: entry for entry in wanted})
+        """Head office knows that these stand; from a restored cloud that has not noticed yet, until a later version is told."""
+        if self.world.cloud.expects:
+            for entry in wanted:
+                self.edited.pop(entry.sku, None)
+        else:
+            self.edited.update({entry.sku: entry for entry in wanted})
 
     def on_cloud_restored(self) -> None:
         """What head office wrote and no shop has yet is gone with the cloud that knew it."""
