@@ -191,21 +191,25 @@ async def run_broker(hub: Runtime) -> AsyncIterator[None]:
 
 
 async def run_line(hub: Runtime, *, rng: random.Random) -> None:
-    """Replicate as the configuration says, until cancelled: fold, tell, and dial the cloud."""
-    cloud, replication = hub.config.cloud, hub.replication
-    if cloud is None:
-        return
+    """Replicate as the configuration says, until cancelled: fold, tell, dial the cloud and the store's other hub."""
+    cloud, follows, replication = hub.config.cloud, hub.config.follows, hub.replication
+    grown = [replication.standby.grown]
+    hub.db.on_group = _both(hub.metrics.count_group, grown)
 
     def is_wanted() -> bool:
         books = replication.books
-        if not cloud.wake_for:
+        if cloud is None or not cloud.wake_for:
             return False
         own = [head for head in books.heads() if head.rep == books.rep and head.stream in cloud.wake_for]
         return any(head.last > books.held.get(head.stream, 0) for head in own)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(replication.run(), name="replication")
-        if cloud.url is not None and cloud.mode == "realtime":
+        if follows is not None:
+            reconnect_max_s = follows.reconnect_max_s
+            following = replication.standby.run(follows.url, follows.token, rng=rng, reconnect_max_s=reconnect_max_s)
+            group.create_task(following, name="standby")
+        if cloud is not None and cloud.url is not None and cloud.mode == "realtime":
             dialler = Dialler(
                 cloud.url,
                 cloud.token,
@@ -218,14 +222,15 @@ async def run_line(hub: Runtime, *, rng: random.Random) -> None:
                 transport=cloud.transport,
                 is_wanted=is_wanted,
             )
-            hub.db.on_group = _both(hub.metrics.count_group, dialler.grown)
+            grown.append(dialler.grown)
             group.create_task(dialler.run(), name="dialler")
 
 
-def _both(count: Callable[[int, bool], None], grown: Callable[[], None]) -> Callable[[int, bool], None]:
+def _both(count: Callable[[int, bool], None], grown: list[Callable[[], None]]) -> Callable[[int, bool], None]:
     def on_group(jobs: int, ok: bool) -> None:
         count(jobs, ok)
-        grown()
+        for each in grown:
+            each()
 
     return on_group
 

@@ -17,10 +17,11 @@ import msgspec
 from hub.clock import HubClock
 from hub.store.catalogue import TakenRows, take_registers
 from hub.store.clock import SavedClock, save_clock
+from hub.store.confirmed import compare, marks
 from hub.store.lives import Reborn, begin_life, former_lives, note_sealed, sealed_lives
 from hub.store.scopes import take_scoped
 from hub.store.siblings import PASSED_ON, Joined, passed_on, relay_batch, settle, take_batch
-from sync.batch import ROWS_MAX, START, Batch, Boundary, Gap, Head, Row, batch_of, new_rows
+from sync.batch import START, Batch, Boundary, Gap, Head, Row, batch_of, new_rows
 from sync.db import Database
 from sync.entities import REGISTRY
 from sync.errors import ForkError, ProtocolError, SyncError
@@ -40,11 +41,12 @@ from sync.store.cursors import (
 )
 from sync.store.replicas import known_id, replica_id
 from sync.store.retention import floor_of, jump_to
-from sync.store.rows import apply_rows, rows_after
+from sync.store.rows import apply_rows, digest_at, rows_after
 from sync.store.streams import stream_digest, stream_heads
 
 T = TypeVar("T")
 PEER = "cloud"  # the store's own: what it holds is safe
+STANDBY = "standby"  # the store's other hub, by the line between the two: what it holds is safe, too
 LOGS = {stream for stream, feed in REGISTRY.feeds.items() if feed is Feed.LOG}
 
 log = logging.getLogger(__name__)
@@ -79,6 +81,7 @@ class HubBooks:
     def _become(self, replica: Replica) -> None:
         self.replica = replica
         self.held: dict[str, int] = acked(self._db.read, replica, peer=PEER)
+        self.held_beside: dict[str, int] = acked(self._db.read, replica, peer=STANDBY)
         self._sent.clear()
         self._passed_on = passed_on(self._db.read, replica)
 
@@ -103,7 +106,15 @@ class HubBooks:
     def vector(self, peer_rep: str) -> dict[tuple[str, str], Boundary]:
         """How far the cloud's streams and those of the store's other lives are held here."""
         del peer_rep  # all: the cloud passes on what others wrote
+        return received(self._db.read) | marks(self._db.read)
+
+    def received(self) -> dict[tuple[str, str], Boundary]:
+        """How far all others' streams are held here, whoever else holds them."""
         return received(self._db.read)
+
+    def sealed_here(self) -> set[str]:
+        """Lives of this store that are known to be sealed."""
+        return sealed_lives(self._db.read)
 
     def is_offered(self, rep: str, stream: str, boundary: Boundary) -> bool:
         """Whether a boundary of ours was offered with this digest; what is passed on is proved at its end."""
@@ -123,17 +134,11 @@ class HubBooks:
         if last <= floor.last:
             return floor.digest if last == floor.last else None
         known = self._sent.get((stream, last)) or stream_digest(self._db.read, self.replica, stream, last)
-        return known or self._recomputed(stream, last)
-
-    def _recomputed(self, stream: str, last: int) -> bytes | None:
-        near, floor = nearest_offered(self._db.read, self.replica, stream, last), self._floor(self.rep, stream)
+        if known:
+            return known
+        near = nearest_offered(self._db.read, self.replica, stream, last)
         at = near if near.last > floor.last else floor
-        while at.last < last:
-            rows = rows_after(self._db.read, self.replica.local_id, stream, at.last, min(ROWS_MAX, last - at.last))
-            if not rows:
-                return None
-            at = batch_of(self.rep, stream, Feed.LOG, at, rows).end
-        return at.digest
+        return digest_at(self._db.read, self.replica.local_id, stream, at, last)
 
     def floor(self, head: Head) -> Boundary:
         """Up to where a log's rows are no more here: who holds less of it has to jump there."""
@@ -196,12 +201,9 @@ class HubBooks:
         if batch.rep.rpartition(":")[0] == self.replica.store:
             if batch.stream not in PASSED_ON:
                 raise ProtocolError(f"{batch.rep}: nobody passes on {batch.stream[:64]!r} of this store's other lives")
-            joined = await self._db.write(
-                lambda tx: _saved(tx, seen, take_batch(tx, self.replica, batch, now_ms=now_ms))
+            return self._joined(
+                await self._db.write(lambda tx: _saved(tx, seen, take_batch(tx, self.replica, batch, now_ms=now_ms)))
             )
-            self._passed_on = passed_on(self._db.read, self.replica)
-            self.on_joined(joined)
-            return joined.end
         cursor, rows = await self._db.write(
             lambda tx: _saved(tx, seen, _apply(tx, batch, currency=self._currency, now_ms=now_ms))
         )
@@ -218,14 +220,42 @@ class HubBooks:
             )
         return cursor
 
+    async def take_beside(self, batch: Batch) -> Boundary | Gap:
+        """Commit rows that the store's other hub has sent itself; whether the cloud holds them is seen later."""
+        now_ms = self._now_ms()
+        return self._joined(
+            await self._db.write(lambda tx: take_batch(tx, self.replica, batch, now_ms=now_ms, is_beside=True))
+        )
+
+    def _joined(self, joined: Joined) -> Boundary | Gap:
+        self._passed_on = passed_on(self._db.read, self.replica)
+        self.on_joined(joined)
+        return joined.end
+
     async def acked(self, _peer_rep: str, rep: str, stream: str, boundary: Boundary) -> None:
         """Note it with the next commit; lost in a crash, the cloud's next hello says it again."""
-        if rep == self.rep and self.held.get(stream) != boundary.last:
-            replica = self.replica
+        replica = self.replica
+        if rep != self.rep:
+            if (rep, stream) in marks(self._db.read):
+                await self._db.write(lambda tx: settle(tx, replica, compare(tx, replica, rep, stream, boundary)))
+                self._passed_on = passed_on(self._db.read, self.replica)
+        elif self.held.get(stream) != boundary.last:
             self._db.write_soon(
                 lambda tx: note_acked(tx, replica, stream, boundary, peer=PEER),
                 then=lambda _: self._hold(replica, stream, boundary.last),
             )
+
+    async def acked_beside(self, stream: str, boundary: Boundary) -> None:
+        """Note with the next commit that the store's other hub holds an own stream."""
+        replica = self.replica
+
+        def hold(_: None) -> None:
+            if replica == self.replica:
+                self.held_beside[stream] = boundary.last
+                self.on_acked()
+
+        if self.held_beside.get(stream) != boundary.last:
+            self._db.write_soon(lambda tx: note_acked(tx, replica, stream, boundary, peer=STANDBY), then=hold)
 
     def held_by(self, peer: str) -> dict[str, int]:
         """How far a peer that asks by HTTP holds the streams: the store's own cloud, or a reader beside it."""

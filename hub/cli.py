@@ -11,8 +11,10 @@ import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import get_args
 
 from hub.config import load_config
+from hub.store.tills import Scope
 from sync.errors import ConfigError, StartError, SyncError
 
 EXIT_CONFIG = 78
@@ -50,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     cloud.set_defaults(run=_cloud)
 
     pair = commands.add_parser("pair", help="show a one-time pairing code of a running hub")
-    pair.add_argument("--scope", default="till", choices=("till", "manager", "device", "cloud", "ops"))
+    pair.add_argument("--scope", default="till", choices=get_args(Scope))
     _with_config(pair).set_defaults(run=_pair)
 
     imports = commands.add_parser("import", help="import a file").add_subparsers(required=True, metavar="WHAT")

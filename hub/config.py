@@ -8,6 +8,7 @@
 [[console.pages]] title_zh_hant, title_en, url, height: a device's own web page, shown in the console
 [cloud]      url and token of the cloud end, mode (realtime, scheduled with every_s, pull; left out: the cloud's word counts),
              wake_for, transport (auto, websocket, http), import_token, reconnect_max_s
+[standby]    follows (the address of the store's other hub), token (storehub pair --scope standby, there), reconnect_max_s
 [rights]     see sync.rights_settings, and policy (physical-first, strict), reclaimed_online: the shop shares rights to its stock
 [clock]      rtc: this machine keeps the time while it is switched off (a battery-backed clock)
 [mqtt]       port, username, password: the embedded broker, and the account of the hub's own drivers there
@@ -39,6 +40,7 @@ from sync.rights_settings import RightsSection
 from sync.settings import convert_settings, is_loopback, load_settings
 
 SCHEDULED_EVERY_S = 900.0
+STANDBY_BACKOFF_MAX_S = 30.0  # the two stand in one shop: there is no line to spare
 HUB_LOCK = "hub.lock"  # held with flock for the daemon's life
 
 Id = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9-]*\Z")]
@@ -129,6 +131,14 @@ class CloudSection(Struct, frozen=True, forbid_unknown_fields=True):
     reconnect_max_s: Annotated[float, Meta(ge=0.1, le=300)] = BACKOFF_MAX_S
 
 
+class StandbySection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[standby]: this hub follows the store's other one, so that what either has sold is on two machines at once."""
+
+    follows: Annotated[str, Meta(max_length=500, pattern=r"^https?://[^\s]+\Z")]
+    token: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\s]*\Z")]
+    reconnect_max_s: Annotated[float, Meta(ge=0.1, le=300)] = STANDBY_BACKOFF_MAX_S
+
+
 class HubRightsSection(RightsSection, frozen=True, forbid_unknown_fields=True):
     """[rights]; `policy` says what becomes of a sale beyond the shop's right.
 
@@ -153,6 +163,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     receipt: ReceiptSection = field(default_factory=ReceiptSection)
     console: ConsoleSection = field(default_factory=ConsoleSection)
     cloud: CloudSection | None = None
+    standby: StandbySection | None = None
     mqtt: MqttSection | None = None
     clock: ClockSection = field(default_factory=ClockSection)
     rights: HubRightsSection | None = None
@@ -177,6 +188,15 @@ class CloudLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Follows:
+    """The store's other hub, that this one follows."""
+
+    url: str
+    reconnect_max_s: float
+    token: str = dataclass_field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A configuration that was checked; `data_dir` is absolute."""
 
@@ -189,6 +209,7 @@ class Config:
     pages: tuple[PageSection, ...]
     devices: tuple[DeviceSpec, ...]
     cloud: CloudLine | None = None
+    follows: Follows | None = None
     mqtt: MqttSection | None = None
     has_rtc: bool = False
     rights: Rule | None = None
@@ -233,6 +254,7 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         pages=tuple(file.console.pages),
         devices=devices,
         cloud=_cloud(file.cloud),
+        follows=_follows(file.standby),
         mqtt=_mqtt(file.mqtt),
         has_rtc=file.clock.rtc,
         rights=file.rights.rule if file.rights else None,
@@ -295,9 +317,8 @@ def _cloud(section: CloudSection | None) -> CloudLine | None:
         return None
     if section.mode != "pull" and (section.url is None or not section.token):
         raise ConfigError('cloud: a store that dials needs url and token; one that the cloud asks has mode = "pull"')
-    parts = urlsplit(section.url or "https://")
-    if section.mode != "pull" and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        raise ConfigError(f"cloud.url {section.url!r}: the line leaves this machine; write https://")
+    if section.mode != "pull":
+        _check_encrypted("cloud.url", section.url or "https://")
     if section.mode != "scheduled" and (section.every_s is not None or section.wake_for):
         raise ConfigError('cloud: every_s and wake_for belong to mode = "scheduled"')
     for stream in section.wake_for:
@@ -313,6 +334,19 @@ def _cloud(section: CloudSection | None) -> CloudLine | None:
         token=section.token,
         import_token=section.import_token,
     )
+
+
+def _follows(section: StandbySection | None) -> Follows | None:
+    if section is None:
+        return None
+    _check_encrypted("standby.follows", section.follows)
+    return Follows(section.follows, section.reconnect_max_s, section.token)
+
+
+def _check_encrypted(key: str, url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ConfigError(f"{key} {url!r}: the line leaves this machine; write https://")
 
 
 def _schedule(section: CloudSection) -> Schedule | None:

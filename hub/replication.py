@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 
 from hub.books import PEER, HubBooks
 from hub.clock import HubClock
+from hub.standby import Standby, StandbyView
 from hub.store.feeds import oldest_waiting, waiting_rows
 from hub.store.levels import facts_to_fold, fold
 from hub.store.lives import Reborn
@@ -80,6 +81,7 @@ class SyncView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     transport: str = ""
     failures: int = 0
     safe: SafeView
+    standby: StandbyView | None = None
 
 
 class Replication:
@@ -111,6 +113,7 @@ class Replication:
         self._asked_ms: int | None = None
         self._news = asyncio.Event()
         self.on_contact: Callable[[str], Awaitable[None]] = _nobody
+        self.standby = Standby(self.books, now_ms=now_ms, on_change=self._news.set)
         self.books.on_acked = self._news.set
         self.books.on_catalogue = on_catalogue
         self.books.on_reborn = on_reborn
@@ -138,6 +141,7 @@ class Replication:
             transport=link.transport if has_dialler else "",
             failures=link.failures,
             safe=self.safe,
+            standby=self.standby.view(),
         )
 
     def peer_of(self, client_id: str) -> str:
@@ -163,14 +167,15 @@ class Replication:
     @property
     def safe(self) -> SafeView:
         """How far the sales are safe."""
-        return SafeView(self.books.replica.rep, self.books.held.get(Stream.SALES, 0))
+        books = self.books
+        return SafeView(books.replica.rep, max(books.held.get(Stream.SALES, 0), books.held_beside.get(Stream.SALES, 0)))
 
     @property
     def copies(self) -> str:
         """Where what was sold is: `one copy`, or how many sales are not on a second machine yet."""
-        if self.mode == "alone":
+        if self.mode == "alone" and self.standby.view() is None:
             return "one copy"
-        behind = self.books.behind(Stream.SALES)
+        behind = stream_heads(self._db.read, self.books.replica)[Stream.SALES] - self.safe.upto
         return f"two copies, {behind} sales on this machine only" if behind else "two copies"
 
     async def witness(self, seen: Seen) -> bool:
@@ -211,7 +216,8 @@ class Replication:
     async def run(self) -> None:
         """Fold levels and announce news until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._fold_levels(), name="stock levels")
+            if self.mode != "alone":
+                group.create_task(self._fold_levels(), name="stock levels")
             group.create_task(self._tell(), name="sync events")
 
     async def fold_now(self) -> None:

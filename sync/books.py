@@ -59,4 +59,4 @@ class Books(Protocol):
         """Take a new incarnation, because the peer knows another past of ours, or has sealed us. Durable when it returns."""
 
     async def acked(self, peer_rep: str, rep: str, stream: str, boundary: Boundary) -> None:
-        """Note that the peer holds our stream durably up to a boundary."""
+        """Note that the peer holds a stream durably up to a boundary: ours, or one that we pass on."""

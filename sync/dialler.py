@@ -41,6 +41,7 @@ class Dialler:
         token: str,
         books: Books,
         *,
+        peer: str = "the cloud",
         now_ms: Callable[[], int],
         rng: random.Random,
         on_state: Callable[[LinkState], None],
@@ -49,7 +50,11 @@ class Dialler:
         transport: Transport = "auto",
         is_wanted: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`schedule` is what this end names; without one the cloud's word counts. `is_wanted`: break the schedule now."""
+        """`peer` is whom the log names; `schedule` is what this end names, without one the cloud's word counts.
+
+        `is_wanted`: break the schedule now.
+        """
+        self._peer = peer
         self._url = url
         self._token = token
         self._books = books
@@ -173,7 +178,7 @@ class Dialler:
         """Once it has held for a moment: a peer that greets and hangs up would fill the log."""
         self._said = ""
         log.info(
-            "the line to the cloud is up",
+            f"the line to {self._peer} is up",
             extra={"peer": opened.peer_rep, "offset_ms": opened.clock_offset_ms, "transport": self.state.transport},
         )
 
@@ -187,7 +192,7 @@ class Dialler:
             self._said = end.code
             remedy = REMEDIES.get(end.code, "see the other end's log")
             log.warning(
-                "the line to the cloud is down",
+                f"the line to {self._peer} is down",
                 extra={"reason": end.code, "detail": end.detail, "peer": end.peer, "remedy": remedy},
             )
         begins = self.state.is_up or self.state.reason in AT_REST

@@ -268,11 +268,11 @@ class Session:
                 return [Forked(detail), *self._end("fork", detail)]
         for head in self._books.heads():
             at = held.get((head.rep, head.stream), START)
-            if head.rep == self._books.rep:
-                if not self._books.is_offered(head.rep, head.stream, at):
-                    detail = f"{head.rep} {head.stream}: the peer holds {at.last}, which was never offered"
-                    return [Forked(detail), *self._end("fork", detail)]
-                acked.append(Acked(head.rep, head.stream, at))
+            is_ours = head.rep == self._books.rep
+            if is_ours and not self._books.is_offered(head.rep, head.stream, at):
+                detail = f"{head.rep} {head.stream}: the peer holds {at.last}, which was never offered"
+                return [Forked(detail), *self._end("fork", detail)]
+            acked.append(Acked(head.rep, head.stream, at))
             self._sending.begin(
                 head, at
             )  # what is passed on goes on from where the peer is, once we know more than that
@@ -288,7 +288,7 @@ class Session:
         if not self._is_offered(ack, at):
             return self._end("fork", f"{ack.rep} {ack.stream}: {ack.last} was acknowledged and never offered")
         is_news = self._sending.acked(ack.rep, ack.stream, at)
-        noted = [Acked(ack.rep, ack.stream, at)] if is_news and ack.rep == self._books.rep else []
+        noted = [Acked(ack.rep, ack.stream, at)] if is_news else []
         return [*noted, *self._more(now_ms)]
 
     def _on_pull(self, pull: Pull, now_ms: int) -> list[Effect]:

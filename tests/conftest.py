@@ -288,7 +288,7 @@ def sale() -> Callable[..., Sale]:
 
 @pytest.fixture
 async def start_hub(tmp_path: Path, contract: Contract, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StartHub]:
-    """Start a hub in this process: `await start_hub(devices={...}, receipt_printer=..., cloud={...}, grace_s=...)`."""
+    """Start a hub in this process: `await start_hub(devices=..., cloud=..., ...)`; a second one has a folder of its own."""
     running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
     monkeypatch.setattr("hub.replication.FOLD_EVERY_S", 0.05)  # a shop has time, a test waits
 
@@ -297,6 +297,7 @@ async def start_hub(tmp_path: Path, contract: Contract, monkeypatch: pytest.Monk
         devices: dict[str, Any] | None = None,
         receipt_printer: str | None = None,
         cloud: dict[str, Any] | None = None,
+        standby: dict[str, Any] | None = None,
         grace_s: float = CLAIM_GRACE_S,
     ) -> LocalHub:
         raw = {
@@ -310,7 +311,10 @@ async def start_hub(tmp_path: Path, contract: Contract, monkeypatch: pytest.Monk
             "api": {"port": 0},
             "receipt": {"printer": receipt_printer} if receipt_printer else {},
             "devices": devices or {},
-        } | ({"cloud": cloud} if cloud else {})
+        } | {name: section for name, section in (("cloud", cloud), ("standby", standby)) if section}
+        if running:
+            raw["data"] = {"dir": f"hub{len(running) + 1}"}
+            (tmp_path / raw["data"]["dir"]).mkdir()
         hub = LocalHub(parse_config(raw, base=tmp_path), Clock(), contract)
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         stop = asyncio.Event()

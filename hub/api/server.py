@@ -24,6 +24,7 @@ from hub.api import (
     sync,
 )
 from hub.api.events import SOCKETS, close_all, events
+from hub.api.link import link
 from hub.api.openapi import openapi
 from hub.api.routing import BODY_MAX, RUNTIME, Route, endpoint, translate_errors
 from hub.runtime import Runtime
@@ -56,6 +57,7 @@ def api_application(hub: Runtime) -> web.Application:
     app[SOCKETS] = set()
     app.on_shutdown.append(close_all)
     app.router.add_get("/v1/events", events)
+    app.router.add_get("/sync/v1/link", link)
     app.router.add_get("/sync/v1/feed", sync.get_feed)
     app.router.add_post("/sync/v1/batch", sync.post_batch)
     app.router.add_get("/healthz", service.healthz)

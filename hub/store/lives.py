@@ -70,7 +70,7 @@ def begin_life(tx: Connection, own: Replica, *, peer: str, incarnation: str, why
     for stream, entities in REGISTRY.streams.items():
         after = common.get(stream, START)
         if entities[0].feed is Feed.LOG:
-            rewritten += _write_again(tx, own, new, stream, entities=entities, after=after)
+            rewritten += write_again(tx, own.local_id, new, stream, entities=entities, after=after)
         elif entities[0].kind is Kind.REGISTER or FORMER_FOOTFALL in entities:
             _offer_again(tx, own, new, stream, entities=entities, after=after)
     _tell_footfall(tx, own, new, after=common.get(Stream.FOOTFALL, START))
@@ -177,28 +177,28 @@ def _log_heads(read: Connection, replica: int) -> dict[str, int]:
     }
 
 
-def _write_again(
-    tx: Connection, own: Replica, new: Replica, stream: str, *, entities: Sequence[Entity], after: Boundary
+def write_again(
+    tx: Connection, former: int, new: Replica, stream: str, *, entities: Sequence[Entity], after: Boundary
 ) -> int:
-    """Give the facts behind a boundary new dots, in their order; return how many."""
+    """Give the facts of a life behind a boundary new dots of another, in their order; return how many."""
     tx.execute(  # what gave way to another's fact is not written again: that one stands
-        "DELETE FROM second_row WHERE replica = ? AND stream = ? AND seq > ?", (own.local_id, stream, after.last)
+        "DELETE FROM second_row WHERE replica = ? AND stream = ? AND seq > ?", (former, stream, after.last)
     )
     found: list[tuple[int, str, str]] = []
     for entity in entities:
         found += tx.execute(
             f"SELECT seq, '{entity.table}', body FROM {entity.table} WHERE replica = ? AND seq > ?",
-            (own.local_id, after.last),
+            (former, after.last),
         ).fetchall()
     for seq, table, body in sorted(found):
         dot = append_fact(tx, new, stream, body.encode())
         tx.execute(
             f"UPDATE {table} SET replica = ?, seq = ? WHERE replica = ? AND seq = ?",
-            (new.local_id, dot.seq, own.local_id, seq),
+            (new.local_id, dot.seq, former, seq),
         )
         tx.execute(
             "INSERT INTO former_dot (replica, stream, seq, new_replica, new_seq) VALUES (?, ?, ?, ?, ?)",
-            (own.local_id, stream, seq, new.local_id, dot.seq),
+            (former, stream, seq, new.local_id, dot.seq),
         )
     return len(found)
 

@@ -13,6 +13,7 @@ from sqlite3 import Connection
 import msgspec
 from msgspec import Struct
 
+from hub.store.confirmed import adopt, differs, mark, mark_of, move_mark
 from hub.store.stock import apply_effects
 from sync.batch import Batch, Boundary, Gap, Head, batch_of, new_rows
 from sync.effects import effects_of, sum_effects
@@ -31,6 +32,9 @@ from sync.store.streams import append_fact
 KEY_CHARS_MAX = 300  # of a duplicate's key: an entity, a key of 200 at most, a rep and a seq
 
 
+RELAYED = frozenset(
+    {Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES}
+)  # between two hubs of a store
 PASSED_ON = frozenset({*(name for name, feed in REGISTRY.feeds.items() if feed is Feed.LOG), Stream.FOOTFALL})
 
 
@@ -42,21 +46,33 @@ class Joined(Struct, frozen=True):
     stock: dict[str, int] = {}
 
 
-def take_batch(tx: Connection, own: Replica, batch: Batch, *, now_ms: int) -> Joined:
-    """Take rows of another life of this store with their cursor."""
+def take_batch(tx: Connection, own: Replica, batch: Batch, *, now_ms: int, is_beside: bool = False) -> Joined:
+    """Take rows of another life of this store with their cursor; `is_beside`: they come from the other hub itself."""
     owner = replica_id(tx, batch.rep, now_ms=now_ms)
+    confirmed = mark_of(tx, owner, batch.stream)
+    stock: dict[str, int] = {}
+    if confirmed is not None and not is_beside:
+        if batch.after > confirmed.last:
+            return Joined(Gap(confirmed))
+        if differs(tx, owner, batch):
+            stock = settle(tx, own, adopt(tx, own, owner, batch.stream))
     cursor = received_to(tx, owner, batch.stream)
     rows = new_rows(cursor, batch, is_relayed=True)
     if isinstance(rows, Gap):
-        return Joined(rows)
-    joined = Joined(cursor)
+        return Joined(rows, stock=stock)
+    if rows and is_beside:
+        mark(tx, owner, batch.stream, cursor)
+    joined = Joined(cursor, stock=stock)
     if rows:
         taken = apply_rows(tx, batch.stream, rows, replica=owner, rep=batch.rep, feed=batch.feed)
         if batch.stream == Stream.DUPLICATES:  # the tallies of its writer need it; here a second row never counted
             taken = msgspec.structs.replace(taken, counted=(), fallen=())
-        joined = Joined(cursor, taken, settle(tx, own, taken))
+        joined = Joined(cursor, taken, stock | settle(tx, own, taken))
     if batch.last > cursor.last:
         receive_to(tx, owner, batch.stream, batch.end)
+    if confirmed is not None and not is_beside:
+        move_mark(tx, owner, batch.stream, batch.end)
+        return msgspec.structs.replace(joined, end=batch.end)
     return msgspec.structs.replace(
         joined, end=batch.end if batch.feed is Feed.STATE or batch.last > cursor.last else cursor
     )
@@ -77,9 +93,9 @@ def passed_on(read: Connection, own: Replica) -> list[Head]:
         """
         SELECT replica.store, replica.store || ':' || replica.incarnation, received.stream, received.last
         FROM received JOIN replica ON replica.id = received.replica
-        WHERE received.last > 0 AND NOT EXISTS (
+        WHERE received.last > 0 AND (NOT EXISTS (
           SELECT 1 FROM former_life WHERE former_life.replica = received.replica AND seal_place IS NOT NULL
-        )
+        ) OR EXISTS (SELECT 1 FROM confirmed WHERE (confirmed.replica, confirmed.stream) = (received.replica, received.stream)))
         ORDER BY replica.id
         """
     ).fetchall()

@@ -9,7 +9,7 @@ from msgspec import Struct
 from hub.errors import RefusedError
 
 CODE_LIFE_S = 3600
-Scope = Literal["till", "manager", "device", "cloud", "ops"]
+Scope = Literal["till", "manager", "device", "cloud", "ops", "standby"]
 
 
 class Paired(Struct, frozen=True):

@@ -100,10 +100,28 @@ def settle_again(tx: Connection, table: Table, sealed: str) -> Added:
         """,
         (table.entity.name, sealed),
     ).fetchall()
-    done = []
-    for replica, seq, body in rows:
-        fact = read_fact(table, seq, body)
-        done.append(_settle(tx, table, fact, replica=replica, rep=sealed))
+    return _settle_all(tx, table, [(replica, sealed, seq, body) for replica, seq, body in rows])
+
+
+def settle_beside(tx: Connection, table: Table, replica: int) -> Added:
+    """Let another writer's row stand, where it should, beside the rows of a writer that were given new dots."""
+    entity = table.entity
+    rows = tx.execute(
+        f"""
+        SELECT second_row.replica, store || ':' || incarnation, second_row.seq, second_row.body
+        FROM second_row JOIN replica ON replica.id = second_row.replica
+        WHERE entity = ? AND second_row.replica <> ?
+          AND key IN (SELECT {entity.key[0].name} FROM {entity.table} WHERE replica = ?)
+        """,
+        (entity.name, replica, replica),
+    ).fetchall()
+    return _settle_all(tx, table, rows)
+
+
+def _settle_all(tx: Connection, table: Table, rows: Iterable[tuple[int, str, int, bytes]]) -> Added:
+    done = [
+        _settle(tx, table, read_fact(table, seq, body), replica=replica, rep=rep) for replica, rep, seq, body in rows
+    ]
     return Added(
         tuple(body for each in done for body in each.counted),
         tuple(body for each in done for body in each.fallen),

@@ -144,9 +144,10 @@ class MemoryBooks:
         """Remember why; a test begins the new life."""
         self.forks.append(why)
 
-    async def acked(self, _peer_rep: str, _rep: str, stream: str, boundary: Boundary) -> None:
-        """Note what the peer holds."""
-        self.acks[stream] = boundary
+    async def acked(self, _peer_rep: str, rep: str, stream: str, boundary: Boundary) -> None:
+        """Note what the peer holds of ours."""
+        if rep == self._rep:
+            self.acks[stream] = boundary
 
     def digest_of(self, stream: str) -> bytes:
         """The digest of an own log, rolled anew."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from hub.books import PEER, HubBooks
 from hub.migrations import MIGRATIONS
+from hub.standby_books import StandbyBooks
 from hub.store.levels import facts_to_fold, fold
 from hub.store.lives import begin_life, known_machine
 from hub.store.model import Shop
@@ -233,9 +234,10 @@ async def converse(hub: Any, cloud: Any) -> End | None:
     return end
 
 
-async def _settle_soon(hub: HubBooks) -> None:
+async def _settle_soon(hub: HubBooks | StandbyBooks) -> None:
     """Acks are noted with the next commit: let there be one."""
-    await hub._db.write(lambda tx: tx.execute("UPDATE replica SET own = own WHERE own = 1"))
+    books = hub._books if isinstance(hub, StandbyBooks) else hub
+    await books._db.write(lambda tx: tx.execute("UPDATE replica SET own = own WHERE own = 1"))
 
 
 async def card(machine: Machine, path: Path) -> Path:

@@ -1,0 +1,104 @@
+"""The store's other hub on a real socket: who may follow, what is safe, what each says of the line."""
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+
+from hub.config import parse_config
+from sync.errors import ConfigError
+from sync.protocol import SUBPROTOCOL
+
+
+@pytest.fixture
+async def followed(start_hub: Any) -> Any:
+    """A hub without a cloud."""
+    return await start_hub()
+
+
+@pytest.fixture
+async def follower(followed: Any, start_hub: Any, pair_till: Any) -> Any:
+    """The other hub of the store, as it was paired with the first."""
+    paired = await pair_till(followed, scope="standby")
+    return await start_hub(standby={"follows": followed.url, "token": paired.token, "reconnect_max_s": 0.1})
+
+
+async def test_a_sale_is_safe_once_the_other_hub_has_it(
+    followed: Any, follower: Any, pair_till: Any, until: Any
+) -> None:
+    till, beside = await pair_till(followed), await pair_till(follower)
+    sale, other = till.sale(), beside.sale()
+    async with till.events() as ws, asyncio.timeout(20):
+        answer = (await till.post("/v1/sales", sale)).json
+        async for message in ws:
+            event = json.loads(message.data)
+            if event["type"] == "sync" and event["data"]["safe"]["upto"] == 1:
+                break
+    assert event["data"]["safe"] == {"rep": answer["dot"]["rep"], "upto": 1}
+    assert (await beside.get(f"/v1/sales/{sale['sale_id']}")).json["dot"] == answer["dot"]
+
+    await beside.post("/v1/sales", other)
+    ask = lambda: beside.post("/v1/sales/status", {"ids": [other["sale_id"]]})  # noqa: E731
+    await until(ask, lambda got: got.json["sales"][0]["safe"])
+    assert (await till.get(f"/v1/sales/{other['sale_id']}")).status == 200
+
+
+async def test_each_says_how_the_line_is_and_what_is_on_two_machines(
+    followed: Any, follower: Any, pair_till: Any, until: Any
+) -> None:
+    till, beside = await pair_till(followed), await pair_till(follower)
+    up = lambda got: got.json.get("standby", {}).get("up")  # noqa: E731
+    said = (await until(lambda: till.get("/v1/sync"), up)).json["standby"]
+    assert (said["role"], said["peer"]) == ("followed", follower.runtime.replica.rep)
+    said = (await until(lambda: beside.get("/v1/sync"), up)).json["standby"]
+    assert (said["role"], said["peer"]) == ("follows", followed.runtime.replica.rep)
+
+    await till.post("/v1/sales", till.sale())
+    ready = await until(lambda: till.get("/readyz"), lambda got: got.json["copies"] == "two copies")
+    assert ready.status == 200
+
+
+async def test_a_hub_alone_goes_on_when_nobody_follows(followed: Any, pair_till: Any) -> None:
+    till = await pair_till(followed)
+    assert "standby" not in (await till.get("/v1/sync")).json
+    assert (await till.get("/readyz")).json["copies"] == "one copy"
+
+
+@pytest.mark.parametrize(("scope", "status"), [("till", 403), ("manager", 403), ("cloud", 403), (None, 401)])
+async def test_only_a_paired_standby_may_follow(followed: Any, pair_till: Any, scope: Any, status: int) -> None:
+    client = await pair_till(followed, scope=scope)
+    answer = await client.get("/sync/v1/link")
+    assert answer.status == status
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+
+
+async def test_a_browser_on_the_line_is_told_what_it_is_for(followed: Any, pair_till: Any) -> None:
+    answer = await (await pair_till(followed, scope="standby")).get("/sync/v1/link")
+    assert (answer.status, answer.json["code"]) == (426, "not_a_link")
+
+
+async def test_a_hub_of_another_store_is_refused_by_name(followed: Any, pair_till: Any) -> None:
+    from sync.link import Conversation, WebSocketWire
+    from sync.testing.memory_books import MemoryBooks
+
+    paired = await pair_till(followed, scope="standby")
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {paired.token}"}) as http:
+        async with http.ws_connect(f"{followed.url}/sync/v1/link", protocols=(SUBPROTOCOL,)) as ws:
+            end = await Conversation("dialler", MemoryBooks("hk02:0123456789abcdef"), now_ms=lambda: 0).run(
+                WebSocketWire(ws)
+            )
+    assert (end.code, end.is_ours) == ("refused", False)
+    assert "hk02:0123456789abcdef" in end.detail
+
+
+def test_the_line_to_another_machine_is_encrypted(tmp_path: Any) -> None:
+    store = {"id": "hk01", "name_zh_hant": "店", "name_en": "Shop", "currency": "HKD"}
+    raw = {"store": store, "standby": {"follows": "http://hub-a.local:8080", "token": "secret-of-the-pair"}}
+    with pytest.raises(ConfigError, match=r"standby\.follows .*https://"):
+        parse_config(raw, base=tmp_path)
+    config = parse_config(
+        raw | {"standby": {"follows": "https://hub-a.local", "token": "secret-of-the-pair"}}, base=tmp_path
+    )
+    assert "secret-of-the-pair" not in repr(config)

@@ -1,0 +1,202 @@
+"""Two hubs of a store on the line between them: what either has sold is on two machines, counts once, and survives either's card.
+
+Judged as in test_lives: what the tills were answered against facts, tallies and caches, by plain SQL.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.books import PEER
+from hub.standby_books import StandbyBooks
+from hub.store.model import Shop
+from tests.hub.lives_world import Cloud, Machine, converse, meet
+from tests.hub.test_lives import World
+
+
+@pytest.fixture
+async def world(tmp_path: Path, shop: Shop, sale: Callable[..., Any]) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        yield World(tmp_path, shop, stack, sale)
+
+
+@pytest.fixture
+async def cloud(world: World) -> Cloud:
+    end = Cloud(world.folder / "cloud.db")
+    await end.start(world.stack)
+    return end
+
+
+@pytest.fixture
+async def hub(world: World, store: Any) -> Machine:
+    """The one that is followed, with a catalogue and thirty teas."""
+    copy = Machine(store.path, world.shop).copy_to(world.folder / "catalogue.db")
+    primary = await world.machine("primary", copy)
+    await world.receive(primary, 30)
+    return primary
+
+
+@pytest.fixture
+async def standby(world: World, hub: Machine, cloud: Cloud) -> Machine:
+    """The one that follows; the cloud has told it what is sold here."""
+    await meet(hub, cloud)
+    machine = await world.machine("standby")
+    await meet(machine, cloud)
+    return machine
+
+
+async def follow(standby: Machine, hub: Machine) -> list[str]:
+    """Let the standby dial until nothing is said any more."""
+    ends = []
+    for _ in range(4):
+        end = await converse(StandbyBooks(standby.books), StandbyBooks(hub.books))
+        ends.append(end.code if end else "quiet")
+        if end is None:
+            break
+    for machine in (standby, hub):
+        await machine.db.write(lambda tx: tx.execute("UPDATE replica SET own = own WHERE own = 1"))
+    return ends
+
+
+async def everybody(cloud: Cloud, *machines: Machine, rounds: int = 4) -> None:
+    """Let all speak with the cloud until nothing changes any more."""
+    for _ in range(rounds):
+        for machine in machines:
+            await meet(machine, cloud)
+
+
+def confirmed(machine: Machine) -> int:
+    return machine.db.read.execute("SELECT count(*) FROM confirmed").fetchone()[0]
+
+
+async def test_a_sale_is_on_the_other_hub_before_the_cloud_knows_of_it(
+    world: World, hub: Machine, standby: Machine, cloud: Cloud
+) -> None:
+    sold = await world.sell(hub, 1, 2)
+    [beside] = await world.sell(standby, 3)
+    assert await follow(standby, hub) == ["quiet"]
+
+    assert hub.sale_ids() == standby.sale_ids() == sorted(world.answered)
+    assert hub.on_hand() == standby.on_hand() == world.on_hand
+    assert hub.books.held_beside["sales"] == len(sold)
+    assert standby.books.held_beside["sales"] == len([beside])
+    assert hub.books.held.get("sales", 0) == 0
+
+    await everybody(cloud, standby, hub)
+    world.check(cloud, hub, standby)
+    assert confirmed(hub) == confirmed(standby) == 0
+    assert cloud.sealed() == []
+
+
+async def test_what_a_dead_hub_had_sold_reaches_the_cloud_through_the_other(
+    world: World, hub: Machine, standby: Machine, cloud: Cloud
+) -> None:
+    await world.sell(hub, 1, 2)
+    await follow(standby, hub)
+    await everybody(cloud, standby)  # the primary never comes back
+
+    await cloud.store.end_life(hub.rep, heir="", why="its card is dead", wanted={})
+    await everybody(cloud, standby)
+    world.check(cloud, standby)
+    assert confirmed(standby) == 0
+
+
+async def test_what_came_after_a_hub_was_sealed_is_told_by_the_other_as_its_own(
+    world: World, hub: Machine, standby: Machine, cloud: Cloud
+) -> None:
+    await world.sell(hub, 1)
+    await everybody(cloud, hub, standby)
+    await world.sell(hub, 2, 3)
+    await follow(standby, hub)
+    await cloud.store.end_life(hub.rep, heir="", why="its card is dead", wanted={})
+    await everybody(cloud, standby)
+
+    world.check(cloud, standby)
+    assert confirmed(standby) == 0
+
+
+async def test_a_restored_hub_learns_it_from_the_other_and_gets_back_what_it_had_lost(
+    world: World, hub: Machine, standby: Machine, cloud: Cloud
+) -> None:
+    await world.sell(hub, 1)
+    copy = hub.copy_to(world.folder / "backup.db")
+    await world.sell(hub, 2, 3)
+    await follow(standby, hub)
+    old = hub.rep
+    again = await world.machine("restored", copy)
+    await world.sell(again, 4)
+    ends = await follow(standby, again)
+
+    assert ends[0] == "fork" and ends[-1] == "quiet", ends
+    assert again.rep != old
+    assert again.sale_ids() == standby.sale_ids() == sorted(world.answered)
+    assert again.on_hand() == standby.on_hand() == world.on_hand
+
+    await everybody(cloud, again, standby)
+    world.check(cloud, again, standby)
+    assert cloud.sealed() == [old]
+
+
+@pytest.mark.parametrize("sold_since", [(4,), (4, 5), (4, 5, 6)], ids=["fewer", "as many", "more"])
+@pytest.mark.parametrize("is_standby_first", [True, False])
+async def test_a_restored_hub_that_spoke_with_the_cloud_first_loses_nothing_that_the_other_holds(
+    world: World, hub: Machine, standby: Machine, cloud: Cloud, *, sold_since: tuple[int, ...], is_standby_first: bool
+) -> None:
+    """The same dots mean two things: at the cloud what was sold after the restore, at the other hub what was sold before."""
+    await world.sell(hub, 1)
+    await everybody(cloud, hub, standby)
+    copy = hub.copy_to(world.folder / "backup.db")
+    await world.sell(hub, 2, 3)
+    await follow(standby, hub)
+    again = await world.machine("restored", copy)
+    await world.sell(again, *sold_since)
+    assert (await meet(again, cloud))[-1] == "quiet"  # nothing there says that it was restored
+    if is_standby_first:
+        await meet(standby, cloud)
+        await follow(standby, again)
+    else:
+        await follow(standby, again)
+    await everybody(cloud, again, standby)
+
+    world.check(cloud, again, standby)
+    assert confirmed(again) == confirmed(standby) == 0
+
+
+async def test_the_same_sale_on_both_hubs_counts_once(
+    world: World, hub: Machine, standby: Machine, cloud: Cloud
+) -> None:
+    """A till that got no answer asked the other one."""
+    [sold] = await world.sell(hub, 2)
+    await standby.sell(sold)
+    await follow(standby, hub)
+    await everybody(cloud, standby, hub)
+
+    world.check(cloud, hub, standby)
+
+
+async def test_a_copied_card_that_dials_its_original_begins_anew(world: World, hub: Machine, cloud: Cloud) -> None:
+    await world.sell(hub, 1)
+    clone = await world.machine("clone", hub.copy_to(world.folder / "card.db"))
+    assert clone.rep == hub.rep
+    await world.sell(clone, 2)
+    ends = await follow(clone, hub)
+
+    assert ends[0] == "sealed" and ends[-1] == "quiet", ends
+    assert clone.rep != hub.rep
+    assert clone.sale_ids() == hub.sale_ids() == sorted(world.answered)
+    await everybody(cloud, hub, clone)
+    world.check(cloud, hub, clone)
+
+
+async def test_the_line_between_two_hubs_carries_the_logs_of_their_store_alone(
+    world: World, hub: Machine, standby: Machine
+) -> None:
+    await world.sell(hub, 1)
+    books = StandbyBooks(hub.books)
+    assert {head.stream for head in books.heads()} <= {"sales", "returns", "stock", "prints", "promises"}
+    assert {rep.rpartition(":")[0] for rep, _ in StandbyBooks(standby.books).vector("")} <= {"hk01"}
+    assert PEER not in {head.rep for head in books.heads()}
+    assert not books.admits("hk02:0123456789abcdef")
