@@ -72,6 +72,7 @@ class HubBooks:
         self.clock: HubClock | None = None
         self._sent: dict[tuple[str, int], bytes] = {}  # ends of ranges of logs that wait for their ack
         self._passed_on: list[Head] = []
+        self._marked: dict[tuple[str, str], Boundary] = {}
         self.on_acked: Callable[[], None] = lambda: None
         self.on_catalogue: Callable[[int], None] = lambda _: None
         self.on_reborn: Callable[[Reborn], None] = lambda _: None
@@ -83,7 +84,11 @@ class HubBooks:
         self.held: dict[str, int] = acked(self._db.read, replica, peer=PEER)
         self.held_beside: dict[str, int] = acked(self._db.read, replica, peer=STANDBY)
         self._sent.clear()
-        self._passed_on = passed_on(self._db.read, replica)
+        self._look_what_to_pass_on()
+
+    def _look_what_to_pass_on(self) -> None:
+        self._passed_on = passed_on(self._db.read, self.replica)
+        self._marked = marks(self._db.read)
 
     @property
     def rep(self) -> str:
@@ -94,10 +99,14 @@ class HubBooks:
         """What comes of this store's other lives is passed on, whoever the cloud is."""
 
     def heads(self) -> list[Head]:
-        """The hub's own streams, sales first, then what it passes on."""
+        """The hub's own streams, sales first, then what it passes on; before all what only it can have from the other hub.
+
+        A return here may be of a sale there: causes go first.
+        """
         last = stream_heads(self._db.read, self.replica)
         own = [Head(self.rep, stream, feed, last[stream]) for stream, feed in REGISTRY.feeds.items() if stream in last]
-        return own + self._passed_on
+        beside = [head for head in self._passed_on if (head.rep, head.stream) in self._marked]
+        return [*beside, *own, *(head for head in self._passed_on if (head.rep, head.stream) not in self._marked)]
 
     def behind(self, stream: Stream) -> int:
         """How many rows of a log the cloud does not hold yet."""
@@ -210,7 +219,7 @@ class HubBooks:
         while cursor is None:  # what a replaced scope had leaves in small jobs, sales between them
             cursor, more = await self._db.write(lambda tx: _apply(tx, batch, currency=self._currency, now_ms=now_ms))
             rows = TakenRows(rows.changed + more.changed, more.unusable)
-        self._passed_on = passed_on(self._db.read, self.replica)  # a cloud that has lost these is told of them
+        self._look_what_to_pass_on()  # a cloud that has lost these is told of them
         if rows.changed:
             self.on_catalogue(rows.changed)
         if rows.unusable:
@@ -228,7 +237,7 @@ class HubBooks:
         )
 
     def _joined(self, joined: Joined) -> Boundary | Gap:
-        self._passed_on = passed_on(self._db.read, self.replica)
+        self._look_what_to_pass_on()
         self.on_joined(joined)
         return joined.end
 
@@ -236,9 +245,9 @@ class HubBooks:
         """Note it with the next commit; lost in a crash, the cloud's next hello says it again."""
         replica = self.replica
         if rep != self.rep:
-            if (rep, stream) in marks(self._db.read):
+            if (rep, stream) in self._marked:
                 await self._db.write(lambda tx: settle(tx, replica, compare(tx, replica, rep, stream, boundary)))
-                self._passed_on = passed_on(self._db.read, self.replica)
+                self._look_what_to_pass_on()
         elif self.held.get(stream) != boundary.last:
             self._db.write_soon(
                 lambda tx: note_acked(tx, replica, stream, boundary, peer=PEER),
@@ -296,7 +305,7 @@ class HubBooks:
         now_ms = self._now_ms()
         if not set(ours) <= sealed_lives(self._db.read):
             await self._db.write(lambda tx: settle(tx, self.replica, note_sealed(tx, ours, now_ms=now_ms)))
-        self._passed_on = passed_on(self._db.read, self.replica)
+        self._look_what_to_pass_on()
 
     async def forked(self, why: str) -> None:
         """Begin a new life. What was sold stays sold; what nobody else holds is written again; see hub.store.lives.

@@ -138,6 +138,7 @@ class HubNode(Node):
     def gone(self) -> None:
         """The machine is down; the peer learns of it at once (the process died) or by its heartbeat (the power went)."""
         self.hub = None
+        self.world.tell("gone", self)
         if self.talk is not None:
             self.talk.drop(is_told=self.world.rng.random() < 0.5)
             self.talk = None

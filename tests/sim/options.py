@@ -8,6 +8,7 @@ import random
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+STANDBY_PCT = 40
 FORKS_PCT = 30  # of the given seeds have clones and restored backups
 DRAWN_FROM = (
     1_000_000  # seeds from here on are drawn: theirs have forks by hand only, one in a hundred of those breaks yet
@@ -35,6 +36,7 @@ class Options:
     prunes: bool = False  # hubs forget after seconds what they keep for days; only by hand
     faults: tuple[str, ...] = ()
     fault_every_ms: int = 8_000
+    has_standby: bool = False  # the second hub follows the first
 
     def shown(self) -> str:
         """As arguments of the command line."""
@@ -60,6 +62,7 @@ def draw(seed: int, kinds: list[tuple[str, bool]], given: dict[str, str]) -> Opt
         regret_pct=rng.choice((2, 8, 30)),
         fault_every_ms=rng.choice((4_000, 8_000, 20_000)),
     )
+    options = replace(options, has_standby=random.Random(f"standby {seed}").randrange(100) < STANDBY_PCT)
     options = _with(options, {name: text for name, text in given.items() if name != "faults"})
     known = [name for name, is_fork in kinds if options.has_forks or not is_fork]
     faults = tuple(name for name in known if rng.random() < 0.5)

@@ -107,7 +107,8 @@ class Client:
             self.seen[dot["stream"]] = Seen(rep=dot["rep"], seq=dot["seq"], key=request.key, stream=dot["stream"])
         self.kept.append(request)
         if hub is not None:
-            held = hub.replication.books.held
+            books = hub.replication.books
+            held = {stream: max(books.held.get(stream, 0), books.held_beside.get(stream, 0)) for stream in self.seen}
             self.kept = [each for each in self.kept if not _is_safe(each, self.home.last_rep, held)]
 
     def _try(self, request: Request) -> None:
@@ -339,6 +340,13 @@ class People:
                 request.hub = to if request.hub is hub else request.hub
         for counter in self.counters:
             counter.hub = to if counter.hub is hub else counter.hub
+
+    def fail_over(self, hub: HubNode, to: HubNode) -> None:
+        """Everybody at a hub goes to the one beside it, and asks again what may be on no second machine."""
+        clients = [client for client in (*self.tills, *self.stockrooms) if client.home is hub]
+        self.move(hub, to)
+        for client in clients:
+            self.world.after(self.world.rng.randint(5, 2_000), client.hear_of_new_life)
 
     def begin(self) -> None:
         """The first day."""

@@ -24,6 +24,7 @@ from hub.store import retention as hub_retention
 from sync import failpoints, link
 from sync.store import retention
 from tests.sim import plugins
+from tests.sim.beside import Beside
 from tests.sim.cloud_node import CloudNode
 from tests.sim.hub_node import HubNode
 from tests.sim.network import Network
@@ -65,6 +66,7 @@ class World:
         self.network = Network(self)
         self.cloud = CloudNode(self)
         self.hubs = [HubNode(self, f"hub{n}", _store_of(n)) for n in range(options.hubs)]
+        self.beside = Beside(self, self.hubs[1], self.hubs[0]) if options.has_standby else None
         self.people = People(self)
         self.auditors: list[Any] = [kind(self) for kind in plugins.auditors()]
         self._hear: dict[str, list[Callable[..., None]]] = {}
@@ -89,7 +91,11 @@ class World:
         listeners = self._hear.get(event)
         if listeners is None:
             name = f"on_{event}"
-            listeners = [getattr(auditor, name) for auditor in (self.people, *self.auditors) if hasattr(auditor, name)]
+            listeners = [
+                getattr(auditor, name)
+                for auditor in (self.people, self.beside, *self.auditors)
+                if hasattr(auditor, name)
+            ]
             self._hear[event] = listeners
         for listener in listeners:
             listener(*said)
@@ -131,11 +137,18 @@ class World:
                 for problem in auditor.check():
                     raise Broken(f"{type(auditor).__module__.rpartition('.')[2]}: {problem}")
 
+    def to_fork(self) -> HubNode:
+        """Draw a hub whose card is copied: not the one that keeps another's copies, or what was safe would be with nobody."""
+        spared = None if self.beside is None else self.beside.follower
+        return self.rng.choice([each for each in self.hubs if not each.is_retired and each is not spared])
+
     def unsettled(self) -> Iterator[str]:
         """What is still on its way."""
         yield from self.people.waiting()
         for hub in self.hubs:
             yield from hub.unsettled(self.cloud)
+        if self.beside is not None:
+            yield from self.beside.unsettled()
 
     def _operate(self) -> None:
         if self.is_healing:

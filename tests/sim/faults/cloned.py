@@ -17,7 +17,7 @@ HUBS_MAX = 6
 def strike(world: "World") -> bool:
     """Copy a card."""
     rng = world.rng
-    hub = rng.choice([each for each in world.hubs if not each.is_retired])
+    hub = world.to_fork()
     if not hub.is_up or len(world.hubs) >= HUBS_MAX:
         return False
     copy = HubNode(world, f"hub{len(world.hubs)}", hub.store)

@@ -13,7 +13,7 @@ LIVES_MAX = 3  # of one hub in one run; ten within a day are refused by the hub 
 
 def strike(world: "World") -> bool:
     """Back up now, restore some time later."""
-    hub = world.rng.choice([each for each in world.hubs if not each.is_retired])
+    hub = world.to_fork()
     if not hub.is_up or hub.log["restored"] >= LIVES_MAX:
         return False
     hub.log["restored"] += 1
