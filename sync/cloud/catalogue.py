@@ -8,6 +8,7 @@
 
     of a former life of the    older n                      adopted: this cloud was restored and had forgotten it
     cloud, held by a store     any, written in this life    the cloud's stays, above it
+                               same n, another content      the cloud's stays, above it: both were written under one number
 
 A GTIN belongs to one SKU: an adopted or imported row loses those that another SKU has. Functions of a write job.
 """
@@ -196,9 +197,11 @@ def hand_over(
             continue
         if before is not None and (is_foreign or row.n <= before.n):
             kept += before.origin != origin
-            if _says_other(
-                before.body, row
-            ):  # down again: the store's cursor may be behind ours, as after a time alone
+            if not _says_other(before.body, row):
+                continue
+            if is_recovered and row.n == before.n:
+                _overrule(writer, before, row.n)
+            else:  # down again: the store's cursor may be behind ours, as after a time alone
                 writer.put(read_row(before.body), before.body, before.origin)
             continue
         lost = writer.taken(row.sku, row.gtins) if isinstance(row, ProductRow) and not row.gone else []
@@ -264,9 +267,10 @@ def _put_new(writer: _Writer, row: CatalogueRow, before: _Standing | None) -> bo
 
 
 def _overrule(writer: _Writer, before: _Standing, n: int) -> None:
-    """What head office has written in this life stands above what a former one had written and we had forgotten."""
-    row = msgspec.structs.replace(read_row(before.body), n=n + 1)
-    writer.put(row, write_row(row), None)
+    """What the cloud has stands above what a former life had written and we had forgotten. Fields that are not known here stay."""
+    fields: dict[str, Any] = msgspec.json.decode(before.body)  # Any: a row's fields
+    body = msgspec.json.encode(fields | {"n": n + 1})
+    writer.put(read_row(body), body, before.origin)
 
 
 def _began_at(tx: Connection, own: Replica) -> int:

@@ -18,6 +18,7 @@ from hub.store.returns import return_job
 from hub.store.sales import sale_job
 from hub.store.stock import Movement, move
 from sync.batch import Batch
+from sync.cloud.catalogue import Entry
 from sync.cloud.main import begin_file
 from sync.cloud.metrics import CloudMetrics
 from sync.cloud.migrations import MIGRATIONS as CLOUD_MIGRATIONS
@@ -25,6 +26,7 @@ from sync.cloud.store import CloudBooks, CloudStore
 from sync.db import Database, open_database
 from sync.errors import SyncError
 from sync.protocol import Packed, decode, encode, packed, unpacked
+from sync.retail.catalogue import Name, Price, Product
 from sync.retail.returns import Return
 from sync.retail.sales import Sale
 from sync.session import Acked, Apply, Effect, End, EndLives, Forked, Jump, Load, NoteSealed, Opened, Send, Session
@@ -82,6 +84,10 @@ class Machine:
         row = self.db.read.execute("SELECT on_hand FROM stock WHERE sku = ?", (sku,)).fetchone()
         return row[0] if row else 0
 
+    def price(self, sku: str) -> int:
+        amount: int = self.db.read.execute("SELECT amount_minor FROM price WHERE sku = ?", (sku,)).fetchone()[0]
+        return amount
+
     def sale_ids(self) -> list[str]:
         return sorted(sale_id for (sale_id,) in self.db.read.execute("SELECT sale_id FROM sale"))
 
@@ -98,8 +104,9 @@ class Machine:
 class Cloud:
     """The cloud's books on a file, and what it adds up to."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, next_incarnation: str = "") -> None:
         self.path = path
+        self._next_incarnation = next_incarnation
 
     async def start(self, stack: AsyncExitStack) -> None:
         begin_file(self.path)
@@ -110,10 +117,20 @@ class Cloud:
             replica,
             metrics=CloudMetrics(),
             now_ms=lambda: NOW_MS,
-            new_incarnation=lambda: secrets.token_hex(8),
+            new_incarnation=lambda: self._next_incarnation or secrets.token_hex(8),
         )
 
     copy_to = Machine.copy_to
+
+    async def edit(self, sku: str, amount: int) -> None:
+        """Head office sets a price."""
+        await self.store.import_entries([Entry(Product(sku=sku, name=Name(en=sku)), Price(amount, "HKD"))])
+
+    def price(self, sku: str) -> int:
+        amount: int = self.db.read.execute(
+            "SELECT CAST(body AS TEXT) ->> 'amount' FROM register WHERE kind = 'price' AND sku = ?", (sku,)
+        ).fetchone()[0]
+        return amount
 
     def sales(self) -> tuple[int, int]:
         """How many sales count, and what they come to."""

@@ -233,6 +233,24 @@ async def test_a_cloud_of_yesterday_is_told_what_it_has_forgotten(world: World, 
     world.check(restored_cloud, hub)
 
 
+@pytest.mark.parametrize("next_incarnation", ["0" * 15 + "1", "f" * 16])
+async def test_an_edit_that_a_cloud_of_yesterday_makes_again_is_the_same_price_everywhere(
+    world: World, hub: Machine, cloud: Cloud, next_incarnation: str
+) -> None:
+    """Head office writes after the copy and, not knowing of it, once more after the restore: one version, two prices."""
+    await cloud.edit("TEA-01", 100)
+    await meet(hub, cloud)
+    copy = cloud.copy_to(world.folder / "backup.db")
+    await cloud.edit("TEA-01", 200)
+    await meet(hub, cloud)
+    again = Cloud(copy, next_incarnation=next_incarnation)
+    await again.start(world.stack)
+    await again.edit("TEA-01", 300)
+    await meet(hub, again)
+
+    assert hub.price("TEA-01") == again.price("TEA-01") == 300
+
+
 async def test_a_receipt_printed_before_the_fork_is_still_found(world: World, hub: Machine, cloud: Cloud) -> None:
     await world.sell(hub, 1)
     await meet(hub, cloud)
