@@ -78,15 +78,15 @@ def cursors(read: Connection, store: str) -> dict[tuple[str, str], Boundary]:
 
 
 def recovered_as(stream: str, *, by: str) -> str:
-    """Return under which name it is noted how far a store has told us what a former life of the cloud had written.
+    """Return under which name it is noted how far a hub has told us what a former life of the cloud had written.
 
-    Each store tells all it has: after a copy was put back, the same seqs of that life mean one thing here and another there.
+    Each hub tells all it has: after a copy was put back, the same seqs of that life mean one thing here and another there.
     """
     return f"{stream}~{by}"
 
 
 def recovered(read: Connection, cloud: str, *, by: str) -> dict[tuple[str, str], Boundary]:
-    """Return how far a store has told us of each former life of the cloud."""
+    """Return how far a hub has told us of each former life of the cloud."""
     mark = recovered_as("", by=by)
     return {
         (rep, stream.removesuffix(mark)): at

@@ -153,10 +153,11 @@ class CloudBooks:
         read = self._cloud.db.read
         return [*own_heads(read, self._cloud.replica, self._store), *other_lives(read, self._store)]
 
-    def vector(self, _peer_rep: str) -> dict[tuple[str, str], Boundary]:
+    def vector(self, peer_rep: str) -> dict[tuple[str, str], Boundary]:
         """How far every stream of this store, also of its other lives, and every former one of the cloud's is held."""
         read = self._cloud.db.read
-        return cursors(read, self._store) | recovered(read, self._cloud.replica.store, by=self._store)
+        teller = self._peer_rep or peer_rep
+        return cursors(read, self._store) | recovered(read, self._cloud.replica.store, by=teller)
 
     def is_offered(self, rep: str, stream: str, boundary: Boundary) -> bool:
         """Whether a boundary of the cloud's was offered with this digest, to whichever store.
@@ -200,13 +201,11 @@ class CloudBooks:
         """Commit the new rows of a batch with its cursor; see sync.books.Books."""
         cloud, store, now_ms = self._cloud, self._store, self._cloud.now_ms()
         batches = cloud.metrics.batches
-        is_relayed = self._peer_rep not in ("", batch.rep)
+        teller = self._peer_rep or batch.rep
         try:
             check_writer(store, batch, cloud=cloud.replica)
             applied = await cloud.db.write(
-                lambda tx: _apply(
-                    tx, cloud.replica, store, batch, is_relayed=is_relayed, waiting=cloud.waiting, now_ms=now_ms
-                ),
+                lambda tx: _apply(tx, cloud.replica, store, batch, teller=teller, waiting=cloud.waiting, now_ms=now_ms),
                 then=lambda done: self._tell(batch, done),
             )
         except SyncError as err:
@@ -307,15 +306,15 @@ class CloudBooks:
 
 
 def _apply(
-    tx: Connection, own: Replica, store: str, batch: Batch, *, is_relayed: bool, waiting: Collection[int], now_ms: int
+    tx: Connection, own: Replica, store: str, batch: Batch, *, teller: str, waiting: Collection[int], now_ms: int
 ) -> Applied:
     """The write job of a batch: its new rows, the sums, the cursor; a life that is whole with them is sealed."""
     replica = replica_id(tx, batch.rep, now_ms=now_ms)
     if is_sealed(tx, replica):
         raise ProtocolError(f"{batch.rep} was sealed: nothing more is taken of it")
-    held_as = batch.stream if batch.rep.rpartition(":")[0] == store else recovered_as(batch.stream, by=store)
+    held_as = batch.stream if batch.rep.rpartition(":")[0] == store else recovered_as(batch.stream, by=teller)
     cursor = cursor_of(tx, replica, held_as)
-    rows = new_rows(cursor, batch, is_relayed=is_relayed)
+    rows = new_rows(cursor, batch, is_relayed=teller != batch.rep)
     if isinstance(rows, Gap):
         return Applied(rows)
     if not rows:

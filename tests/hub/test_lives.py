@@ -251,6 +251,29 @@ async def test_an_edit_that_a_cloud_of_yesterday_makes_again_is_the_same_price_e
     assert hub.price("TEA-01") == again.price("TEA-01") == 300
 
 
+async def test_a_cloud_of_yesterday_hears_what_each_hub_of_a_store_knows(
+    world: World, hub: Machine, cloud: Cloud
+) -> None:
+    """One hub holds what was forgotten, the other one more rows of the same life of the cloud, which is told of them first."""
+    second = await world.machine("second")
+    await cloud.edit("TEA-01", 100)
+    for machine in (hub, second):
+        await meet(machine, cloud)
+    copy = cloud.copy_to(world.folder / "backup.db")
+    await cloud.edit("NEW-01", 200)
+    await meet(hub, cloud)
+    again = Cloud(copy)
+    await again.start(world.stack)
+    for amount in (101, 102, 103):
+        await again.edit("TEA-01", amount)
+    await meet(second, again)
+    assert await meet(hub, again, times=1) == ["fork"]
+    for machine in (second, hub, second):
+        await meet(machine, again)
+
+    assert again.price("NEW-01") == hub.price("NEW-01") == second.price("NEW-01") == 200
+
+
 async def test_a_receipt_printed_before_the_fork_is_still_found(world: World, hub: Machine, cloud: Cloud) -> None:
     await world.sell(hub, 1)
     await meet(hub, cloud)
