@@ -1,5 +1,6 @@
 """Times that a hub writes down: in the order of its facts, unless a cloud told it meanwhile that it was ahead; stamps only grow.
 
+A time is read when a request comes, after the commit before its own: what the cloud has said since then may have come in between.
 Kept per file: a restored one is another past, and the new life that follows begins anew.
 """
 
@@ -25,7 +26,8 @@ class _Seen:
     rep: str
     last_seq: int
     committed_at: str
-    lines: int
+    lines: int  # how often a cloud had been met, at least, when the last sale's time was read
+    lines_before: int  # and at the last commit
     highest: tuple[int, int]
     cells: dict[str, tuple[int, int]]
 
@@ -40,8 +42,14 @@ class Auditor:
 
     def on_commit(self, node: Node, is_ok: bool) -> None:
         """Look at the sales that are new, and at the clock's row."""
-        if node.kind != "hub" or not is_ok:
+        if node.kind != "hub":
             return
+        if is_ok:
+            self._look(node)
+        if node.name in self.seen:
+            self.seen[node.name].lines_before = node.log["opened line"]
+
+    def _look(self, node: Node) -> None:
         own = node.disk.rows("SELECT id, store || ':' || incarnation FROM replica WHERE own = 1")
         if not own:
             return
@@ -49,7 +57,7 @@ class Auditor:
         seen = self.seen.get(node.name)
         if seen is None or seen.disk is not node.disk or seen.rep != rep:
             last = node.disk.value("SELECT coalesce(max(seq), 0) FROM sale WHERE replica = ?", replica)
-            seen = self.seen[node.name] = _Seen(node.disk, rep, last, "", lines, (0, 0), {})
+            seen = self.seen[node.name] = _Seen(node.disk, rep, last, "", lines, lines, (0, 0), {})
         new = node.disk.rows(
             "SELECT seq, body ->> '$.committed_at' FROM sale WHERE replica = ? AND seq > ? ORDER BY seq",
             replica,
@@ -63,7 +71,7 @@ class Auditor:
                 self._say(node, f"sale {seq} is of {committed_at}, after one of {seen.committed_at}")
             if not YEARS[0] <= committed_at < YEARS[1]:
                 self._say(node, f"sale {seq} is of {committed_at}")
-            seen.last_seq, seen.committed_at, seen.lines = seq, committed_at, lines
+            seen.last_seq, seen.committed_at, seen.lines = seq, committed_at, seen.lines_before
         self._look_at_stamps(node, seen, replica)
 
     def _look_at_stamps(self, node: Node, seen: _Seen, replica: int) -> None:
