@@ -266,6 +266,14 @@ class HubBooks:
         if self.held_beside.get(stream) != boundary.last:
             self._db.write_soon(lambda tx: note_acked(tx, replica, stream, boundary, peer=STANDBY), then=hold)
 
+    def held_of(self, rep: str, stream: Stream) -> int:
+        """How far the cloud and this hub hold a stream of another life, a former one of this hub or of another hub."""
+        known = known_id(self._db.read, rep)
+        at = self._marked.get((rep, stream)) or (
+            received_to(self._db.read, known, stream) if known is not None else START
+        )
+        return at.last
+
     def held_by(self, peer: str) -> dict[str, int]:
         """How far a peer that asks by HTTP holds the streams: the store's own cloud, or a reader beside it."""
         return self.held if peer == PEER else acked(self._db.read, self.replica, peer=peer)

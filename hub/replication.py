@@ -196,8 +196,8 @@ class Replication:
         return True
 
     def is_safe(self, rep: str, seq: int) -> bool:
-        """Whether a sale's dot is on a second machine."""
-        return rep == self.books.replica.rep and seq <= self.safe.upto
+        """Whether a sale's dot is on a second machine: what is here of another life went to the cloud, or came from it."""
+        return seq <= (self.safe.upto if rep == self.books.rep else self.books.held_of(rep, Stream.SALES))
 
     def on_link(self, state: LinkState) -> None:
         """Take a new state of the line and tell everybody."""

@@ -93,6 +93,26 @@ async def test_a_sale_becomes_safe_when_the_cloud_has_it(
     assert json.loads(row)["sale"]["sale_id"] == sale["sale_id"]
 
 
+async def test_a_safe_sale_is_safe_in_the_next_life_too(
+    joined: Any, pair_till: Any, until: Callable[..., Any], far_end: FarEnd, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else a till would keep it for ever."""
+    till = await pair_till(joined)
+    sale = till.sale()
+    dot = (await till.post("/v1/sales", sale)).json["dot"]
+    ask = lambda: till.post("/v1/sales/status", {"ids": [sale["sale_id"]]})  # noqa: E731
+    await until(ask, lambda got: got.json["sales"][0]["safe"])
+    await far_end.cut()
+    lost = {"rep": dot["rep"], "seq": dot["seq"] + 1, "key": "answered-and-lost"}
+    anew = till.sale()
+    answer = (await till.post("/v1/sales", anew | {"seen": lost})).json
+
+    assert answer["dot"]["rep"] != dot["rep"]
+    status = (await till.post("/v1/sales/status", {"ids": [sale["sale_id"], anew["sale_id"]]})).json
+    assert [each["safe"] for each in status["sales"]] == [True, False]
+    caplog.clear()  # the new life is said as an error
+
+
 async def test_tills_are_told_what_is_safe(joined: Any, pair_till: Any) -> None:
     till = await pair_till(joined)
     async with till.events() as ws, asyncio.timeout(20):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from devices.model import CounterReading
+from hub.api.sales import StatusRequest, post_status
 from hub.replication import Seen
 from hub.store import footfall
 from sync.errors import SyncError
@@ -25,6 +26,9 @@ PATIENCE_MS = (4_000, 8_000)
 AGAIN_MS = (200, 4_000)
 ROAM_PCT = 50
 TRIES_MAX = 40
+LOOK_MS = 5_000  # how often a till asks for what another hub of its store was the one to book
+ABROAD_MS = 30_000  # by then its own hub has heard of it, or hears it from the till
+CONNECTS_MS = 1_000
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +59,7 @@ class Client:
         self.made = 0
         self.open: dict[str, Request] = {}
         self.kept: list[Request] = []  # told by its hub and not known to be on a second machine
+        self.abroad: dict[str, tuple[int, Request]] = {}  # sales told by another hub, when, not known to be safe
         self.seen: dict[str, Seen] = {}  # of each stream the newest fact that it was ever answered
 
     @property
@@ -97,6 +102,31 @@ class Client:
         if hub is not None:
             for seen in list(self.seen.values()):
                 self.home.run(lambda seen=seen: self.home.spawn(hub.replication.witness(seen)))  # type: ignore[misc]
+
+    def _keep_abroad(self, request: Request) -> None:
+        """Another hub has booked it, whose fate this client does not hear of: it is safe when the own hub says so."""
+        if not self.abroad:
+            self.world.after(LOOK_MS, self._look_abroad)
+        self.abroad[request.key] = (self.world.now_ms, request)
+
+    def _look_abroad(self) -> None:
+        """Ask the own hub for the sales that another one has booked."""
+        home = self.home
+        if home.hub is not None:
+            wanted = StatusRequest(list(self.abroad))
+            home.run(lambda: home.post(post_status, wanted, self.name, self._told_abroad))
+        if self.abroad:
+            self.world.after(LOOK_MS, self._look_abroad)
+
+    def _told_abroad(self, status: int, body: bytes) -> None:
+        assert status == 200, body
+        for said in json.loads(body)["sales"]:
+            told_ms, request = self.abroad[said["sale_id"]]
+            is_due = self.world.now_ms - told_ms > ABROAD_MS and f"{request.key} again" not in self.open
+            if said["safe"] or (is_due and not said["durable"]):
+                del self.abroad[request.key]
+            if is_due and not said["durable"]:
+                self.ask_again(request)
 
     def _keep(self, request: Request) -> None:
         """Remember until it is safe."""
@@ -156,6 +186,8 @@ class Client:
         self.open.pop(f"{request.key} again" if request.is_repeat else request.key, None)
         if status in (200, 201) and hub is self.home:
             self._keep(request)
+        elif status in (200, 201):
+            self._keep_abroad(request)
         if status in (200, 201) and not request.is_repeat:
             self.world.people.told.append(request)
             if request.kind == "sale":
@@ -317,10 +349,13 @@ class People:
         self.office = Office(world)
 
     def on_opened(self, hub: HubNode) -> None:
-        """A hub has started: its tills connect."""
+        """A hub has started: its tills and its stockroom connect."""
         for till in self.tills:
             if till.home is hub:
                 self.world.after(self.world.rng.randint(50, 2_000), till.connect)
+        for room in self.stockrooms:
+            if room.home is hub:
+                self.world.after(CONNECTS_MS, room.connect)
 
     def on_new_life(self, hub: HubNode) -> None:
         """A hub is somebody else from now on: it says so in an event."""
@@ -356,6 +391,7 @@ class People:
         """What has not been answered."""
         for client in (*self.tills, *self.stockrooms):
             yield from (f"{key} was not answered" for key in client.open)
+            yield from (f"{key} is at a hub that {client.name} does not hear" for key in client.abroad)
         for counter in self.counters:
             if counter.waiting:
                 yield f"{counter.name}: {counter.waiting} messages"
