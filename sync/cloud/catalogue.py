@@ -267,7 +267,7 @@ def _put_new(writer: _Writer, row: CatalogueRow, before: _Standing | None) -> bo
 
 
 def _overrule(writer: _Writer, before: _Standing, n: int) -> None:
-    """What the cloud has stands above what a former life had written and we had forgotten. Fields that are not known here stay."""
+    """What the cloud has stands above what a former life had written and we had forgotten; unknown fields stay."""
     fields: dict[str, Any] = msgspec.json.decode(before.body)  # Any: a row's fields
     body = msgspec.json.encode(fields | {"n": n + 1})
     writer.put(read_row(body), body, before.origin)
