@@ -9,7 +9,9 @@ import pytest
 
 from hub.config import parse_config
 from sync.errors import ConfigError
+from sync.link import Conversation, WebSocketWire
 from sync.protocol import SUBPROTOCOL
+from sync.testing.memory_books import MemoryBooks
 
 
 @pytest.fixture
@@ -80,15 +82,14 @@ async def test_a_browser_on_the_line_is_told_what_it_is_for(followed: Any, pair_
 
 
 async def test_a_hub_of_another_store_is_refused_by_name(followed: Any, pair_till: Any) -> None:
-    from sync.link import Conversation, WebSocketWire
-    from sync.testing.memory_books import MemoryBooks
-
     paired = await pair_till(followed, scope="standby")
-    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {paired.token}"}) as http:
-        async with http.ws_connect(f"{followed.url}/sync/v1/link", protocols=(SUBPROTOCOL,)) as ws:
-            end = await Conversation("dialler", MemoryBooks("hk02:0123456789abcdef"), now_ms=lambda: 0).run(
-                WebSocketWire(ws)
-            )
+    stranger = Conversation("dialler", MemoryBooks("hk02:0123456789abcdef"), now_ms=lambda: 0)
+    url, headers = f"{followed.url}/sync/v1/link", {"Authorization": f"Bearer {paired.token}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as http,
+        http.ws_connect(url, protocols=(SUBPROTOCOL,)) as ws,
+    ):
+        end = await stranger.run(WebSocketWire(ws))
     assert (end.code, end.is_ours) == ("refused", False)
     assert "hk02:0123456789abcdef" in end.detail
 

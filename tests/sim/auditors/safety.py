@@ -1,4 +1,4 @@
-"""An ack is said only after the commit, `safe` only of what the cloud or the hub beside has committed. Read from the files at that moment."""
+"""An ack is said only after the commit, `safe` only of what the cloud or the hub beside has committed: the files say, at once."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
