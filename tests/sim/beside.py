@@ -1,4 +1,4 @@
-"""The line between the two hubs of the first store: hub1 follows hub0. The product's books and sessions, on a wire in the shop."""
+"""The line between the two hubs of the first store: hub1 follows hub0. The product, on a wire in the shop.
 
 Not here: what both do on the line to the cloud (hub_node), that a till goes from one to the other (people, faults/failed_over).
 """
