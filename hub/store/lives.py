@@ -197,7 +197,10 @@ def write_again(
             (new.local_id, dot.seq, former, seq),
         )
         tx.execute(
-            "INSERT INTO former_dot (replica, stream, seq, new_replica, new_seq) VALUES (?, ?, ?, ?, ?)",
+            """
+            INSERT INTO former_dot (replica, stream, seq, new_replica, new_seq) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT DO UPDATE SET new_replica = excluded.new_replica, new_seq = excluded.new_seq
+            """,
             (former, stream, seq, new.local_id, dot.seq),
         )
     return len(found)
