@@ -3,6 +3,7 @@
     an ended life's rows                       become
     facts that the cloud has acknowledged      stay as they are; the cloud's copy of what came after joins them
     facts after that                           written again under the new life: same keys, new dots
+    `duplicate` facts after that               go: they took back what the seal leaves out
     registers after that                       offered again by the new life
     footfall since the last acknowledgement    told by the new life in the ended one's name
     stock levels                               the new life's are folded from its own facts, rights begin with none
@@ -10,7 +11,7 @@
 Not here: when to do it (hub.lives), rows of other lives as they arrive (hub.store.siblings).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from sqlite3 import Connection
 
 from msgspec import Struct
@@ -65,7 +66,7 @@ def begin_life(tx: Connection, own: Replica, *, peer: str, incarnation: str, why
         receive_to(tx, own.local_id, stream, common.get(stream, START))
     tx.execute("DELETE FROM stream WHERE replica = ?", (own.local_id,))
     new = begin_incarnation(tx, own.store, incarnation=incarnation, now_ms=now_ms)
-    _forget_void_duplicates(tx, own, common)
+    _forget_compensations(tx, own, common.get(Stream.DUPLICATES, START))
     rewritten = 0
     for stream, entities in REGISTRY.streams.items():
         after = common.get(stream, START)
@@ -78,23 +79,12 @@ def begin_life(tx: Connection, own: Replica, *, peer: str, incarnation: str, why
     return Reborn(new, own, rewritten)
 
 
-def _forget_void_duplicates(tx: Connection, own: Replica, common: Mapping[str, Boundary]) -> None:
-    """A compensation for a fact that nobody holds under the ended life takes out what was never added."""
-    for kind, entity in REGISTRY.by_name.items():
-        tx.execute(
-            """
-            DELETE FROM duplicate_fact
-            WHERE replica = ? AND seq > ? AND body ->> 'entity' = ?
-              AND body ->> '$.loser[0]' = ? AND body ->> '$.loser[1]' > ?
-            """,
-            (
-                own.local_id,
-                common.get(Stream.DUPLICATES, START).last,
-                kind,
-                own.rep,
-                common.get(entity.stream, START).last,
-            ),
-        )
+def _forget_compensations(tx: Connection, own: Replica, after: Boundary) -> None:
+    """What a life takes back it takes out of its own tallies, and those end with it: the seal sums them up from its facts.
+
+    So no other life says it again, nor for a row that was not acknowledged: that one is not written again either.
+    """
+    tx.execute("DELETE FROM duplicate_fact WHERE replica = ? AND seq > ?", (own.local_id, after.last))
 
 
 def former_lives(read: Connection) -> tuple[Former, ...]:

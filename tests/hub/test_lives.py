@@ -173,6 +173,25 @@ async def test_the_same_sale_on_both_machines_counts_once(world: World, hub: Mac
     world.check(cloud, hub, clone)
 
 
+async def test_what_was_taken_back_once_is_not_taken_back_by_the_next_life(
+    world: World, hub: Machine, cloud: Cloud
+) -> None:
+    """The seal sums the ended life up without the row that fell, and without what took it back: neither counts any more."""
+    clone = await world.machine("clone", hub.copy_to(world.folder / "card.db"))
+    await clone.books.forked("another machine")
+    (sale,) = await world.sell(hub, 2)
+    await clone.sell(sale)
+    for machine in (hub, clone, hub, clone):
+        await meet(machine, cloud)
+    for machine in (hub, clone):  # the power goes before it is written down that the cloud has it
+        await machine.db.write(lambda tx: tx.execute("DELETE FROM acked WHERE stream = 'duplicates'"))
+        await machine.books.forked("a till knows more")
+    for machine in (hub, clone, hub, clone):
+        await meet(machine, cloud)
+
+    world.check(cloud, hub, clone)
+
+
 async def test_a_card_in_another_machine_is_another_life_at_once(world: World, hub: Machine, cloud: Cloud) -> None:
     await world.sell(hub, 1)
     moved = hub.copy_to(world.folder / "card.db")
