@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tests.sim.goods import CURRENCY, OWN, SERVICE
 from tests.sim.hub_node import HubNode
 from tests.sim.people import Request
+from tests.sim.web_shop import web_shop_of
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -87,13 +88,9 @@ class Auditor:
             }
             refunds[key] = sum(back.qty * lines[back.line].unit_price for back in said.lines)
             yield key, _sum((lines[back.line].sku, back.qty) for back in said.lines if lines[back.line].sku in moved)
-        for key, sku, n in hub.disk.rows(
-            """
-            SELECT promise_id, promise.body ->> 'sku', promise.body ->> 'n' FROM promise JOIN promise_end USING (promise_id)
-            WHERE ending = 'picked'
-            """
-        ):
-            yield f"pick {key}", _sum([(sku, -n)])
+        for (key,) in hub.disk.rows("SELECT promise_id FROM promise_end WHERE ending = 'picked'"):
+            wanted = web_shop_of(self.world).orders[key].wanted  # the promise itself may be gone with a restored cloud
+            yield f"pick {key}", _sum([(wanted.sku, -wanted.qty)])
         for (key,) in hub.disk.rows("SELECT movement_id FROM stock_movement"):
             if key.startswith("opening~"):
                 sku = key.partition("~")[2]

@@ -18,7 +18,7 @@ def strike(world: "World") -> bool:
     """Copy a card."""
     rng = world.rng
     hub = world.to_fork()
-    if not hub.is_up or len(world.hubs) >= HUBS_MAX:
+    if hub.hub is None or len(world.hubs) >= HUBS_MAX:
         return False
     copy = HubNode(world, f"hub{len(world.hubs)}", hub.store)
     copy.disk = Disk(hub.disk.image())
