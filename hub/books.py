@@ -20,6 +20,7 @@ from hub.store.clock import SavedClock, save_clock
 from hub.store.confirmed import compare, marks
 from hub.store.lives import Reborn, begin_life, former_lives, note_sealed, sealed_lives
 from hub.store.scopes import take_scoped
+from hub.store.sibling_visitors import take_visitors
 from hub.store.siblings import PASSED_ON, Joined, passed_on, relay_batch, settle, take_batch
 from sync.batch import START, Batch, Boundary, Gap, Head, Row, batch_of, new_rows
 from sync.db import Database
@@ -27,7 +28,7 @@ from sync.entities import REGISTRY
 from sync.errors import ForkError, ProtocolError, SyncError
 from sync.model import Feed, Replica, Stream
 from sync.protocol import FormerLife
-from sync.scope_rows import is_scoped
+from sync.scope_rows import base_of, is_scoped
 from sync.store.cursors import (
     acked,
     check_room,
@@ -214,10 +215,12 @@ class HubBooks:
                 await self._db.write(lambda tx: _saved(tx, seen, take_batch(tx, self.replica, batch, now_ms=now_ms)))
             )
         cursor, rows = await self._db.write(
-            lambda tx: _saved(tx, seen, _apply(tx, batch, currency=self._currency, now_ms=now_ms))
+            lambda tx: _saved(tx, seen, _apply(tx, self.replica, batch, currency=self._currency, now_ms=now_ms))
         )
         while cursor is None:  # what a replaced scope had leaves in small jobs, sales between them
-            cursor, more = await self._db.write(lambda tx: _apply(tx, batch, currency=self._currency, now_ms=now_ms))
+            cursor, more = await self._db.write(
+                lambda tx: _apply(tx, self.replica, batch, currency=self._currency, now_ms=now_ms)
+            )
             rows = TakenRows(rows.changed + more.changed, more.unusable)
         self._look_what_to_pass_on()  # a cloud that has lost these is told of them
         if rows.changed:
@@ -350,7 +353,9 @@ def _saved(tx: Connection, seen: SavedClock | None, done: T) -> T:
     return done
 
 
-def _apply(tx: Connection, batch: Batch, *, currency: str, now_ms: int) -> tuple[Boundary | Gap | None, TakenRows]:
+def _apply(
+    tx: Connection, own: Replica, batch: Batch, *, currency: str, now_ms: int
+) -> tuple[Boundary | Gap | None, TakenRows]:
     """Take a batch of the cloud's; without a cursor when it has to be taken again."""
     owner = replica_id(tx, batch.rep, now_ms=now_ms)
     cursor = received_to(tx, owner, batch.stream)
@@ -361,6 +366,8 @@ def _apply(tx: Connection, batch: Batch, *, currency: str, now_ms: int) -> tuple
         return cursor, TakenRows(0, 0)
     if batch.stream == Stream.CATALOGUE:
         taken = take_registers(tx, owner, list(rows), currency=currency)
+    elif base_of(batch.stream) == Stream.FOOTFALL:
+        taken = TakenRows(0, take_visitors(tx, own, owner, batch.stream, rows, now_ms=now_ms))
     elif is_scoped(batch.stream):
         check_room(tx, owner, batch.stream)
         scoped = take_scoped(tx, owner, batch.stream, rows, currency=currency, now_ms=now_ms)

@@ -5,7 +5,7 @@
     facts after that                           written again under the new life: same keys, new dots
     `duplicate` facts after that               go: they took back what the seal leaves out
     registers after that                       offered again by the new life
-    footfall since the last acknowledgement    told by the new life in the ended one's name
+    footfall                                   told by the new life in the ended one's name, see hub.store.sibling_visitors
     stock levels                               the new life's are folded from its own facts, rights begin with none
 
 Not here: when to do it (hub.lives), rows of other lives as they arrive (hub.store.siblings).
@@ -16,6 +16,7 @@ from sqlite3 import Connection
 
 from msgspec import Struct
 
+from hub.store.sibling_visitors import ask_again, tell_former
 from sync.batch import START, Boundary
 from sync.entities import REGISTRY
 from sync.errors import ForkError
@@ -28,7 +29,6 @@ from sync.store.replicas import begin_incarnation, own_replica
 from sync.store.rows import Taken
 from sync.store.streams import append_fact, reserve_state_seqs
 from sync.store.tables import table_of
-from sync.store.writing import grow_tally
 
 LIVES_A_DAY_MAX = 10  # more are no restored cards: a peer tells of rows that never were, and a person has to look
 DAY_MS = 86_400_000
@@ -72,9 +72,11 @@ def begin_life(tx: Connection, own: Replica, *, peer: str, incarnation: str, why
         after = common.get(stream, START)
         if entities[0].feed is Feed.LOG:
             rewritten += write_again(tx, own.local_id, new, stream, entities=entities, after=after)
-        elif entities[0].kind is Kind.REGISTER or FORMER_FOOTFALL in entities:
+        elif entities[0].kind is Kind.REGISTER:
             _offer_again(tx, own, new, stream, entities=entities, after=after)
-    _tell_footfall(tx, own, new, after=common.get(Stream.FOOTFALL, START))
+    _offer_again(tx, own, new, FORMER_FOOTFALL.stream, entities=(FORMER_FOOTFALL,), after=START)
+    tell_former(tx, own, new, acked=common.get(Stream.FOOTFALL, START).last, now_ms=now_ms)
+    ask_again(tx, own)
     tx.execute("INSERT INTO former_life (replica, why, ended_ms) VALUES (?, ?, ?)", (own.local_id, why, now_ms))
     return Reborn(new, own, rewritten)
 
@@ -162,9 +164,7 @@ def known_machine(tx: Connection, fingerprint: str) -> bool:
 
 def _log_heads(read: Connection, replica: int) -> dict[str, int]:
     rows = read.execute("SELECT stream, last FROM received WHERE replica = ? AND last > 0", (replica,)).fetchall()
-    return {
-        stream: last for stream, last in rows if REGISTRY.feeds.get(stream) is Feed.LOG or stream == Stream.FOOTFALL
-    }
+    return {stream: last for stream, last in rows if REGISTRY.feeds.get(stream) is Feed.LOG}
 
 
 def write_again(
@@ -213,13 +213,3 @@ def _offer_again(
             f"UPDATE {entity.table} SET replica = ?, seq = ? WHERE {is_row} AND replica = ?",
             [(new.local_id, seq, *key, own.local_id) for seq, key in enumerate(rows, first)],
         )
-
-
-def _tell_footfall(tx: Connection, own: Replica, new: Replica, *, after: Boundary) -> None:
-    rows = tx.execute(
-        "SELECT entrance, quarter_ms, entered, exited FROM footfall WHERE replica = ? AND seq > ?",
-        (own.local_id, after.last),
-    ).fetchall()
-    grow_tally(
-        tx, new, FORMER_FOOTFALL, {(entrance, at_ms, own.rep): tuple(numbers) for entrance, at_ms, *numbers in rows}
-    )

@@ -35,7 +35,7 @@ KEY_CHARS_MAX = 300  # of a duplicate's key: an entity, a key of 200 at most, a 
 RELAYED = frozenset(
     {Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES}
 )  # between two hubs of a store
-PASSED_ON = frozenset({*(name for name, feed in REGISTRY.feeds.items() if feed is Feed.LOG), Stream.FOOTFALL})
+PASSED_ON = frozenset(name for name, feed in REGISTRY.feeds.items() if feed is Feed.LOG)
 
 
 class Joined(Struct, frozen=True):
@@ -57,7 +57,7 @@ def take_batch(tx: Connection, own: Replica, batch: Batch, *, now_ms: int, is_be
         if differs(tx, owner, batch):
             stock = settle(tx, own, adopt(tx, own, owner, batch.stream))
     cursor = received_to(tx, owner, batch.stream)
-    rows = new_rows(cursor, batch, is_relayed=True)
+    rows = new_rows(cursor, batch)
     if isinstance(rows, Gap):
         return Joined(rows, stock=stock)
     if rows and is_beside:
@@ -73,9 +73,7 @@ def take_batch(tx: Connection, own: Replica, batch: Batch, *, now_ms: int, is_be
     if confirmed is not None and not is_beside:
         move_mark(tx, owner, batch.stream, batch.end)
         return msgspec.structs.replace(joined, end=batch.end)
-    return msgspec.structs.replace(
-        joined, end=batch.end if batch.feed is Feed.STATE or batch.last > cursor.last else cursor
-    )
+    return msgspec.structs.replace(joined, end=batch.end if batch.last > cursor.last else cursor)
 
 
 def settle(tx: Connection, own: Replica, taken: Taken) -> dict[str, int]:
@@ -86,8 +84,8 @@ def settle(tx: Connection, own: Replica, taken: Taken) -> dict[str, int]:
 
 
 def passed_on(read: Connection, own: Replica) -> list[Head]:
-    """Return what this hub can tell a cloud that has lost it: facts and visitors of the store's lives that are not sealed, and
-    the catalogue of the cloud's former lives.
+    """Return what this hub can tell a cloud that has lost it: facts of the store's lives that are not sealed, and the catalogue
+    of the cloud's former lives.
     """
     rows = read.execute(
         """

@@ -1,7 +1,7 @@
 """What the cloud passes on to a store: the streams of the store's other lives, as it holds them. Reads only.
 
 A hub that was restored or copied gets back what it lost, and two hubs of one store hold the same facts. Logs are told as they
-came, digest and all; footfall is a state stream and is merged wherever a batch begins.
+came, digest and all. Visitors go as a stream of the cloud's own: see sync.cloud.scope_visitors.
 """
 
 from sqlite3 import Connection
@@ -9,9 +9,9 @@ from sqlite3 import Connection
 from sync.batch import BYTES_MAX, START, Batch, Boundary, Head, Row, batch_of
 from sync.entities import FEED_OF_STREAM
 from sync.errors import ForkError
-from sync.model import Feed, Stream
+from sync.model import Stream
 
-PASSED_ON = (Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES, Stream.FOOTFALL)
+PASSED_ON = (Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES)
 
 
 def other_lives(read: Connection, store: str) -> list[Head]:
@@ -42,10 +42,9 @@ def relay_batch(read: Connection, head: Head, after: Boundary, rows_max: int) ->
     if found is None:
         return None
     replica, last, digest = found
-    table = "fact" if head.feed is Feed.LOG else "tally"
     rows = read.execute(
-        f"""
-        SELECT seq, body FROM {table}
+        """
+        SELECT seq, body FROM fact
         WHERE replica = ? AND stream = (SELECT id FROM feed WHERE stream = ?) AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?
         """,
         (replica, head.stream, after.last, head.last, rows_max),
@@ -54,7 +53,7 @@ def relay_batch(read: Connection, head: Head, after: Boundary, rows_max: int) ->
     if not rows:
         return None
     batch = batch_of(head.rep, head.stream, head.feed, after, rows)
-    if head.feed is Feed.LOG and batch.last == last and batch.digest != digest:
+    if batch.last == last and batch.digest != digest:
         raise ForkError(f"{head.rep} {head.stream}: the peer holds another past of it than we do")
     return batch
 

@@ -31,6 +31,7 @@ from sync.cloud.relay import held_boundary, other_lives, relay_batch
 from sync.cloud.retention import jump_to
 from sync.cloud.rows import is_tally_stream, read_facts
 from sync.cloud.scope_branches import mark_store, share_out
+from sync.cloud.scope_visitors import is_forgotten, is_visitors, load_visitors, offer_visitors, visitors_head
 from sync.cloud.tallies import merge_former_footfall, merge_tallies
 from sync.db import Database
 from sync.errors import ProtocolError, SyncError
@@ -151,7 +152,9 @@ class CloudBooks:
     def heads(self) -> list[Head]:
         """The cloud's own streams, and those of the store's other lives."""
         read = self._cloud.db.read
-        return [*own_heads(read, self._cloud.replica, self._store), *other_lives(read, self._store)]
+        own, store = self._cloud.replica, self._store
+        visitors = visitors_head(read, own, store, but=self._peer_rep)
+        return [*own_heads(read, own, store), *visitors, *other_lives(read, store)]
 
     def vector(self, peer_rep: str) -> dict[tuple[str, str], Boundary]:
         """How far every stream of this store, also of its other lives, and every former one of the cloud's is held."""
@@ -168,7 +171,10 @@ class CloudBooks:
             return False
         if rep != self.rep:
             return boundary.last <= held_boundary(self._cloud.db.read, rep, stream).last
-        return offered_digest(self._cloud.db.read, self._cloud.replica, stream, boundary.last) == boundary.digest
+        read, own = self._cloud.db.read, self._cloud.replica
+        if offered_digest(read, own, stream, boundary.last) == boundary.digest:
+            return True
+        return is_visitors(stream) and is_forgotten(read, own, stream, boundary.last)
 
     def floor(self, _head: Head) -> Boundary:
         """The cloud keeps every fact."""
@@ -192,6 +198,11 @@ class CloudBooks:
         cloud = self._cloud
         if head.rep != self.rep:
             return relay_batch(cloud.db.read, head, after, rows_max)
+        if is_visitors(head.stream):
+            windows = load_visitors(cloud.db.read, head, after, rows_max, but=self._peer_rep)
+            return (
+                None if windows is None else await cloud.db.write(lambda tx: offer_visitors(tx, cloud.replica, windows))
+            )
         batch = load_batch(cloud.db.read, cloud.replica, head, after, rows_max)
         if batch is not None and offered_digest(cloud.db.read, cloud.replica, head.stream, batch.last) is None:
             await cloud.db.write(lambda tx: offer(tx, cloud.replica, head.stream, batch.end))

@@ -10,11 +10,10 @@ from sqlite3 import Connection
 import msgspec
 from msgspec import Struct
 
-from sync.batch import Boundary, Row
-from sync.cloud.cursors import add_sum, cursor_of, move_cursor, number_rows
+from sync.batch import Row
+from sync.cloud.cursors import add_sum, cursor_of, number_rows
 from sync.cloud.facts import Added, add_facts
 from sync.cloud.rows import SUMMED, Tally, merged, read_tally
-from sync.digest import roll
 from sync.json_errors import NOT_JSON
 from sync.model import Feed
 from sync.retail.footfall import FOOTFALL, FootfallRow
@@ -64,7 +63,7 @@ def merge_tallies(tx: Connection, rows: Sequence[Row], *, store: str, replica: i
 def merge_former_footfall(tx: Connection, rows: Sequence[Row], *, store: str, replica: int, now_ms: int) -> Added:
     """Merge what a life tells of one that has ended into that one's own windows; of lives of its store only.
 
-    What grows by it moves to the end of the ended life's stream, so that the store's other hubs hear of it.
+    Its cursor stays: these are no rows of its stream. See sync.cloud.scope_visitors for who hears of them.
     """
     by_life: dict[str, list[bytes]] = {}
     odd: list[Row] = []
@@ -80,21 +79,10 @@ def merge_former_footfall(tx: Connection, rows: Sequence[Row], *, store: str, re
         add_facts(tx, odd, store=store, replica=replica, stream=stream, kind=Feed.STATE, now_ms=now_ms)
     for rep, windows in by_life.items():
         life = replica_id(tx, rep, now_ms=now_ms)
-        at = cursor_of(tx, life, FOOTFALL.stream)
-        ended = list(enumerate(windows, at.last + 1))
+        at = cursor_of(tx, life, FOOTFALL.stream).last
+        ended = [(at, window) for window in windows]
         merge_tallies(tx, ended, store=store, replica=life, stream=FOOTFALL.stream, now_ms=now_ms)
-        _move_end(tx, life, at, now_ms=now_ms)
     return Added(len(rows), unread=len(odd))
-
-
-def _move_end(tx: Connection, life: int, at: Boundary, *, now_ms: int) -> None:
-    last: int | None = tx.execute(
-        "SELECT max(seq) FROM tally WHERE replica = ? AND stream = (SELECT id FROM feed WHERE stream = ?)",
-        (life, FOOTFALL.stream),
-    ).fetchone()[0]
-    if last is not None and last > at.last:
-        end = Boundary(last, roll(at.digest, b"%d" % last))
-        move_cursor(tx, life, FOOTFALL.stream, end, rows=last - at.last, now_ms=now_ms)
 
 
 def _held(tx: Connection, feed_id: int, replica: int, stream: str, keys: set[str]) -> dict[str, _Standing]:

@@ -152,6 +152,18 @@ class CloudNode(Node):
         )
         return {(incarnation, stream): last for incarnation, stream, last in rows}
 
+    def visitors_end(self, store: str, *, but: str) -> int:
+        """The number of the newest window that another life of a store has counted, read from the file."""
+        last: int | None = self.disk.value(
+            """
+            SELECT max(tally.n) FROM tally JOIN feed ON feed.id = tally.stream JOIN replica ON replica.id = tally.replica
+            WHERE feed.stream = 'footfall' AND replica.store = ? AND replica.incarnation <> ?
+            """,
+            store,
+            but,
+        )
+        return last or 0
+
     def catalogue_end(self) -> int:
         """The last seq of the cloud's own catalogue, read from the file."""
         last: int = self.disk.value(

@@ -36,7 +36,7 @@ CURRENCY = "HKD"
 PRINTER = "receipts"
 FOLD_MS = 2_000
 UPKEEP_MS = 5_000  # for a day
-PASSED_ON = ("sales", "returns", "stock", "prints", "footfall")  # among the lives of a store
+PASSED_ON = ("sales", "returns", "stock", "prints")  # among the lives of a store
 RECONNECT_MAX_S = 20.0
 CONNECT_TIMEOUT_MS = 10_000
 Told = Callable[[int, bytes], None]
@@ -205,6 +205,13 @@ class HubNode(Node):
         for (incarnation, stream), last in cloud.lives_of(self.store).items():
             if incarnation != own and stream in PASSED_ON and here.get((incarnation, stream), 0) != last:
                 yield f"{self.name}: {here.get((incarnation, stream), 0)} of {last} {stream} of {incarnation}"
+        told = self.disk.rows(
+            "SELECT last FROM received JOIN replica ON id = replica WHERE stream = ? AND incarnation = ?",
+            f"footfall@{self.store}",
+            cloud.incarnation,
+        )
+        if (told[0][0] if told else 0) != cloud.visitors_end(self.store, but=own):
+            yield f"{self.name}: visitors of others at {told}, the cloud's end at {cloud.visitors_end(self.store, but=own)}"
 
     def _on_group(self, jobs: int, is_ok: bool) -> None:
         assert self.hub is not None

@@ -1,7 +1,11 @@
-"""Every visitor counts once: what the counters were told is taken = the hub's quarter hours = the cloud's sums."""
+"""Every visitor counts once: what the counters were told is taken = the hub's quarter hours = the cloud's sums, at every machine.
+
+Where files were copied, what a counter was told is taken may be lost with the card; every window of every life that is anywhere
+is the same at the cloud and at all machines of its store even then.
+"""
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,6 +15,9 @@ from tests.sim.hub_node import HubNode
 
 if TYPE_CHECKING:
     from tests.sim.world import World
+
+Windows = dict[tuple[str, str, str], tuple[int, int]]
+"""(life, entrance, quarter) -> in, out"""
 
 
 class Auditor:
@@ -28,32 +35,58 @@ class Auditor:
 
     def check(self) -> Iterator[str]:
         """At the end."""
-        by_store: Counter[str] = Counter()
-        for entrance, readings in self.taken.items():
-            expected = _total(readings)
-            home = self.home[entrance]
-            rows = home.disk.rows("SELECT entered, exited FROM footfall WHERE entrance = ?", entrance)
-            found = (sum(row[0] for row in rows), sum(row[1] for row in rows))
-            if self.world.options.has_forks:  # what a counter was told is taken may be lost with the card
-                expected = found
-            if found != expected:
-                yield f"{entrance}: {expected} went through, {home.name} has {found}"
-            by_store[home.store] += expected[0]
-            held = [0, 0]
-            for (body,) in self.world.cloud.disk.rows(
-                "SELECT body FROM tally JOIN feed ON feed.id = tally.stream WHERE feed.stream = 'footfall'"
-            ):
-                row = json.loads(body)
-                if row["entrance"] == entrance:
-                    held = [held[0] + row["in"], held[1] + row["out"]]
-            if tuple(held) != expected:
-                yield f"{entrance}: {expected} went through, the cloud has {tuple(held)}"
-        for store, entered in by_store.items():
+        held = self._at_cloud()
+        for hub in self.world.hubs:
+            if not hub.is_retired:
+                yield from _compare(hub, _at_hub(hub), held)
+        if not self.world.options.has_forks:
+            yield from self._check_taken(held)
+        for store in sorted({hub.store for hub in self.world.hubs}):
+            entered = sum(came for (life, _, _), (came, _) in held.items() if life.rpartition(":")[0] == store)
             rows = self.world.cloud.disk.rows(
                 "SELECT amount FROM store_sum WHERE store = ? AND measure = 'footfall_in'", store
             )
             if sum(row[0] for row in rows) != entered:
                 yield f"{store}: {entered} came in, the cloud's sum is {rows}"
+
+    def _check_taken(self, held: Windows) -> Iterator[str]:
+        for entrance, readings in self.taken.items():
+            expected = _total(readings)
+            home = self.home[entrance]
+            for name, windows in ((home.name, _at_hub(home)), ("the cloud", held)):
+                there = [numbers for (_, door, _), numbers in windows.items() if door == entrance]
+                found = (sum(came for came, _ in there), sum(left for _, left in there))
+                if found != expected:
+                    yield f"{entrance}: {expected} went through, {name} has {found}"
+
+    def _at_cloud(self) -> Windows:
+        rows = self.world.cloud.disk.rows(
+            """
+            SELECT replica.store || ':' || replica.incarnation, tally.body
+            FROM tally JOIN feed ON feed.id = tally.stream JOIN replica ON replica.id = tally.replica
+            WHERE feed.stream = 'footfall'
+            """
+        )
+        found = [(life, json.loads(body)) for life, body in rows]
+        return {(life, row["entrance"], row["quarter"]): (row["in"], row["out"]) for life, row in found}
+
+
+def _at_hub(hub: HubNode) -> Windows:
+    rows = hub.disk.rows(
+        """
+        SELECT store || ':' || incarnation, entrance, strftime('%Y-%m-%dT%H:%M:%SZ', quarter_ms / 1000, 'unixepoch'),
+          entered, exited
+        FROM footfall JOIN replica ON replica.id = footfall.replica
+        """
+    )
+    return {(life, entrance, quarter): (entered, exited) for life, entrance, quarter, entered, exited in rows}
+
+
+def _compare(hub: HubNode, here: Windows, held: Windows) -> Iterator[str]:
+    there = {key: numbers for key, numbers in held.items() if key[0].rpartition(":")[0] == hub.store}
+    for key in sorted({*here, *there}):
+        if here.get(key) != there.get(key):
+            yield f"{hub.name} has {here.get(key)} at {', '.join(key)}, the cloud {there.get(key)}"
 
 
 def _total(readings: list[CounterReading]) -> tuple[int, int]:

@@ -1,0 +1,71 @@
+"""Visitors of the store's other lives, as the cloud tells them; and those of an ended life, told by the one that follows.
+
+    from the cloud     windows by the life that counted them, merged into what is held of it, whatever seqs that life had
+                       given: two copies of one life give the same seq to two windows
+    begin_life         all that is told is asked for again, and the ended life's windows are told in its name: those that the
+                       cloud may not have, and those that a cloud restored to within its recovery window has lost
+
+Functions of a write job. Source: the design, 3.1 (Fork repair).
+"""
+
+from collections.abc import Sequence
+from sqlite3 import Connection
+
+from sync.batch import Row
+from sync.json_errors import NOT_JSON
+from sync.model import Replica, Stream
+from sync.retail.footfall import QUARTER_MS
+from sync.retail.former_footfall import FORMER_FOOTFALL
+from sync.scope_rows import AT, PutBy, read_scope_row
+from sync.store.replicas import replica_id
+from sync.store.retention import DAY_MS, RECOVERY_DAYS
+from sync.store.rows import apply_rows
+from sync.store.unknown import keep_unknown
+from sync.store.writing import Key, grow_tally
+
+
+def take_visitors(tx: Connection, own: Replica, owner: int, stream: str, rows: Sequence[Row], *, now_ms: int) -> int:
+    """Merge windows told by the cloud, `owner` here; return how many rows cannot be used. The caller moves the cursor."""
+    by_life: dict[str, list[bytes]] = {}
+    odd: list[Row] = []
+    for seq, body in rows:
+        put = _read(body)
+        if put is None or put.by.rpartition(":")[0] != own.store or put.by == own.rep:
+            odd.append((seq, body))
+        else:
+            by_life.setdefault(put.by, []).append(bytes(put.row))
+    keep_unknown(tx, owner, stream, odd)
+    unread = len(odd)
+    for rep, windows in by_life.items():
+        life = replica_id(tx, rep, now_ms=now_ms)
+        last = tx.execute("SELECT coalesce(max(seq), 0) FROM footfall WHERE replica = ?", (life,)).fetchone()[0]
+        told = list(enumerate(windows, last + 1))
+        unread += apply_rows(tx, Stream.FOOTFALL, told, replica=life, rep=rep).unread
+    return unread
+
+
+def ask_again(tx: Connection, own: Replica) -> None:
+    """Forget how far the cloud has told: what it said of the life that has ended was left out, or was said to a copy."""
+    tx.execute("DELETE FROM received WHERE stream = ?", (f"{Stream.FOOTFALL}{AT}{own.store}",))
+
+
+def tell_former(tx: Connection, ended: Replica, new: Replica, *, acked: int, now_ms: int) -> None:
+    """Tell what a life has counted and the cloud may lack, in its name."""
+    since_ms = now_ms - RECOVERY_DAYS * DAY_MS - QUARTER_MS
+    rows = tx.execute(
+        """
+        SELECT entrance, quarter_ms, entered, exited FROM footfall
+        WHERE replica = ? AND (seq > ? OR quarter_ms > ?)
+        """,
+        (ended.local_id, acked, since_ms),
+    ).fetchall()
+    windows: dict[Key, tuple[int, ...]] = {(door, at_ms, ended.rep): tuple(numbers) for door, at_ms, *numbers in rows}
+    grow_tally(tx, new, FORMER_FOOTFALL, windows)
+
+
+def _read(body: bytes) -> PutBy | None:
+    try:
+        row = read_scope_row(body)
+    except NOT_JSON:
+        return None
+    return row if isinstance(row, PutBy) else None

@@ -1,0 +1,120 @@
+"""Visitors after a fork: each window of each life is the same at every machine of the store and at the cloud, and none is lost.
+
+Machines, cards and clouds as in test_lives. Judged by adding up all windows there are.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.store.model import Shop
+from tests.hub.lives_world import Cloud, Machine, meet, restored
+
+
+class World:
+    """Machines and clouds of one store, in a folder."""
+
+    def __init__(self, folder: Path, shop: Shop, stack: AsyncExitStack) -> None:
+        self.folder, self.shop, self.stack = folder, shop, stack
+
+    async def machine(self, name: str, copy: Path) -> Machine:
+        machine = restored(self.folder / f"{name}.db", self.shop, copy)
+        await machine.start(self.stack)
+        return machine
+
+    async def cloud(self, path: Path) -> Cloud:
+        cloud = Cloud(path)
+        await cloud.start(self.stack)
+        return cloud
+
+
+@pytest.fixture
+async def world(tmp_path: Path, shop: Shop) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        yield World(tmp_path, shop, stack)
+
+
+@pytest.fixture
+async def hub(world: World, store: Any) -> Machine:
+    return await world.machine("primary", Machine(store.path, world.shop).copy_to(world.folder / "new.db"))
+
+
+@pytest.fixture
+async def cloud(world: World) -> Cloud:
+    return await world.cloud(world.folder / "cloud.db")
+
+
+async def test_a_window_that_grew_after_the_backup_comes_back(world: World, hub: Machine, cloud: Cloud) -> None:
+    """The ended life has given its next seq to another window than the restored copy of it has."""
+    await hub.count(5)
+    await meet(hub, cloud)
+    copy = hub.copy_to(world.folder / "backup.db")
+    await hub.count(0, 3)
+    await meet(hub, cloud)
+    again = await world.machine("restored", copy)
+    await again.count(4, 9, quarter=1)
+    await meet(again, cloud)
+
+    assert cloud.visitors() == again.visitors() == (5 + 4, 3 + 9)
+
+
+async def test_what_the_ended_life_had_counted_reaches_the_other_machines(
+    world: World, hub: Machine, cloud: Cloud
+) -> None:
+    """The copy tells it after the others have had all that the cloud had of that life."""
+    await hub.count(5)
+    await meet(hub, cloud)
+    first, second = hub.copy_to(world.folder / "a.db"), hub.copy_to(world.folder / "b.db")
+    await hub.count(1)
+    await hub.count(2, quarter=1)
+    await meet(hub, cloud)
+    sibling = await world.machine("sibling", first)
+    await meet(sibling, cloud)
+    late = await world.machine("late", second)
+    await late.count(4, quarter=2)
+    for machine in (late, sibling, late):
+        await meet(machine, cloud)
+
+    assert cloud.visitors() == sibling.visitors() == late.visitors() == (12, 0)
+
+
+async def test_a_cloud_of_yesterday_is_told_what_ended_lives_had_counted(
+    world: World, hub: Machine, cloud: Cloud
+) -> None:
+    """Long acknowledged, then forgotten: it is in the books of the life that follows."""
+    await meet(hub, cloud)
+    yesterday = cloud.copy_to(world.folder / "yesterday.db")
+    await hub.count(5)
+    await meet(hub, cloud)
+    await hub.books.forked("a till knows more")
+    await hub.count(2, quarter=1)
+    await meet(hub, cloud)
+    old = await world.cloud(yesterday)
+    await meet(hub, old)
+
+    assert old.visitors() == hub.visitors() == (7, 0)
+
+
+async def test_two_machines_of_a_store_agree_after_the_cloud_was_restored(
+    world: World, hub: Machine, cloud: Cloud
+) -> None:
+    """Seqs that the lost cloud gave mean something else in the one that follows."""
+    await meet(hub, cloud)
+    sibling = await world.machine("sibling", hub.copy_to(world.folder / "card.db"))
+    await sibling.books.forked("another machine")
+    await meet(sibling, cloud)
+    yesterday = cloud.copy_to(world.folder / "yesterday.db")
+    await hub.count(1)
+    await meet(hub, cloud)
+    await meet(sibling, cloud)
+    await hub.books.forked("a till knows more")
+    await hub.count(2)
+    await sibling.count(4, quarter=3)
+    old = await world.cloud(yesterday)
+    for machine in (sibling, hub, sibling, hub):
+        await meet(machine, old)
+
+    assert old.visitors() == hub.visitors() == sibling.visitors() == (7, 0)
