@@ -16,7 +16,7 @@ from sqlite3 import Connection
 
 from msgspec import Struct
 
-from hub.store.sibling_visitors import ask_again, tell_former
+from hub.store.sibling_visitors import ask_again, forget_totals, tell_former
 from sync.batch import START, Boundary
 from sync.entities import REGISTRY
 from sync.errors import ForkError
@@ -77,6 +77,7 @@ def begin_life(tx: Connection, own: Replica, *, peer: str, incarnation: str, why
     _offer_again(tx, own, new, FORMER_FOOTFALL.stream, entities=(FORMER_FOOTFALL,), after=START)
     tell_former(tx, own, new, acked=common.get(Stream.FOOTFALL, START).last, now_ms=now_ms)
     ask_again(tx, own)
+    forget_totals(tx)
     tx.execute("INSERT INTO former_life (replica, why, ended_ms) VALUES (?, ?, ?)", (own.local_id, why, now_ms))
     return Reborn(new, own, rewritten)
 

@@ -49,6 +49,14 @@ def ask_again(tx: Connection, own: Replica) -> None:
     tx.execute("DELETE FROM received WHERE stream = ?", (f"{Stream.FOOTFALL}{AT}{own.store}",))
 
 
+def forget_totals(tx: Connection) -> None:
+    """Let the next running total of each sensor be a baseline: what it has grown by, the lost card may have counted already.
+
+    So nobody counts twice, and who came between two readings is in no figure.
+    """
+    tx.execute("UPDATE footfall_sensor SET in_total = NULL, out_total = NULL WHERE in_total IS NOT NULL")
+
+
 def tell_former(tx: Connection, ended: Replica, new: Replica, *, acked: int, now_ms: int) -> None:
     """Tell what a life has counted and the cloud may lack, in its name."""
     since_ms = now_ms - RECOVERY_DAYS * DAY_MS - QUARTER_MS

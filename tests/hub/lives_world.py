@@ -87,6 +87,11 @@ class Machine:
         )
         await self.db.write(lambda tx: footfall.record(tx, self.books.replica, [said], now_ms=at_ms))
 
+    async def read_total(self, entered: int) -> None:
+        """Hear from a counter how many have come since it was mounted."""
+        said = CounterReading("t", "gate", in_total=entered, out_total=0)
+        await self.db.write(lambda tx: footfall.record(tx, self.books.replica, [said], now_ms=NOW_MS))
+
     def visitors(self) -> tuple[int, int]:
         """How many came and left, of all lives, as this machine shows it."""
         row: tuple[int, int] = self.db.read.execute(

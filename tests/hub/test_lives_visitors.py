@@ -118,3 +118,22 @@ async def test_two_machines_of_a_store_agree_after_the_cloud_was_restored(
         await meet(machine, old)
 
     assert old.visitors() == hub.visitors() == sibling.visitors() == (7, 0)
+
+
+async def test_a_running_total_does_not_count_again_what_the_ended_life_had_counted(
+    world: World, hub: Machine, cloud: Cloud
+) -> None:
+    """The backup's last reading is old: who came since then stands in windows that come back from the cloud."""
+    await hub.read_total(10)
+    await hub.read_total(25)
+    await meet(hub, cloud)
+    copy = hub.copy_to(world.folder / "backup.db")
+    await hub.read_total(40)
+    await meet(hub, cloud)
+    again = await world.machine("restored", copy)
+    await meet(again, cloud)
+    await again.read_total(45)
+    await again.read_total(50)
+    await meet(again, cloud)
+
+    assert cloud.visitors() == again.visitors() == (15 + 15 + 5, 0), "nobody can tell the five before the first reading"
