@@ -100,7 +100,7 @@ class Line:
                 older.cut()
 
     def tell_sealed(self, store: str, heir: str) -> None:
-        """Hang up on the store's other hubs: their next hello tells them what was sealed."""
+        """Hang up on the store's hubs but the heir, "" for all: their next hello tells them what was sealed."""
         for connection in [each for each in self.connections if each.store == store and each.rep != heir]:
             connection.cut()
 

@@ -106,8 +106,8 @@ class CloudStore:
 
         return await self.db.write(job, then=self.tell_sealed)
 
-    def tell_sealed(self, sealed: Sealed | None) -> None:
-        """After the commit of a life's end; None while rows of it are still to come."""
+    def tell_sealed(self, sealed: Sealed | None, *, is_heir_told: bool = True) -> None:
+        """After the commit of a life's end; None while rows of it are still to come. The heir is told where it has just asked."""
         self.waiting = waiting_lives(self.db.read)
         if sealed is None:
             return
@@ -115,7 +115,7 @@ class CloudStore:
             "a life of a store's hub was sealed: it was restored, copied or replaced; look whether two machines are on",
             extra={"sealed": sealed.rep, "heir": sealed.heir, "heads": sealed.heads},
         )
-        self.on_sealed(sealed.rep.rpartition(":")[0], sealed.heir)
+        self.on_sealed(sealed.rep.rpartition(":")[0], sealed.heir if is_heir_told else "")
 
     async def begin_anew(self, why: str) -> None:
         """Begin a new life and hang up on everybody; raise ForkError when that happened too often to be true."""
@@ -256,7 +256,7 @@ class CloudBooks:
         """After the commit: count, and say what somebody should look at."""
         cloud, store, added = self._cloud, self._store, applied.added
         if applied.sealed is not None:
-            cloud.tell_sealed(applied.sealed)
+            cloud.tell_sealed(applied.sealed, is_heir_told=False)
         cloud.metrics.batches.labels(store, "gap" if isinstance(applied.end, Gap) else "applied").inc()
         if added.rows:
             cloud.on_rows(store)

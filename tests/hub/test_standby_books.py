@@ -135,9 +135,12 @@ async def test_a_restored_hub_learns_it_from_the_other_and_gets_back_what_it_had
     assert again.sale_ids() == standby.sale_ids() == sorted(world.answered)
     assert again.on_hand() == standby.on_hand() == world.on_hand
 
+    told: list[tuple[str, str]] = []
+    cloud.store.on_sealed = lambda *said: told.append(said)
     await everybody(cloud, again, standby)
     world.check(cloud, again, standby)
     assert cloud.sealed() == [old]
+    assert told == [("hk01", "")]  # when its last rows came, long after the hello: the heir has to hear of it, too
 
 
 @pytest.mark.parametrize("sold_since", [(4,), (4, 5), (4, 5, 6)], ids=["fewer", "as many", "more"])
