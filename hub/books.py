@@ -20,7 +20,7 @@ from hub.store.clock import SavedClock, save_clock
 from hub.store.confirmed import compare, marks
 from hub.store.lives import Reborn, begin_life, former_lives, note_sealed, sealed_lives
 from hub.store.scopes import take_scoped
-from hub.store.sibling_visitors import take_visitors
+from hub.store.sibling_visitors import is_another, take_visitors, tell_others
 from hub.store.siblings import PASSED_ON, Joined, passed_on, relay_batch, settle, take_batch
 from sync.batch import START, Batch, Boundary, Gap, Head, Row, batch_of, new_rows
 from sync.db import Database
@@ -306,6 +306,12 @@ class HubBooks:
     def sealed(self, _peer_rep: str) -> tuple[str, ...]:
         """A hub seals nobody."""
         return ()
+
+    async def tell_lost(self, cloud: str) -> None:
+        """Tell a new life of the cloud what other lives of this store have counted: the one before may have lost it."""
+        if is_another(self._db.read, self.replica, cloud):
+            now_ms = self._now_ms()
+            await self._db.write(lambda tx: tell_others(tx, self.replica, cloud, now_ms=now_ms))
 
     async def end_lives(self, peer_rep: str, lives: tuple[FormerLife, ...]) -> None:
         """A hub seals nobody: the cloud does."""

@@ -221,10 +221,11 @@ class Replication:
             group.create_task(self._tell(), name="sync events")
 
     async def fold_now(self) -> None:
-        """Fold all facts there are."""
+        """Fold all facts there are; with a line, do what is due at a contact."""
         while facts_to_fold(self._db.read, self.books.replica):
             await self._db.write(lambda tx: fold(tx, self.books.replica))
         if self.link.is_up:
+            await self.books.tell_lost(self.link.peer_rep)
             await self.on_contact(self.link.peer_rep)
 
     async def _fold_levels(self) -> None:

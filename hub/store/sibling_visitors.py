@@ -4,6 +4,8 @@
                        given: two copies of one life give the same seq to two windows
     begin_life         all that is told is asked for again, and the ended life's windows are told in its name: those that the
                        cloud may not have, and those that a cloud restored to within its recovery window has lost
+    a cloud begins a   the windows of all other lives are told once: of those that write no more nobody else may have them
+    new life
 
 Functions of a write job. Source: the design, 3.1 (Fork repair).
 """
@@ -11,12 +13,13 @@ Functions of a write job. Source: the design, 3.1 (Fork repair).
 from collections.abc import Sequence
 from sqlite3 import Connection
 
-from sync.batch import Row
+from sync.batch import START, Row
 from sync.json_errors import NOT_JSON
 from sync.model import Replica, Stream
 from sync.retail.footfall import QUARTER_MS
 from sync.retail.former_footfall import FORMER_FOOTFALL
 from sync.scope_rows import AT, PutBy, read_scope_row
+from sync.store.cursors import receive_to
 from sync.store.replicas import replica_id
 from sync.store.retention import DAY_MS, RECOVERY_DAYS
 from sync.store.rows import apply_rows
@@ -46,7 +49,7 @@ def take_visitors(tx: Connection, own: Replica, owner: int, stream: str, rows: S
 
 def ask_again(tx: Connection, own: Replica) -> None:
     """Forget how far the cloud has told: what it said of the life that has ended was left out, or was said to a copy."""
-    tx.execute("DELETE FROM received WHERE stream = ?", (f"{Stream.FOOTFALL}{AT}{own.store}",))
+    tx.execute("UPDATE received SET last = ?, digest = ? WHERE stream = ?", (START.last, START.digest, _stream(own)))
 
 
 def forget_totals(tx: Connection) -> None:
@@ -59,16 +62,51 @@ def forget_totals(tx: Connection) -> None:
 
 def tell_former(tx: Connection, ended: Replica, new: Replica, *, acked: int, now_ms: int) -> None:
     """Tell what a life has counted and the cloud may lack, in its name."""
-    since_ms = now_ms - RECOVERY_DAYS * DAY_MS - QUARTER_MS
     rows = tx.execute(
         """
         SELECT entrance, quarter_ms, entered, exited FROM footfall
         WHERE replica = ? AND (seq > ? OR quarter_ms > ?)
         """,
-        (ended.local_id, acked, since_ms),
+        (ended.local_id, acked, _since_ms(now_ms)),
     ).fetchall()
     windows: dict[Key, tuple[int, ...]] = {(door, at_ms, ended.rep): tuple(numbers) for door, at_ms, *numbers in rows}
     grow_tally(tx, new, FORMER_FOOTFALL, windows)
+
+
+def is_another(read: Connection, own: Replica, cloud: str) -> bool:
+    """Whether a life of the cloud has told nothing yet, and one before it has."""
+    told = read.execute(
+        "SELECT store || ':' || incarnation FROM received JOIN replica ON replica.id = received.replica WHERE stream = ?",
+        (_stream(own),),
+    ).fetchall()
+    return bool(told) and (cloud,) not in told
+
+
+def tell_others(tx: Connection, own: Replica, cloud: str, *, now_ms: int) -> None:
+    """Tell a new life of the cloud, once, what other lives of this store have counted within its recovery window."""
+    rows = tx.execute(
+        """
+        SELECT entrance, quarter_ms, rep, max(0, heard.entered - coalesce(told.entered, 0)),
+          max(0, heard.exited - coalesce(told.exited, 0))
+        FROM footfall AS heard
+        JOIN (SELECT id, store || ':' || incarnation AS rep FROM replica WHERE store = ?1 AND own = 0) AS life
+          ON life.id = heard.replica
+        LEFT JOIN (SELECT entrance, quarter_ms, of AS rep, entered, exited FROM former_footfall WHERE replica = ?2) AS told
+          USING (entrance, quarter_ms, rep)
+        WHERE quarter_ms > ?3
+        """,
+        (own.store, own.local_id, _since_ms(now_ms)),
+    ).fetchall()
+    grow_tally(tx, own, FORMER_FOOTFALL, {tuple(key): (came, left) for *key, came, left in rows if came or left})
+    receive_to(tx, replica_id(tx, cloud, now_ms=now_ms), _stream(own), START)
+
+
+def _stream(own: Replica) -> str:
+    return f"{Stream.FOOTFALL}{AT}{own.store}"
+
+
+def _since_ms(now_ms: int) -> float:
+    return now_ms - RECOVERY_DAYS * DAY_MS - QUARTER_MS
 
 
 def _read(body: bytes) -> PutBy | None:

@@ -224,6 +224,7 @@ async def meet(machine: Machine, cloud: Cloud, *, times: int = 6) -> list[str]:
     ends = []
     for _ in range(times):
         await machine.fold()
+        await machine.books.tell_lost(cloud.store.replica.rep)
         end = await converse(machine.books, CloudBooks(cloud.store, "hk01"))
         ends.append(end.code if end else "quiet")
         if end is None and not facts_to_fold(machine.db.read, machine.books.replica):

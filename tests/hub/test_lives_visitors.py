@@ -98,6 +98,26 @@ async def test_a_cloud_of_yesterday_is_told_what_ended_lives_had_counted(
     assert old.visitors() == hub.visitors() == (7, 0)
 
 
+async def test_a_cloud_of_yesterday_is_told_what_a_machine_that_is_gone_had_counted(
+    world: World, hub: Machine, cloud: Cloud
+) -> None:
+    """Nobody has it any more but the other machines of its store."""
+    await meet(hub, cloud)
+    sibling = await world.machine("sibling", hub.copy_to(world.folder / "card.db"))
+    await sibling.books.forked("another machine")
+    await sibling.count(1)
+    await meet(sibling, cloud)
+    await meet(hub, cloud)
+    yesterday = cloud.copy_to(world.folder / "yesterday.db")
+    await sibling.count(4)
+    await meet(sibling, cloud)
+    await meet(hub, cloud)
+    old = await world.cloud(yesterday)
+    await meet(hub, old)
+
+    assert old.visitors() == hub.visitors() == (5, 0)
+
+
 async def test_two_machines_of_a_store_agree_after_the_cloud_was_restored(
     world: World, hub: Machine, cloud: Cloud
 ) -> None:
