@@ -7,6 +7,7 @@
     registers after that                       offered again by the new life
     footfall                                   told by the new life in the ended one's name, see hub.store.sibling_visitors
     stock levels                               the new life's are folded from its own facts, rights begin with none
+    grants                                     those that the cloud holds, which it tells again
 
 Not here: when to do it (hub.lives), rows of other lives as they arrive (hub.store.siblings).
 """
@@ -78,6 +79,7 @@ def begin_life(tx: Connection, own: Replica, *, peer: str, incarnation: str, why
     tell_former(tx, own, new, acked=common.get(Stream.FOOTFALL, START).last, now_ms=now_ms)
     ask_again(tx, own)
     forget_totals(tx)
+    _forget_grants(tx, own, after=common.get(Stream.GRANTS, START))
     tx.execute("INSERT INTO former_life (replica, why, ended_ms) VALUES (?, ?, ?)", (own.local_id, why, now_ms))
     return Reborn(new, own, rewritten)
 
@@ -214,3 +216,9 @@ def _offer_again(
             f"UPDATE {entity.table} SET replica = ?, seq = ? WHERE {is_row} AND replica = ?",
             [(new.local_id, seq, *key, own.local_id) for seq, key in enumerate(rows, first)],
         )
+
+
+def _forget_grants(tx: Connection, own: Replica, *, after: Boundary) -> None:
+    """What the cloud does not hold was never granted; what it had before that was overwritten here, and comes back from it."""
+    tx.execute("DELETE FROM stock_grant WHERE replica = ? AND seq > ?", (own.local_id, after.last))
+    receive_to(tx, own.local_id, Stream.GRANTS, START)

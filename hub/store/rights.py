@@ -257,14 +257,10 @@ def _moved(read: Connection, own: Replica, place: Place) -> int:
 
 
 def _grants(read: Connection, place: Place) -> list[tuple[str, str, int]]:
-    """Return (giver, taker, qty): of ended lives of this machine what the cloud is known to have, and what they passed on."""
+    """Return (giver, taker, qty): what was granted, and what ended lives have passed on."""
     rows: list[tuple[str, str, int]] = read.execute(
         """
-        SELECT giver, taker, granted FROM stock_grant
-        WHERE sku = ?1 AND location = ?2 AND seq <= coalesce(
-          (SELECT last FROM received WHERE received.replica = stock_grant.replica AND stream = 'grants'
-             AND received.replica IN (SELECT replica FROM former_life)),
-          seq)
+        SELECT giver, taker, granted FROM stock_grant WHERE sku = ?1 AND location = ?2
         UNION ALL
         SELECT rep, heir, qty FROM passed_right WHERE sku = ?1 AND location = ?2 AND gone = 0
         """,

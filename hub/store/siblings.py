@@ -36,6 +36,7 @@ RELAYED = frozenset(
     {Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES}
 )  # between two hubs of a store
 PASSED_ON = frozenset(name for name, feed in REGISTRY.feeds.items() if feed is Feed.LOG)
+TAKEN = PASSED_ON | {Stream.GRANTS}  # of lives that have ended: how much of the cloud's right came from them
 
 
 class Joined(Struct, frozen=True):
@@ -57,7 +58,7 @@ def take_batch(tx: Connection, own: Replica, batch: Batch, *, now_ms: int, is_be
         if differs(tx, owner, batch):
             stock = settle(tx, own, adopt(tx, own, owner, batch.stream))
     cursor = received_to(tx, owner, batch.stream)
-    rows = new_rows(cursor, batch)
+    rows = new_rows(cursor, batch, is_relayed=True)
     if isinstance(rows, Gap):
         return Joined(rows, stock=stock)
     if rows and is_beside:
@@ -73,7 +74,9 @@ def take_batch(tx: Connection, own: Replica, batch: Batch, *, now_ms: int, is_be
     if confirmed is not None and not is_beside:
         move_mark(tx, owner, batch.stream, batch.end)
         return msgspec.structs.replace(joined, end=batch.end)
-    return msgspec.structs.replace(joined, end=batch.end if batch.last > cursor.last else cursor)
+    return msgspec.structs.replace(
+        joined, end=batch.end if batch.feed is Feed.STATE or batch.last > cursor.last else cursor
+    )
 
 
 def settle(tx: Connection, own: Replica, taken: Taken) -> dict[str, int]:

@@ -1,7 +1,9 @@
 """What the cloud passes on to a store: the streams of the store's other lives, as it holds them. Reads only.
 
 A hub that was restored or copied gets back what it lost, and two hubs of one store hold the same facts. Logs are told as they
-came, digest and all. Visitors go as a stream of the cloud's own: see sync.cloud.scope_visitors.
+came, digest and all; the grants of lives that have ended are a state stream and are merged wherever a batch begins: whoever shares
+rights must know what the cloud has of them, and the copy may not know all that was granted after it. Visitors go as a stream of
+the cloud's own: see sync.cloud.scope_visitors.
 """
 
 from sqlite3 import Connection
@@ -9,9 +11,9 @@ from sqlite3 import Connection
 from sync.batch import BYTES_MAX, START, Batch, Boundary, Head, Row, batch_of
 from sync.entities import FEED_OF_STREAM
 from sync.errors import ForkError
-from sync.model import Stream
+from sync.model import Feed, Stream
 
-PASSED_ON = (Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES)
+PASSED_ON = (Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES, Stream.GRANTS)
 
 
 def other_lives(read: Connection, store: str) -> list[Head]:
@@ -20,9 +22,11 @@ def other_lives(read: Connection, store: str) -> list[Head]:
         """
         SELECT replica.store || ':' || replica.incarnation, received.stream, received.last
         FROM replica JOIN received ON received.replica = replica.id
-        WHERE replica.store = ? ORDER BY replica.id
+        WHERE replica.store = ?
+          AND (received.stream <> ? OR EXISTS (SELECT 1 FROM ended_life WHERE ended_life.replica = replica.id))
+        ORDER BY replica.id
         """,
-        (store,),
+        (store, Stream.GRANTS),
     ).fetchall()
     order = list(FEED_OF_STREAM)
     heads = [Head(rep, stream, FEED_OF_STREAM[stream], last) for rep, stream, last in rows if stream in PASSED_ON]
@@ -42,9 +46,10 @@ def relay_batch(read: Connection, head: Head, after: Boundary, rows_max: int) ->
     if found is None:
         return None
     replica, last, digest = found
+    table = "fact" if head.feed is Feed.LOG else "tally"
     rows = read.execute(
-        """
-        SELECT seq, body FROM fact
+        f"""
+        SELECT seq, body FROM {table}
         WHERE replica = ? AND stream = (SELECT id FROM feed WHERE stream = ?) AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?
         """,
         (replica, head.stream, after.last, head.last, rows_max),
@@ -53,7 +58,7 @@ def relay_batch(read: Connection, head: Head, after: Boundary, rows_max: int) ->
     if not rows:
         return None
     batch = batch_of(head.rep, head.stream, head.feed, after, rows)
-    if batch.last == last and batch.digest != digest:
+    if head.feed is Feed.LOG and batch.last == last and batch.digest != digest:
         raise ForkError(f"{head.rep} {head.stream}: the peer holds another past of it than we do")
     return batch
 

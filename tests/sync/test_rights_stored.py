@@ -248,6 +248,31 @@ def test_a_new_life_begins_without_rights_and_inherits_what_was_left(ends: Ends)
     ends.check_quiet()
 
 
+def test_a_restored_hub_knows_what_it_had_granted_since_the_backup(ends: Ends) -> None:
+    """Else it takes the cloud for empty and grants what the cloud gives back, to and fro."""
+    image = ends.hub_disk.image()
+    ends.receive(20)
+    ends.settle()
+    ends.restore(image)
+    ends.settle()
+    ends.receive(2)
+    ends.settle()
+
+    assert stored_right(ends, ends.cloud_rep) == 16
+    ends.check_quiet()
+
+
+def test_a_grant_that_only_the_copy_has_made_is_none(ends: Ends) -> None:
+    ends.receive(4)
+    ends.hub_contact()
+    assert right_of(ends.hub_state(), ends.cloud_rep) == 7
+    ends.new_life()
+    ends.settle()
+
+    assert right_of(ends.hub_state(), ends.cloud_rep) == stored_right(ends, ends.cloud_rep)
+    ends.check_quiet()
+
+
 def test_a_debt_is_inherited_as_a_debt() -> None:
     ends = Ends(Policy(online_share_pct=100, single_item=False))
     ends.receive(4)
