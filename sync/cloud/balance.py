@@ -200,7 +200,8 @@ def _share(tx: Connection, own: Replica, place: Place, known: Known, policy: Pol
 
 def plan_name(debtor: str, place: Place, holder: str) -> str:
     """Return the name of what is asked of a holder for a debtor: the same debt is asked for once."""
-    return settlement.settlement_id({}, rights.Asset("stock", (*place, holder)), debtor).removeprefix("settlement-")
+    asset = rights.Asset("stock", (*place, holder))
+    return settlement.settlement_id({}, asset, debtor, settler=holder).removeprefix("settlement-")
 
 
 def _new_rows(tx: Connection, own: Replica, stream: str) -> list[tuple[int, str, str, bytes]]:

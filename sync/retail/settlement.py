@@ -8,8 +8,8 @@
     the rest  nobody has: stock itself is below zero, a count is due
 
     a promise   open -> picked | given back; once, by the holder of its order's token
-    a key       names asset, debtor, and from where to where the debtor's cover rises: the same debt seen again is the same key,
-                a later one never is, because a settlement always raises the cover
+    a key       names asset, debtor, settler, and from where to where the settler's cover of the debtor rises: the same debt seen
+                again is the same key, a later one never is, because a settlement always raises that and nothing lowers it
 
 Not here: orders and their steps, who is told, storage. Source: the design, section 3.3 (the item in the hand).
 """
@@ -126,7 +126,7 @@ def settle(state: State, asset: Asset, *, settler: str, debtor: str, promises: S
         after = rights.with_grant(after, settler, debtor, covered)
     uncovered = max(0, missing - sum(promise.qty for promise in chosen))
     fact = Settlement(
-        settlement_id=settlement_id(state, asset, debtor),
+        settlement_id=settlement_id(state, asset, debtor, settler=settler),
         asset=asset,
         debtor=debtor,
         debt=debt,
@@ -145,10 +145,11 @@ def settle(state: State, asset: Asset, *, settler: str, debtor: str, promises: S
     )
 
 
-def settlement_id(state: State, asset: Asset, debtor: str) -> str:
-    """Return the key of the settlement of a debt: from where its cover (grants, promises given back) rises, and to where."""
-    covered = rights.granted_to(state, debtor) + state.get(debtor, rights.Row()).given_back
-    words = msgspec.json.encode([asset, debtor, covered, covered - rights.right_of(state, debtor)])
+def settlement_id(state: State, asset: Asset, debtor: str, *, settler: str) -> str:
+    """Return the key of the settlement of a debt: from where to where what the settler gave for it (or back) rises."""
+    row = state.get(settler, rights.Row())
+    covered = row.given_back if debtor == settler else row.granted.get(debtor, 0)
+    words = msgspec.json.encode([asset, debtor, settler, covered, covered - rights.right_of(state, debtor)])
     return f"settlement-{blake2b(words, digest_size=16).hexdigest()}"
 
 

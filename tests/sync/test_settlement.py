@@ -223,6 +223,24 @@ def test_a_debt_has_one_key_and_the_next_debt_another() -> None:
     check_keys()
 
 
+def test_a_debt_that_is_inherited_after_a_settlement_has_a_key_of_its_own() -> None:
+    """What is passed on may be a debt: then all that the debtor was ever handed comes to less than before."""
+    first = planned(state_of(owed=1, cloud=4))
+    second = planned({**first.state, OTHER: Row(issued=1, granted={HUB: -1}, sealed=1)})
+
+    assert first.settlement is not None and second.settlement is not None
+    assert rights.granted_to(second.state, HUB) == rights.granted_to(first.state, HUB)
+    assert first.settlement.settlement_id != second.settlement.settlement_id
+
+
+def test_the_next_settler_has_keys_of_its_own() -> None:
+    first = planned(state_of(owed=1, cloud=4))
+    again = settle(state_of(owed=1, other=4), ASSET, settler=OTHER, debtor=HUB, promises=())
+
+    assert first.settlement is not None and again.settlement is not None
+    assert first.settlement.settlement_id != again.settlement.settlement_id
+
+
 # planted faults
 
 
@@ -252,7 +270,8 @@ def cover_by_the_first_only(state: State, *, first: str) -> list[Cover]:
     return [Cover(first, HUB, qty)] if qty else []
 
 
-def key_of_the_size(state: State, _asset: Any, debtor: str) -> str:
+def key_of_the_size(state: State, _asset: Any, debtor: str, *, settler: str) -> str:
+    del settler
     return f"settlement-{rights.right_of(state, debtor)}"
 
 
