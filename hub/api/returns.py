@@ -8,12 +8,22 @@ from hub.store.returns import ReturnAnswer, ReturnView, Taken
 from sync.retail.returns import Return
 
 
+class ReturnRequest(Return, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """A return; `offline`: it has happened already, as one that a hub had answered before it was restored from a copy.
+
+    Such a one is not refused for what is left of the sale: what was found stands on it as a warning.
+    """
+
+    offline: bool = False
+
+
 async def post_return(call: Call) -> Reply:
     """POST /v1/returns"""
-    hub, content = call.hub, call.body
-    if call.client.scope == "till" and content.till_id != call.client.till_id:
-        detail = f"this token is {call.client.till_id}, the return says {content.till_id}"
+    hub, request = call.hub, call.body
+    if call.client.scope == "till" and request.till_id != call.client.till_id:
+        detail = f"this token is {call.client.till_id}, the return says {request.till_id}"
         raise RefusedError("not_your_till", detail, pointer="/till_id")
+    content = Return(**{name: getattr(request, name) for name in Return.__struct_fields__})
 
     def announce(taken: Taken) -> None:
         hub.metrics.returns.labels(taken.status).inc()
@@ -24,8 +34,14 @@ async def post_return(call: Call) -> Reply:
         if taken.stock:
             hub.bus.publish("stock", dict(taken.stock), now_ms=now_ms)
 
-    noted = hub.clock.warnings
-    job = returns.return_job(hub.replica, hub.shop, content, now_ms=hub.now_ms(), warnings=noted)
+    job = returns.return_job(
+        hub.replica,
+        hub.shop,
+        content,
+        now_ms=hub.now_ms(),
+        warnings=hub.clock.warnings,
+        has_happened=request.offline,
+    )
     taken = await hub.db.write(job, then=announce)
     return Reply(taken.answer, 201 if taken.status == "created" else 200)
 
@@ -46,7 +62,7 @@ ROUTES = (
         "Take goods of a sale back",
         STAFF,
         ReturnAnswer,
-        body=Return,
+        body=ReturnRequest,
         status=201,
         statuses=(200,),
         problems=(403, 404, 409, 422, 503),

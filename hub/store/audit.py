@@ -5,6 +5,7 @@
     log        every log dense, from its floor; digests give the stored ones     none: facts are never repaired
     stock      opening balances + effects of the facts that count = cached sum   the cached sum
     level      opening + effects of the facts that are folded = own tallies      a compensation
+    returned   no more of a sale's line is back than was sold, by all lives        none: a person has to know
     receipt    each series of the hub's numbers without a gap                    the next number, where it is behind
     gtin       every GTIN of a product leads to a product that names it          rewritten
     text       every product is found by its words                               rewritten
@@ -53,7 +54,7 @@ def audit(read: Connection, own: Replica, say: Say = lambda _what, _rows: None) 
     read.execute("BEGIN")  # one moment for all checks
     try:
         found: list[Finding] = []
-        for check in (_file, _logs, _stock, _levels, _receipts, _gtins, _texts, _holes):
+        for check in (_file, _logs, _stock, _levels, _returned, _receipts, _gtins, _texts, _holes):
             try:
                 found += _first(check(read, own, say))
             except (sqlite3.DatabaseError, ValueError) as err:
@@ -182,6 +183,25 @@ def _levels(read: Connection, own: Replica, say: Say) -> Iterator[Finding]:
                 f"picked {there[2]}; the facts say {expected[0]}, {expected[1]}, {expected[2]}"
             )
             yield Finding("level", said, place, by, can_repair=by[2] >= 0)
+
+
+def _returned(read: Connection, _own: Replica, _say: Say) -> Iterator[Finding]:
+    """Two lives that did not know of each other, or a till that said what had happened already."""
+    rows = read.execute(
+        """
+        WITH back AS (
+          SELECT sale_return.sale_id AS sale_id, each_line.value ->> 'line' AS line, sum(each_line.value ->> 'qty') AS qty
+          FROM sale_return, json_each(sale_return.body, '$.lines') AS each_line GROUP BY 1, 2
+        )
+        SELECT back.sale_id, back.line, sold.value ->> 'qty', back.qty
+        FROM back JOIN sale ON sale.sale_id = back.sale_id, json_each(sale.body, '$.sale.lines') AS sold
+        WHERE sold.value ->> 'line' = back.line AND back.qty > sold.value ->> 'qty' ORDER BY 1, 2
+        """
+    )
+    for sale_id, line, sold, back in rows:
+        yield Finding(
+            "returned", f"sale {sale_id} line {line}: {back} are back of {sold} that were sold", (sale_id, str(line))
+        )
 
 
 def _receipts(read: Connection, own: Replica, _say: Say) -> Iterator[Finding]:

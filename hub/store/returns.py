@@ -5,6 +5,9 @@
     known       same      repeated: what the till was told the first time, nothing written
     known       other     ConflictError, nothing written
 
+A return that has happened already (a hub that was restored since had answered it) is booked whatever is left; what would have
+refused it stands on it as a warning.
+
 Not here: HTTP, events, paper. Pure rules: sync.retail.returns.
 """
 
@@ -27,7 +30,16 @@ from sync import failpoints
 from sync.errors import RuleError
 from sync.model import Dot, Replica, Stream
 from sync.retail.days import business_date
-from sync.retail.returns import Return, ReturnedLine, ReturnFact, check_tenders, content_hash, effects_back, lines_back
+from sync.retail.returns import (
+    Return,
+    ReturnedLine,
+    ReturnFact,
+    beyond_sold,
+    check_tenders,
+    content_hash,
+    effects_back,
+    lines_back,
+)
 from sync.retail.sales import Warned
 from sync.store.streams import append_fact
 
@@ -64,7 +76,13 @@ class Taken(Struct, frozen=True):
 
 
 def return_job(
-    replica: Replica, shop: Shop, content: Return, *, now_ms: int, warnings: tuple[Warned, ...] = ()
+    replica: Replica,
+    shop: Shop,
+    content: Return,
+    *,
+    now_ms: int,
+    warnings: tuple[Warned, ...] = (),
+    has_happened: bool = False,
 ) -> Callable[[Connection], Taken]:
     """Return the write job that takes goods back; it raises NotFoundError, ConflictError or RefusedError, nothing written."""
 
@@ -81,7 +99,7 @@ def return_job(
         if known is None:
             left = pruned_return(tx, content)
             if left is None:
-                return _record(tx, replica, shop, named, sold, noted=warnings, now_ms=now_ms)
+                return _record(tx, replica, shop, named, sold, noted=warnings, now_ms=now_ms, has_happened=has_happened)
             if not left.is_same:
                 raise ConflictError("other_content", _other_content(content), pointer="/return_id")
             return Taken("repeated", left.fact, _answer(left.fact, left.dot, {}))
@@ -108,14 +126,16 @@ def _record(
     *,
     noted: tuple[Warned, ...],
     now_ms: int,
+    has_happened: bool,
 ) -> Taken:
     if sold is None:
         raise NotFoundError("sale", f"no sale {content.sale_id!r}", pointer="/sale_id")
-    sale = sold.fact.sale
+    sale, returned = sold.fact.sale, returned_by_line(tx, sold.fact.sale.sale_id)
     try:
-        back = lines_back(sale, content.lines, returned_by_line(tx, sale.sale_id))
+        back = lines_back(sale, content.lines, returned, has_happened=has_happened)
+        noted += beyond_sold(sale, back, returned)
         refund = sum(line.amount for line in back)
-        check_tenders(content, refund, sale.currency)
+        noted += _hold_tenders(content, refund, sale.currency, has_happened=has_happened)
     except RuleError as err:
         raise RefusedError(err.code, str(err), pointer=err.pointer) from err
     effects = effects_back(sold.fact, back, shop.location)
@@ -134,6 +154,17 @@ def _record(
         warnings=(*noted, *below_zero),
     )
     return _write(tx, replica, fact, stock)
+
+
+def _hold_tenders(content: Return, refund: int, currency: str, *, has_happened: bool) -> tuple[Warned, ...]:
+    """Hold what was paid out against the refund: money that has left the drawer is noted where it differs."""
+    try:
+        check_tenders(content, refund, currency)
+    except RuleError as err:
+        if not has_happened:
+            raise
+        return (Warned(err.code, detail=str(err)),)
+    return ()
 
 
 def _write(tx: Connection, replica: Replica, fact: ReturnFact, stock: dict[str, int]) -> Taken:

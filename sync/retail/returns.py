@@ -101,8 +101,13 @@ def refund_due(line: SaleLine, qty: int) -> int:
     return line_amount(amount_of(line), qty, line.qty)
 
 
-def lines_back(sale: Sale, asked: Sequence[ReturnLine], returned: Mapping[int, int]) -> tuple[ReturnedLine, ...]:
-    """Return what comes back; `returned` is line -> qty of all returns before. Raise RuleError for what cannot come back."""
+def lines_back(
+    sale: Sale, asked: Sequence[ReturnLine], returned: Mapping[int, int], *, has_happened: bool = False
+) -> tuple[ReturnedLine, ...]:
+    """Return what comes back; `returned` is line -> qty of all returns before. Raise RuleError for what cannot come back.
+
+    What has happened already may be more than is left: see `beyond_sold`.
+    """
     sold = {line.line: line for line in sale.lines}
     named: set[int] = set()
     back: list[ReturnedLine] = []
@@ -112,13 +117,24 @@ def lines_back(sale: Sale, asked: Sequence[ReturnLine], returned: Mapping[int, i
             raise RuleError("sale_line", f"/lines/{index}/line", f"sale {sale.sale_id} has no line {wanted.line}")
         if wanted.line in named:
             raise RuleError("line_named_twice", f"/lines/{index}/line", f"line {wanted.line} is named twice")
-        if wanted.qty > line.qty - before:
+        if wanted.qty > line.qty - before and not has_happened:
             left = f"line {wanted.line}: {line.qty - before} of {line.qty} are left to return, not {wanted.qty}"
             raise RuleError("more_than_sold", f"/lines/{index}/qty", left)
         named.add(wanted.line)
         amount = refund_due(line, before + wanted.qty) - refund_due(line, before)
         back.append(ReturnedLine(wanted.line, line.sku, wanted.qty, amount))
     return tuple(back)
+
+
+def beyond_sold(sale: Sale, back: Sequence[ReturnedLine], returned: Mapping[int, int]) -> tuple[Warned, ...]:
+    """Return a warning for each line of which more is back than was sold."""
+    sold = {line.line: line.qty for line in sale.lines}
+    total = {each.line: returned.get(each.line, 0) + each.qty for each in back}
+    return tuple(
+        Warned("more_than_sold", line, f"{qty} of {sold[line]} are back")
+        for line, qty in total.items()
+        if qty > sold[line]
+    )
 
 
 def effects_back(sold: SaleFact, back: Sequence[ReturnedLine], location: str) -> tuple[StockEffect, ...]:

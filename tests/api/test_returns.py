@@ -98,6 +98,17 @@ async def test_a_wrong_return_is_refused_with_its_pointer_and_changes_nothing(
     assert "returned" not in (await till.get(f"/v1/sales/{sale['sale_id']}")).json
 
 
+async def test_a_return_that_has_happened_is_never_refused_for_what_is_left(till: Any, sale: Any) -> None:
+    """Posted again after its hub was restored, or for the first time after a night without one."""
+    body = back(till, sale, {"line": 1, "qty": 4})
+    answer = await till.post("/v1/returns", body | {"offline": True})
+    again = await till.post("/v1/returns", body)
+
+    assert (answer.status, again.status) == (201, 200)
+    assert answer.json["warnings"] == [{"code": "more_than_sold", "line": 1, "detail": "4 of 3 are back"}]
+    assert again.body == answer.body
+
+
 async def test_a_line_returned_in_three_parts_refunds_its_amount_and_no_more(till: Any) -> None:
     """20.00 for three: 6.67, 6.66, 6.67; then nothing is left, and the answer says so."""
     sale = till.sale({"sku": "TEA-01", "qty": 3, "unit_price": 1090, "discount": 1270})

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from hub.api.clock import ConfirmRequest, get_clock, post_confirm
-from hub.api.returns import post_return
+from hub.api.returns import ReturnRequest, post_return
 from hub.api.routing import Call, Reply
 from hub.api.sales import SaleRequest, post_sale
 from hub.app import open_hub
@@ -24,7 +24,7 @@ from hub.store.products import put_products
 from hub.store.returns import ReturnAnswer
 from hub.store.tills import Paired
 from sync.db import open_database
-from sync.retail.returns import Return, ReturnLine
+from sync.retail.returns import ReturnLine
 
 NOW = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 MINUTE = 60_000
@@ -86,7 +86,7 @@ class Shop:
 
     async def take_back(self, sale_id: str) -> ReturnAnswer:
         lines = (ReturnLine(1, 1),)
-        content = Return(return_id=f"r-{sale_id}", till_id="t1", sale_id=sale_id, lines=lines, reason="unwanted")
+        content = ReturnRequest(return_id=f"r-{sale_id}", till_id="t1", sale_id=sale_id, lines=lines, reason="unwanted")
         reply = await self._ask(post_return, content)
         assert isinstance(reply.body, bytes)
         return msgspec.json.decode(reply.body, type=ReturnAnswer)

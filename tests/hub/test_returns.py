@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.store.audit import audit
 from hub.store.returns import (
     ReturnAnswer,
     Taken,
@@ -31,8 +32,10 @@ MakeSale = Callable[..., Sale]
 SOLD = {1: ("TEA-01", 3, 1090), 2: ("SHIRT-M", 2, 12_900), 3: ("BAG", 2, 100)}
 
 
-async def take_back(store: Any, content: Return, *, now_ms: int = 5) -> Taken:
-    taken: Taken = await store.db.write(return_job(store.replica, store.shop, content, now_ms=now_ms))
+async def take_back(store: Any, content: Return, *, now_ms: int = 5, has_happened: bool = False) -> Taken:
+    taken: Taken = await store.db.write(
+        return_job(store.replica, store.shop, content, now_ms=now_ms, has_happened=has_happened)
+    )
     return taken
 
 
@@ -116,6 +119,29 @@ async def test_a_return_of_no_sale_is_not_found(store: Any) -> None:
         await take_back(store, content("nothing"))
 
     assert (refused.value.code, refused.value.pointer) == ("sale", "/sale_id")
+
+
+async def test_a_return_that_has_happened_is_booked_beyond_what_was_sold_and_says_so(store: Any, sold: str) -> None:
+    """A hub had answered it and was restored; meanwhile the same goods were taken back once more."""
+    await take_back(store, content(sold, (1, 2), return_id="r1"))
+    happened = content(sold, (1, 2), (2, 1), return_id="r2", tenders=(Tender("cash", 7),))
+    taken = await take_back(store, happened, has_happened=True)
+    again = await take_back(store, happened)
+
+    assert taken.status == "created" and again.answer == taken.answer
+    assert [(each.code, each.line, each.detail) for each in told(taken).warnings] == [
+        ("more_than_sold", 1, "4 of 3 are back"),
+        ("refund_tenders", None, "tenders add up to 7, the refund is 15080"),
+    ]
+    assert returned_by_line(store.db.read, sold) == {1: 4, 2: 1}
+    assert [(each.check, each.key) for each in audit(store.db.read, store.replica)] == [("returned", (sold, "1"))]
+
+
+async def test_what_has_happened_names_lines_of_the_sale_all_the_same(store: Any, sold: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        await take_back(store, content(sold, (9, 1)), has_happened=True)
+
+    assert refused.value.code == "sale_line"
 
 
 async def test_no_two_tills_take_the_same_goods_back(store: Any, sold: str) -> None:

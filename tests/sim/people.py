@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from devices.model import CounterReading
 from hub.api.sales import StatusRequest, post_status
 from hub.replication import Seen
@@ -83,8 +85,9 @@ class Client:
         self._try(request)
 
     def ask_again(self, told: Request) -> None:
-        """Ask what was answered already, as a till does whose user is nervous."""
-        again = Request(told.kind, told.key, self.home, told.handle, told.body, is_repeat=True)
+        """Ask what was answered already, as a till does whose user is nervous: a return has happened by now."""
+        body = msgspec.structs.replace(told.body, offline=True) if told.kind == "return" else told.body
+        again = Request(told.kind, told.key, self.home, told.handle, body, is_repeat=True)
         again.hubs = told.hubs
         self.open[f"{told.key} again"] = again
         self._try(again)

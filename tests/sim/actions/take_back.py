@@ -5,8 +5,8 @@ Not here: a customer who regrets on the spot (sell.py).
 
 from typing import TYPE_CHECKING
 
-from hub.api.returns import post_return
-from sync.retail.returns import Return, ReturnLine
+from hub.api.returns import ReturnRequest, post_return
+from sync.retail.returns import ReturnLine
 from tests.sim.people import Client, Request
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def take_back(world: "World", till: Client, sale: Request) -> None:
     rng = world.rng
     lines = rng.sample(sale.body.lines, rng.randint(1, min(2, len(sale.body.lines))))
     key = till.new_id("return")
-    back = Return(
+    back = ReturnRequest(
         return_id=key,
         till_id=till.name,
         sale_id=sale.key,

@@ -1,7 +1,8 @@
 """What was answered stands: at its hub from that moment on, after every start, at the end also at the cloud; nothing else does.
 
 Every answer to a repeated request is the first answer; a request that was refused is nowhere. A restored hub may lack what it was
-asked before, and refuse it, until the tills and the cloud have told it again.
+asked before, and refuse it, until the tills and the cloud have told it again: a till asks for minutes before it gives up, and
+whatever was answered once is taken by then.
 """
 
 import json
@@ -30,7 +31,6 @@ class Auditor:
         self.asked: dict[str, Request] = {}
         self.told: dict[tuple[str, str], bytes] = {}
         self.refused: dict[str, set[str]] = {}
-        self.lost: set[str] = set()  # returns that a restored hub cannot take any more
         self.problems: list[str] = []
 
     def on_asked(self, request: Request) -> None:
@@ -40,7 +40,7 @@ class Auditor:
     def on_answered(self, request: Request, hub: HubNode, status: int, body: bytes) -> None:
         """Remember, and hold against what was told before."""
         if request.is_repeat and status not in (200, 201):
-            self.lost.add(request.key)
+            self.problems.append(f"{request.key} was told and then refused by {hub.name}: {body!r}")
             return
         if status not in (200, 201):
             self.refused.setdefault(request.key, set()).add(hub.name)
@@ -66,8 +66,6 @@ class Auditor:
     def check(self) -> Iterator[str]:
         """At the end."""
         yield from self.problems
-        if not self.world.options.has_forks:
-            yield from (f"{key} was told and then refused" for key in sorted(self.lost))
         at_cloud = {kind: _at_cloud(self.world, kind) for kind in TABLES}
         for hub in self.world.hubs:
             if hub.is_retired:
@@ -75,13 +73,13 @@ class Auditor:
             for kind in TABLES:
                 there = _keys(hub, kind)
                 for name, key in self.told:
-                    if name == hub.name and self.asked[key].kind == kind and key not in there | self.lost:
+                    if name == hub.name and self.asked[key].kind == kind and key not in there:
                         yield f"{key} was told by {name} and is not there"
                 for key in sorted(there - {key for (key,) in hub.disk.rows("SELECT key FROM pruned_key")}):
                     yield from self._check_row(hub, kind, key)
         for _, key in self.told:
             kind = self.asked[key].kind
-            if key not in at_cloud[kind] | self.lost:
+            if key not in at_cloud[kind]:
                 yield f"{key} was told and is not at the cloud"
 
     def _check_row(self, hub: HubNode, kind: str, key: str) -> Iterator[str]:
