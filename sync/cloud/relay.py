@@ -1,9 +1,9 @@
 """What the cloud passes on to a store: the streams of the store's other lives, as it holds them. Reads only.
 
 A hub that was restored or copied gets back what it lost, and two hubs of one store hold the same facts. Logs are told as they
-came, digest and all; the grants of lives that have ended are a state stream and are merged wherever a batch begins: whoever shares
-rights must know what the cloud has of them, and the copy may not know all that was granted after it. Visitors go as a stream of
-the cloud's own: see sync.cloud.scope_visitors.
+came, digest and all. The grants of lives that have ended are a state stream and are merged wherever a batch begins: whoever
+shares rights must know what the cloud has of them, and the copy may not know all that was granted after it. Visitors are told in
+a stream of the cloud's own: see sync.cloud.scope_visitors.
 """
 
 from sqlite3 import Connection
