@@ -101,18 +101,28 @@ def apply_rows(
     replica: int,
     rep: str,
     is_owner: bool = False,
+    is_known: bool = False,
     feed: Feed = Feed.LOG,
     registry: Registry = REGISTRY,
 ) -> Taken:
     """Merge rows of another writer. `is_owner`: of the authority over registers, before which this shop's own give way.
 
-    `feed` is that of the batch: of a stream that is not known here only a log has effects that count.
+    `is_known`: they have come before and are read anew. `feed` is that of the batch: of a stream that is not known here only a
+    log has effects that count.
     """
     readable, odd, is_ours = _sorted_out(rows, registry.of(stream), rep)
     taken = Taken()
     tried = fingerprint(registry)
     for table, group in readable.items():
-        taken += _merge(tx, table, group, replica=replica, rep=rep, is_owner=is_owner, is_ours=is_ours, tried=tried)
+        taken += _merge(
+            *(tx, table, group),
+            replica=replica,
+            rep=rep,
+            is_owner=is_owner,
+            is_known=is_known,
+            is_ours=is_ours,
+            tried=tried,
+        )
     if odd:
         keep_unknown(tx, replica, stream, odd, tried=tried)
         is_log = registry.feeds.get(stream, feed) is Feed.LOG
@@ -159,7 +169,7 @@ def adopt_unknown(tx: Connection, *, registry: Registry = REGISTRY) -> tuple[Tak
     total = Taken()
     for (replica, rep, stream), rows in groups.items():
         release(tx, replica, stream, [seq for seq, _ in rows])
-        taken = apply_rows(tx, stream, rows, replica=replica, rep=rep, registry=registry)
+        taken = apply_rows(tx, stream, rows, replica=replica, rep=rep, is_known=True, registry=registry)
         counted = set(taken.counted)
         is_log = registry.feeds.get(stream) is Feed.LOG
         second = tuple(body for _, body in rows if body not in counted) if is_log else ()
@@ -271,6 +281,7 @@ def _merge(
     replica: int,
     rep: str,
     is_owner: bool,
+    is_known: bool,
     is_ours: bool,
     tried: str,
 ) -> Taken:
@@ -281,10 +292,10 @@ def _merge(
     if entity.is_shared:
         return Taken(changed=take_shared(tx, table, rows, replica=replica))
     values = table.values_of
+    statement = table.insert_anew if is_known else table.insert_as_owner if is_owner else table.insert
     if entity.kind is Kind.TALLY:
-        statement, parameters = table.insert, [(*values(row), replica, seq) for seq, _, row in rows]
+        parameters = [(*values(row), replica, seq) for seq, _, row in rows]
     else:
-        statement = table.insert_as_owner if is_owner else table.insert
         parameters = [(*values(row), replica, seq, row.n, row.gone) for seq, _, row in rows]
     misfits: list[Row] = []
     try:

@@ -156,6 +156,13 @@ class Table:
         stores = f"(SELECT store FROM replica WHERE id = {table}.replica) = (SELECT store FROM replica WHERE own = 1)"
         return f"{self.insert} OR {stores}"
 
+    @cached_property
+    def insert_anew(self) -> str:
+        """As `insert`, for state rows that are read anew: the version that stands may say more to a later program."""
+        table = self.entity.table
+        same = "n" if self.entity.kind is Kind.REGISTER else "seq"
+        return f"{self.insert} OR (excluded.replica = {table}.replica AND excluded.{same} = {table}.{same})"
+
     def _upsert_register(self) -> str:
         table, key = self.entity.table, _list(column.name for column in self.entity.key)
         if self.entity.is_shared:

@@ -15,8 +15,10 @@ from sync.kinds import Column, Entity
 from sync.retail.branches import BRANCH
 from sync.retail.levels import LEVEL
 from sync.retail.movements import MOVEMENT
+from sync.retail.registers import PRICE
 from sync.retail.seals import SEAL
 from sync.store.rows import adopt_unknown
+from sync.store.schema import table_sql
 from tests.sync.entity_world import WRITERS, End, ends
 
 REP = WRITERS[0]
@@ -70,6 +72,22 @@ def test_a_field_that_was_not_known_is_applied_after_the_upgrade_and_what_was_kn
         assert figures(end) == [(5, 0, 2)]
         assert end.rows("levels", REP) == [(1, level(5, 2))]
         assert end.tx.execute("SELECT count(*) FROM unknown_row").fetchone() == (0,)
+
+
+def test_a_register_s_field_that_was_not_known_is_applied_after_the_upgrade() -> None:
+    """Its version stands here already, and says more now."""
+    fields = [("kind", str, "price"), ("v", int, 1), ("sku", str), ("n", int), ("gone", bool, False), ("amount", int)]
+    before = msgspec.defstruct("PriceRow", [*fields, ("currency", str)], kw_only=True)
+    row = b'{"kind":"price","v":1,"sku":"TEA-01","n":3,"gone":false,"amount":900,"currency":"HKD","per":500}'
+    with ends(1, Registry((replace(PRICE, row=before, columns=PRICE.columns[:2]),))) as (end,):
+        end.tx.execute("DROP TABLE price")
+        end.tx.execute(table_sql(replace(PRICE, columns=PRICE.columns[:2])))
+        end.take("catalogue", REP, [(1, row)])
+        end.tx.execute("ALTER TABLE price ADD COLUMN per INTEGER NOT NULL DEFAULT 1")
+        end.registry = REGISTRY
+        assert adopt(end).changed == 1
+        assert end.tx.execute("SELECT amount_minor, per FROM price").fetchall() == [(900, 500)]
+        assert end.rows("catalogue", REP) == [(1, row)]
 
 
 def test_of_a_state_row_only_the_newest_bytes_are_kept() -> None:
