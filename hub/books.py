@@ -21,7 +21,7 @@ from hub.store.confirmed import compare, marks
 from hub.store.lives import Reborn, begin_life, former_lives, note_sealed, sealed_lives
 from hub.store.scopes import take_scoped
 from hub.store.sibling_visitors import is_another, take_visitors, tell_others
-from hub.store.siblings import TAKEN, Joined, passed_on, relay_batch, settle, take_batch
+from hub.store.siblings import Joined, is_taken, passed_on, relay_batch, settle, take_batch
 from sync.batch import START, Batch, Boundary, Gap, Head, Row, batch_of, new_rows
 from sync.db import Database
 from sync.entities import REGISTRY
@@ -209,7 +209,7 @@ class HubBooks:
             raise ProtocolError(f"{batch.rep}: nobody but this hub writes its rows")
         now_ms, seen = self._now_ms(), self.clock.take(batch) if self.clock else None
         if batch.rep.rpartition(":")[0] == self.replica.store:
-            if batch.stream not in TAKEN:
+            if not is_taken(batch.stream, batch.feed):
                 raise ProtocolError(f"{batch.rep}: nobody passes on {batch.stream[:64]!r} of this store's other lives")
             return self._joined(
                 await self._db.write(lambda tx: _saved(tx, seen, take_batch(tx, self.replica, batch, now_ms=now_ms)))

@@ -23,7 +23,7 @@ from sync.model import Feed, Replica, Stream
 from sync.retail.duplicate_fact import DuplicateFact, FactName
 from sync.retail.sales import StockEffect
 from sync.scope_rows import base_of
-from sync.store.cursors import receive_to, received_to
+from sync.store.cursors import check_room, receive_to, received_to
 from sync.store.facts import Duplicate
 from sync.store.replicas import replica_id
 from sync.store.rows import Taken, apply_rows, rows_after
@@ -36,7 +36,16 @@ RELAYED = frozenset(
     {Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES}
 )  # between two hubs of a store
 PASSED_ON = frozenset(name for name, feed in REGISTRY.feeds.items() if feed is Feed.LOG)
-TAKEN = PASSED_ON | {Stream.GRANTS}  # of lives that have ended: how much of the cloud's right came from them
+
+
+def is_passed_on(stream: str, feed: Feed) -> bool:
+    """Whether rows of this stream are passed on among the lives of a store: also logs of a later version, whatever they are."""
+    return stream in PASSED_ON or (stream not in REGISTRY.streams and feed is Feed.LOG)
+
+
+def is_taken(stream: str, feed: Feed) -> bool:
+    """Whether a hub takes this of its store's other lives: also grants of ended ones, how much of the cloud's right was theirs."""
+    return stream == Stream.GRANTS or is_passed_on(stream, feed)
 
 
 class Joined(Struct, frozen=True):
@@ -58,6 +67,7 @@ def take_batch(tx: Connection, own: Replica, batch: Batch, *, now_ms: int, is_be
         if differs(tx, owner, batch):
             stock = settle(tx, own, adopt(tx, own, owner, batch.stream))
     cursor = received_to(tx, owner, batch.stream)
+    check_room(tx, owner, batch.stream)
     rows = new_rows(cursor, batch, is_relayed=True)
     if isinstance(rows, Gap):
         return Joined(rows, stock=stock)
@@ -103,12 +113,12 @@ def passed_on(read: Connection, own: Replica) -> list[Head]:
     heads: dict[tuple[str, str], Head] = {}
     for store, rep, received, last in rows:
         stream = base_of(received)  # the catalogue's scopes have the seqs of the whole
-        feed = REGISTRY.feeds.get(stream)
-        if feed is not None and (stream in PASSED_ON if store == own.store else stream == Stream.CATALOGUE):
+        feed = REGISTRY.feeds.get(stream, Feed.LOG)  # what is not known came as a log, or was not taken
+        if is_passed_on(stream, feed) if store == own.store else stream == Stream.CATALOGUE:
             known = heads.get((rep, stream))
             heads[rep, stream] = Head(rep, stream, feed, max(last, known.last if known else 0))
-    order = list(REGISTRY.streams)
-    return sorted(heads.values(), key=lambda head: order.index(head.stream))  # causes before their effects
+    order = {stream: place for place, stream in enumerate(REGISTRY.streams)}
+    return sorted(heads.values(), key=lambda head: order.get(head.stream, len(order)))  # causes before their effects
 
 
 def relay_batch(read: Connection, head: Head, after: Boundary, rows_max: int) -> Batch | None:

@@ -1,9 +1,9 @@
 """What the cloud passes on to a store: the streams of the store's other lives, as it holds them. Reads only.
 
 A hub that was restored or copied gets back what it lost, and two hubs of one store hold the same facts. Logs are told as they
-came, digest and all. The grants of lives that have ended are a state stream and are merged wherever a batch begins: whoever
-shares rights must know what the cloud has of them, and the copy may not know all that was granted after it. Visitors are told in
-a stream of the cloud's own: see sync.cloud.scope_visitors.
+came, digest and all, also those of a later version, which nobody here can read. The grants of lives that have ended are a state
+stream and are merged wherever a batch begins: whoever shares rights must know what the cloud has of them, and the copy may not
+know all that was granted after it. Visitors are told in a stream of the cloud's own: see sync.cloud.scope_visitors.
 """
 
 from sqlite3 import Connection
@@ -20,17 +20,21 @@ def other_lives(read: Connection, store: str) -> list[Head]:
     """Return the heads of all that every life of a store has sent; the life that asks is left out by the session."""
     rows = read.execute(
         """
-        SELECT replica.store || ':' || replica.incarnation, received.stream, received.last
-        FROM replica JOIN received ON received.replica = replica.id
+        SELECT replica.store || ':' || replica.incarnation, received.stream, received.last, feed.kind
+        FROM replica JOIN received ON received.replica = replica.id LEFT JOIN feed ON feed.stream = received.stream
         WHERE replica.store = ?
           AND (received.stream <> ? OR EXISTS (SELECT 1 FROM ended_life WHERE ended_life.replica = replica.id))
         ORDER BY replica.id
         """,
         (store, Stream.GRANTS),
     ).fetchall()
-    order = list(FEED_OF_STREAM)
-    heads = [Head(rep, stream, FEED_OF_STREAM[stream], last) for rep, stream, last in rows if stream in PASSED_ON]
-    return sorted(heads, key=lambda head: order.index(head.stream))  # causes before their effects
+    order = {stream: place for place, stream in enumerate(FEED_OF_STREAM)}
+    heads = [
+        Head(rep, stream, FEED_OF_STREAM.get(stream, Feed.LOG), last)
+        for rep, stream, last, kind in rows
+        if stream in PASSED_ON or (stream not in FEED_OF_STREAM and kind == Feed.LOG)
+    ]
+    return sorted(heads, key=lambda head: order.get(head.stream, len(order)))  # causes before their effects
 
 
 def relay_batch(read: Connection, head: Head, after: Boundary, rows_max: int) -> Batch | None:

@@ -13,7 +13,10 @@ import pytest
 
 from hub.store.model import Shop
 from hub.store.sales import find_sale
+from sync.batch import START, batch_of
+from sync.cloud.store import CloudBooks
 from sync.errors import ForkError
+from sync.model import Feed
 from tests.hub.lives_world import Cloud, Machine, meet, restored
 
 PRICE = 1090
@@ -325,3 +328,26 @@ async def test_lives_a_day_are_bounded(world: World, hub: Machine, cloud: Cloud)
             await world.sell(hub, 1)
             await meet(hub, cloud)
             await hub.books.forked("again and again")
+
+
+async def test_facts_of_a_kind_that_nobody_knows_yet_reach_the_stores_other_hubs_and_count(
+    world: World, hub: Machine, cloud: Cloud
+) -> None:
+    """Another hub of the store runs a later version, neither this one nor the cloud does."""
+    rows = [(1, b'{"sample_id":"x1","stock":[["TEA-01","shop",-2]]}')]
+    batch = batch_of("hk01:00000000000000ff", "samples", Feed.LOG, START, rows)
+    await CloudBooks(cloud.store, "hk01").apply(batch)
+
+    assert await meet(hub, cloud) == ["quiet"]
+    assert hub.on_hand() == world.on_hand - 2
+    assert hub.db.read.execute("SELECT seq, body FROM unknown_row").fetchall() == rows
+
+    other = Cloud(world.folder / "other.db")  # one that has lost all it was told
+    await other.start(world.stack)
+    await meet(hub, other)
+    assert (
+        other.db.read.execute(
+            "SELECT seq, body FROM fact JOIN feed ON feed.id = fact.stream WHERE feed.stream = 'samples'"
+        ).fetchall()
+        == rows
+    )
