@@ -12,9 +12,10 @@ from sqlite3 import Connection
 from msgspec import Struct
 
 from sync.batch import Row
-from sync.cloud.cursors import FeedNumbers, add_sum, number_rows
+from sync.cloud.cursors import add_sum, number_rows
 from sync.cloud.rows import NUMBERED_BY_STORE, SUMMED, Fact, key_of, read_facts
 from sync.model import Feed
+from sync.store.rows import fingerprint
 
 
 class Duplicate(Struct, frozen=True):
@@ -45,25 +46,35 @@ def add_facts(
         "INSERT INTO fact (stream, n, replica, seq, received_ms, body) VALUES (?, ?, ?, ?, ?, ?)",
         [(feed_id, n, replica, seq, now_ms, body) for n, (seq, body) in enumerate(rows, numbers.first)],
     )
-    duplicates = _claim_keys(tx, numbers, facts, owner=store if stream in NUMBERED_BY_STORE else "")
+    numbered = list(enumerate(facts, numbers.first))
+    duplicates = count_facts(tx, numbered, feed_id=feed_id, store=store, stream=stream)
+    return Added(len(rows), duplicates, facts.count(None))
+
+
+def count_facts(
+    tx: Connection, facts: Sequence[tuple[int, Fact | None]], *, feed_id: int, store: str, stream: str
+) -> tuple[Duplicate, ...]:
+    """Enter keys and sums of facts that are kept, by their numbers; note which nobody can read. Return those of known keys."""
+    duplicates = _claim_keys(tx, feed_id, facts, owner=store if stream in NUMBERED_BY_STORE else "")
     known = {each.n for each in duplicates}
-    new = [(n, fact) for n, fact in enumerate(facts, numbers.first) if fact is not None and n not in known]
+    new = [(n, fact) for n, fact in facts if fact is not None and n not in known]
     if stream in SUMMED:
         _add_to_sums(tx, store, stream, new)
     if named := [(fact.sale_id, n) for n, fact in new if fact.sale_id]:
         tx.executemany("INSERT INTO sale_return (sale_id, n) VALUES (?, ?)", named)
     if duplicates:
         add_sum(tx, store, "duplicates", stream, rows=len(duplicates), amount=0)
-    return Added(len(rows), duplicates, facts.count(None))
+    if unread := [n for n, fact in facts if fact is None]:
+        tried = fingerprint()
+        tx.executemany("INSERT INTO unread (stream, n, tried) VALUES (?, ?, ?)", [(feed_id, n, tried) for n in unread])
+    return duplicates
 
 
 def _claim_keys(
-    tx: Connection, numbers: FeedNumbers, facts: Sequence[Fact | None], *, owner: str
+    tx: Connection, feed_id: int, facts: Sequence[tuple[int, Fact | None]], *, owner: str
 ) -> tuple[Duplicate, ...]:
     """Enter the keys, those of `owner` apart from those of others; return the facts that came too late for theirs."""
-    keyed = [(numbers.feed_id, fact.key, n) for n, fact in enumerate(facts, numbers.first) if fact and fact.key]
-    if owner:
-        keyed = [(feed_id, key_of(owner, key), n) for feed_id, key, n in keyed]
+    keyed = [(feed_id, key_of(owner, fact.key) if owner else fact.key, n) for n, fact in facts if fact and fact.key]
     entered = tx.executemany(
         "INSERT INTO fact_key (stream, key, n) VALUES (?, ?, ?) ON CONFLICT (stream, key) DO NOTHING", keyed
     ).rowcount
@@ -72,14 +83,12 @@ def _claim_keys(
     first = dict(
         tx.execute(
             "SELECT key, n FROM fact_key WHERE stream = ? AND key IN (SELECT value FROM json_each(?))",
-            (numbers.feed_id, json.dumps([key for _, key, _ in keyed])),
+            (feed_id, json.dumps([key for _, key, _ in keyed])),
         ).fetchall()
     )
     late = [(key, n) for _, key, n in keyed if first[key] != n]
-    tx.executemany(
-        "INSERT INTO duplicate (stream, key, n) VALUES (?, ?, ?)", [(numbers.feed_id, key, n) for key, n in late]
-    )
-    return tuple(Duplicate(key, n, first[key], _is_same(tx, numbers.feed_id, n, first[key])) for key, n in late)
+    tx.executemany("INSERT INTO duplicate (stream, key, n) VALUES (?, ?, ?)", [(feed_id, key, n) for key, n in late])
+    return tuple(Duplicate(key, n, first[key], _is_same(tx, feed_id, n, first[key])) for key, n in late)
 
 
 def _is_same(tx: Connection, feed_id: int, n: int, first_n: int) -> bool:

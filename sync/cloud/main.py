@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sync import failpoints
 from sync.cloud import scope_work
+from sync.cloud.adopting import adopt, has_untried
 from sync.cloud.app import serve
 from sync.cloud.config import CLOUD_LOCK, CloudConfig
 from sync.cloud.contact import Contact
@@ -83,6 +84,11 @@ async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], 
     incarnation = new_incarnation()
     replica = await db.write(lambda tx: identify(tx, config.cloud_id, incarnation=incarnation, now_ms=begun_ms))
     failpoints.hit("cloud.identified")
+    adopted = 0
+    while has_untried(db.read):
+        adopted += await db.write(lambda tx: adopt(tx, now_ms=begun_ms))
+    if adopted:
+        log.info("rows that the former version could not read were applied", extra={"rows": adopted})
     metrics = CloudMetrics()
     db.on_group = metrics.count_group
     books = CloudStore(db, replica, metrics=metrics, now_ms=now_ms, new_incarnation=new_incarnation)
