@@ -111,6 +111,7 @@ class Replication:
         self._now_ms = now_ms
         self._announce = announce
         self._asked_ms: int | None = None
+        self._asked_by = ""
         self._news = asyncio.Event()
         self.on_contact: Callable[[str], Awaitable[None]] = _nobody
         self.standby = Standby(self.books, now_ms=now_ms, on_change=self._news.set)
@@ -153,9 +154,17 @@ class Replication:
         if self._clock is not None and self.peer_of(client_id) == PEER:
             self._clock.cloud_said(cloud_ms - self._clock.corrected_ms())
 
-    def asked(self) -> None:
-        """A cloud has asked for rows."""
+    def asked(self, by: str = "") -> None:
+        """A cloud has asked for rows; `by` is who it says it is."""
         self._asked_ms = self._now_ms()
+        self._asked_by = by or self._asked_by
+
+    @property
+    def contact(self) -> str:
+        """The cloud's replica while it is in contact, whoever dials; "" while it is not."""
+        if self.mode == "pull":
+            return self._asked_by if self._pulled().is_up else ""
+        return self.link.peer_rep if self.link.is_up else ""
 
     def _pulled(self) -> LinkState:
         """How the line is when the cloud dials: up while it asks."""
@@ -224,9 +233,9 @@ class Replication:
         """Fold all facts there are; with a line, do what is due at a contact."""
         while facts_to_fold(self._db.read, self.books.replica):
             await self._db.write(lambda tx: fold(tx, self.books.replica))
-        if self.link.is_up:
-            await self.books.tell_lost(self.link.peer_rep)
-            await self.on_contact(self.link.peer_rep)
+        if self.contact:
+            await self.books.tell_lost(self.contact)
+            await self.on_contact(self.contact)
 
     async def _fold_levels(self) -> None:
         while True:

@@ -138,7 +138,7 @@ async def post_now(call: Call) -> Reply:
 async def post_hello(call: Call) -> Reply:
     """POST /sync/v1/hello"""
     hub, request = call.hub, call.body
-    hub.replication.asked()
+    hub.replication.asked(request.rep)
     if request.now_ms is not None:
         hub.replication.told_time(call.client.till_id, request.now_ms)
     books = hub.replication.books
@@ -186,7 +186,14 @@ async def get_feed(request: web.Request) -> web.StreamResponse:
     hub, refused = _cloud(request)
     if refused is not None:
         return refused
-    query: FeedQuery = read_query(request, FeedQuery)
+    body = await feed_of(hub, read_query(request, FeedQuery))
+    if "zstd" in request.headers.get("Accept-Encoding", ""):
+        return web.Response(body=zstd.compress(body), content_type=CONTENT_TYPE, headers={"Content-Encoding": "zstd"})
+    return web.Response(body=body, content_type=CONTENT_TYPE)
+
+
+async def feed_of(hub: Runtime, query: FeedQuery) -> bytes:
+    """Return a page of a stream; raise NotFoundError or ConflictError."""
     books = hub.replication.books
     wanted = (query.rep or books.rep, query.stream)
     head = next((head for head in books.heads() if (head.rep, head.stream) == wanted), None)
@@ -196,11 +203,7 @@ async def get_feed(request: web.Request) -> web.StreamResponse:
         )
     is_own = head.rep == books.rep
     after = _boundary_at(hub, head, query.after) if is_own else Boundary(query.after, bytes.fromhex(query.digest))
-    batch = await books.load(head, after, query.limit)
-    body = write_feed(head, after, batch)
-    if "zstd" in request.headers.get("Accept-Encoding", ""):
-        return web.Response(body=zstd.compress(body), content_type=CONTENT_TYPE, headers={"Content-Encoding": "zstd"})
-    return web.Response(body=body, content_type=CONTENT_TYPE)
+    return write_feed(head, after, await books.load(head, after, query.limit))
 
 
 async def post_batch(request: web.Request) -> web.StreamResponse:
@@ -209,16 +212,21 @@ async def post_batch(request: web.Request) -> web.StreamResponse:
     if refused is not None:
         return refused
     try:
-        frame = decode(await request.read())
-        if not isinstance(frame, Packed):
-            raise ProtocolError(f"a {type(frame).__name__} where a batch belongs")
-        batch = unpacked(frame)
-        cursor = await hub.replication.books.apply(batch)
+        answer = await take_frame(hub, await request.read())
     except ProtocolError as err:
         return problem(400, "protocol", err.detail)
-    at = cursor.cursor if isinstance(cursor, Gap) else cursor
-    answer = _ack(batch.rep, batch.stream, at, gap=isinstance(cursor, Gap))
     return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+
+
+async def take_frame(hub: Runtime, message: bytes) -> AckView:
+    """Take the batch of a frame, durably; raise ProtocolError for what is none."""
+    frame = decode(message)
+    if not isinstance(frame, Packed):
+        raise ProtocolError(f"a {type(frame).__name__} where a batch belongs")
+    batch = unpacked(frame)
+    cursor = await hub.replication.books.apply(batch)
+    at = cursor.cursor if isinstance(cursor, Gap) else cursor
+    return _ack(batch.rep, batch.stream, at, gap=isinstance(cursor, Gap))
 
 
 def _cloud(request: web.Request) -> tuple[Runtime, web.Response | None]:

@@ -44,7 +44,7 @@ def is_passed_on(stream: str, feed: Feed) -> bool:
 
 
 def is_taken(stream: str, feed: Feed) -> bool:
-    """Whether a hub takes this of its store's other lives: also grants of ended ones, how much of the cloud's right was theirs."""
+    """Whether a hub takes this of its store's other lives: also the grants of ended ones, of which the cloud has its right."""
     return stream == Stream.GRANTS or is_passed_on(stream, feed)
 
 

@@ -10,12 +10,14 @@ import pytest
 from aiohttp import web
 from backports import zstd
 
+from hub.store.rights import Rule
 from sync.batch import START, batch_of
 from sync.feed import read_feed
 from sync.link import Conversation
 from sync.model import Feed
 from sync.protocol import FRAME_MAX, SUBPROTOCOL, Ack, encode, packed
 from sync.retail.catalogue import Price
+from sync.retail.rebalance import Policy
 from sync.retail.registers import price_row, write_row
 from sync.testing.memory_books import MemoryBooks
 
@@ -451,3 +453,19 @@ async def test_failures_in_a_row_are_shown_with_the_next_try(
     view = (await until(lambda: till.get("/v1/sync"), lambda got: got.json.get("failures", 0) >= 3)).json
 
     assert view["mode"] == "realtime" and view["remedy"] and view["next_contact"]
+
+
+async def test_a_shop_that_is_only_asked_shares_its_rights_too(start_hub: Any, pair_till: Any) -> None:
+    """Its cloud is in contact when it asks: the web sells what is granted then."""
+    hub = await start_hub(cloud={"mode": "pull"})
+    hub.runtime.rights.rule = Rule(policy=Policy())
+    puller = await pair_till(hub, "cloud")
+
+    async def granted() -> int:
+        listed = (await puller.get("/sync/v1/streams")).json
+        return next(int(each["last"]) for each in listed["streams"] if each["stream"] == "grants")
+
+    assert await granted() == 0, "nobody has said who he is"
+    await puller.post("/sync/v1/hello", {"rep": "cloud:0000000000000001"})
+    assert await granted() > 0
+    assert hub.runtime.replication.contact == "cloud:0000000000000001"
