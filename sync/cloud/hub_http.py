@@ -131,9 +131,11 @@ class HubHttp:
         """Return JSON."""
         return _json(await self.request("GET", path), kind)
 
-    async def get_feed(self, stream: str, after: Boundary, *, rep: str = "") -> Batch | None:
+    async def get_feed(
+        self, stream: str, after: Boundary, *, rep: str = "", rows_max: int = ROWS_ASKED
+    ) -> Batch | None:
         """Return the next rows of a stream: the hub's own, or one of another life, named by `rep`, that it passes on."""
-        query = {"stream": stream, "after": str(after.last), "limit": str(ROWS_ASKED)}
+        query = {"stream": stream, "after": str(after.last), "limit": str(rows_max)}
         if rep:
             query |= {"rep": rep, "digest": after.digest.hex()}
         return read_feed(await self.request("GET", "/sync/v1/feed", query=query, wanted=CONTENT_TYPE))

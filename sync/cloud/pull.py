@@ -35,6 +35,7 @@ from sync.cloud.hub_http import (
 from sync.cloud.line import Connection, Line
 from sync.cloud.store import CloudBooks, CloudStore
 from sync.errors import ProtocolError, SyncError
+from sync.model import Feed
 from sync.protocol import FormerLife, encode, packed
 
 ROUND_TIMEOUT_S = 600.0  # a store that has been away for a week; the next round goes on where this one ended
@@ -138,7 +139,10 @@ class Puller:
         at = self._books.vector(head.rep).get((head.rep, head.stream), START)
         acked = head.acked
         while at.last < head.last:
-            batch = await hub.get_feed(head.stream, at, rep="" if is_own else head.rep)
+            ahead = (
+                head.last - at.last if head.feed is Feed.LOG else ROWS_ASKED
+            )  # what is younger may come before its cause
+            batch = await hub.get_feed(head.stream, at, rep="" if is_own else head.rep, rows_max=min(ahead, ROWS_ASKED))
             if batch is None:
                 break
             if (batch.rep, batch.stream, batch.feed) != (head.rep, head.stream, head.feed):
@@ -182,14 +186,17 @@ class Puller:
 
     async def _pause(self, failures: int) -> None:
         """Wait for the next round: the configured time, or a full-jitter back-off; a growing catalogue ends it early."""
-        wait_s = self._source.every_s
-        if failures:
-            wait_s = self._rng.uniform(0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures, 16)))
         try:
-            async with asyncio.timeout(wait_s):
+            async with asyncio.timeout(self.wait_s(failures)):
                 await self._wake.wait()
         except TimeoutError:
             pass
+
+    def wait_s(self, failures: int) -> float:
+        """Return how long to wait after so many failures in a row."""
+        if not failures:
+            return self._source.every_s
+        return self._rng.uniform(0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures, 16)))
 
     def _greeted(self, answer: HelloAnswer, began_ms: int) -> None:
         """Note who answers, and how far its clock is off ours, both ways of the wire taken for equal."""

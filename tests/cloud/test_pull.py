@@ -75,6 +75,9 @@ class PulledHub:
         last = min(after + min(limit, 400), len(writer.logs[name]))
         batch = writer.batch(name, after, last) if last > after else None
         body = write_feed(Head(writer.rep, name, Feed.LOG, last), writer.boundary(name, after), batch)
+        if self.fault == "busy" and name == "sales":
+            writer.sell(f"sold-at-{last}", 1)
+            writer.give_back(f"back-at-{last}", f"sold-at-{last}")
         if self.fault == "digest":
             assert batch is not None
             body = body.replace(batch.digest.hex().encode(), b"00" * 8)
@@ -202,6 +205,23 @@ async def test_the_next_round_goes_on_where_the_last_one_ended(pulling: Any, hub
 
     assert sql("SELECT last, row_count FROM received WHERE stream = 'sales'") == [(1010, 1010)]
     assert hub.acked["sales"] == 1010
+
+
+async def test_what_is_sold_and_brought_back_during_a_round_comes_with_its_sale(
+    pulling: Any, hub: PulledHub, sql: Any
+) -> None:
+    """Rows behind the end that the hub named wait for the next round: their causes may be in a stream that was asked before."""
+    without_sale = """
+        SELECT CAST(body AS TEXT) ->> '$.return.sale_id' AS sale_id FROM fact JOIN feed ON feed.id = fact.stream
+        WHERE feed.stream = 'returns' AND sale_id NOT IN (SELECT key FROM fact_key)
+    """
+    hub.fault = "busy"
+    await pulling.pulls[0].round()
+    assert sql(without_sale) == []
+
+    hub.fault = ""
+    await pulling.pulls[0].round()
+    assert hub.acked == {"sales": len(hub.writer.logs["sales"]), "returns": len(hub.writer.logs["returns"])}
 
 
 async def test_an_ack_that_the_hub_forgot_is_given_again(pulling: Any, hub: PulledHub) -> None:
