@@ -195,14 +195,6 @@ async def run_line(hub: Runtime, *, rng: random.Random) -> None:
     cloud, follows, replication = hub.config.cloud, hub.config.follows, hub.replication
     grown = [replication.standby.grown]
     hub.db.on_group = _both(hub.metrics.count_group, grown)
-
-    def is_wanted() -> bool:
-        books = replication.books
-        if cloud is None or not cloud.wake_for:
-            return False
-        own = [head for head in books.heads() if head.rep == books.rep and head.stream in cloud.wake_for]
-        return any(head.last > books.held.get(head.stream, 0) for head in own)
-
     async with asyncio.TaskGroup() as group:
         group.create_task(replication.run(), name="replication")
         if follows is not None:
@@ -220,7 +212,7 @@ async def run_line(hub: Runtime, *, rng: random.Random) -> None:
                 reconnect_max_s=cloud.reconnect_max_s,
                 schedule=cloud.schedule,
                 transport=cloud.transport,
-                is_wanted=is_wanted,
+                is_wanted=lambda: replication.has_waiting(cloud.wake_for),
             )
             grown.append(dialler.grown)
             group.create_task(dialler.run(), name="dialler")

@@ -9,7 +9,7 @@ Not here: the books (hub.books), what is said on the line (sync.session), SQL (h
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
@@ -158,6 +158,14 @@ class Replication:
         """A cloud has asked for rows; `by` is who it says it is."""
         self._asked_ms = self._now_ms()
         self._asked_by = by or self._asked_by
+
+    def has_waiting(self, streams: Collection[str]) -> bool:
+        """Whether the cloud does not hold yet all that was written to one of these streams."""
+        if not streams:
+            return False
+        books = self.books
+        own = [head for head in books.heads() if head.rep == books.rep and head.stream in streams]
+        return any(head.last > books.held.get(head.stream, 0) for head in own)
 
     @property
     def contact(self) -> str:

@@ -20,8 +20,8 @@ from dataclasses import replace
 
 from sync.actions import End, Opened
 from sync.books import Books
-from sync.line import BACKOFF_MAX_S, LIES, REMEDIES, LinkState, Schedule, Transport, backoff_s, until_next_s
-from sync.link import HEALTHY_MS, Connector, Conversation, connector
+from sync.line import BACKOFF_MAX_S, REMEDIES, Attempts, LinkState, Schedule, Transport
+from sync.link import Connector, Conversation, connector
 from sync.wire import WireError
 
 UP_SAID_S = 3.0  # a line that is up for so long is worth a line in the log
@@ -61,7 +61,6 @@ class Dialler:
         self._now_ms = now_ms
         self._rng = rng
         self._on_state = on_state
-        self._reconnect_max_s = reconnect_max_s
         self._named = schedule
         self._transport = transport
         self._is_wanted = is_wanted
@@ -71,7 +70,7 @@ class Dialler:
         self._asked = asyncio.Event()
         self._has_opened = False
         self._up_at_ms = 0
-        self._failures = self._lies = 0
+        self._attempts = Attempts(rng, max_s=reconnect_max_s)
         self._say_up: asyncio.TimerHandle | None = None
         self._said = ""  # the reason that the log was told in this outage
         self.state = LinkState(since_ms=now_ms(), schedule=schedule or Schedule(), ask=self.ask)
@@ -147,12 +146,7 @@ class Dialler:
     def _count(self, end: End) -> float:
         """Count failures and lies in a row; return how long to wait."""
         held_ms = _steady_ms() - self._up_at_ms if self._has_opened else 0
-        if end.code == "done":
-            self._failures = self._lies = 0
-            return until_next_s(self.state.schedule, self._rng) if self.state.schedule.is_scheduled else 0.0
-        self._lies = self._lies + 1 if end.code in LIES else 0 if held_ms >= HEALTHY_MS else self._lies
-        self._failures = 0 if held_ms >= HEALTHY_MS else self._failures + 1
-        return backoff_s(self._failures, self._rng, max_s=self._reconnect_max_s, lies=self._lies)
+        return self._attempts.wait_s(end.code, self.state.schedule, held_ms=held_ms)
 
     def _go_up(self, opened: Opened) -> None:
         loop = asyncio.get_running_loop()
@@ -204,7 +198,7 @@ class Dialler:
             detail="" if is_done else end.detail,
             since_ms=now_ms if begins else self.state.since_ms,
             next_contact_ms=now_ms + int(wait_s * 1000),
-            failures=self._failures,
+            failures=self._attempts.failures,
         )
         self._on_state(self.state)
 

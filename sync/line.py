@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 BACKOFF_FIRST_S = 1.0
+HEALTHY_MS = 60_000  # a line that held this long starts its back-off anew
 BACKOFF_MAX_S = 300.0  # how long a hub may stay unaware that the line is back
 JITTER = 0.1  # of the time between two contacts, either way: a thousand shops do not dial in one second
 EVERY_MIN_S, EVERY_MAX_S = 1.0, 86_400.0
@@ -69,6 +70,25 @@ class LinkState:
     next_contact_ms: int | None = None
     failures: int = 0
     ask: Callable[[], None] | None = field(default=None, compare=False, repr=False)
+
+
+class Attempts:
+    """How a dialler's contacts ended: failures and lies in a row, and how long to wait after each."""
+
+    def __init__(self, rng: random.Random, *, max_s: float = BACKOFF_MAX_S) -> None:
+        self.failures = self.lies = 0
+        self._rng = rng
+        self._max_s = max_s
+
+    def wait_s(self, code: str, schedule: Schedule, *, held_ms: int) -> float:
+        """Take how a contact ended that held so long; return how long to wait for the next."""
+        if code == "done":
+            self.failures = self.lies = 0
+            return until_next_s(schedule, self._rng) if schedule.is_scheduled else 0.0
+        is_healthy = held_ms >= HEALTHY_MS
+        self.lies = self.lies + 1 if code in LIES else 0 if is_healthy else self.lies
+        self.failures = 0 if is_healthy else self.failures + 1
+        return backoff_s(self.failures, self._rng, max_s=self._max_s, lies=self.lies)
 
 
 def backoff_s(failures: int, rng: random.Random, *, max_s: float, lies: int = 0) -> float:

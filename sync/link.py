@@ -40,7 +40,7 @@ from sync.sending import WINDOW
 from sync.session import Session, refusal
 from sync.wire import Take, Wire, WireError
 
-__all__ = ["DEBOUNCE_S", "HEALTHY_MS", "HEARTBEAT_S", "TICK_S", "Connector", "Conversation", "backoff_s", "connector"]
+__all__ = ["DEBOUNCE_S", "HEARTBEAT_S", "TICK_S", "Connector", "Conversation", "backoff_s", "connector"]
 
 TICK_S = 0.5  # how often time-outs and paced streams are looked at
 INBOX_MAX = 8  # frames read and not yet worked on; when full the socket is not read and the peer waits
@@ -49,7 +49,6 @@ POST_TIMEOUT_S = HOLD_S + 15.0
 SEND_TIMEOUT_S = 30.0  # a peer that takes nothing for this long is gone
 HEARTBEAT_S = 20.0
 DEBOUNCE_S = 0.02  # sales that follow one another at once travel in one batch
-HEALTHY_MS = 60_000  # a line that held this long starts its back-off anew
 PROBLEM = "application/problem+json"  # what a cloud answers with; a proxy has pages of its own
 PROXY_STATUSES = frozenset({400, 403, 405, 407, 426, 501, 502, 503, 504})
 log = logging.getLogger(__name__)

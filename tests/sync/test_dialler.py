@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from sync import dialler as dialling
+from sync import line as lines
 from sync import link
 from sync.dialler import Dialler
 from sync.line import JITTER, LIES_MAX, REMEDIES, LinkState, Schedule, backoff_s, until_next_s
@@ -158,7 +158,7 @@ async def test_rows_that_break_the_schedule_go_at_once_and_others_wait(shop: Any
 
 
 async def test_a_scheduled_line_dials_by_itself(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dialling, "until_next_s", lambda schedule, _: schedule.every_s)
+    monkeypatch.setattr(lines, "until_next_s", lambda schedule, _: schedule.every_s)
     made = Shop()
     async with shop(made, schedule=Schedule("scheduled", 0.01)):
         await made.until(lambda: made.contacts >= 4)
@@ -193,8 +193,8 @@ async def test_a_peer_that_lies_again_and_again_is_backed_off_and_named(
         waits.append((backoff_s(failures, rng, max_s=300.0, lies=lies), lies))
         return 0.0
 
-    monkeypatch.setattr(dialling, "backoff_s", noted)
-    monkeypatch.setattr(dialling, "HEALTHY_MS", -1)  # each lie comes after a line that held for long
+    monkeypatch.setattr(lines, "backoff_s", noted)
+    monkeypatch.setattr(lines, "HEALTHY_MS", -1)  # each lie comes after a line that held for long
     made = Shop()
     made.misbehave = lie
     async with shop(made):
