@@ -16,6 +16,7 @@ from sync.errors import SyncError
 from tests.sim.goods import Entry, entries
 from tests.sim.network import Wire
 from tests.sim.node import Node
+from tests.sim.pulling import Asker
 from tests.sim.talk import Talk
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ class CloudNode(Node):
 
         db.on_group = on_group
         self.log["opened"] += 1
+        for hub in self.world.hubs:
+            if hub.mode == "pull":
+                Asker(self, hub)
 
     def gone(self) -> None:
         """The machine is down."""
@@ -69,7 +73,10 @@ class CloudNode(Node):
         """As sync.cloud.app.link: one connection a replica, a newer one cuts the older; False when nobody listens."""
         if self.cloud is None:
             return False
-        cloud = self.cloud
+        self.run(partial(self._accept, self.cloud, wire, store))
+        return True
+
+    def _accept(self, cloud: Cloud, wire: Wire, store: str) -> None:
 
         def on_open(opened: Opened) -> None:
             cloud.line.greeted(connection, opened.peer_rep)
@@ -93,7 +100,6 @@ class CloudNode(Node):
         connection = Connection(store, talk.hung_up, talk.grown, self.wall_ms())
         cloud.line.enter(connection)
         talk.begin()
-        return True
 
     def import_products(self, wanted: list[Entry], told: Callable[[bool], None]) -> None:
         """Head office writes products and prices; `told` says whether that is durable."""

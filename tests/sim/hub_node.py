@@ -22,8 +22,8 @@ from hub.store.tills import Paired
 from hub.upkeep import forget
 from sync.actions import End, Opened
 from sync.errors import BusyError, OutcomeUnknownError, SyncError
-from sync.line import LIES, LinkState, backoff_s
-from sync.link import HEALTHY_MS
+from sync.line import Attempts, LinkState, Schedule, backoff_s
+from tests.sim import versions
 from tests.sim.goods import OWN
 from tests.sim.node import Node
 from tests.sim.talk import Talk
@@ -36,9 +36,12 @@ CURRENCY = "HKD"
 PRINTER = "receipts"
 FOLD_MS = 2_000
 UPKEEP_MS = 5_000  # for a day
-PASSED_ON = ("sales", "returns", "stock", "prints")  # among the lives of a store
+PASSED_ON = ("sales", "returns", "stock", "prints", versions.SAMPLES)  # among the lives of a store
+FOLDED = ("sales", "returns", "stock", "duplicates", versions.SAMPLES)
 RECONNECT_MAX_S = 20.0
 CONNECT_TIMEOUT_MS = 10_000
+EVERY_S = (5, 60)  # between two contacts of a line by schedule
+WAKE_FOR = ("stock",)
 Told = Callable[[int, bytes], None]
 """What a client gets: 201 or 200 and a body; 4xx and a code; 503 when the same request may be repeated."""
 
@@ -54,15 +57,17 @@ class HubNode(Node):
     kind = "hub"
     migrations = MIGRATIONS
 
-    def __init__(self, world: "World", name: str, store: str) -> None:
+    def __init__(self, world: "World", name: str, store: str, mode: str = "realtime") -> None:
         super().__init__(world, name)
         self.store = store
+        self.mode = mode
         self.hub: Runtime | None = None
         self.talk: Talk | None = None
         self.fingerprint = ""  # of the machine, where it says one
         self.expects = ""  # the fork that a new life would be the effect of
         self.last_rep = ""
-        self._failures = self._lies = 0
+        self._attempts = Attempts(world.rng, max_s=RECONNECT_MAX_S)
+        self._dials = 0
         self._up_at_ms: int | None = None
         self.config = parse_config(
             {
@@ -73,7 +78,7 @@ class HubNode(Node):
                     "currency": CURRENCY,
                     "zone": "Asia/Hong_Kong",
                 },
-                "cloud": {"url": "http://127.0.0.1:1", "token": "a-token-of-the-shop"},
+                "cloud": _line(world, mode),
             },
             base=Path("/"),
         )
@@ -86,6 +91,8 @@ class HubNode(Node):
 
     async def open(self) -> None:
         """As hub.app, without sockets and devices."""
+        if self.program is not None:
+            versions.bring_up(self.program, self.disk.connection)
         db = self.database()
         hub = await open_hub(
             self.config, db, now_ms=self.wall_ms, machine=self.fingerprint, clock=self._machine_clock()
@@ -112,7 +119,8 @@ class HubNode(Node):
         self.after(TICK_S * 1000, self._tick_clock)
         if self.world.options.prunes:
             self.after(UPKEEP_MS, self._forget)
-        self._dial_soon()
+        if self.mode != "pull":
+            self._dial_soon()
 
     def told_ms(self) -> int:
         """As hub.app has it told on the line: the corrected time."""
@@ -178,7 +186,7 @@ class HubNode(Node):
         for name, seq, _ in own:
             if held.get(name, 0) != seq or acked.get(name, 0) != seq:
                 yield f"{self.name} {name}: {seq} written, {held.get(name, 0)} held, {acked.get(name, 0)} acknowledged"
-            if name in ("sales", "returns", "stock", "duplicates") and folded.get(name, 0) != seq:
+            if name in FOLDED and folded.get(name, 0) != seq:
                 yield f"{self.name} {name}: {seq} written, {folded.get(name, 0)} folded"
         known = {rep for (rep,) in self.disk.rows(_SEALED)}
         yield from (
@@ -221,6 +229,9 @@ class HubNode(Node):
         self._look_who()
         if self.talk is not None:
             self.talk.grown()
+        elif self.hub.replication.link.reason == "scheduled" and self.hub.replication.has_waiting(WAKE_FOR):
+            self.world.meet("line woken")
+            self._dial_in(0)
 
     def _look_who(self) -> None:
         """Everybody at this hub hears when it has become somebody else."""
@@ -239,8 +250,14 @@ class HubNode(Node):
         self.after(FOLD_MS, self._fold)
 
     def _dial_soon(self) -> None:
-        wait_s = backoff_s(self._failures, self.world.rng, max_s=RECONNECT_MAX_S, lies=self._lies)
-        self.after(wait_s * 1000, self._dial)
+        attempts = self._attempts
+        self._dial_in(backoff_s(attempts.failures, self.world.rng, max_s=RECONNECT_MAX_S, lies=attempts.lies))
+
+    def _dial_in(self, wait_s: float) -> None:
+        """Dial then, and at no other time that was said before."""
+        self._dials += 1
+        this = self._dials
+        self.after(wait_s * 1000, lambda: self._dial() if this == self._dials else None)
 
     def _dial(self) -> None:
         network = self.world.network
@@ -266,13 +283,32 @@ class HubNode(Node):
         self.log["opened line"] += 1
         state = LinkState(True, "", "", self.wall_ms(), opened.peer_rep, opened.clock_offset_ms)
         self.hub.replication.on_link(state)
+        if self._schedule.is_scheduled and self.talk is not None:
+            self.talk.finish()
+
+    @property
+    def _schedule(self) -> Schedule:
+        assert self.config.cloud is not None
+        return self.config.cloud.schedule or Schedule()
 
     def _on_end(self, end: End) -> None:
         held_ms = self.world.now_ms - self._up_at_ms if self._up_at_ms is not None else 0
-        self._lies = self._lies + 1 if end.code in LIES else 0 if held_ms >= HEALTHY_MS else self._lies
-        self._failures = 0 if held_ms >= HEALTHY_MS else self._failures + 1
+        wait_s = self._attempts.wait_s(end.code, self._schedule, held_ms=held_ms)
         self._up_at_ms = None
         self.talk = None
         if self.hub is not None:
-            self.hub.replication.on_link(LinkState(False, end.code, end.detail, self.wall_ms()))
-        self._dial_soon()
+            code = "scheduled" if end.code == "done" else end.code
+            self.hub.replication.on_link(LinkState(False, code, end.detail, self.wall_ms()))
+        if end.code == "done":
+            self.world.meet("line at rest")
+        self._dial_in(wait_s)
+
+
+def _line(world: "World", mode: str) -> dict[str, object]:
+    """The section [cloud]."""
+    if mode == "pull":
+        return {"mode": mode}
+    dials: dict[str, object] = {"url": "http://127.0.0.1:1", "token": "a-token-of-the-shop"}
+    if mode == "scheduled":
+        dials |= {"mode": mode, "every_s": float(world.rng.randint(*EVERY_S)), "wake_for": list(WAKE_FOR)}
+    return dials

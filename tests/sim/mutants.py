@@ -12,6 +12,9 @@ All are killed here, none by a unit test alone. These need what most runs do not
     grant_after_sending    answered, rights             a crash between a grant and its ack
     give_back_twice        rights                       an order called off again (web_shop)
     unsure_beats_sure      member                       a hub that boots without the time
+    drop_unknown           versions                     hubs of an older program (has_versions=1)
+    adopt_twice            effects                      the same, and an upgrade
+    adopt_later_versions_  versions                     the same
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +39,7 @@ from sync.cloud.cursors import cursor_of
 from sync.entities import REGISTRY
 from sync.protocol import Ack
 from sync.retail.registers import ProductRow
-from sync.store import cursors, retention
+from sync.store import cursors, retention, rows, tables
 from sync.store.replicas import own_replica
 from tests.sim import disk
 from tests.sim.hub_node import HubNode
@@ -288,6 +291,29 @@ def unsure_beats_sure() -> AbstractContextManager[Any]:
     return patch.object(clock.Clock, "_advanced", advanced)
 
 
+def drop_unknown() -> AbstractContextManager[Any]:
+    """What cannot be read is not kept."""
+    return patch.object(rows, "keep_unknown", lambda *_, **__: None)
+
+
+def adopt_twice() -> AbstractContextManager[Any]:
+    """Rows that an upgrade applies count again."""
+    real = app.adopt_unknown
+
+    def adopt_unknown(tx: Any) -> Any:
+        kept = tuple(body for (body,) in tx.execute("SELECT body FROM unknown_row WHERE key IS NULL"))
+        taken, is_more = real(tx)
+        return msgspec.structs.replace(taken, counted=kept), is_more
+
+    return patch.object(app, "adopt_unknown", adopt_unknown)
+
+
+def adopt_later_versions_only() -> AbstractContextManager[Any]:
+    """A register's version that stands already is not read anew: what it said more is lost."""
+    return patch.object(tables.Table, "insert_anew", property(lambda table: table.insert))
+
+
+OLD_AND_NEW = {"has_versions": "1", "has_forks": "0", "heal_minutes": "10"}
 SOON = {"heal_minutes": "10"}  # what never settles is known by then
 MUTANTS = {
     "drop_sale_key": Mutant(drop_sale_key, {}, 6),
@@ -309,4 +335,7 @@ MUTANTS = {
     "grant_after_sending": Mutant(grant_after_sending, {"faults": "power,failpoint,cut", "is_hostile": "0"}, 5),
     "give_back_twice": Mutant(give_back_twice, {"faults": "power,failpoint"}, 6),
     "unsure_beats_sure": Mutant(unsure_beats_sure, {"faults": "boot_1970,clock"}),
+    "drop_unknown": Mutant(drop_unknown, OLD_AND_NEW, 6),
+    "adopt_twice": Mutant(adopt_twice, OLD_AND_NEW, 6),
+    "adopt_later_versions_only": Mutant(adopt_later_versions_only, OLD_AND_NEW, 4),
 }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sync.errors import SyncError
 from sync.testing.sim_database import Crash, SimDatabase, drive
 from tests.sim.disk import Disk, new_file
+from tests.sim.versions import Program, use
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -42,6 +43,7 @@ class Node:
         self.log: Counter[str] = Counter()
         self.seen_failpoints: dict[str, int] = {}
         self._armed: tuple[str, int] | None = None
+        self.program: Program | None = None  # where versions differ
 
     def wall_ms(self) -> int:
         """What the clock on this machine's wall says."""
@@ -62,6 +64,8 @@ class Node:
     def run(self, action: Callable[[], None]) -> None:
         """Let the machine do something now; it may die of it."""
         before, self.world.running = self.world.running, self
+        if self.program is not None:
+            use(self.program)
         try:
             action()
         except Crash as crash:
@@ -70,6 +74,8 @@ class Node:
             self.die(crash.where)
         finally:
             self.world.running = before
+            if before is not None and before.program is not None:
+                use(before.program)
 
     def spawn(
         self,

@@ -8,7 +8,12 @@ import random
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+DIALLING = ("realtime", "scheduled")  # a store with two hubs has one address, so the cloud asks neither
+MODES = (*DIALLING, "pull")
+MODES_PCT = 30  # of the seeds without forks
+VERSIONS_PCT = 30  # of the seeds without forks
 STANDBY_PCT = 40
+LAST = ("faults", "has_versions", "modes")  # drawn after the others
 FORKS_PCT = 30  # of the given seeds have clones and restored backups
 DRAWN_FROM = (
     1_000_000  # seeds from here on are drawn: theirs have forks by hand only, one in a hundred of those breaks yet
@@ -37,6 +42,8 @@ class Options:
     faults: tuple[str, ...] = ()
     fault_every_ms: int = 8_000
     has_standby: bool = False  # the second hub follows the first
+    has_versions: bool = False  # some machines run an older program for a while
+    modes: tuple[str, ...] = ()  # of the hubs in their order: realtime, scheduled, pull; of those beyond it realtime
 
     def shown(self) -> str:
         """As arguments of the command line."""
@@ -63,7 +70,7 @@ def draw(seed: int, kinds: list[tuple[str, bool]], given: dict[str, str]) -> Opt
         fault_every_ms=rng.choice((4_000, 8_000, 20_000)),
     )
     options = replace(options, has_standby=random.Random(f"standby {seed}").randrange(100) < STANDBY_PCT)
-    options = _with(options, {name: text for name, text in given.items() if name != "faults"})
+    options = _with(options, {name: text for name, text in given.items() if name not in LAST})
     known = [name for name, is_fork in kinds if options.has_forks or not is_fork]
     faults = tuple(name for name in known if rng.random() < 0.5)
     if (
@@ -71,7 +78,16 @@ def draw(seed: int, kinds: list[tuple[str, bool]], given: dict[str, str]) -> Opt
     ):  # a hub's card and the cloud's disk, both of yesterday: nobody has what was safe since
         spared = {"restored", "cloned"} if rng.random() < 0.5 else {"cloud_restored"}
         faults = tuple(name for name in faults if name not in spared)
-    return _with(replace(options, faults=faults), {name: text for name, text in given.items() if name == "faults"})
+    options = replace(options, faults=faults, **_drawn_last(seed, options))
+    return _with(options, {name: text for name, text in given.items() if name in LAST})
+
+
+def _drawn_last(seed: int, options: Options) -> dict[str, Any]:
+    """Draw what came later by itself, so that a seed's other options stay as they were."""
+    rng = random.Random(f"later options {seed}")
+    is_mixed, has_modes = (rng.randrange(100) < pct and not options.has_forks for pct in (VERSIONS_PCT, MODES_PCT))
+    modes = [rng.choice(MODES if n > 1 else DIALLING) for n in range(options.hubs)] if has_modes else []
+    return {"has_versions": is_mixed, "modes": tuple(modes)}
 
 
 def _with(options: Options, given: dict[str, str]) -> Options:

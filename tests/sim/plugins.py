@@ -1,6 +1,7 @@
 """What can be done, what can go wrong and who judges: one file each in actions/, faults/ and auditors/, found by their folder.
 
-An action has `WEIGHT` and `act(world) -> bool` (False: there was nothing to do it to). A fault has `WEIGHT`, optionally
+An action has `WEIGHT` and `act(world) -> bool` (False: there was nothing to do it to); `is_for(world)`, if there is one, says
+in which runs there is such a thing. A fault has `WEIGHT`, optionally
 `IS_FORK = True`, `MEETS`, the names under which the victim feels it, and `strike(world) -> bool`; it takes itself back by
 `world.until_healed`, and `world.meet(name)` is called where it is felt. An auditor is a class `Auditor(world)` with any
 `on_<event>` methods and `check() -> Iterator[str]`, what is wrong at the end.
@@ -44,7 +45,7 @@ def effects_of_faults() -> list[str]:
 
 def act(world: "World") -> bool:
     """Do one drawn operation."""
-    modules = _modules("actions")
+    modules = [each for each in _modules("actions") if not hasattr(each, "is_for") or each.is_for(world)]
     chosen = world.rng.choices(modules, [module.WEIGHT for module in modules])[0]
     if not chosen.act(world):
         return False

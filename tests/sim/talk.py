@@ -15,6 +15,7 @@ from sync.errors import ForkError, ProtocolError, SyncError
 from sync.link import DEBOUNCE_S, TICK_S, Conversation
 from sync.protocol import Ack, Frame, Refused
 from sync.session import refusal
+from tests.sim import versions
 from tests.sim.network import Way, Wire
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Talk:
         self._session = self._conversation._session
         self._effects: deque[Effect] = deque()
         self._inbox: deque[object] = deque()
-        self._is_busy = self._is_pumping = self._has_grown = False
+        self._is_busy = self._is_pumping = self._has_grown = self._is_finishing = False
 
     def begin(self) -> None:
         """Say hello, or wait for one."""
@@ -56,9 +57,18 @@ class Talk:
 
     def deliver(self, what: object) -> None:
         """A frame, or the error that reading it was, has come."""
-        if not self.is_over and self.node.is_up:
+        if not self.is_over and self.node.is_up and not self._is_of_tomorrow(what):
             self._inbox.append(what)
             self.node.run(self._pump)
+
+    def _is_of_tomorrow(self, what: object) -> bool:
+        """Whether this is a frame that only a newer program reads; today's skips it by itself."""
+        program = self.node.program
+        if not versions.is_later(what) or program is None:
+            return False
+        if program.version == 1:
+            self.node.world.meet("unknown frame skipped")
+        return program.version > 1
 
     def hung_up(self) -> None:
         """The connection has gone."""
@@ -69,6 +79,11 @@ class Talk:
         if not self._has_grown and not self.is_over:
             self._has_grown = True
             self.node.after(DEBOUNCE_S * 1000, self._say_grown)
+
+    def finish(self) -> None:
+        """End as soon as nothing waits on either side."""
+        self._is_finishing = True
+        self.deliver(None)
 
     def drop(self, *, is_told: bool) -> None:
         """This end is gone without a word."""
@@ -110,7 +125,7 @@ class Talk:
     def _hear(self, what: object) -> None:
         session, now_ms = self._session, self.node.world.now_ms
         if what is None:
-            self._effects.extend(session.changed(now_ms))
+            self._effects.extend(session.finish(now_ms) if self._is_finishing else session.changed(now_ms))
         elif isinstance(what, SyncError):
             self._refuse(what)
         elif isinstance(what, End):
@@ -123,6 +138,9 @@ class Talk:
         if isinstance(effect, End):
             self._end(effect)
             return
+        if isinstance(effect, Opened) and self.node.program is not None and self.node.program.version > 1:
+            later = versions.later_frame(is_wired=self.node.world.options.is_wired)
+            self.wire.send(self._way, later, self._encoded)
         if isinstance(effect, Send):
             self._send(effect)
             return
@@ -146,6 +164,8 @@ class Talk:
             world.note(self.node.name, f"refuses: {frame.code} {frame.detail}")
         else:
             world.note(self.node.name, f"sends {name} {getattr(frame, 'stream', '')} {getattr(frame, 'last', '')}")
+        if self.node.program is not None:
+            frame = versions.said(self.node.program, frame, is_wired=world.options.is_wired)
         self.wire.send(self._way, frame, self._encoded)
         if world.rng.randrange(100) < world.options.slow_send_pct:
             self._is_busy = True

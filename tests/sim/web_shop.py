@@ -135,10 +135,10 @@ class WebShop:
 
     def _tend_hub(self, hub: HubNode) -> None:
         runtime = hub.hub
-        if runtime is None or not runtime.replication.link.is_up or not self._is_free(hub.name, hub.life):
+        if runtime is None or not runtime.replication.contact or not self._is_free(hub.name, hub.life):
             return
         desk = Rights(runtime.db, runtime.shop, RULE, own=lambda: runtime.replica, now_ms=hub.wall_ms)
-        work = desk.on_contact(runtime.replication.link.peer_rep)
+        work = desk.on_contact(runtime.replication.contact)
         hub.run(lambda: hub.spawn(work, done=self._done(hub.name), failed=self._done(hub.name)))
 
     def _is_free(self, name: str, life: int) -> bool:

@@ -23,7 +23,7 @@ from hub import upkeep
 from hub.store import retention as hub_retention
 from sync import failpoints, link
 from sync.store import retention
-from tests.sim import plugins
+from tests.sim import plugins, versions
 from tests.sim.beside import Beside
 from tests.sim.cloud_node import CloudNode
 from tests.sim.hub_node import HubNode
@@ -65,7 +65,8 @@ class World:
         self.seen_failpoints: dict[str, Node] = {}
         self.network = Network(self)
         self.cloud = CloudNode(self)
-        self.hubs = [HubNode(self, f"hub{n}", _store_of(n)) for n in range(options.hubs)]
+        modes = [*options.modes, *["realtime"] * options.hubs]
+        self.hubs = [HubNode(self, f"hub{n}", _store_of(n), modes[n]) for n in range(options.hubs)]
         self.beside = Beside(self, self.hubs[1], self.hubs[0]) if options.has_standby else None
         self.people = People(self)
         self.auditors: list[Any] = [kind(self) for kind in plugins.auditors()]
@@ -126,6 +127,8 @@ class World:
     def run(self) -> None:
         """Run to the end; raise Broken when a promise was not kept."""
         with self._patched():
+            if self.options.has_versions:
+                versions.begin(self)
             for node in self.nodes:
                 node.start()
             self.people.begin()
@@ -204,6 +207,7 @@ class World:
             stack.callback(logging.disable, logging.root.manager.disable)
             logging.disable(logging.CRITICAL)  # what it says is known; saying it takes a third of the time
             stack.enter_context(patch.object(failpoints, "hit", self._on_failpoint))
+            stack.callback(versions.use, versions.today())
             stack.enter_context(patch.object(link, "_steady_ms", lambda: self.now_ms))
             stack.enter_context(patch.object(secrets, "token_hex", lambda count: self.rng.randbytes(count).hex()))
             if self.options.prunes:

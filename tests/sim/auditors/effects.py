@@ -27,10 +27,15 @@ class Auditor:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.asked: dict[str, Request] = {}
+        self.samples: dict[str, tuple[str, int]] = {}
 
     def on_asked(self, request: Request) -> None:
         """Remember."""
         self.asked[request.key] = request
+
+    def on_sample(self, _hub: HubNode, key: str, sku: str, qty: int) -> None:
+        """Remember."""
+        self.samples[key] = (sku, qty)
 
     def check(self) -> Iterator[str]:
         """At the end."""
@@ -50,7 +55,8 @@ class Auditor:
                 here.update(effects)
                 by_key[key] = effects
             yield from _compare(f"{hub.name} stock", here, _stock(hub))
-            yield from _compare(f"{hub.name} tallies", _own_effects(hub), _levels(hub))
+            tables = (*WITH_EFFECTS, "sample") if self.world.options.has_versions else WITH_EFFECTS
+            yield from _compare(f"{hub.name} tallies", _own_effects(hub, tables), _levels(hub))
         unique: Sums = Counter()
         for effects in by_key.values():
             unique.update(effects)
@@ -91,6 +97,9 @@ class Auditor:
         for (key,) in hub.disk.rows("SELECT promise_id FROM promise_end WHERE ending = 'picked'"):
             wanted = web_shop_of(self.world).orders[key].wanted  # the promise itself may be gone with a restored cloud
             yield f"pick {key}", _sum([(wanted.sku, -wanted.qty)])
+        for (key,) in hub.disk.rows("SELECT sample_id FROM sample") if self.world.options.has_versions else ():
+            sku, qty = self.samples[key]
+            yield key, _sum([(sku, -qty)])
         for (key,) in hub.disk.rows("SELECT movement_id FROM stock_movement"):
             if key.startswith("opening~"):
                 sku = key.partition("~")[2]
@@ -125,11 +134,10 @@ def _levels(hub: HubNode) -> Sums:
     )
 
 
-def _own_effects(hub: HubNode) -> Sums:
+def _own_effects(hub: HubNode, tables: tuple[str, ...]) -> Sums:
     """What this life has written, second rows and compensations too."""
     written = " UNION ALL ".join(
-        f"SELECT CAST(body AS TEXT) FROM {table} JOIN replica ON replica.id = replica WHERE own = 1"
-        for table in WITH_EFFECTS
+        f"SELECT CAST(body AS TEXT) FROM {table} JOIN replica ON replica.id = replica WHERE own = 1" for table in tables
     )
     return _sum((sku, qty) for (body,) in hub.disk.rows(written) for sku, _, qty in json.loads(body).get("stock", ()))
 
