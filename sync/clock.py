@@ -133,7 +133,7 @@ class Clock(Struct, frozen=True, kw_only=True):
 
     def contact(self, measured: Contact, wall_ms: int) -> Self:
         """Return the clock set by a peer that knows the time; raise RuleError (clock_range) for a year that cannot be."""
-        return self._set(wall_ms + measured.offset_ms, wall_ms, Trust.CONTACT, max(0, measured.round_trip_ms) // 2)
+        return self._set(wall_ms + measured.offset_ms, wall_ms, Trust.CONTACT, measured.round_trip_ms // 2)
 
     def confirm(self, time_ms: int, wall_ms: int) -> Self:
         """Return the clock as a person confirmed it; a contact stays in force. RuleError (clock_range) as for `contact`."""

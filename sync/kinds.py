@@ -267,9 +267,7 @@ def _column_problems(entity: Entity) -> list[str]:
     for column in (*entity.key, *entity.numbers):
         if not column.path:
             found.append(f"column {column.name!r} of the key or the numbers has a path")
-        elif not _is_known(entity, column.path):
-            continue
-        elif is_optional(field_at(entity.row, column.path)):
+        elif _is_known(entity, column.path) and is_optional(field_at(entity.row, column.path)):
             found.append(f"{column.path!r} of the key or the numbers may be null")
     if entity.written_by and entity.written_by not in [column.name for column in entity.key]:
         found.append(f"written_by {entity.written_by!r} is no column of the key")

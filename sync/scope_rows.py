@@ -48,8 +48,8 @@ WHOLE = msgspec.json.encode(Whole())
 
 def is_scoped(stream: str) -> bool:
     """Whether a stream's name is that of a scope."""
-    base, at, scope_id = stream.partition(AT)
-    return bool(base and at and _ID.fullmatch(scope_id))
+    base, _, scope_id = stream.partition(AT)
+    return bool(base and _ID.fullmatch(scope_id))
 
 
 def base_of(stream: str) -> str:

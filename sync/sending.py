@@ -47,7 +47,6 @@ class Sending:
         self.is_finishing = False
         self._streams: dict[Key, _Stream] = {}
         self._loading: Head | None = None
-        self._rows_max = 0
 
     def begin(self, head: Head, at: Boundary) -> None:
         """Send a stream from here on."""
@@ -82,8 +81,7 @@ class Sending:
                 continue
             if head.feed is Feed.LOG or now_ms >= out.next_ms:
                 self._loading = head
-                self._rows_max = TELEMETRY_ROWS if out.priority is Priority.TELEMETRY else BATCH_ROWS
-                return head, out.sent, self._rows_max
+                return head, out.sent, TELEMETRY_ROWS if out.priority is Priority.TELEMETRY else BATCH_ROWS
         return None
 
     def loaded(self, batch: Batch | None, now_ms: int) -> bool:

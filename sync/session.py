@@ -185,9 +185,10 @@ class Session:
         begin = cursor.cursor
         gaps = self._gaps.get(key, 0)
         self._gaps[key] = gaps + 1
-        if gaps % (WINDOW + 1):  # up to a window of batches was on its way when the first gap was seen
+        pulls, rest = divmod(gaps, WINDOW + 1)
+        if rest:  # up to a window of batches was on its way when the first gap was seen
             return []
-        if gaps >= PULLS_MAX * (WINDOW + 1):
+        if pulls >= PULLS_MAX:
             return self._end("gap", f"{batch.rep} {batch.stream}: rows after {begin.last} do not come")
         return [Send(Pull(batch.rep, batch.stream, begin.last, begin.digest))]
 

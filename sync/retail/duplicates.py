@@ -102,7 +102,7 @@ def due(
         stock=tuple(StockEffect(each.sku, each.location, sign * each.qty) for each in own.stock),
         points=tuple(PointsEffect(each.member_id, sign * each.points) for each in own.points),
         void_receipt_no=own.receipt_no if is_counted else "",
-        suspended=is_counted and own.content != decision.standing.content,
+        suspended=own.content != decision.standing.content,
     )
 
 

@@ -178,7 +178,7 @@ def _judge_delta(sensor: Sensor | None, reading: Reading, now_ms: int) -> Judged
             if not _is_newer(known, reading, now_ms):
                 return Judged(Verdict.STALE, sensor)
             counts, known = Verdict.RESET, replace(known, delta_n=None, delta_bits=0)
-        is_seen = known.delta_n is not None and place >= 0 and bool(known.delta_bits >> place & 1)
+        is_seen = place >= 0 and bool(known.delta_bits >> place & 1)
         after = _with_number(known, n)
     if is_seen:
         return Judged(Verdict.REPEATED, sensor)

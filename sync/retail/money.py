@@ -79,11 +79,9 @@ def format_amount(amount_minor: int, currency: str) -> str:
     shown = display_digits(currency)
     whole, fraction = divmod(abs(amount_minor), 10**digits)
     sign = "-" if amount_minor < 0 else ""
-    if fraction % 10 ** (digits - shown):
+    if fraction:
         shown = digits
-    if shown == 0:
-        return f"{sign}{whole}"
-    return f"{sign}{whole}.{fraction // 10 ** (digits - shown):0{shown}d}"
+    return f"{sign}{whole}.{fraction:0{shown}d}" if shown else f"{sign}{whole}"
 
 
 def line_amount(unit_price_minor: int, qty: int, per: int = 1) -> int:

@@ -48,7 +48,7 @@ class OrderState(StrEnum):
 
 
 RANK = {state: rank for rank, state in enumerate(OrderState)}
-"""Larger stands where two owners met; the four that close an order are above all others."""
+"""The furthest step stands; the four that close an order are above all others, in the order in which they stand where two met."""
 HANDED_OVER = frozenset({OrderState.COLLECTED, OrderState.SHIPPED})
 CALLED_OFF = frozenset({OrderState.CANCELLED, OrderState.EXPIRED})
 CLOSED = HANDED_OVER | CALLED_OFF
@@ -120,9 +120,7 @@ def merge(steps: Iterable[OrderStep]) -> Order:
     known = {step.step_id: step for step in steps}.values()
     assert known, "an order begins with a step"
     flags = _flags(known)
-    best = max(
-        known, key=lambda step: (step.state in CLOSED, RANK[step.state] if step.state in CLOSED else step.n, step.rep)
-    )
+    best = max(known, key=lambda step: (RANK[step.state], step.rep))
     is_open = best.state not in CLOSED
     return Order(
         order_id=best.order_id,

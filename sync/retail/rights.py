@@ -223,7 +223,7 @@ def reclaim(state: State, sealed: str, heir: str, *, frozen: Row | None = None) 
     if state.get(heir, Row()).sealed:
         raise RuleError("sealed", "/heir", f"{heir} is sealed: the heir is a replica that lives")
     before = state.get(sealed, Row())
-    row = before if frozen is None or before.sealed else replace(frozen, sealed=0)
+    row = before if frozen is None or before.sealed else frozen
     left = right_of({**state, sealed: row}, sealed)
     if before.sealed and not left:
         return state
