@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Callable
+from hashlib import blake2b
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sync import audit
-from sync.audit import BUCKETS, Difference, Named, differences, differing_buckets, names_of, sums_of
+from sync.audit import BUCKETS, Difference, Named, differences, differing_buckets, names_of, row_hash, sums_of
 
 STREAM = "sales"
 names = st.one_of(st.integers(1, 10_000).map(str), st.text(min_size=1, max_size=12))
@@ -104,3 +105,32 @@ def test_rows_spread_over_all_buckets() -> None:
         sizes[audit.bucket_of(str(seq))] += 1
 
     assert min(sizes) > 20 and max(sizes) < 200
+
+
+def test_a_row_is_hashed_as_the_other_end_hashes_it() -> None:
+    assert row_hash("sales", "7", b"{}") == int.from_bytes(blake2b(b"sales\0" + b"7\0" + b"{}", digest_size=8).digest())
+
+
+def test_the_sums_say_how_many_rows_there_are_and_add_up_each_bucket() -> None:
+    told = sums_of(STREAM, [("7", b"{}"), ("8", b"{}"), ("7", b"[]")])
+
+    seven, eight = audit.bucket_of("7"), audit.bucket_of("8")
+    assert (told.rows, len(told.buckets)) == (3, BUCKETS) and seven != eight
+    expected = dict.fromkeys(range(BUCKETS), "0")
+    expected[seven] = f"{(row_hash(STREAM, '7', b'{}') + row_hash(STREAM, '7', b'[]')) % audit.MODULUS:x}"
+    expected[eight] = f"{row_hash(STREAM, '8', b'{}'):x}"
+    assert dict(enumerate(told.buckets)) == expected
+
+
+def test_rows_of_a_log_are_named_in_their_order_and_others_by_name() -> None:
+    named = dict.fromkeys(["10", "9", "b", "a"], "1")
+    assert [each.name for each in differences(named, {})] == ["a", "b", "9", "10"]
+
+
+def test_of_one_bucket_only_what_differs_is_named() -> None:
+    here, there = {"1": "a", "2": "b", "3": "c"}, {"1": "a", "2": "x", "4": "d"}
+    assert differences(here, there) == [
+        Difference("2", is_here=True, is_there=True),
+        Difference("3", is_here=True, is_there=False),
+        Difference("4", is_here=False, is_there=True),
+    ]

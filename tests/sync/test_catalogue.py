@@ -6,11 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.retail.catalogue import (
+    ATTRIBUTE_VALUE_CHARS_MAX,
+    ATTRIBUTES_MAX,
+    CATEGORY_CHARS_MAX,
     GTINS_MAX,
     NAME_CHARS_MAX,
     PER_MAX,
     PRICE_AMOUNT_MAX,
     SKU_CHARS_MAX,
+    STYLE_CHARS_MAX,
     Name,
     Price,
     Product,
@@ -107,3 +111,22 @@ def test_no_accepted_sku_has_a_control_character(sku: str) -> None:
     if check_product(msgspec.structs.replace(SHIRT, sku=sku)) == []:
         assert 1 <= len(sku) <= SKU_CHARS_MAX
         assert all(ord(char) >= 32 for char in sku)
+
+
+def test_a_product_at_every_bound_and_a_bare_one_are_sound() -> None:
+    full = Product(
+        sku="s" * SKU_CHARS_MAX,
+        style="s" * STYLE_CHARS_MAX,
+        attributes={f"a{n}": "x" * ATTRIBUTE_VALUE_CHARS_MAX for n in range(ATTRIBUTES_MAX)},
+        gtins=[f"{n:014d}" for n in range(GTINS_MAX)],
+        name=Name(zh_hant="茶" * NAME_CHARS_MAX, en="x" * NAME_CHARS_MAX),
+        category="x" * CATEGORY_CHARS_MAX,
+    )
+
+    assert check_product(full) == check_product(Product(sku="s", name=Name(en="x"))) == []
+    assert check_price(Price(PRICE_AMOUNT_MAX, "HKD", PER_MAX)) == check_price(Price(0, "HKD", 1)) == []
+
+
+def test_each_language_has_its_own_name() -> None:
+    both = Name(zh_hant="茶", en="Tea")
+    assert (both.text("zh-Hant"), both.text("en")) == ("茶", "Tea")

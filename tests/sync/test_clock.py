@@ -18,6 +18,7 @@ from sync.clock import (
     GRACE_MAX_MS,
     LOGICAL_MAX,
     PHYSICAL_MAX_MS,
+    REP_CHARS_MAX,
     STEP_MAX_MS,
     TILLS_MIN,
     TIME_MAX_MS,
@@ -26,9 +27,11 @@ from sync.clock import (
     Contact,
     Stamp,
     Trust,
+    effective,
     is_open,
     measured,
     median_of_tills,
+    read_stamp,
 )
 from sync.errors import RuleError
 
@@ -397,3 +400,104 @@ def test_a_grace_opens_earlier_and_closes_later_and_only_for_the_unsure(
     assert is_open(opens, opens + lasts, time, is_sure=True, grace_ms=grace) == sharp
     assert not wide or is_open(opens, opens + lasts, time, is_sure=False, grace_ms=grace)
     assert not is_open(opens, opens + 1, opens - GRACE_MAX_MS - 1, is_sure=False, grace_ms=10**12)
+
+
+STAMPS = [Stamp(0, 0, "a"), Stamp(PHYSICAL_MAX_MS, LOGICAL_MAX, "r" * REP_CHARS_MAX), Stamp(NOW, 3, ME)]
+
+
+@pytest.mark.parametrize("stamp", STAMPS)
+def test_the_text_of_a_stamp_is_the_stamp(stamp: Stamp) -> None:
+    assert read_stamp(stamp.text) == stamp
+    assert sorted(STAMPS) == [read_stamp(text) for text in sorted(each.text for each in STAMPS)]
+
+
+DAY = 24 * HOUR
+
+
+def gone(clock: Clock, ms: int) -> Clock:
+    """The clock after a time without any contact, read often enough."""
+    for _ in range(ms // (STEP_MAX_MS // 2)):
+        clock = clock.at(clock.wall_ms + STEP_MAX_MS // 2)
+    return clock
+
+
+@pytest.mark.parametrize(
+    ("round_trip_ms", "gone_ms", "error_ms"),
+    [(0, 0, 1), (101, 0, 51), (100, DAY, 51 + 17_280), (0, 100 * DAY, 1_728_001)],
+)
+def test_a_contact_is_off_by_half_the_way_and_drifts_200_millionths(
+    round_trip_ms: int, gone_ms: int, error_ms: int
+) -> None:
+    assert gone(Clock(rep=ME).contact(Contact(NOW, round_trip_ms), 0), gone_ms).error_ms == error_ms
+
+
+def test_time_that_went_back_a_little_has_not_drifted() -> None:
+    assert Clock(rep=ME).contact(Contact(NOW, 0), 0).at(-HOUR // 10).error_ms == 1
+
+
+def test_what_a_person_confirmed_is_exact() -> None:
+    assert Clock(rep=ME).confirm(NOW, 0).error_ms == 1
+
+
+@pytest.mark.parametrize("went_ms", [STEP_MAX_MS, -STEP_MAX_MS])
+def test_the_longest_time_that_is_no_step_has_passed(went_ms: int) -> None:
+    sure = Clock(rep=ME).contact(Contact(NOW, 0), 0).at(went_ms)
+
+    assert (sure.is_sure, sure.time_ms, sure.corrected_ms(went_ms)) == (True, NOW + went_ms, NOW + went_ms)
+
+
+def test_tills_move_an_unsure_clock_up_and_never_down() -> None:
+    unsure = Clock(rep=ME, time_ms=NOW, wall_ms=0)
+
+    assert unsure.with_tills([NOW + 5] * TILLS_MIN, 1).time_ms == NOW + 5
+    assert unsure.with_tills([NOW - 5] * TILLS_MIN, 1).time_ms == NOW + 1
+    assert unsure.with_tills([NOW + 5] * (TILLS_MIN - 1), 1) == unsure.at(1)
+
+
+def test_a_clock_may_be_set_to_the_first_moment_of_2020() -> None:
+    assert Clock(rep=ME).confirm(TIME_MIN_MS, 0).time_ms == TIME_MIN_MS
+    assert Clock(rep=ME).confirm(TIME_MAX_MS - 1, 0).time_ms == TIME_MAX_MS - 1
+
+
+def test_time_stands_still_at_the_ends_of_what_a_clock_may_show() -> None:
+    assert Clock(rep=ME).at(-5).time_ms == TIME_MIN_MS
+    assert Clock(rep=ME).confirm(TIME_MAX_MS - 1, 0).at(5).time_ms == TIME_MAX_MS
+
+
+def test_only_a_far_future_stamp_gets_one_of_the_clouds_own() -> None:
+    cloud = Clock(rep=CLOUD).contact(Contact(NOW, 0), 0)
+    near, far = Stamp(NOW + 1, 4, PEER), Stamp(NOW + YEAR, 0, PEER)
+
+    after, put = cloud.restamped(near, 0)
+    assert put is None and after.highest == (NOW + 1, 5)
+    after, put = cloud.restamped(far, 0)
+    assert put == Stamp(NOW, 0, CLOUD) and after.highest == (NOW, 0)
+    assert effective(far, {far: put}) == put and effective(near, {far: put}) == near
+
+
+def test_a_count_that_is_full_is_carried_into_the_next_millisecond() -> None:
+    clock = Clock(rep=ME, physical_ms=NOW, logical=LOGICAL_MAX - 1)
+
+    full, stamp = clock.now(0)
+    assert stamp == Stamp(NOW, LOGICAL_MAX, ME)
+    assert full.now(0)[1] == Stamp(NOW + 1, 0, ME)
+
+
+def test_the_offset_is_half_of_both_ways_and_the_wire_what_the_peer_did_not_take() -> None:
+    assert measured(sent_ms=10, arrived_ms=130, answered_ms=135, returned_ms=35) == Contact(110, 20)
+    assert measured(sent_ms=10, arrived_ms=0, answered_ms=50, returned_ms=35).round_trip_ms == 0, "a clock that was set"
+
+
+def test_of_the_tills_only_clocks_that_were_ever_set_are_asked() -> None:
+    assert median_of_tills([TIME_MIN_MS, TIME_MAX_MS - 1, NOW, NOW + 1]) == NOW, "the lower of the middle two"
+    assert median_of_tills([TIME_MIN_MS - 1, TIME_MAX_MS, NOW, NOW + 1]) is None
+
+
+def test_no_window_has_more_grace_than_the_longest() -> None:
+    opens, closes = NOW, NOW + HOUR
+    for time_ms, is_so in [
+        *((opens - GRACE_MAX_MS - 1, False), (opens - GRACE_MAX_MS, True)),
+        *((closes + GRACE_MAX_MS - 1, True), (closes + GRACE_MAX_MS, False)),
+    ]:
+        assert is_open(opens, closes, time_ms, is_sure=False, grace_ms=10 * GRACE_MAX_MS) == is_so
+        assert not is_open(opens, closes, time_ms, is_sure=True, grace_ms=10 * GRACE_MAX_MS)

@@ -392,3 +392,100 @@ def test_facts_travel_and_come_back() -> None:
     dispute = resolve([Heard(redemption(1, "hk01:a"), Dot("hk01:a", Stream.SALES, 1))], {}, uses=0).disputes[0]
     for fact in (redemption(1, "hk01:a", conditional=True), release, dispute, TEA):
         assert msgspec.json.decode(msgspec.json.encode(fact), type=type(fact)) == fact
+
+
+MORNING = datetime(2026, 9, 1, tzinfo=HK)  # TEA begins
+NIGHT = datetime(2026, 10, 1, tzinfo=HK)  # TEA is over
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("moment", "grace_min", "if_sure", "if_unsure"),
+    [
+        (MORNING, 0, True, True),
+        (MORNING - MINUTE, 0, False, False),
+        (MORNING - MINUTE, 1, False, True),
+        (MORNING - 2 * MINUTE, 1, False, False),
+        (NIGHT - MINUTE, 0, True, True),
+        (NIGHT, 0, False, False),
+        (NIGHT, 1, False, True),
+        (NIGHT + MINUTE, 1, False, False),
+        (MORNING - timedelta(days=3), 10**9, False, True),
+        (MORNING - timedelta(days=3) - MINUTE, 10**9, False, False),
+    ],
+)
+def test_only_an_unsure_clock_has_the_grace_and_no_more_than_the_longest(
+    moment: datetime, grace_min: int, if_sure: bool, if_unsure: bool
+) -> None:
+    for is_sure, is_valid in ((True, if_sure), (False, if_unsure)):
+        checked = check(TEA, BASKET, moment, amount=1, is_sure=is_sure, grace_ms=grace_min * 60_000)
+        assert checked.refusals == (() if is_valid else (Refusal.WINDOW,))
+        assert checked.is_by_grace == (is_valid and not if_sure)
+
+
+def test_a_window_that_opens_for_an_hour_is_found_in_the_middle_of_the_grace() -> None:
+    late = replace(TEA, hours=(12, 13))
+
+    for minutes, is_valid in ((59, True), (60, True), (61, False)):
+        moment = datetime(2026, 9, 21, 12, tzinfo=HK) - minutes * MINUTE
+        assert (not check(late, BASKET, moment, amount=1, is_sure=False, grace_ms=HOUR_MS).refusals) == is_valid
+    around = datetime(2026, 9, 21, 10, tzinfo=HK)
+    assert check(late, BASKET, around, amount=1, is_sure=False, grace_ms=12 * HOUR_MS).is_by_grace
+
+
+@pytest.mark.parametrize(("day", "is_open"), [(31, False), (1, True)])
+def test_plain_hours_belong_to_their_own_day(day: int, is_open: bool) -> None:
+    moment = datetime(2026, 8 if day == 31 else 9, day, 10, tzinfo=HK)
+
+    assert is_in_window(replace(TEA, hours=(9, 20)), moment) is is_open
+
+
+def test_whatever_counts_may_be_taken_off_and_no_more() -> None:
+    both = replace(TEA, amount_max=6000)
+    assert asked(both, amount=6000) == asked(replace(TEA, amount_max=499), amount=499) == ()
+    assert asked(replace(both, amount_max=9000), amount=6001) == (Refusal.AMOUNT,)
+    assert asked(TEA, amount=1) == asked(replace(TEA, spend_min=6000)) == ()
+
+
+def test_an_empty_basket_lacks_no_product_where_none_is_asked_for() -> None:
+    empty = replace(BASKET, lines=())
+
+    assert asked(replace(TEA, spend_min=0), empty) == (Refusal.AMOUNT,)
+    assert asked(replace(TEA, spend_min=0, skus=("PLUM",)), empty) == (Refusal.PRODUCT, Refusal.AMOUNT)
+
+
+def test_all_that_is_refused_is_named() -> None:
+    other = replace(TEA, valid_from=date(2026, 9, 22), currency="TWD", members_only=True, spend_min=9999)
+
+    assert asked(other, replace(BASKET, member_id=None), amount=9999) == (
+        *(Refusal.WINDOW, Refusal.CURRENCY, Refusal.SPEND, Refusal.MEMBER, Refusal.AMOUNT),
+    )
+
+
+def test_exposed_is_what_one_store_took_on_one_day_without_a_right() -> None:
+    facts = [
+        redemption(1, "hk01:a", 10, conditional=True),
+        redemption(1, "hk01:a", 10, conditional=True),  # heard twice
+        redemption(2, "hk01:b", 20, conditional=True),
+        redemption(3, "hk01:a", 40),
+        redemption(4, "hk02:a", 80, conditional=True),
+        redemption(5, "hk01:a", 160, conditional=True, business_date="2026-09-22"),
+    ]
+
+    assert exposed(facts, "hk01", "2026-09-21") == 30
+
+
+def test_more_holders_than_uses_leave_nothing_over() -> None:
+    heard = [Heard(redemption(n, REPS[n]), Dot(REPS[n], Stream.SALES, 1), n) for n in range(3)]
+
+    resolved = resolve(heard, {REPS[0]: 1, REPS[1]: 1}, uses=1)
+    assert (resolved.held, resolved.provisional) == (("r0", "r1"), ())
+    assert [each.redemption_id for each in resolved.disputes] == ["r2"]
+
+
+def test_what_is_not_in_the_stream_yet_comes_last_as_it_was_written() -> None:
+    places = {1: None, 2: None, 3: 0, 4: 9}
+    heard = [Heard(redemption(n, REPS[0]), Dot(REPS[0], Stream.SALES, 10 - n), place) for n, place in places.items()]
+
+    assert resolve(heard, {}, uses=9).provisional == ("r3", "r4", "r2", "r1")
+    assert resolve(reversed(heard), {REPS[0]: 2}, uses=2).held == ("r3", "r4")

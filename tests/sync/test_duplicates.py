@@ -297,6 +297,19 @@ def test_the_loser_takes_its_own_effects_back_and_its_number_is_void() -> None:
     assert msgspec.json.decode(msgspec.json.encode(fact), type=Compensation) == fact
 
 
+def test_a_row_that_is_sealed_as_it_fell_stays_as_it_is_for_good() -> None:
+    rows = [row("a:1", qty=1), row("b:1", qty=3)]
+
+    assert due("sale", KEY, rows, seals=["a:1", "b:1"], facts=[], rep="b:1") is None
+
+
+def test_all_but_the_one_that_stands_have_fallen_each_once() -> None:
+    rows = [row(rep, qty=1) for rep in ("c:1", "a:1", "b:1", "c:1")]
+
+    assert decide(rows, ["b:1"]) == Decision(rows[2], (rows[1], rows[0]), is_contested=False)
+    assert decide(rows[:1]).fallen == ()
+
+
 def test_a_row_that_stands_again_is_restored_under_a_key_of_its_own() -> None:
     rows = [row("a:1"), row("b:1")]
     taken = due("sale", KEY, rows, seals=[], facts=[], rep="b:1")

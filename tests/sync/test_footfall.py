@@ -15,6 +15,7 @@ from sync.retail.footfall import (
     AHEAD_MAX_MS,
     BEHIND_MAX_MS,
     DELTA_IDS_MAX,
+    DELTA_N_MAX,
     DELTA_WINDOW,
     QUARTER_MS,
     Judged,
@@ -22,6 +23,7 @@ from sync.retail.footfall import (
     Verdict,
     judge,
     quarter_of,
+    total,
 )
 
 NOW = 1_790_000_000_000
@@ -295,6 +297,107 @@ def test_a_retained_total_of_an_unknown_sensor_is_its_baseline_and_a_retained_de
     assert run([delta(2, "1", retained=True)])[0].sensor is None
 
 
-@pytest.mark.parametrize("words", ["007", "١", "9" * 17, "-1", "1.0", " 1"])
+@pytest.mark.parametrize("words", ["007", "١", "²", "9" * 17, "9" * 5000, "-1", "1.0", " 1"])
 def test_what_is_no_plain_number_is_an_id_in_words(words: str) -> None:
     assert verdicts(delta(1, words), delta(1, words)) == ["counted", "repeated"]
+
+
+@given(st.lists(st.one_of(st.integers(0, 3 * DELTA_WINDOW), st.sampled_from([0, DELTA_N_MAX])), max_size=30))
+def test_numbered_deltas_are_judged_as_by_a_list_of_all_that_came(numbers: list[int]) -> None:
+    """The bits against a plain set: known one by one within the window below the newest, stale below it."""
+    seen: set[int] = set()
+    sensor = None
+    for n in numbers:
+        newest = max(seen, default=n)
+        expected = "stale" if newest - n > DELTA_WINDOW else "repeated" if n in seen else "counted"
+        judged = judge(sensor, delta(1, str(n)), now_ms=NOW)
+        assert judged.verdict == expected
+        if expected == "counted":
+            seen.add(n)
+        sensor = judged.sensor
+        newest = max(seen)
+        assert sensor is not None and sensor.delta_n == newest
+        assert sensor.delta_bits == sum(1 << newest - each for each in seen if newest - each <= DELTA_WINDOW)
+
+
+@given(histories)
+def test_the_total_is_the_sum_of_both_ways(history: History) -> None:
+    assert total(run(history.readings)) == (history.came, history.left)
+
+
+def test_a_quarter_begins_at_its_beginning() -> None:
+    assert [quarter_of(7 * QUARTER_MS + ms) // QUARTER_MS for ms in (-1, 0, 1, QUARTER_MS - 1)] == [6, 7, 7, 7]
+    assert quarter_of(7 * QUARTER_MS + 5) == 7 * QUARTER_MS
+
+
+def test_a_sensor_may_count_one_way_only() -> None:
+    judged = run([Said(in_total=5), Said(in_total=8), Said(in_delta=2, delta_id="1"), Said(out_delta=3, delta_id="2")])
+    assert [(each.entered, each.exited) for each in judged] == [(0, 0), (3, 0), (2, 0), (0, 3)]
+    judged = run([Said(in_total=5, out_total=9, retained=True), totals(6, 11)])
+    assert (judged[1].entered, judged[1].exited) == (1, 2)
+
+
+def test_totals_and_deltas_of_one_sensor_do_not_disturb_each_other() -> None:
+    readings = [delta(1, "7"), totals(5, 5), delta(1, "8"), delta(1, "7"), delta(1, "8"), totals(7, 8)]
+    judged = run(readings)
+    assert [each.verdict for each in judged] == ["counted", "baseline", "counted", "repeated", "repeated", "counted"]
+    assert (judged[-1].entered, judged[-1].exited) == (2, 3)
+
+
+def test_a_new_boot_counts_whatever_its_clock_says() -> None:
+    assert verdicts(totals(5, at_ms=NOW, boot="a"), totals(9, at_ms=NOW - 5, boot="b")) == ["baseline", "counted"]
+    assert verdicts(totals(5, at_ms=NOW, boot="a"), totals(2, at_ms=NOW - 5, boot="b")) == ["baseline", "reset"]
+
+
+def test_a_new_boot_in_which_nobody_came_still_ends_the_one_before() -> None:
+    readings = [totals(5, boot="a"), totals(5, boot="b"), totals(9, boot="a"), totals(6, boot="b")]
+    assert verdicts(*readings) == ["baseline", "counted", "stale", "counted"]
+
+
+def test_only_two_boots_that_are_known_and_differ_are_a_restart() -> None:
+    assert verdicts(totals(5, boot="a"), totals(3)) == ["baseline", "stale"]
+    assert verdicts(totals(5), totals(3, boot="a")) == ["baseline", "stale"]
+    assert verdicts(totals(5, boot="a"), totals(6), totals(0, boot="b")) == ["baseline", "counted", "reset"]
+    assert verdicts(totals(5, boot="a"), totals(0, boot="b"), totals(1)) == ["baseline", "reset", "counted"]
+
+
+def test_only_two_times_that_are_known_tell_which_is_newer() -> None:
+    assert verdicts(totals(5, at_ms=NOW), totals(6)) == ["baseline", "counted"]
+    assert verdicts(totals(5, at_ms=NOW), totals(3)) == ["baseline", "stale"]
+    assert verdicts(totals(5, at_ms=NOW), totals(5, at_ms=NOW)) == ["baseline", "repeated"]
+    assert verdicts(totals(5, at_ms=NOW), totals(5, at_ms=NOW + 1)) == ["baseline", "counted"]
+
+
+def test_a_late_delta_does_not_turn_back_the_time_of_its_sensor() -> None:
+    told = [totals(9, at_ms=NOW - 1), delta(1, "1", at_ms=NOW - 9), totals(2, at_ms=NOW - 5)]
+    assert verdicts(*told) == ["baseline", "counted", "stale"]
+    told = [totals(9, at_ms=NOW - 9), delta(1, "1", at_ms=NOW - 1), totals(2, at_ms=NOW - 5)]
+    assert verdicts(*told) == ["baseline", "counted", "stale"]
+
+
+def test_a_good_time_replaces_one_that_was_far_off() -> None:
+    told = [totals(1, at_ms=2 * NOW), totals(2, at_ms=NOW), totals(3, at_ms=NOW - 1)]
+    assert verdicts(*told) == ["baseline", "counted", "stale"]
+
+
+@pytest.mark.parametrize("at_ms", [NOW + AHEAD_MAX_MS, NOW - BEHIND_MAX_MS])
+def test_a_time_at_the_bound_is_good(at_ms: int) -> None:
+    judged = run([totals(1), totals(2, at_ms=at_ms)])[1]
+    assert (judged.verdict, judged.quarter_ms) == (Verdict.COUNTED, quarter_of(at_ms))
+
+
+def test_a_wrong_clock_is_named_only_where_something_counts() -> None:
+    assert verdicts(totals(1, at_ms=2 * NOW), totals(1, at_ms=2 * NOW)) == ["baseline", "repeated"]
+
+
+def test_a_redelivery_of_what_never_arrived_counts() -> None:
+    told = [delta(3, packet_id=9), delta(3, packet_id=8, redelivered=True), delta(3, packet_id=8, redelivered=True)]
+    assert verdicts(*told) == ["at_least_once", "at_least_once", "repeated"]
+
+
+@pytest.mark.parametrize(
+    ("words", "then"),
+    [(str(DELTA_N_MAX), "stale"), (str(DELTA_N_MAX + 1), "counted"), ("0700", "counted"), ("700", "stale")],
+)
+def test_only_a_plain_number_has_smaller_ones_behind_it(words: str, then: str) -> None:
+    assert verdicts(delta(1, words), delta(1, "3")) == ["counted", then]

@@ -44,6 +44,41 @@ class TaggedRow(Struct, tag_field="kind", tag="tagged"):
     id: str
 
 
+class SevenRow(Struct, tag_field="kind", tag=7):
+    id: str
+
+
+class Celled(Struct):
+    id: str
+    cells: dict[str, int]
+
+
+class Gone(Struct):
+    id: str
+    n: int
+    gone: bool = False
+
+
+class Moved(Struct):
+    id: str
+    n: int
+    stock: int = 0
+
+
+class Odd(Struct):
+    """Fields of a state row that no column holds: only constants can be written again."""
+
+    id: str
+    n: int
+    v: int = 1
+    unit: str = "each"
+    is_odd: bool = False
+    ratio: float = 0.5
+    words: list[str] = msgspec.field(default_factory=list)
+    version: int = msgspec.field(default_factory=lambda: 2)
+    inner: Inner | None = None
+
+
 def declare(**changes: Any) -> Entity:
     fields: dict[str, Any] = {
         "name": "thing",
@@ -91,7 +126,20 @@ def declare(**changes: Any) -> Entity:
         ({"dated": "when"}, "no field 'when'"),
         ({"names": (Named("whom", "thing"),)}, "no field 'whom'"),
         ({"measure": Measure(unit="at")}, "a fact's measure has an amount"),
+        ({"measure": Measure(unit="whose", amount="n")}, "no field 'whose'"),
+        ({"measure": Measure(amount="much")}, "no field 'much'"),
+        ({"shown": "label"}, "no field 'label'"),
         ({"written_by": "rep"}, "no column of the key"),
+        (
+            {
+                "kind": Kind.REGISTER,
+                "authority": Authority.SHARED,
+                "row": Celled,
+                "columns": (Column("cells_", path="cells"),),
+            },
+            "is kept by cells; it has no columns",
+        ),
+        ({"kind": Kind.REGISTER, "authority": Authority.CLOUD, "key": (), "row": Gone}, "a register has a key"),
     ],
 )
 def test_a_declaration_that_cannot_be_is_refused_when_it_is_made(changes: dict[str, Any], said: str) -> None:
@@ -151,7 +199,8 @@ def test_one_file_adds_an_entity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.syspath_prepend(tmp_path)
     found = tuple(declared(import_module("retail_of_test")))
     shutil.rmtree(package)
-    sys.modules.pop("retail_of_test.things")
+    for name in ("retail_of_test", "retail_of_test.things"):  # it may run again in this process
+        sys.modules.pop(name)
 
     assert [each.name for each in found] == ["thing"]
     assert Registry(found).feeds == {"things": Feed.LOG}
@@ -188,3 +237,92 @@ def test_an_order_by_name_would_break_it() -> None:
 
 def test_the_reference_page_is_that_of_the_declarations() -> None:
     assert PAGE.read_text(encoding="utf-8") == reference_page(REGISTRY), "run `storehub schema reference`"
+
+
+def tally(**changes: Any) -> dict[str, Any]:
+    return {"kind": Kind.TALLY, "numbers": (Column("n_", "INTEGER", path="n"),), "row": Counted} | changes
+
+
+def test_only_what_is_a_constant_may_stand_in_no_column() -> None:
+    with pytest.raises(ValueError, match="thing") as refused:
+        declare(**tally(row=Odd))
+
+    lost = [word for word in ("id", "n", "v", "unit", "version") if f"field {word!r}" in str(refused.value)]
+    named = [word for word in ("is_odd", "ratio", "words", "inner") if f"field {word!r}" in str(refused.value)]
+    assert (lost, named) == ([], ["is_odd", "ratio", "words", "inner"])
+
+
+def test_the_fields_of_a_part_that_may_be_null_have_no_columns() -> None:
+    with pytest.raises(ValueError, match="entity 'thing': 'inner' holds no fields of its own"):
+        declare(**tally(row=Odd, columns=(Column("where_", path="inner.where"),)))
+
+
+def test_a_part_of_a_row_is_stored_whole_or_field_by_field() -> None:
+    whole = (Column("inner_", path="inner"), Column("at_", path="at"))
+    parts = (Column("where_", path="inner.where"), Column("maybe_", path="inner.maybe"))
+
+    assert declare(**tally(row=Row, columns=whole)).stored[2:] == whole
+    assert declare(**tally(row=Row, columns=parts)).stored[2:] == parts
+
+
+def test_what_is_kept_says_for_how_long() -> None:
+    assert [str(keep) for keep in (Keep(days=30), Keep(until_closed=True), Keep())] == [
+        "30 days",
+        "until closed",
+        "for ever",
+    ]
+    assert declare(keep=Keep(days=1), dated="at").keep.days == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "is_local"),
+    [
+        (Column("a", path="id"), False),
+        (Column("a", compute=len, default=0), False),
+        (Column("a", default=0), True),
+    ],
+)
+def test_a_column_without_a_path_and_a_rule_is_local(column: Column, is_local: bool) -> None:
+    assert column.is_local is is_local
+
+
+def test_only_facts_move_stock() -> None:
+    assert declare(row=Moved).has_effects and not declare().has_effects
+    assert not declare(**tally(row=Moved)).has_effects
+
+
+def test_a_tag_is_a_text_and_none_where_a_row_has_no_tag() -> None:
+    assert [declare(row=row).tag for row in (Row, TaggedRow, SevenRow)] == [None, "tagged", "7"]
+
+
+@pytest.mark.parametrize(("one", "other"), [(Row, TaggedRow), (TaggedRow, Row), (TaggedRow, TaggedRow), (Row, Row)])
+def test_entities_of_one_stream_need_tags_that_differ(one: type[Struct], other: type[Struct]) -> None:
+    with pytest.raises(ValueError, match="need tags of their own"):
+        Registry((declare(row=one), declare(name="other", table="other", row=other)))
+    assert Registry((declare(row=TaggedRow), declare(name="other", table="other", row=SevenRow)))
+
+
+def test_what_is_shared_and_how_it_ships_follows_from_the_kind() -> None:
+    shared = declare(kind=Kind.REGISTER, authority=Authority.SHARED, row=Celled)
+    owned = declare(kind=Kind.REGISTER, authority=Authority.STORE, row=Gone)
+
+    assert (shared.is_shared, owned.is_shared, declare().is_shared) == (True, False, False)
+    assert [each.feed for each in (declare(), owned, declare(**tally()))] == [Feed.LOG, Feed.STATE, Feed.STATE]
+    assert declare().label == "things"
+
+
+def test_a_problem_of_each_part_is_named_at_once() -> None:
+    with pytest.raises(ValueError, match="thing") as refused:
+        declare(dated="when", keep=Keep(days=0), columns=(Column("told"),))
+
+    assert "no field 'when'" in str(refused.value) and "at least one day" in str(refused.value)
+    assert "no path" in str(refused.value)
+
+
+@pytest.mark.parametrize("given", [{"default": 0}, {"default": ""}, {"is_nullable": True}])
+def test_a_local_column_is_fine_with_a_default_or_when_it_may_be_null(given: dict[str, Any]) -> None:
+    assert declare(columns=(Column("told", **given),)).columns[0].is_local
+
+
+def test_a_key_may_name_the_writer() -> None:
+    assert declare(written_by="thing_id").written_by == "thing_id"

@@ -126,3 +126,28 @@ def test_what_is_erased_has_no_other_field() -> None:
     rows = [{"name": Cell("Mei", Stamp(9, 0, "a:1"))}, {ERASED: Cell(True, Stamp(1, 0, "b:1"))}]
     assert merge_cells(rows).cells.keys() == {ERASED} and merge_cells(rows).lost == ()
     assert merge_cells([{ERASED: Cell(False, Stamp(1, 0, "b:1"))}]).cells == {}, "only `true` erases"
+
+
+def test_the_later_version_stands_and_of_two_lives_the_larger() -> None:
+    assert later(Version(1, "b:1"), Version(2, "a:1")) == Version(2, "a:1")
+    assert later(Version(2, "b:1"), Version(2, "a:1")) == Version(2, "b:1")
+
+
+@pytest.mark.parametrize(
+    ("value", "rep", "is_lost"),
+    [("old", "b:1", True), ("new", "b:1", False), ("old", "a:1", False), ("new", "a:1", False)],
+)
+def test_a_person_sees_only_another_value_of_another_writer(value: str, rep: str, is_lost: bool) -> None:
+    early, late = Cell(value, Stamp(5, 0, rep)), Cell("new", Stamp(6, 0, "a:1"))
+
+    assert [lost.cell for lost in merge_cells([{"name": early}, {"name": late}]).lost] == [early] * is_lost
+
+
+def test_a_register_says_whether_it_was_erased() -> None:
+    cell = Cell(True, Stamp(1, 0, "b:1"))
+    assert merge_cells([{ERASED: cell}]).is_erased and not merge_cells([{"name": cell}]).is_erased
+
+
+def test_the_latest_word_that_it_was_erased_is_kept() -> None:
+    first, last = Cell(True, Stamp(1, 0, "b:1")), Cell(True, Stamp(2, 0, "a:1"))
+    assert merge_cells([{ERASED: last}, {ERASED: first}]).cells == {ERASED: last}

@@ -133,3 +133,19 @@ def test_cash_can_pay_the_rounded_total(total: int, case: tuple[str, int]) -> No
     assert rounded % step == 0
     assert 2 * abs(rounded - total) <= step
     assert rounded == int((Decimal(total) / step).quantize(Decimal(1), ROUND_HALF_UP)) * step
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "text"),
+    [
+        *((-1, "HKD", "-0.01"), (0, "HKD", "0.00"), (1205, "HKD", "12.05"), (-1, "JPY", "-1"), (1005, "KWD", "1.005")),
+        *((3581, "TWD", "35.81"), (3510, "TWD", "35.10"), (3500, "TWD", "35"), (-100, "TWD", "-1"), (0, "TWD", "0")),
+    ],
+)
+def test_an_amount_is_written_with_all_its_digits_or_none(minor: int, currency: str, text: str) -> None:
+    assert format_amount(minor, currency) == text
+    assert parse_amount(text, currency, negative=True) == minor
+
+
+def test_a_price_is_for_one_where_nothing_else_is_said() -> None:
+    assert line_amount(5, 3) == 15

@@ -293,3 +293,17 @@ def test_an_order_without_an_end_is_not_walked_for_ever() -> None:
         == "order_steps"
     )
     assert orders.STEPS_MAX > 5
+
+
+def test_nobody_owns_an_order_that_is_closed() -> None:
+    assert merge(chain(*PICKED, OrderState.COLLECTED)).owner is merge(chain(OrderState.EXPIRED)).owner is None
+
+
+@pytest.mark.parametrize(("rep", "may_close"), [(CLOUDS[0], True), (HUBS[0], True), (HUBS[1], True), ("hk09:z", False)])
+def test_of_two_owners_that_met_whoever_wrote_or_was_named_may_close_it(rep: str, may_close: bool) -> None:
+    met = [*chain(OrderState.ALLOCATED), replace(chain(OrderState.ALLOCATED, hub=HUBS[1])[1], rep=CLOUDS[1])]
+
+    if may_close:
+        assert merge([*met, next_step(met, OrderState.CANCELLED, rep=rep, at=AT)]).is_closed
+    else:
+        assert refused(met, OrderState.CANCELLED, rep=rep) == "two_owners"

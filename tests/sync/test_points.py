@@ -242,3 +242,37 @@ def test_exposure_is_what_the_cloud_has_not_confirmed_and_a_fact_travels() -> No
     body = msgspec.json.encode(burn)
     assert msgspec.json.decode(body, type=PointsFact) == burn
     assert msgspec.json.decode(body)["points"] == [["m", -30]], "anybody sums it"
+
+
+def fact(entry_id: str, points: int, **more: Any) -> PointsFact:
+    effects = (PointsEffect("m", points), PointsEffect("other", -1))
+    told = entry(entry_id, Wish(0, "burn", 1, False), points, Burn.CONDITIONAL)
+    return msgspec.structs.replace(told, points=effects, **more)
+
+
+def test_the_cap_counts_what_one_member_burned_at_one_replica_on_one_day_without_a_line() -> None:
+    first = fact("1", -10)
+    facts = [
+        first,
+        first,  # heard twice
+        fact("2", -20),
+        fact("3", -40, offline=False),
+        fact("4", -80, reason="earn"),
+        fact("5", -160, business_date="2026-01-01"),
+        fact("6", -320, rep="hk99:z"),
+    ]
+
+    day = {"rep": first.rep, "business_date": first.business_date}
+    assert burned_off_line(facts, "m", **day) == 30
+    assert burned_off_line(facts, "nobody", **day) == 0
+
+
+def test_exposed_are_only_burns_without_a_line() -> None:
+    facts = [fact("1", -10), fact("2", -20, offline=False), fact("3", -40, reason="earn"), fact("4", -80)]
+
+    assert exposure(facts, [facts[-1].entry_id]) == {"m": 10, "other": 1}
+
+
+def test_the_largest_burn_may_be_asked_for() -> None:
+    asked = may_burn(POINTS_MAX, where=Where.CLOUD, balance=POINTS_MAX, burned_off_line=0, off_line_max=0)
+    assert asked is Burn.ALLOWED

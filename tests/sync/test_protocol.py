@@ -14,7 +14,7 @@ from sync.columns import pack
 from sync.errors import ProtocolError
 from sync.feed import read_feed, write_feed
 from sync.model import Feed
-from sync.protocol import Ack, Held, Hello, Packed, Pull, Refused, decode, encode, packed, unpacked
+from sync.protocol import Ack, Held, Hello, Packed, Pull, Refused, Unknown, decode, encode, packed, unpacked
 
 REP = "hk01:00ff"
 AT = Boundary(4, b"\x01" * 8)
@@ -88,6 +88,30 @@ def test_a_batch_damaged_on_the_way_is_refused_or_read_whole(data: st.DataObject
 def test_a_batch_that_does_not_unpack_is_refused(rows: bytes) -> None:
     with pytest.raises(ProtocolError):
         unpacked(Packed(REP, "levels", Feed.STATE, 0, 2, bytes(8), rows, (1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (packed(batch()).rows[:-3], "is cut"),
+        (zstd.compress(b"\x00" * (5 * BYTES_MAX)), "unpacks to more"),
+        (b"no frame of zstd", "does not decompress"),
+    ],
+    ids=["cut", "bomb", "noise"],
+)
+def test_it_is_said_why_a_batch_does_not_decompress(rows: bytes, said: str) -> None:
+    with pytest.raises(ProtocolError, match=said):
+        unpacked(Packed(REP, "levels", Feed.STATE, 0, 2, bytes(8), rows, (1, 1)))
+
+
+def test_only_a_state_batch_says_how_far_its_rows_are_apart() -> None:
+    assert packed(batch()).steps == ()
+    assert packed(batch(Feed.STATE, 5, 9, 200)).steps == (1, 4, 191)
+
+
+def test_of_the_name_of_an_unknown_kind_no_more_is_kept_than_a_log_line_needs() -> None:
+    assert decode(msgspec.msgpack.encode({"type": "k" * 64})) == Unknown("k" * 64)
+    assert decode(msgspec.msgpack.encode({"type": "k" * 65})) == Unknown("k" * 64)
 
 
 def test_a_feed_is_json_that_anybody_can_read() -> None:

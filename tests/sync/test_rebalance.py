@@ -251,3 +251,61 @@ def test_a_planted_fault_breaks_its_law(
 
     with pytest.raises(AssertionError):
         quick(given(st.tuples(STATES, POLICIES, KEPT))(lambda values: law(*values)))()
+
+
+@pytest.mark.parametrize(
+    ("state", "me", "options", "granted"),
+    [
+        (held(10, 0), HUB, {}, 5),
+        (held(10, 0), HUB, {"kept": 8, "safety_stock": 1}, 1),  # what is kept and the safety stock stay
+        (held(10, 0), HUB, {"kept": 10}, 0),
+        (held(0, 1), CLOUD, {"batch": 5}, 1),  # the last piece belongs to the shop, however few they are
+        (held(0, 2), CLOUD, {"batch": 2}, 0),  # one too many is less than a batch
+        (held(0, 4), CLOUD, {"batch": 2}, 2),
+        (held(2, 3), CLOUD, {"batch": 3, "safety_stock": 2}, 0),
+        (held(1, 3), CLOUD, {"batch": 3, "safety_stock": 2}, 2),  # below its safety stock the shop needs any
+        (held(9, 1), HUB, {"batch": 5}, 0),
+        (held(9, 0), HUB, {"batch": 5}, 4),  # nothing on line: any is needed there
+    ],
+)
+def test_what_is_worth_a_move_is_granted(state: State, me: str, options: dict[str, int], granted: int) -> None:
+    receiver = CLOUD if me == HUB else HUB
+    assert due(state, me, **options) == ((Grant(receiver, granted),) if granted else ())
+
+
+def test_what_is_kept_covers_no_debt() -> None:
+    assert due(held(2, -3), HUB, kept=5) == due(held(2, -3), HUB, kept=2) == ()
+    assert due(held(2, -3), HUB, kept=1) == (Grant(CLOUD, 1),)
+
+
+@pytest.mark.parametrize(
+    ("state", "options", "target"),
+    [
+        (held(100, 0), {}, 50),
+        (held(60, 40), {"online_share_pct": 30, "safety_stock": 10}, 27),
+        (held(3, 0), {"online_share_pct": 100, "safety_stock": 3}, 0),
+        (held(3, 0), {"online_share_pct": 100, "safety_stock": 5}, 0),
+        (held(1, 0), {"online_share_pct": 100}, 0),
+        (held(1, 0), {"online_share_pct": 100, "single_item": False}, 1),
+        (held(0, 2), {"online_share_pct": 100}, 2),
+        # 30 walked in, 10 were promised, and the policy's half weighs as 20: (10 + 10) of 60
+        (held(20, 0, sold=30, promised=10), {"follow_demand": True}, 20 * 33 // 100),
+        (rights.pick(held(20, 0, sold=30, promised=10), HUB, 5), {"follow_demand": True}, 20 * 33 // 100),
+        (rights.give_back(held(20, 0, sold=30, promised=10), CLOUD, 10), {"follow_demand": True}, 30 * 20 // 100),
+        ({HUB: Row(received=95, picked=5), CLOUD: Row()}, {"follow_demand": True}, 50),  # rows that cannot be
+        ({HUB: Row(received=95), CLOUD: Row(given_back=5)}, {"follow_demand": True}, 50),
+    ],
+)
+def test_the_clouds_share_of_what_both_have(state: State, options: dict[str, Any], target: int) -> None:
+    assert rebalance.online_target(state, sides=SIDES, policy=Policy(**options)) == target
+
+
+@pytest.mark.parametrize(("qty", "granted"), [(0, 0), (1, 1), (3, 3), (4, 0)])
+def test_an_order_gets_all_that_it_asks_for_or_nothing(qty: int, granted: int) -> None:
+    policy = Policy(safety_stock=4)
+    assert rebalance.answer_request(held(10), HUB, qty, policy=policy, kept=3) == granted
+
+
+def test_a_third_holder_hands_all_it_has_to_the_hub() -> None:
+    assert due(held(0, 0, 7), OTHER) == (Grant(HUB, 7),)
+    assert due(held(0, 0, 7), OTHER, kept=2) == (Grant(HUB, 5),)

@@ -215,6 +215,10 @@ def test_any_changed_field_is_another_content(change: dict[str, Any]) -> None:
     assert content_hash(msgspec.structs.replace(RETURN, **change)) != content_hash(RETURN)
 
 
+def test_the_hash_names_its_version() -> None:
+    assert content_hash(RETURN)[0] == 1 and len(content_hash(RETURN)) == 16
+
+
 def test_every_field_is_among_the_changes() -> None:
     assert set(Return.__struct_fields__) == {name for change in CHANGES for name in change}
 

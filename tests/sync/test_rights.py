@@ -356,3 +356,28 @@ def test_a_planted_fault_breaks_its_law(
 
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         QUICK(given(st.tuples(*inputs))(lambda values: law(*values)))()
+
+
+def test_nobody_may_spend_nothing() -> None:
+    assert [rights.may_spend(DEEP, HUB, qty) for qty in (-1, 0, 1, 6, 7)] == [False, False, True, True, False]
+
+
+def test_a_seal_counts_up_and_freezes_what_the_facts_say_once() -> None:
+    frozen = Row(received=8)
+    once = rights.reclaim(DEEP, HUB, "shop:2", frozen=frozen)
+    assert once[HUB] == Row(received=8, granted={"shop:2": 8}, sealed=1)
+
+    late = rights.merge(once, {CLOUD: Row(spent=1, granted={HUB: 3})})  # granted before it heard of the seal
+    twice = rights.reclaim(late, HUB, "shop:2", frozen=Row(received=99))
+    assert twice[HUB] == Row(received=8, granted={"shop:2": 11}, sealed=2)
+    assert rights.reclaim(twice, HUB, "shop:2", frozen=Row(received=99)) == twice
+
+
+def test_whoever_leaves_nothing_passes_nothing() -> None:
+    empty = rights.reclaim({HUB: Row(received=3, issued=3)}, HUB, "shop:2")
+    assert empty == {HUB: Row(received=3, issued=3, sealed=1)}
+
+
+def test_rights_to_different_things_are_different_assets() -> None:
+    named = (rights.stock_asset("a", "b"), rights.coupon_asset("a"), rights.sale_line_asset("a", 1))
+    assert named == (Asset("stock", ("a", "b")), Asset("coupon", ("a",)), Asset("sale_line", ("a", "1")))

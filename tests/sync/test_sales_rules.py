@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from sync.errors import RuleError
 from sync.retail.money import cash_rounding, line_amount
-from sync.retail.sales import LINES_MAX, QTY_MAX, Sale, SaleLine, Tender, amount_of, check_sums, content_hash
+from sync.retail.sales import (
+    LINES_MAX,
+    QTY_MAX,
+    Sale,
+    SaleLine,
+    Tender,
+    amount_of,
+    check_sums,
+    content_hash,
+    filled_like,
+)
 
 SALE = Sale(
     sale_id="s1",
@@ -221,3 +231,13 @@ def test_bounds_of_a_sale_are_those_of_the_wire() -> None:
     for change in ({"lines": [line] * (LINES_MAX + 1)}, {"lines": []}, {"total": -1}, {"total": 10**12 + 1}, {"x": 1}):
         with pytest.raises(msgspec.ValidationError):
             decoded(json.dumps(whole | change).encode())
+
+
+def test_a_repeat_gets_the_quantity_that_was_filled_in_the_first_time_and_only_where_it_says_none() -> None:
+    stored = replaced(lines=(SaleLine(1, "A", 2, 1000, per=1), SaleLine(2, "B", 250, 2500, "g", per=600)))
+    again = replaced(
+        lines=(SaleLine(1, "A", 2, 1000), SaleLine(2, "B", 250, 2500, "g", per=500), SaleLine(3, "C", 1, 1))
+    )
+
+    assert [line.per for line in filled_like(again, stored).lines] == [1, 500, None]
+    assert filled_like(replaced(lines=again.lines[:1]), stored) == replaced(lines=stored.lines[:1])

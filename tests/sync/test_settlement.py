@@ -11,7 +11,16 @@ from msgspec.structs import replace
 from sync.errors import RuleError
 from sync.retail import rights, settlement
 from sync.retail.rights import Cover, Row, State
-from sync.retail.settlement import End, Plan, Promise, end_promise, promises_at_risk, settle, yielding
+from sync.retail.settlement import (
+    End,
+    Plan,
+    Promise,
+    end_promise,
+    promises_at_risk,
+    settle,
+    settlement_id,
+    yielding,
+)
 
 HUB, CLOUD, OTHER = "shop:1", "cloud:1", "other:1"
 ASSET = rights.stock_asset("TEA-01", "shop")
@@ -84,6 +93,38 @@ def test_what_nobody_has_is_said() -> None:
     assert plan.settlement is not None
     assert (plan.settlement.covered, plan.settlement.uncovered) == (3, 2)
     assert rights.debts(plan.state) == {HUB: 2}
+
+
+def test_of_two_debts_each_is_settled_by_what_covers_it() -> None:
+    state = {HUB: Row(received=4, issued=2, granted={CLOUD: 4}), CLOUD: Row(), OTHER: Row(spent=3)}
+
+    plan = planned(state)
+    assert plan.settlement is not None
+    assert (plan.settlement.debt, plan.settlement.from_unspent, plan.uncovered) == (2, 1, 1), "three are for the other"
+
+
+def test_only_promises_of_the_settlers_own_orders_give_way_at_once() -> None:
+    plan = planned(state_of(owed=2, promised=3), promise(1, 2), promise(2, keeper=HUB))
+
+    assert (plan.ended, plan.releases) == ((promise(1, 2, end=End.GIVEN_BACK),), ("o2",))
+    assert plan.settlement is not None
+    assert (plan.settlement.covered, plan.settlement.uncovered) == (1, 0)
+    assert rights.debts(plan.state) == {HUB: 1}
+
+
+def test_an_older_promise_covers_only_what_the_newer_one_leaves() -> None:
+    plan = planned(state_of(owed=3, promised=4), promise(1, 2), promise(2, 2, keeper=HUB))
+
+    assert plan.settlement is not None
+    assert (plan.settlement.covered, plan.settlement.uncovered) == (1, 0)
+    assert (rights.right_of(plan.state, HUB), rights.right_of(plan.state, CLOUD)) == (-2, 1)
+
+
+def test_a_cover_by_a_grant_is_not_one_by_a_promise_given_back() -> None:
+    one = {HUB: Row(issued=3), CLOUD: Row(granted={HUB: 1})}
+    other = {HUB: Row(issued=5, given_back=1), CLOUD: Row(granted={HUB: 2})}
+
+    assert settlement_id(one, ASSET, HUB) != settlement_id(other, ASSET, HUB)
 
 
 def test_no_debt_is_no_settlement() -> None:

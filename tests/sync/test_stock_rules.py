@@ -255,3 +255,8 @@ def test_a_movement_in_the_wrong_group_breaks_its_law(
 
     with pytest.raises(AssertionError):
         test_every_movement_does_one_thing()
+
+
+@pytest.mark.parametrize("movement", [each for each in Movement if each not in stock.SPENDS])
+def test_only_what_spends_a_right_can_go_beyond_it(movement: Movement) -> None:
+    assert stock.move({}, HUB, movement, qty=3, policy=PHYSICAL).overdraw == 0

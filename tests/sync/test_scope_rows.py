@@ -1,0 +1,36 @@
+"""The names of scopes, and the rows that are a scope's own."""
+
+import msgspec
+import pytest
+from msgspec import Raw
+
+from sync.scope_rows import WHOLE, Gone, PutBy, Whole, base_of, is_scoped, read_scope_row, write_scope_row
+
+
+@pytest.mark.parametrize("stream", ["catalogue@north", "catalogue@0-9", "x@" + "a" * 40])
+def test_a_scope_is_a_part_of_a_stream_with_an_id(stream: str) -> None:
+    assert is_scoped(stream)
+    assert base_of(stream) == stream.split("@", maxsplit=1)[0]
+
+
+@pytest.mark.parametrize(
+    "stream", ["catalogue", "@north", "catalogue@", "@", "", "a@B", "a@-b", "a@b@c", "a@" + "b" * 41]
+)
+def test_any_other_name_is_that_of_a_stream(stream: str) -> None:
+    assert not is_scoped(stream)
+    assert base_of(stream) == stream
+
+
+@pytest.mark.parametrize("row", [PutBy("hk01:a", Raw(b'{"sku":"A"}')), Gone("price", ("A", 1)), Gone("price"), Whole()])
+def test_a_row_of_a_scope_comes_back(row: PutBy | Gone | Whole) -> None:
+    read = read_scope_row(write_scope_row(row))
+
+    assert type(read) is type(row)
+    assert msgspec.json.encode(read) == msgspec.json.encode(row)
+
+
+def test_a_row_of_an_entity_is_none_of_a_scope_and_an_unknown_one_is_refused() -> None:
+    assert read_scope_row(b'{"sku":"A"}') is None
+    assert read_scope_row(WHOLE) == Whole()
+    with pytest.raises(msgspec.MsgspecError):
+        read_scope_row(b'{"@":"later"}')

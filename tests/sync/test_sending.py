@@ -1,0 +1,183 @@
+"""What one side sends next, choice by choice: order, window, pace, and the way back after a pull."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from sync.batch import START, Batch, Boundary, Head
+from sync.model import Feed
+from sync.sending import BATCH_ROWS, STATE_PACE_MS, TELEMETRY_ROWS, WINDOW, Sending
+
+ME, PEER = "hk01:a", "cloud:b"
+SALES, LEVELS = Head(ME, "sales", Feed.LOG, 1000), Head(ME, "levels", Feed.STATE, 1000)
+FOOTFALL, CATALOGUE = Head(ME, "footfall", Feed.STATE, 1000), Head(ME, "catalogue", Feed.STATE, 1000)
+
+
+def at(last: int) -> Boundary:
+    return Boundary(last, b"\x01" * 8) if last else START
+
+
+def rows(head: Head, after: int, last: int) -> Batch:
+    return Batch(head.rep, head.stream, head.feed, after, last, at(last).digest, ((last, b"{}"),))
+
+
+def asked(sending: Sending, heads: Iterable[Head], now_ms: int = 0) -> tuple[str, int, int] | None:
+    """Which stream is read next, behind what, and how many rows."""
+    found = sending.next(heads, PEER, now_ms)
+    return None if found is None else (found[0].stream, found[1].last, found[2])
+
+
+def send(sending: Sending, head: Head, after: int, last: int, now_ms: int = 0) -> None:
+    assert sending.next([head], PEER, now_ms) is not None
+    assert sending.loaded(rows(head, after, last), now_ms)
+
+
+def test_the_first_of_the_streams_that_has_more_is_read_and_one_at_a_time() -> None:
+    sending = Sending()
+    sending.begin(SALES, at(1000))
+
+    assert asked(sending, [SALES, LEVELS, CATALOGUE]) == ("levels", 0, BATCH_ROWS)
+    assert not sending.is_at_rest and asked(sending, [CATALOGUE]) is None
+
+
+@pytest.mark.parametrize(
+    ("head", "rows_max"), [(SALES, BATCH_ROWS), (CATALOGUE, BATCH_ROWS), (FOOTFALL, TELEMETRY_ROWS)]
+)
+def test_telemetry_is_read_in_small_batches(head: Head, rows_max: int) -> None:
+    assert asked(Sending(), [head]) == (head.stream, 0, rows_max)
+
+
+def test_a_part_of_a_stream_and_an_unknown_one_have_their_place_too() -> None:
+    part, unknown = Head(ME, "footfall@north", Feed.STATE, 5), Head(ME, "telepathy", Feed.LOG, 5)
+
+    assert asked(Sending(), [part]) == ("footfall@north", 0, TELEMETRY_ROWS)
+    assert asked(Sending(), [unknown]) == ("telepathy", 0, BATCH_ROWS)
+
+
+def test_the_window_keeps_its_last_place_for_what_is_urgent() -> None:
+    sending = Sending()
+    for n in range(WINDOW - 1):
+        send(sending, CATALOGUE, n, n + 1)
+
+    assert asked(sending, [CATALOGUE, LEVELS]) is None
+    send(sending, SALES, 0, 1)
+    assert asked(sending, [SALES]) is None, "the window is full"
+    assert sending.acked(ME, "catalogue", at(2))
+    assert asked(sending, [LEVELS]) == ("levels", 0, BATCH_ROWS)
+
+
+def test_one_batch_of_telemetry_is_on_its_way_at_a_time() -> None:
+    sending = Sending()
+    send(sending, FOOTFALL, 0, 100)
+
+    assert asked(sending, [FOOTFALL]) is None
+    send(sending, CATALOGUE, 0, 1)
+    sending.acked(ME, "footfall", at(100))
+    assert asked(sending, [FOOTFALL]) == ("footfall", 100, TELEMETRY_ROWS)
+
+
+def test_rows_of_the_peer_are_not_read() -> None:
+    assert asked(Sending(), [Head(PEER, "catalogue", Feed.STATE, 5)]) is None
+
+
+def test_a_state_stream_that_is_up_to_date_rests_for_its_pace() -> None:
+    sending, more = Sending(), Head(ME, "levels", Feed.STATE, 1001)
+    send(sending, LEVELS, 0, 1000, now_ms=7)
+
+    assert asked(sending, [more], 7 + STATE_PACE_MS - 1) is None
+    assert asked(sending, [more], 7 + STATE_PACE_MS) == ("levels", 1000, BATCH_ROWS)
+
+
+def test_a_state_stream_that_was_cut_short_and_a_log_go_on_at_once() -> None:
+    for head in (LEVELS, SALES):
+        sending = Sending()
+        send(sending, head, 0, 999)
+        assert asked(sending, [head]) == (head.stream, 999, BATCH_ROWS)
+
+
+def test_while_finishing_a_state_stream_is_sent_once_more_and_no_more() -> None:
+    sending = Sending()
+    sending.is_finishing = True
+    send(sending, LEVELS, 0, 1000)
+
+    assert asked(sending, [Head(ME, "levels", Feed.STATE, 1001)], 10**12) is None
+
+
+def test_where_nothing_was_found_nothing_is_read_until_there_is_more() -> None:
+    sending = Sending()
+    assert asked(sending, [SALES]) is not None
+    assert not sending.loaded(None, 0)
+
+    assert asked(sending, [SALES]) is None and sending.is_at_rest
+    assert asked(sending, [Head(ME, "sales", Feed.LOG, 1001)]) == ("sales", 0, BATCH_ROWS)
+
+
+def test_a_state_stream_in_which_nothing_was_found_rests_too() -> None:
+    sending, more = Sending(), Head(ME, "levels", Feed.STATE, 1001)
+    assert asked(sending, [LEVELS]) is not None
+    assert not sending.loaded(None, 0)
+
+    assert asked(sending, [more], STATE_PACE_MS - 1) is None
+    assert asked(sending, [more], STATE_PACE_MS) == ("levels", 0, BATCH_ROWS)
+
+
+def test_the_oldest_batch_that_waits_says_since_when() -> None:
+    sending = Sending()
+    assert sending.oldest_sent_ms() is None
+    for n, now_ms in enumerate((30, 40)):
+        send(sending, SALES, n, n + 1, now_ms)
+    send(sending, CATALOGUE, 0, 1, 35)
+
+    assert sending.oldest_sent_ms() == 30
+    sending.acked(ME, "sales", at(1))
+    assert sending.oldest_sent_ms() == 35
+    sending.acked(ME, "catalogue", at(1))
+    assert sending.oldest_sent_ms() == 40 and not sending.is_at_rest
+    sending.acked(ME, "sales", at(2))
+    assert sending.oldest_sent_ms() is None and sending.is_at_rest
+
+
+def test_only_an_ack_that_says_more_is_news() -> None:
+    sending = Sending()
+    sending.begin(SALES, at(5))
+    send(sending, SALES, 5, 7)
+
+    assert [sending.acked(ME, "sales", at(last)) for last in (4, 5, 6, 6, 7)] == [False, False, True, False, True]
+
+
+@pytest.mark.parametrize("head", [Head(ME, "sales", Feed.LOG, 1), Head(ME, "levels", Feed.STATE, 1)])
+def test_a_pull_goes_back_at_once_whatever_was_sent_found_or_paced(head: Head) -> None:
+    sending = Sending()
+    send(sending, head, 0, 1)
+    assert sending.pulled(ME, head.stream, START) == 1 and sending.is_at_rest
+
+    assert asked(sending, [head]) == (head.stream, 0, BATCH_ROWS)
+    assert not sending.loaded(None, 0)
+    assert sending.pulled(ME, head.stream, START) == 2
+    assert asked(sending, [head]) == (head.stream, 0, BATCH_ROWS)
+
+
+def test_what_was_pulled_back_while_it_was_read_is_read_again() -> None:
+    sending = Sending()
+    send(sending, SALES, 0, 1)
+    assert asked(sending, [SALES]) == ("sales", 1, BATCH_ROWS)
+    sending.pulled(ME, "sales", START)
+
+    assert not sending.loaded(rows(SALES, 1, 2), 0)
+    assert asked(sending, [SALES]) == ("sales", 0, BATCH_ROWS)
+
+
+def test_pulls_are_counted_since_the_last_ack() -> None:
+    sending = Sending()
+    sending.begin(SALES, START)
+
+    assert [sending.pulled(ME, "sales", START) for _ in range(3)] == [1, 2, 3]
+    sending.acked(ME, "sales", START)
+    assert sending.pulled(ME, "sales", START) == 1
+
+
+def test_a_stream_is_known_once_it_was_offered() -> None:
+    sending = Sending()
+    assert not sending.knows(ME, "sales")
+    sending.begin(SALES, START)
+    assert sending.knows(ME, "sales") and not sending.knows(PEER, "sales") and not sending.knows(ME, "levels")

@@ -1,0 +1,457 @@
+"""One session alone, frame by frame: exactly what it answers, and when its patience ends. Two of them: test_session."""
+
+from typing import Any
+
+import pytest
+
+from sync.actions import Acked, Apply, End, EndLives, Forked, Jump, Load, NoteSealed, Opened, Send
+from sync.batch import START, Batch, Boundary, Gap, Head
+from sync.model import Feed
+from sync.protocol import (
+    BYE,
+    FEATURES,
+    LIVES,
+    SNAPSHOT,
+    Ack,
+    Bye,
+    FormerLife,
+    Held,
+    Hello,
+    HelloOk,
+    Pull,
+    Refused,
+    Sealed,
+    Snapshot,
+    Unknown,
+)
+from sync.sending import STATE_PACE_MS, WINDOW
+from sync.session import ACK_TIMEOUT_MS, DETAIL_MAX, HELLO_TIMEOUT_MS, PULLS_MAX, QUIET_MS, Session, refusal
+from sync.testing.memory_books import MemoryBooks
+from tests.sync.end_to_end import CLOUD, HUB, fill, run
+
+BEGAN_MS = 5_000
+AT = Boundary(7, b"\x07" * 8)
+GAP = Gap(Boundary(3, b"\x03" * 8))
+BATCH = Batch(CLOUD, "catalogue", Feed.STATE, 0, 7, AT.digest, ((7, b"{}"),))
+NOBODY = HelloOk(rep=CLOUD, vector=(), t1_ms=0, t2_ms=0, t3_ms=0)
+
+
+def greeted(books: MemoryBooks | None = None) -> Session:
+    """A dialler that has said hello at BEGAN_MS."""
+    session = Session("dialler", books or MemoryBooks(HUB))
+    session.start(BEGAN_MS, wall_ms=0)
+    return session
+
+
+def opened(books: MemoryBooks | None = None, **said: Any) -> Session:
+    session = greeted(books)
+    hear(session, HelloOk(**{name: getattr(NOBODY, name) for name in NOBODY.__struct_fields__} | said))
+    return session
+
+
+def hear(session: Session, frame: Any, now_ms: int = BEGAN_MS, wall_ms: int = 0) -> list[Any]:
+    return session.receive(frame, now_ms, wall_ms=wall_ms)
+
+
+def filled(rows: int = 3) -> MemoryBooks:
+    books = MemoryBooks(HUB)
+    fill(books, "sales", rows)
+    return books
+
+
+def load(session: Session, books: MemoryBooks, effects: list[Any], now_ms: int = BEGAN_MS) -> list[Any]:
+    """Carry out the Load that ends the effects."""
+    assert isinstance(effects[-1], Load)
+    return session.loaded(run(books.load(effects[-1].head, effects[-1].after, effects[-1].rows_max)), now_ms)
+
+
+# when it is over
+
+
+def test_an_ended_conversation_says_nothing_more() -> None:
+    books = filled()
+    session = greeted(books)
+    asked = hear(session, NOBODY)
+    assert hear(session, Refused("busy", "later")) == [End("busy", "later", is_ours=False, peer=CLOUD)]
+
+    assert load(session, books, asked) == []
+    assert hear(session, Ack(HUB, "sales", 1, bytes(8))) == []
+    assert session.changed(BEGAN_MS) == session.finish(BEGAN_MS) == session.tick(BEGAN_MS + 10**9) == []
+    assert session.applied(BATCH, AT) == session.applied(BATCH, GAP) == []
+    assert session.jumped(Jump(CLOUD, "prints", AT), AT) == session.lives_ended() == []
+
+
+def test_whoever_ended_it_takes_nothing_more() -> None:
+    session = opened()
+    assert hear(session, NOBODY)[1].code == "unexpected"
+
+    assert hear(session, BATCH) == session.tick(BEGAN_MS + 10**9) == []
+
+
+def test_a_peer_that_has_sealed_us_is_a_fork() -> None:
+    end = End("sealed", "of yesterday", is_ours=False, peer=CLOUD)
+
+    assert hear(opened(), Refused("sealed", "of yesterday")) == [Forked("sealed"), end]
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "code"),
+    [(False, False, "cut"), (False, True, "cut"), (True, False, "cut"), (True, True, "done")],
+)
+def test_a_line_that_goes_is_as_it_should_be_only_when_both_had_said_bye(said: bool, heard: bool, code: str) -> None:
+    books = MemoryBooks(HUB)
+    session = Session("acceptor", books)
+    session.start(BEGAN_MS, wall_ms=0)
+    hear(session, Hello(rep=CLOUD, vector=(), t1_ms=0))
+    if heard and not said:
+        fill(books, "sales", 1)  # it has more to say: no bye of its own yet
+    if heard:
+        hear(session, Bye())
+    if said and not heard:
+        session.finish(BEGAN_MS)
+
+    assert session.hung_up(End("cut", "a pipe")) == End(code, "a pipe", is_ours=False, peer=CLOUD)
+
+
+@pytest.mark.parametrize("role", ["dialler", "acceptor"])
+def test_a_hello_is_waited_for_just_so_long(role: Any) -> None:
+    session = Session(role, MemoryBooks(HUB))
+    session.start(BEGAN_MS, wall_ms=0)
+
+    assert session.tick(BEGAN_MS + HELLO_TIMEOUT_MS) == []
+    said, end = session.tick(BEGAN_MS + HELLO_TIMEOUT_MS + 1)
+    assert end == End("no_hello", "no answer to the hello within 10 s")
+    assert said == Send(Refused(end.code, end.detail))
+
+
+def test_an_ack_is_waited_for_just_so_long() -> None:
+    books = filled()
+    session = greeted(books)
+    load(session, books, hear(session, NOBODY))
+
+    assert session.tick(BEGAN_MS + ACK_TIMEOUT_MS) == []
+    said, end = session.tick(BEGAN_MS + ACK_TIMEOUT_MS + 1)
+    assert end == End("no_ack", "a batch was not acknowledged within 60 s", peer=CLOUD)
+    assert said == Send(Refused(end.code, end.detail))
+
+
+def test_whoever_is_greeted_waits_for_no_further_hello() -> None:
+    assert opened().tick(BEGAN_MS + 10 * HELLO_TIMEOUT_MS) == []
+
+
+def test_nothing_is_read_before_the_peer_is_known() -> None:
+    session = greeted(filled())
+
+    assert session.changed(BEGAN_MS) == []
+    assert [type(each) for each in hear(session, NOBODY)] == [Opened, Acked, Load]
+
+
+def test_a_refusal_is_no_longer_than_a_peer_takes() -> None:
+    assert refusal("c" * 99, "d" * 9999) == Refused("c" * 64, "d" * DETAIL_MAX)
+
+
+# greeting
+
+
+def test_the_offset_is_half_of_both_ways() -> None:
+    """NTP's four: the peer's clock at arrival and answer, ours before and after."""
+    ok = HelloOk(rep=CLOUD, vector=(), t1_ms=1_000, t2_ms=1_250, t3_ms=1_270)
+
+    (effect,) = hear(greeted(), ok, wall_ms=1_040)
+    assert effect == Opened(CLOUD, ((1_250 - 1_000) + (1_270 - 1_040)) // 2) == Opened(CLOUD, 240)
+
+
+def test_the_answer_to_a_hello_says_when_it_came_and_what_is_held_and_sealed() -> None:
+    books = MemoryBooks(CLOUD)
+    books.sealed_reps.append("hk01:00")
+    run(books.apply(Batch(HUB, "levels", Feed.STATE, 0, 7, AT.digest, ((7, b"{}"),))))
+    session = Session("acceptor", books, features=("zstd",))
+    life = FormerLife("hk01:00", {"sales": 4})
+
+    said, ended, open_ = hear(session, Hello(rep=HUB, vector=(), t1_ms=3, former=(life,)), wall_ms=9)
+
+    held = (Held(HUB, "levels", 7, AT.digest),)
+    answer = HelloOk(rep=CLOUD, features=("zstd",), vector=held, t1_ms=3, t2_ms=9, t3_ms=9, sealed=("hk01:00",))
+    assert said == Send(answer)
+    assert ended == EndLives((life,)) and open_ == Opened(HUB, None)
+
+
+def test_whoever_is_not_admitted_or_is_sealed_is_told_so() -> None:
+    books = MemoryBooks(CLOUD)
+    books.sealed_reps.append(HUB)
+    hello = Hello(rep=HUB, vector=(), t1_ms=0)
+    said, end = hear(Session("acceptor", books), hello)
+    assert (said.frame.code, end.code) == ("sealed", "sealed") and HUB in end.detail
+
+    said, end = hear(Session("acceptor", MemoryBooks(CLOUD), admits=lambda rep: rep != HUB), hello)
+    assert (said.frame.code, end.code) == ("refused", "refused") and HUB in end.detail
+
+
+def test_no_lives_are_ended_where_none_has() -> None:
+    effects = hear(Session("acceptor", MemoryBooks(CLOUD)), Hello(rep=HUB, vector=(), t1_ms=0))
+    assert [type(each) for each in effects] == [Send, Opened]
+
+
+def test_a_version_that_only_the_peer_speaks_ends_the_greeting_on_both_sides() -> None:
+    for session, frame in (
+        (Session("acceptor", MemoryBooks(CLOUD)), Hello(rep=HUB, vector=(), t1_ms=0, version=9, min_version=9)),
+        (greeted(), HelloOk(rep=CLOUD, vector=(), t1_ms=0, t2_ms=0, t3_ms=0, version=9, min_version=9)),
+    ):
+        assert [type(each) for each in hear(session, frame)] == [Send, End]
+
+
+def test_lives_that_the_peer_has_sealed_are_noted_first() -> None:
+    noted, open_ = hear(greeted(), HelloOk(rep=CLOUD, vector=(), t1_ms=0, t2_ms=0, t3_ms=0, sealed=("hk01:00",)))
+
+    assert noted == NoteSealed(("hk01:00",)) and isinstance(open_, Opened)
+
+
+def test_lives_that_the_peer_seals_later_are_noted_too() -> None:
+    assert hear(opened(), Sealed(("hk01:00",))) == [NoteSealed(("hk01:00",))]
+
+
+@pytest.mark.parametrize("features", [(), (BYE,), (LIVES,), FEATURES])
+def test_what_is_sealed_is_told_only_to_whoever_understands_it(features: tuple[str, ...]) -> None:
+    books = MemoryBooks(HUB)
+    session = opened(books, features=features)
+    books.sealed_reps.append("hk01:00")
+
+    assert session.lives_ended() == ([Send(Sealed(("hk01:00",)))] if LIVES in features else [])
+
+
+@pytest.mark.parametrize(
+    ("newer", "frame", "is_skipped"),
+    [
+        ({"version": 2}, Unknown("telepath"), True),
+        ({"features": ("telepathy",)}, Unknown("telepath"), True),
+        ({}, Unknown("telepath"), False),
+        ({"version": 2}, NOBODY, False),
+    ],
+)
+def test_only_unknown_frames_of_a_newer_peer_are_skipped(newer: Any, frame: Any, is_skipped: bool) -> None:
+    effects = hear(opened(**newer), frame)
+
+    assert [type(each) for each in effects] == ([] if is_skipped else [Send, End])
+
+
+@pytest.mark.parametrize("frame", [BATCH, Ack(HUB, "sales", 0, bytes(8)), Bye(), Sealed(()), Unknown("telepath")])
+@pytest.mark.parametrize("role", ["dialler", "acceptor"])
+def test_before_both_have_greeted_any_other_frame_ends_it(role: Any, frame: Any) -> None:
+    session = Session(role, MemoryBooks(HUB))
+    session.start(BEGAN_MS, wall_ms=0)
+
+    assert [each.code for each in hear(session, frame) if isinstance(each, End)] == ["unexpected"]
+
+
+# where the peer is
+
+
+def is_fork(effects: list[Any]) -> bool:
+    if not isinstance(effects[0], Forked):
+        return False
+    forked, said, end = effects
+    assert said.frame.code == end.code == "fork" and end.detail == forked.why
+    return True
+
+
+@pytest.mark.parametrize(
+    ("held", "is_one"),
+    [
+        (Held(HUB, "catalogue@north", 5, AT.digest), True),  # a part that is served no more, and its past is unknown
+        (Held(HUB, "catalogue@north", 0, bytes(8)), False),
+        (Held(CLOUD, "catalogue@north", 5, AT.digest), False),  # another's: not ours to judge
+        (Held(HUB, "telepathy", 5, AT.digest), False),  # no stream of ours, and no part of one
+        (Held(HUB, "sales", 5, AT.digest), True),
+        (Held(HUB, "sales", 0, bytes(8)), False),
+    ],
+)
+def test_a_boundary_of_ours_that_was_never_offered_is_a_fork(held: Held, is_one: bool) -> None:
+    effects = hear(greeted(filled()), HelloOk(rep=CLOUD, vector=(held,), t1_ms=0, t2_ms=0, t3_ms=0))
+
+    assert is_fork(effects) == is_one
+
+
+@pytest.mark.parametrize(
+    ("features", "at", "jumps"), [(FEATURES, 0, True), (FEATURES, 2, False), ((BYE,), 0, False), (FEATURES, 1, True)]
+)
+def test_whoever_stands_before_the_first_row_that_is_left_is_told_where_it_is(
+    features: tuple[str, ...], at: int, jumps: bool
+) -> None:
+    books = filled(rows=4)
+    digests = [run(books.load(books.heads()[0], START, n or 1)).digest if n else bytes(8) for n in range(3)]
+    books.prune("sales", 2)
+    session = greeted(books)
+    held = (Held(HUB, "sales", at, digests[at]),) if at else ()
+
+    effects = hear(session, HelloOk(rep=CLOUD, features=features, vector=held, t1_ms=0, t2_ms=0, t3_ms=0))
+
+    assert effects[1] == Acked(HUB, "sales", Boundary(at, digests[at]))
+    told = Send(Snapshot(HUB, "sales", 2, books.floors["sales"].digest))
+    assert (told in effects) == jumps == (SNAPSHOT in features and at < 2)
+    assert effects[-1].after.last == (2 if jumps else at)
+
+
+def test_a_jump_is_made_and_acknowledged_where_the_cursor_is() -> None:
+    session = opened()
+    (jump,) = hear(session, Snapshot(CLOUD, "prints", 7, AT.digest))
+
+    assert jump == Jump(CLOUD, "prints", AT)
+    assert session.jumped(jump, AT) == [Send(Ack(CLOUD, "prints", 7, AT.digest))]
+
+
+# rows that come
+
+
+def test_what_is_committed_is_acknowledged() -> None:
+    session = opened()
+
+    assert hear(session, BATCH) == [Apply(BATCH)]
+    assert session.applied(BATCH, AT) == [Send(Ack(CLOUD, "catalogue", 7, AT.digest))]
+
+
+def test_a_gap_is_pulled_once_for_all_that_was_on_its_way_and_given_up_at_last() -> None:
+    session = opened()
+    pull = [Send(Pull(CLOUD, "catalogue", 3, b"\x03" * 8))]
+
+    answers = [session.applied(BATCH, GAP) for _ in range(PULLS_MAX * (WINDOW + 1) + 1)]
+
+    assert answers[:-1] == [pull, *[[]] * WINDOW] * PULLS_MAX
+    assert [type(each) for each in answers[-1]] == [Send, End] and answers[-1][1].code == "gap"
+    assert "rows after 3 do not come" in answers[-1][1].detail
+
+
+def test_a_gap_that_is_filled_is_forgotten() -> None:
+    session = opened()
+    pull = [Send(Pull(CLOUD, "catalogue", 3, b"\x03" * 8))]
+    for _ in range(PULLS_MAX + 1):
+        assert session.applied(BATCH, GAP) == pull
+        assert session.applied(BATCH, GAP) == []
+        session.applied(BATCH, AT)
+
+
+# rows that go
+
+
+def test_an_ack_is_noted_once_and_only_for_our_own_rows() -> None:
+    books = filled()
+    session = greeted(books)
+    load(session, books, hear(session, NOBODY))
+    ack = Ack(HUB, "sales", 3, books.digest_of("sales"))
+
+    assert hear(session, ack) == [Acked(HUB, "sales", Boundary(3, ack.digest))]
+    assert hear(session, ack) == []
+
+
+def test_nobody_acknowledges_a_stream_that_is_not_there() -> None:
+    assert hear(opened(filled()), Ack(HUB, "returns", 0, bytes(8)))[1].code == "fork"
+    assert hear(opened(filled()), Pull(HUB, "returns", 0, bytes(8)))[1].code == "fork"
+
+
+def test_a_range_is_sent_again_just_so_often() -> None:
+    books = filled()
+    session = greeted(books)
+    load(session, books, hear(session, NOBODY))
+    for _ in range(PULLS_MAX):
+        (again,) = hear(session, Pull(HUB, "sales", 0, bytes(8)))
+        assert isinstance(again, Load) and again.after == START
+        load(session, books, [again])
+
+    said, end = hear(session, Pull(HUB, "sales", 0, bytes(8)))
+    assert said.frame.code == end.code == "gap"
+
+
+def test_a_batch_that_was_pulled_back_while_it_was_read_is_not_sent() -> None:
+    books = filled()
+    session = greeted(books)
+    sent = load(session, books, hear(session, NOBODY))
+    books.write("sales", b"{}")
+    asked = session.changed(BEGAN_MS)
+    batch = run(books.load(asked[0].head, asked[0].after, asked[0].rows_max))
+    assert hear(session, Pull(HUB, "sales", 0, bytes(8))) == []
+
+    (again,) = session.loaded(batch, BEGAN_MS)
+    assert isinstance(sent[0], Send) and isinstance(again, Load) and again.after == START
+
+
+class Relaying(MemoryBooks):
+    """Books that pass on five sales of another shop."""
+
+    def heads(self) -> list[Head]:
+        return [*super().heads(), Head("hk02:cc", "sales", Feed.LOG, 5)]
+
+    def is_offered(self, rep: str, stream: str, boundary: Boundary) -> bool:
+        return rep == "hk02:cc" or super().is_offered(rep, stream, boundary)
+
+
+def test_what_is_passed_on_goes_on_from_where_the_peer_is_and_its_acks_are_its_writers_business() -> None:
+    books = Relaying(HUB)
+    session = greeted(books)
+    held = (Held("hk02:cc", "sales", 2, AT.digest),)
+
+    open_, asked = hear(session, HelloOk(rep=CLOUD, vector=held, t1_ms=0, t2_ms=0, t3_ms=0))
+    assert open_ == Opened(CLOUD, 0) and books.peer_rep == CLOUD
+    assert asked.head.rep == "hk02:cc" and asked.after == Boundary(2, AT.digest)
+    batch = Batch("hk02:cc", "sales", Feed.LOG, 2, 5, AT.digest, tuple((seq, b"{}") for seq in (3, 4, 5)))
+    assert session.loaded(batch, BEGAN_MS) == [Send(batch)]
+    assert hear(session, Ack("hk02:cc", "sales", 5, AT.digest)) == []
+
+
+def test_rows_of_the_peer_itself_are_not_sent_back_to_it() -> None:
+    books = Relaying(HUB)
+
+    open_, *asked = hear(greeted(books), HelloOk(rep="hk02:cc", vector=(), t1_ms=0, t2_ms=0, t3_ms=0))
+    assert isinstance(open_, Opened) and asked == []
+
+
+# the end of a contact
+
+
+def finished(features: tuple[str, ...], books: MemoryBooks | None = None) -> tuple[Session, list[Any]]:
+    session = opened(books, features=features)
+    return session, session.finish(BEGAN_MS)
+
+
+def test_a_dialler_that_is_done_says_bye_once_and_goes_when_it_hears_one() -> None:
+    session, said = finished(FEATURES)
+
+    assert said == [Send(Bye())]
+    assert session.tick(BEGAN_MS + QUIET_MS + 1) == []
+    assert hear(session, Bye()) == [End("done", peer=CLOUD)]
+    assert session.tick(BEGAN_MS + 10**9) == []
+
+
+def test_a_dialler_waits_for_a_bye_just_so_long() -> None:
+    session, _ = finished(FEATURES)
+
+    assert session.tick(BEGAN_MS + ACK_TIMEOUT_MS) == []
+    assert session.tick(BEGAN_MS + ACK_TIMEOUT_MS + 1) == [End("done", peer=CLOUD)]
+
+
+def test_a_peer_without_bye_is_left_when_it_was_quiet_for_just_so_long() -> None:
+    session, said = finished((LIVES,))
+
+    assert said == session.tick(BEGAN_MS + QUIET_MS) == []
+    hear(session, BATCH, BEGAN_MS + QUIET_MS)
+    assert session.tick(BEGAN_MS + 2 * QUIET_MS) == []
+    assert session.tick(BEGAN_MS + 2 * QUIET_MS + 1) == [End("done", peer=CLOUD)]
+
+
+def test_an_acceptor_never_hangs_up_by_itself() -> None:
+    session = Session("acceptor", MemoryBooks(CLOUD))
+    hear(session, Hello(rep=HUB, vector=(), t1_ms=0))
+
+    assert hear(session, Bye()) == [Send(Bye())]
+    assert session.tick(BEGAN_MS + 10 * ACK_TIMEOUT_MS) == []
+
+
+def test_nobody_says_bye_while_rows_are_read_or_wait_for_their_ack() -> None:
+    books = filled()
+    session = greeted(books)
+    asked = hear(session, NOBODY)
+    assert session.finish(BEGAN_MS) == []
+    (sent,) = load(session, books, asked)
+    assert isinstance(sent, Send) and isinstance(sent.frame, Batch)
+    assert session.tick(BEGAN_MS + STATE_PACE_MS) == []
+
+    said = hear(session, Ack(HUB, "sales", 3, books.digest_of("sales")))
+    assert said[1:] == [Send(Bye())]
