@@ -127,11 +127,16 @@ class HubBooks:
         return sealed_lives(self._db.read)
 
     def is_offered(self, rep: str, stream: str, boundary: Boundary) -> bool:
-        """Whether a boundary of ours was offered with this digest; what is passed on is proved at its end."""
+        """Whether a boundary of ours was offered with this digest; what is passed on is proved at its end, or by its rows."""
         if rep == self.rep:
             is_pruned = stream in LOGS and boundary.last < self._floor(rep, stream).last
             return is_pruned or self.digest_at(stream, boundary.last) == boundary.digest
-        return any(boundary.last <= head.last for head in self._passed_on if (head.rep, head.stream) == (rep, stream))
+        if not any(boundary.last <= head.last for head in self._passed_on if (head.rep, head.stream) == (rep, stream)):
+            return False
+        mark, writer = self._marked.get((rep, stream)), known_id(self._db.read, rep)
+        if mark is None or writer is None or boundary.last <= mark.last:
+            return True
+        return digest_at(self._db.read, writer, stream, mark, boundary.last) == boundary.digest
 
     def digest_at(self, stream: str, last: int) -> bytes | None:
         """The digest of an own stream at a boundary, None where there is none.

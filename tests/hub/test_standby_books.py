@@ -13,6 +13,7 @@ import pytest
 from hub.books import PEER
 from hub.standby_books import StandbyBooks
 from hub.store.model import Shop
+from sync.batch import Boundary
 from tests.hub.lives_world import Cloud, Machine, converse, meet
 from tests.hub.test_lives import World
 
@@ -192,6 +193,20 @@ async def test_a_copied_card_that_dials_its_original_begins_anew(world: World, h
     assert clone.sale_ids() == hub.sale_ids() == sorted(world.answered)
     await everybody(cloud, hub, clone)
     world.check(cloud, hub, clone)
+
+
+async def test_an_ack_that_lies_about_what_is_passed_on_is_not_believed(
+    world: World, hub: Machine, standby: Machine
+) -> None:
+    """It would make us write again as ours what the cloud holds well."""
+    await world.sell(hub, 1, 2)
+    await follow(standby, hub)
+    books, digest = standby.books, hub.books.digest_at("sales", 2)
+    assert digest is not None
+
+    assert books.is_offered(hub.rep, "sales", Boundary(2, digest))
+    assert not books.is_offered(hub.rep, "sales", Boundary(1, digest))
+    assert not books.is_offered(hub.rep, "sales", Boundary(3, digest))
 
 
 async def test_the_line_between_two_hubs_carries_the_logs_of_their_store_alone(
