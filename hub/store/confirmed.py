@@ -11,7 +11,7 @@ A log without a mark came from the cloud as far as it goes. Source: the design, 
 from sqlite3 import Connection
 
 from hub.store.lives import sealed_lives, write_again
-from sync.batch import START, Batch, Boundary
+from sync.batch import START, Batch, Boundary, new_rows
 from sync.entities import REGISTRY
 from sync.kinds import Kind
 from sync.model import Replica
@@ -51,10 +51,14 @@ def mark(tx: Connection, replica: int, stream: str, at: Boundary) -> None:
     )
 
 
-def differs(read: Connection, replica: int, batch: Batch) -> bool:
-    """Whether rows of a batch are held here as something else."""
-    there = dict(rows_after(read, replica, batch.stream, batch.after, len(batch.rows)))
-    return any(seq in there and there[seq] != body for seq, body in batch.rows)
+def differs(read: Connection, replica: int, batch: Batch, after: Boundary) -> bool:
+    """Whether rows of a batch behind the mark are held here as something else; raise ProtocolError when they are not proved."""
+    rows = [row for row in batch.rows if row[0] > after.last]
+    there = dict(rows_after(read, replica, batch.stream, after.last, len(rows))) if rows else {}
+    if all(there.get(seq, body) == body for seq, body in rows):
+        return False
+    new_rows(after, batch)
+    return True
 
 
 def move_mark(tx: Connection, replica: int, stream: str, at: Boundary) -> None:

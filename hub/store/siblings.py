@@ -64,7 +64,7 @@ def take_batch(tx: Connection, own: Replica, batch: Batch, *, now_ms: int, is_be
     if confirmed is not None and not is_beside:
         if batch.after > confirmed.last:
             return Joined(Gap(confirmed))
-        if differs(tx, owner, batch):
+        if differs(tx, owner, batch, confirmed):
             stock = settle(tx, own, adopt(tx, own, owner, batch.stream))
     cursor = received_to(tx, owner, batch.stream)
     check_room(tx, owner, batch.stream)

@@ -4,16 +4,18 @@ Judged as in test_lives: what the tills were answered against facts, tallies and
 """
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hub.books import PEER
 from hub.standby_books import StandbyBooks
 from hub.store.model import Shop
-from sync.batch import Boundary
+from sync.batch import START, Boundary
+from sync.errors import ProtocolError
 from tests.hub.lives_world import Cloud, Machine, converse, meet
 from tests.hub.test_lives import World
 
@@ -207,6 +209,29 @@ async def test_an_ack_that_lies_about_what_is_passed_on_is_not_believed(
     assert books.is_offered(hub.rep, "sales", Boundary(2, digest))
     assert not books.is_offered(hub.rep, "sales", Boundary(1, digest))
     assert not books.is_offered(hub.rep, "sales", Boundary(3, digest))
+
+
+async def test_rows_of_the_cloud_that_no_digest_proves_change_nothing(
+    world: World, hub: Machine, standby: Machine, cloud: Cloud
+) -> None:
+    await world.sell(hub, 1)
+    await everybody(cloud, hub, standby)
+    await world.sell(hub, 2, 3)
+    await follow(standby, hub)
+    true = await hub.books.load(next(head for head in hub.books.heads() if head.stream == "sales"), START, 10)
+    assert true is not None
+    for n in range(3):
+        rows = tuple(
+            (seq, body.replace(b"HKD", b"TWD") if at == n else body) for at, (seq, body) in enumerate(true.rows)
+        )
+        with suppress(ProtocolError):
+            await standby.books.apply(replace(true, rows=rows))
+        assert standby.books.received()[hub.rep, "sales"] == true.end
+
+    assert await standby.books.apply(true) == true.end
+    assert confirmed(standby) == 0
+    await everybody(cloud, hub, standby)
+    world.check(cloud, hub, standby)
 
 
 async def test_the_line_between_two_hubs_carries_the_logs_of_their_store_alone(
