@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.sync_workload import Delta
 from bench.workload import CURRENCY, sku_of
-from hub.books import PEER
+from hub.holders import PEER
 from hub.migrations import MIGRATIONS
 from hub.store.levels import fold
 from hub.store.retention import note_marks, prune

@@ -19,11 +19,11 @@ from sqlite3 import Connection
 from devices.codecs.variable_measure import VariableMeasure, variable_measures
 from devices.supervisor import Outside, Supervisor
 from hub.api.server import serve
-from hub.books import PEER
 from hub.bus import Bus
 from hub.claims import CLAIM_GRACE_S, Claims
 from hub.clock import HubClock, start_clock
 from hub.config import HUB_LOCK, Config
+from hub.holders import PEER
 from hub.machine import fingerprint
 from hub.machine_clock import MachineClock, machine_clock
 from hub.metrics import Metrics

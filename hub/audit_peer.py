@@ -13,7 +13,7 @@ from sqlite3 import Connection
 
 from msgspec import Struct
 
-from hub.books import PEER
+from hub.holders import PEER
 from hub.store.audit import Finding
 from sync.audit import (
     Asked,

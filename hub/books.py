@@ -15,6 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from hub.clock import HubClock
+from hub.holders import PEER, Holders
 from hub.store.catalogue import TakenRows, take_registers
 from hub.store.clock import SavedClock, save_clock
 from hub.store.confirmed import compare, marks
@@ -30,7 +31,6 @@ from sync.model import Feed, Replica, Stream
 from sync.protocol import FormerLife
 from sync.scope_rows import base_of, is_scoped
 from sync.store.cursors import (
-    acked,
     check_room,
     nearest_offered,
     note_acked,
@@ -46,8 +46,6 @@ from sync.store.rows import apply_rows, digest_at, rows_after
 from sync.store.streams import stream_digest, stream_heads
 
 T = TypeVar("T")
-PEER = "cloud"  # the store's own: what it holds is safe
-STANDBY = "standby"  # the store's other hub, by the line between the two: what it holds is safe, too
 LOGS = {stream for stream, feed in REGISTRY.feeds.items() if feed is Feed.LOG}
 
 log = logging.getLogger(__name__)
@@ -78,13 +76,8 @@ class HubBooks:
         self.on_catalogue: Callable[[int], None] = lambda _: None
         self.on_reborn: Callable[[Reborn], None] = lambda _: None
         self.on_joined: Callable[[Joined], None] = lambda _: None
-        self._become(replica)
-
-    def _become(self, replica: Replica) -> None:
         self.replica = replica
-        self.held: dict[str, int] = acked(self._db.read, replica, peer=PEER)
-        self.held_beside: dict[str, int] = acked(self._db.read, replica, peer=STANDBY)
-        self._sent.clear()
+        self.holders = Holders(db, replica, on_held=self._on_held)
         self._look_what_to_pass_on()
 
     def _look_what_to_pass_on(self) -> None:
@@ -97,7 +90,9 @@ class HubBooks:
         return self.replica.rep
 
     def meet(self, peer_rep: str) -> None:
-        """What comes of this store's other lives is passed on, whoever the cloud is."""
+        """What comes of this store's other lives is passed on, whoever the cloud is; what it holds is written down anew."""
+        del peer_rep
+        self.holders.meet()
 
     def heads(self) -> list[Head]:
         """The hub's own streams, sales first, then what it passes on; before all what only it can have from the other hub.
@@ -111,7 +106,7 @@ class HubBooks:
 
     def behind(self, stream: Stream) -> int:
         """How many rows of a log the cloud does not hold yet."""
-        return stream_heads(self._db.read, self.replica)[stream] - self.held.get(stream, 0)
+        return stream_heads(self._db.read, self.replica)[stream] - self.holders.cloud.get(stream, 0)
 
     def vector(self, peer_rep: str) -> dict[tuple[str, str], Boundary]:
         """How far the cloud's streams and those of the store's other lives are held here."""
@@ -256,23 +251,8 @@ class HubBooks:
             if (rep, stream) in self._marked:
                 await self._db.write(lambda tx: settle(tx, replica, compare(tx, replica, rep, stream, boundary)))
                 self._look_what_to_pass_on()
-        elif self.held.get(stream) != boundary.last:
-            self._db.write_soon(
-                lambda tx: note_acked(tx, replica, stream, boundary, peer=PEER),
-                then=lambda _: self._hold(replica, stream, boundary.last),
-            )
-
-    async def acked_beside(self, stream: str, boundary: Boundary) -> None:
-        """Note with the next commit that the store's other hub holds an own stream."""
-        replica = self.replica
-
-        def hold(_: None) -> None:
-            if replica == self.replica:
-                self.held_beside[stream] = boundary.last
-                self.on_acked()
-
-        if self.held_beside.get(stream) != boundary.last:
-            self._db.write_soon(lambda tx: note_acked(tx, replica, stream, boundary, peer=STANDBY), then=hold)
+        else:
+            self.holders.note(PEER, stream, boundary)
 
     def held_of(self, rep: str, stream: Stream) -> int:
         """How far the cloud and this hub hold a stream of another life, a former one of this hub or of another hub."""
@@ -282,26 +262,18 @@ class HubBooks:
         )
         return at.last
 
-    def held_by(self, peer: str) -> dict[str, int]:
-        """How far a peer that asks by HTTP holds the streams: the store's own cloud, or a reader beside it."""
-        return self.held if peer == PEER else acked(self._db.read, self.replica, peer=peer)
-
     async def acked_by(self, peer: str, stream: str, boundary: Boundary) -> None:
         """Note an ack by HTTP; it never goes back. What a reader beside the cloud holds makes nothing safe."""
-        if boundary.last <= self.held_by(peer).get(stream, 0):
+        if boundary.last <= self.holders.of(peer).get(stream, 0):
             return
         if peer == PEER:
             await self.acked("", self.rep, stream, boundary)
         else:
             await self._db.write(lambda tx: note_acked(tx, self.replica, stream, boundary, peer=peer))
 
-    def _hold(self, replica: Replica, stream: str, last: int) -> None:
-        if replica != self.replica:
-            return
-        self._sent = {key: digest for key, digest in self._sent.items() if key[0] != stream or key[1] > last}
-        if stream == Stream.SALES:
-            trail.info("sales are safe", extra={"after": self.held.get(stream, 0), "upto": last})
-        self.held[stream] = last
+    def _on_held(self, peer: str, stream: str, last: int) -> None:
+        if peer == PEER:
+            self._sent = {key: digest for key, digest in self._sent.items() if key[0] != stream or key[1] > last}
         self.on_acked()
 
     def former(self) -> tuple[FormerLife, ...]:
@@ -344,7 +316,10 @@ class HubBooks:
     def _reborn(self, reborn: Reborn | None) -> None:
         if reborn is None:
             return
-        self._become(reborn.replica)
+        self.replica = reborn.replica
+        self.holders.become(reborn.replica)
+        self._sent.clear()
+        self._look_what_to_pass_on()
         log.error(
             "this hub was restored, copied or sealed, and has begun a new life; nothing that was sold is lost",
             extra={"former": reborn.former.rep, "rep": reborn.replica.rep, "rewritten": reborn.rewritten},

@@ -16,8 +16,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from hub.books import PEER, HubBooks
+from hub.books import HubBooks
 from hub.clock import HubClock
+from hub.holders import PEER
 from hub.standby import Standby, StandbyView
 from hub.store.feeds import oldest_waiting, waiting_rows
 from hub.store.levels import facts_to_fold, fold
@@ -121,7 +122,9 @@ class Replication:
 
     def view(self) -> SyncView:
         """Return how this hub stands to the cloud now."""
-        waiting = waiting_rows(self._db.read, self.books.replica, self.books.held) if self.mode != "alone" else {}
+        waiting = (
+            waiting_rows(self._db.read, self.books.replica, self.books.holders.cloud) if self.mode != "alone" else {}
+        )
         link = self.link if self.mode != "pull" else self._pulled()
         has_dialler = self.mode == "realtime"
         return SyncView(
@@ -136,7 +139,7 @@ class Replication:
             clock_unsure=self._clock is not None and not self._clock.is_sure,
             rows_waiting=sum(waiting.values()),
             waiting=waiting,
-            oldest=oldest_waiting(self._db.read, self.books.replica, self.books.held) if waiting else None,
+            oldest=oldest_waiting(self._db.read, self.books.replica, self.books.holders.cloud) if waiting else None,
             every_s=link.schedule.every_s if has_dialler else 0.0,
             next_contact=None if link.is_up or link.next_contact_ms is None else utc(link.next_contact_ms),
             transport=link.transport if has_dialler else "",
@@ -165,7 +168,7 @@ class Replication:
             return False
         books = self.books
         own = [head for head in books.heads() if head.rep == books.rep and head.stream in streams]
-        return any(head.last > books.held.get(head.stream, 0) for head in own)
+        return any(head.last > books.holders.cloud.get(head.stream, 0) for head in own)
 
     @property
     def contact(self) -> str:
@@ -185,7 +188,9 @@ class Replication:
     def safe(self) -> SafeView:
         """How far the sales are safe."""
         books = self.books
-        return SafeView(books.replica.rep, max(books.held.get(Stream.SALES, 0), books.held_beside.get(Stream.SALES, 0)))
+        return SafeView(
+            books.replica.rep, max(each.get(Stream.SALES, 0) for each in (books.holders.cloud, books.holders.beside))
+        )
 
     @property
     def copies(self) -> str:

@@ -7,6 +7,7 @@ Not here: what becomes of rows that came this way (hub.store.confirmed), sockets
 """
 
 from hub.books import HubBooks
+from hub.holders import STANDBY
 from hub.store.siblings import RELAYED
 from sync.batch import START, Batch, Boundary, Gap, Head
 from sync.errors import ForkError, ProtocolError
@@ -30,6 +31,7 @@ class StandbyBooks:
 
     def meet(self, peer_rep: str) -> None:
         """Any other hub of this store is as good as another."""
+        self._books.meet(peer_rep)
 
     def heads(self) -> list[Head]:
         """Own logs, and those of the store's other lives."""
@@ -90,4 +92,4 @@ class StandbyBooks:
     async def acked(self, _peer_rep: str, rep: str, stream: str, boundary: Boundary) -> None:
         """What the other hub holds of ours is safe."""
         if rep == self.rep and boundary != START:
-            await self._books.acked_beside(stream, boundary)
+            self._books.holders.note(STANDBY, stream, boundary)

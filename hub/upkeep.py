@@ -13,8 +13,8 @@ from contextlib import closing
 from sqlite3 import Connection
 
 from hub.audit_peer import Compared, compare
-from hub.books import PEER
 from hub.client import CloudClient
+from hub.holders import PEER
 from hub.runtime import Runtime
 from hub.store.audit import Finding, audit
 from hub.store.mending import note_done

@@ -21,8 +21,9 @@ from msgspec import Meta, Struct
 from hub.api.catalogue import STAFF
 from hub.api.problems import problem
 from hub.api.routing import RUNTIME, Call, Reply, Route, client_of, may, read_query
-from hub.books import PEER, HubBooks
+from hub.books import HubBooks
 from hub.errors import ConflictError, NotFoundError
+from hub.holders import PEER
 from hub.replication import SyncView
 from hub.runtime import Runtime
 from hub.store.tills import Scope
@@ -159,7 +160,7 @@ async def get_streams(call: Call) -> Reply:
     replication.asked()
     await replication.fold_now()
     books = replication.books
-    held = books.held_by(replication.peer_of(call.client.till_id))
+    held = books.holders.of(replication.peer_of(call.client.till_id))
     streams = [
         StreamView(
             head.rep, head.stream, head.feed, head.last, held.get(head.stream, 0) if head.rep == books.rep else 0

@@ -9,7 +9,7 @@ from itertools import islice
 from sqlite3 import Connection
 from typing import Any
 
-from hub.books import PEER
+from hub.holders import PEER
 from hub.store.sales import find_sale
 from sync.entities import REGISTRY
 from sync.explain import (

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hub.books import PEER
+from hub.holders import PEER
 from hub.store.levels import facts_to_fold, fold
 from hub.store.model import Shop
 from hub.store.retention import Step, note_marks, prune

@@ -9,7 +9,8 @@ from shutil import copyfile
 from typing import Any
 
 from devices.model import CounterReading
-from hub.books import PEER, HubBooks
+from hub.books import HubBooks
+from hub.holders import PEER
 from hub.migrations import MIGRATIONS
 from hub.standby_books import StandbyBooks
 from hub.store import footfall

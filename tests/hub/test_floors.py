@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hub.books import PEER
+from hub.holders import PEER
 from hub.store.retention import note_marks, prune
 from sync.store.retention import DAY_MS, floor_of
 from tests.hub.lives_world import NOW_MS, Cloud, Machine, meet

@@ -137,8 +137,8 @@ async def test_an_ack_makes_safe_and_survives_a_restart(store: Any, sale: Callab
     async with asyncio.timeout(10):
         await noted.wait()
 
-    assert books.held["sales"] == 1
-    assert books_of(store).held["sales"] == 1
+    assert books.holders.cloud["sales"] == 1
+    assert books_of(store).holders.cloud["sales"] == 1
 
 
 async def test_rows_of_the_cloud_replace_the_shops_own_whatever_their_version(store: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from hub.books import PEER
+from hub.holders import PEER
 from hub.standby_books import StandbyBooks
 from hub.store.model import Shop
 from sync.batch import START, Boundary
@@ -84,9 +84,9 @@ async def test_a_sale_is_on_the_other_hub_before_the_cloud_knows_of_it(
 
     assert hub.sale_ids() == standby.sale_ids() == sorted(world.answered)
     assert hub.on_hand() == standby.on_hand() == world.on_hand
-    assert hub.books.held_beside["sales"] == len(sold)
-    assert standby.books.held_beside["sales"] == len([beside])
-    assert hub.books.held.get("sales", 0) == 0
+    assert hub.books.holders.beside["sales"] == len(sold)
+    assert standby.books.holders.beside["sales"] == len([beside])
+    assert hub.books.holders.cloud.get("sales", 0) == 0
 
     await everybody(cloud, standby, hub)
     world.check(cloud, hub, standby)

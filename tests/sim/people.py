@@ -140,8 +140,10 @@ class Client:
             self.seen[dot["stream"]] = Seen(rep=dot["rep"], seq=dot["seq"], key=request.key, stream=dot["stream"])
         self.kept.append(request)
         if hub is not None:
-            books = hub.replication.books
-            held = {stream: max(books.held.get(stream, 0), books.held_beside.get(stream, 0)) for stream in self.seen}
+            holders = hub.replication.books.holders
+            held = {
+                stream: max(each.get(stream, 0) for each in (holders.cloud, holders.beside)) for stream in self.seen
+            }
             self.kept = [each for each in self.kept if not _is_safe(each, self.home.last_rep, held)]
 
     def _try(self, request: Request) -> None:

@@ -308,7 +308,7 @@ class Ends:
     def new_life(self) -> None:
         """The card was copied: this hub begins anew."""
         former = self.me
-        if not self.hub.replication.books.held:
+        if not self.hub.replication.books.holders.cloud:
             return
         with _tokens(self.rng):
             run_now(self.hub.replication.books.forked("a test says so"))
