@@ -41,8 +41,7 @@ def take_visitors(tx: Connection, own: Replica, owner: int, stream: str, rows: S
     unread = len(odd)
     for rep, windows in by_life.items():
         life = replica_id(tx, rep, now_ms=now_ms)
-        last = tx.execute("SELECT coalesce(max(seq), 0) FROM footfall WHERE replica = ?", (life,)).fetchone()[0]
-        told = list(enumerate(windows, last + 1))
+        told = list(enumerate(windows, _last(tx, life) + 1))
         unread += apply_rows(tx, Stream.FOOTFALL, told, replica=life, rep=rep).unread
     return unread
 
@@ -84,6 +83,8 @@ def is_another(read: Connection, own: Replica, cloud: str) -> bool:
 
 def tell_others(tx: Connection, own: Replica, cloud: str, *, now_ms: int) -> None:
     """Tell a new life of the cloud, once, what other lives of this store have counted within its recovery window."""
+    if not is_another(tx, own, cloud):
+        return
     rows = tx.execute(
         """
         SELECT entrance, quarter_ms, rep, max(0, heard.entered - coalesce(told.entered, 0)),
@@ -99,6 +100,18 @@ def tell_others(tx: Connection, own: Replica, cloud: str, *, now_ms: int) -> Non
     ).fetchall()
     grow_tally(tx, own, FORMER_FOOTFALL, {tuple(key): (came, left) for *key, came, left in rows if came or left})
     receive_to(tx, replica_id(tx, cloud, now_ms=now_ms), _stream(own), START)
+
+
+def _last(tx: Connection, life: int) -> int:
+    """Return the largest number of a window of a life, readable or not: those of other lives are numbered as they come."""
+    last: int = tx.execute(
+        """
+        SELECT max(coalesce((SELECT max(seq) FROM footfall WHERE replica = ?1), 0),
+          coalesce((SELECT max(seq) FROM unknown_row WHERE replica = ?1 AND stream = ?2), 0))
+        """,
+        (life, Stream.FOOTFALL),
+    ).fetchone()[0]
+    return last
 
 
 def _stream(own: Replica) -> str:

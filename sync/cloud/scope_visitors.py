@@ -47,18 +47,23 @@ def visitors_head(read: Connection, own: Replica, store: str, *, but: str) -> li
 
 def load_visitors(read: Connection, head: Head, after: Boundary, rows_max: int, *, but: str) -> Batch | None:
     """Return the next windows behind a boundary, of all lives of the store but one."""
-    rows = read.execute(
-        f"""
-        SELECT n, store || ':' || incarnation, body
-        FROM replica JOIN tally ON tally.replica = replica.id
-        WHERE store = ? AND store || ':' || incarnation <> ? AND stream = {_FEED} AND n > ? AND n <= ?
-        ORDER BY n LIMIT ?
-        """,
-        (head.stream.partition(AT)[2], but, after.last, head.last, rows_max),
+    lives = read.execute(
+        "SELECT id, store || ':' || incarnation FROM replica WHERE store = ?", (head.stream.partition(AT)[2],)
     ).fetchall()
+    rows: list[tuple[int, str, bytes]] = []
+    for life, rep in lives:
+        if rep != but:  # each in its order: to sort all that there is for every batch would take minutes
+            of_life = read.execute(
+                f"""
+                SELECT n, body FROM tally
+                WHERE replica = ? AND stream = {_FEED} AND n > ? AND n <= ? ORDER BY n LIMIT ?
+                """,
+                (life, after.last, head.last, rows_max),
+            )
+            rows += [(n, rep, body) for n, body in of_life]
     found: list[Row] = []
     size = 0
-    for n, rep, body in rows:
+    for n, rep, body in sorted(rows)[:rows_max]:
         size += len(body)
         if found and size > _BATCH_BYTES:
             break

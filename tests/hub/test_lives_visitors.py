@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from hub.store.model import Shop
+from sync.batch import START, batch_of
+from sync.model import Feed
+from sync.scope_rows import PutBy, write_scope_row
 from tests.hub.lives_world import Cloud, Machine, meet, restored
 
 
@@ -157,3 +161,23 @@ async def test_a_running_total_does_not_count_again_what_the_ended_life_had_coun
     await meet(again, cloud)
 
     assert cloud.visitors() == again.visitors() == (15 + 15 + 5, 0), "nobody can tell the five before the first reading"
+
+
+async def test_rows_of_the_clouds_that_are_no_windows_of_this_store_are_kept_aside(hub: Machine) -> None:
+    good = b'{"v":1,"entrance":"door","quarter":"2026-09-21T10:00:00Z","in":3,"out":0}'
+    rows = [
+        (1, write_scope_row(PutBy("hk02:aaaaaaaaaaaaaaaa", Raw(good)))),
+        (2, good),
+        (3, b'{"@":"gone","entity":"footfall","key":[]}'),
+        (4, b"\xff"),
+        (5, write_scope_row(PutBy(hub.rep, Raw(good)))),
+        (6, write_scope_row(PutBy("hk01:bbbbbbbbbbbbbbbb", Raw(good)))),
+        (7, write_scope_row(PutBy("hk01:bbbbbbbbbbbbbbbb", Raw(b'{"entrance":7}')))),
+    ]
+    batch = batch_of("cloud:cccccccccccccccc", "footfall@hk01", Feed.STATE, START, rows)
+
+    assert await hub.books.apply(batch) == batch.end
+    assert hub.visitors() == (3, 0)
+    bad = (8, write_scope_row(PutBy("hk01:bbbbbbbbbbbbbbbb", Raw(b'{"entrance":8}'))))
+    await hub.books.apply(batch_of(batch.rep, batch.stream, Feed.STATE, batch.end, [bad]))
+    assert hub.db.read.execute("SELECT count(*) FROM unknown_row").fetchone() == (7,)
