@@ -24,17 +24,20 @@ from sync.entities import FEED_OF_STREAM
 from sync.kinds import Entity
 from sync.model import Feed, Replica, Stream
 from sync.scope_rows import AT, WHOLE, Gone, PutBy, write_scope_row
+from sync.store.streams import new_life
 from sync.store.tables import table_of
 
 _BATCH_BYTES = BYTES_MAX // 4
 
 
 class Numbers:
-    """Gives seqs of a stream of the cloud's own and rolls its digest; `close` writes both back."""
+    """Gives seqs of a stream of the cloud's own, rolls its digest; `close` writes both back. BusyError for an ended life."""
 
     def __init__(self, tx: Connection, own: Replica, stream: str) -> None:
         name = stream if FEED_OF_STREAM.get(stream) is Feed.STATE else f"{stream}{AT}"  # a log's own seqs have no holes
         self._tx, self._own, self._stream = tx, own, name
+        if tx.execute("SELECT 1 FROM replica WHERE id = ? AND own = 1", (own.local_id,)).fetchone() is None:
+            raise new_life(own)  # a job that waited while this database began anew
         tx.execute(
             """
             INSERT INTO stream (replica, name, feed, seq, digest)

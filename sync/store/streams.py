@@ -15,7 +15,7 @@ def append_fact(tx: Connection, replica: Replica, stream: str, row: bytes) -> Do
         "SELECT seq, digest FROM stream WHERE replica = ? AND name = ?", (replica.local_id, stream)
     ).fetchone()
     if found is None:
-        raise _new_life(replica)
+        raise new_life(replica)
     seq, digest = found
     tx.execute(
         "UPDATE stream SET seq = ?, digest = ? WHERE replica = ? AND name = ?",
@@ -32,7 +32,7 @@ def reserve_state_seqs(tx: Connection, replica: Replica, stream: str, count: int
         (count, replica.local_id, stream),
     ).fetchone()
     if row is None:
-        raise _new_life(replica)
+        raise new_life(replica)
     last: int = row[0]
     return last - count + 1
 
@@ -50,6 +50,6 @@ def stream_digest(read: Connection, replica: Replica, stream: str, last: int) ->
     return row[0] if row else None
 
 
-def _new_life(replica: Replica) -> BusyError:
+def new_life(replica: Replica) -> BusyError:
     """A job that was made for a life which has ended meanwhile: made again, it writes in the new one."""
     return BusyError("new_life", f"{replica.rep} has ended while this waited; the same request may be repeated")

@@ -4,6 +4,7 @@ Judged by plain SQL over facts and tallies: what all tills were answered, the fa
 levels, the stock cached at each hub.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,7 +16,7 @@ from hub.store.model import Shop
 from hub.store.sales import find_sale
 from sync.batch import START, batch_of
 from sync.cloud.store import CloudBooks
-from sync.errors import ForkError
+from sync.errors import BusyError, ForkError
 from sync.model import Feed
 from tests.hub.lives_world import Cloud, Machine, meet, restored
 
@@ -294,6 +295,19 @@ async def test_a_cloud_of_yesterday_hears_what_each_hub_of_a_store_knows(
         await meet(machine, again)
 
     assert again.price("NEW-01") == hub.price("NEW-01") == second.price("NEW-01") == 200
+
+
+async def test_an_edit_that_waited_while_the_cloud_began_anew_is_asked_again(cloud: Cloud) -> None:
+    """Both are jobs of one commit, and the edit was made for the life that has just ended."""
+    await cloud.edit("TEA-01", 100)
+    begun, edited = await asyncio.gather(
+        cloud.store.begin_anew("it was restored"), cloud.edit("TEA-01", 200), return_exceptions=True
+    )
+
+    assert begun is None
+    assert isinstance(edited, BusyError) and edited.code == "new_life"
+    await cloud.edit("TEA-01", 200)
+    assert cloud.price("TEA-01") == 200
 
 
 async def test_a_receipt_printed_before_the_fork_is_still_found(world: World, hub: Machine, cloud: Cloud) -> None:
