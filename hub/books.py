@@ -46,6 +46,7 @@ from sync.store.rows import apply_rows, digest_at, rows_after
 from sync.store.streams import stream_digest, stream_heads
 
 T = TypeVar("T")
+ORDER = {stream: place for place, stream in enumerate(REGISTRY.streams)}
 LOGS = {stream for stream, feed in REGISTRY.feeds.items() if feed is Feed.LOG}
 
 log = logging.getLogger(__name__)
@@ -95,14 +96,10 @@ class HubBooks:
         self.holders.meet()
 
     def heads(self) -> list[Head]:
-        """The hub's own streams, sales first, then what it passes on; before all what only it can have from the other hub.
-
-        A return here may be of a sale there: causes go first.
-        """
+        """The hub's own streams and what it passes on, sales first: a return may be of a sale that another life has written."""
         last = stream_heads(self._db.read, self.replica)
         own = [Head(self.rep, stream, feed, last[stream]) for stream, feed in REGISTRY.feeds.items() if stream in last]
-        beside = [head for head in self._passed_on if (head.rep, head.stream) in self._marked]
-        return [*beside, *own, *(head for head in self._passed_on if (head.rep, head.stream) not in self._marked)]
+        return sorted(own + self._passed_on, key=lambda head: ORDER.get(head.stream, len(ORDER)))
 
     def behind(self, stream: Stream) -> int:
         """How many rows of a log the cloud does not hold yet."""

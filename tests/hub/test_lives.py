@@ -14,11 +14,12 @@ import pytest
 
 from hub.store.model import Shop
 from hub.store.sales import find_sale
-from sync.batch import START, batch_of
-from sync.cloud.store import CloudBooks
+from sync.batch import START, Batch, Boundary, Gap, batch_of
+from sync.cloud.store import CloudBooks, CloudStore
 from sync.errors import BusyError, ForkError
 from sync.model import Feed
-from tests.hub.lives_world import Cloud, Machine, meet, restored
+from sync.retail.returns import Return, ReturnLine
+from tests.hub.lives_world import Cloud, Machine, converse, meet, restored
 
 PRICE = 1090
 
@@ -254,6 +255,36 @@ async def test_a_cloud_of_yesterday_is_told_what_it_has_forgotten(world: World, 
 
     assert ends[-1] == "quiet", ends
     world.check(restored_cloud, hub)
+
+
+class Listener(CloudBooks):
+    """A cloud that remembers in which order it heard."""
+
+    def __init__(self, store: CloudStore) -> None:
+        super().__init__(store, "hk01")
+        self.heard: list[tuple[str, str]] = []
+
+    async def apply(self, batch: Batch) -> Boundary | Gap:
+        self.heard.append((batch.rep, batch.stream))
+        return await super().apply(batch)
+
+
+async def test_a_cloud_of_yesterday_hears_of_a_sale_before_its_return(world: World, hub: Machine, cloud: Cloud) -> None:
+    """The sale is one hub's and the return another's, which passes the sale on."""
+    second = await world.machine("second")
+    copy = cloud.copy_to(world.folder / "backup.db")
+    (sale,) = await world.sell(hub, 2)
+    for machine in (hub, second):
+        await meet(machine, cloud)
+    line = (ReturnLine(1, 1),)
+    await second.take_back(Return(return_id="r1", till_id="t1", sale_id=sale.sale_id, lines=line, reason="too dark"))
+    again = Cloud(copy)
+    await again.start(world.stack)
+    assert await meet(second, again, times=1) == ["fork"]
+    listener = Listener(again.store)
+    await converse(second.books, listener)
+
+    assert listener.heard.index((hub.rep, "sales")) < listener.heard.index((second.rep, "returns"))
 
 
 @pytest.mark.parametrize("next_incarnation", ["0" * 15 + "1", "f" * 16])
