@@ -27,7 +27,6 @@ LAN_MS = (1, 25)
 PATIENCE_MS = (4_000, 8_000)
 AGAIN_MS = (200, 4_000)
 ROAM_PCT = 50
-TRIES_MAX = 40
 LOOK_MS = 5_000  # how often a till asks for what another hub of its store was the one to book
 ABROAD_MS = 30_000  # by then its own hub has heard of it, or hears it from the till
 CONNECTS_MS = 1_000
@@ -35,7 +34,7 @@ CONNECTS_MS = 1_000
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """Something asked under an id of the client's own."""
+    """Something asked under an id of the client's own. A repeat has happened: it is asked until a hub takes it."""
 
     kind: str
     key: str
@@ -47,7 +46,6 @@ class Request:
     answer: bytes = b""
     by: str = ""  # the hub that answered
     is_repeat: bool = False
-    tries: int = 0
     then: Callable[[], None] | None = None
 
 
@@ -176,9 +174,8 @@ class Client:
             world.note(self.name, f"{request.key}: {hub.name} does not know")
             world.tell("unknown", request, hub)
             world.after(world.rng.randint(*AGAIN_MS), lambda: self._try(request))
-        elif request.is_repeat and status not in (200, 201) and request.tries < TRIES_MAX:
-            request.tries += 1  # it has happened: what it needs may come back from the cloud
-            world.after(world.rng.randint(*PATIENCE_MS), lambda: self._try(request))
+        elif request.is_repeat and status not in (200, 201):
+            world.note(self.name, f"{request.key}: {hub.name} refuses what was told: {body.decode()}")
         else:
             world.after(delay_ms, lambda: self._settle(request, hub, status, body))
 

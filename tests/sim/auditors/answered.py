@@ -1,8 +1,8 @@
 """What was answered stands: at its hub from that moment on, after every start, at the end also at the cloud; nothing else does.
 
 Every answer to a repeated request is the first answer; a request that was refused is nowhere. A restored hub may lack what it was
-asked before, and refuse it, until the tills and the cloud have told it again: a till asks for minutes before it gives up, and
-whatever was answered once is taken by then.
+asked before, and refuse it, until the tills and the cloud have told it again; a till does not give up, and a run that never comes
+to rest for it has failed.
 """
 
 import json
@@ -39,9 +39,6 @@ class Auditor:
 
     def on_answered(self, request: Request, hub: HubNode, status: int, body: bytes) -> None:
         """Remember, and hold against what was told before."""
-        if request.is_repeat and status not in (200, 201):
-            self.problems.append(f"{request.key} was told and then refused by {hub.name}: {body!r}")
-            return
         if status not in (200, 201):
             self.refused.setdefault(request.key, set()).add(hub.name)
             return
