@@ -17,6 +17,7 @@ from tests.sim.goods import Entry, entries
 from tests.sim.network import Wire
 from tests.sim.node import Node
 from tests.sim.pulling import Asker
+from tests.sim.pushing import PushedWire
 from tests.sim.talk import Talk
 
 if TYPE_CHECKING:
@@ -69,14 +70,14 @@ class CloudNode(Node):
             talk.drop(is_told=self.world.rng.random() < 0.5)
         self.talks.clear()
 
-    def accept(self, wire: Wire, store: str) -> bool:
+    def accept(self, wire: Wire | PushedWire, store: str) -> bool:
         """As sync.cloud.app.link: one connection a replica, a newer one cuts the older; False when nobody listens."""
         if self.cloud is None:
             return False
         self.run(partial(self._accept, self.cloud, wire, store))
         return True
 
-    def _accept(self, cloud: Cloud, wire: Wire, store: str) -> None:
+    def _accept(self, cloud: Cloud, wire: Wire | PushedWire, store: str) -> None:
 
         def on_open(opened: Opened) -> None:
             cloud.line.greeted(connection, opened.peer_rep)

@@ -25,7 +25,9 @@ from sync.errors import BusyError, OutcomeUnknownError, SyncError
 from sync.line import Attempts, LinkState, Schedule, backoff_s
 from tests.sim import versions
 from tests.sim.goods import OWN
+from tests.sim.network import Wire
 from tests.sim.node import Node
+from tests.sim.pushing import PushedWire
 from tests.sim.talk import Talk
 
 if TYPE_CHECKING:
@@ -261,6 +263,12 @@ class HubNode(Node):
 
     def _dial(self) -> None:
         network = self.world.network
+        if self.mode == "http":
+            pushed = PushedWire(self, self.world.cloud)
+            self.talk = pushed.dialler = self._talk(pushed)
+            pushed.begin()
+            self.talk.begin()
+            return
         if network.is_cut(self.name, "up") or network.is_cut(self.name, "down"):
             for way in ("up", "down"):
                 if network.is_cut(self.name, way):
@@ -268,14 +276,16 @@ class HubNode(Node):
             self.after(CONNECT_TIMEOUT_MS, lambda: self._on_end(End("timeout", "no answer")))
             return
         wire = network.connect(self.name)
-        assert self.hub is not None
-        self.talk = Talk(self, "dialler", self.hub.replication.books, wire, on_open=self._on_open, on_end=self._on_end)
-        wire.dialler = self.talk
+        self.talk = wire.dialler = self._talk(wire)
         if self.world.cloud.accept(wire, self.store):
             self.talk.begin()
         else:
             self.talk.is_over = True
             self._on_end(End("unreachable", "nobody listens"))
+
+    def _talk(self, wire: Wire | PushedWire) -> Talk:
+        assert self.hub is not None
+        return Talk(self, "dialler", self.hub.replication.books, wire, on_open=self._on_open, on_end=self._on_end)
 
     def _on_open(self, opened: Opened) -> None:
         assert self.hub is not None
@@ -309,6 +319,8 @@ def _line(world: "World", mode: str) -> dict[str, object]:
     if mode == "pull":
         return {"mode": mode}
     dials: dict[str, object] = {"url": "http://127.0.0.1:1", "token": "a-token-of-the-shop"}
+    if mode == "http":
+        dials["transport"] = mode
     if mode == "scheduled":
         dials |= {"mode": mode, "every_s": float(world.rng.randint(*EVERY_S)), "wake_for": list(WAKE_FOR)}
     return dials

@@ -90,6 +90,8 @@ class Pipe:
 class Wire:
     """A connection: the shop's end `dialler`, the cloud's end `acceptor`."""
 
+    is_http = False
+
     def __init__(self, network: "Network", shop: str) -> None:
         self.network = network
         self.shop = shop

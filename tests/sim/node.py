@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sync.errors import SyncError
 from sync.testing.sim_database import Crash, SimDatabase, drive
 from tests.sim.disk import Disk, new_file
+from tests.sim.sim_loop import SimLoop
 from tests.sim.versions import Program, use
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Node:
         self.log: Counter[str] = Counter()
         self.seen_failpoints: dict[str, int] = {}
         self._armed: tuple[str, int] | None = None
+        self._loop: SimLoop | None = None
         self.program: Program | None = None  # where versions differ
 
     def wall_ms(self) -> int:
@@ -109,6 +111,9 @@ class Node:
         self._armed = None
         self.disk.settle()
         self.gone()
+        if self._loop is not None:
+            self.world.after(0, self._loop.abandon)  # it may be one of its tasks that died here
+            self._loop = None
         life = self.life
         again_ms = self.world.rng.randint(*DOWN_MS)
         self.world.after(again_ms, lambda: self.start() if self.life == life and not self.is_retired else None)
@@ -121,6 +126,18 @@ class Node:
     def arm(self, failpoint: str, *, nth: int) -> None:
         """Die when this failpoint is hit for the nth time from now."""
         self._armed = (failpoint, nth)
+
+    @property
+    def loop(self) -> SimLoop:
+        """The event loop of this life."""
+        if self._loop is None:
+            self._loop = SimLoop(self)
+        return self._loop
+
+    def end(self) -> None:
+        """The run is over."""
+        if self._loop is not None:
+            self._loop.abandon()
 
     def disarm(self) -> None:
         """No more traps."""

@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-DIALLING = ("realtime", "scheduled")  # a store with two hubs has one address, so the cloud asks neither
+DIALLING = ("realtime", "scheduled", "http")  # a store with two hubs has one address, so the cloud asks neither
 MODES = (*DIALLING, "pull")
 MODES_PCT = 30  # of the seeds without forks
 VERSIONS_PCT = 30  # of the seeds without forks
@@ -43,7 +43,9 @@ class Options:
     fault_every_ms: int = 8_000
     has_standby: bool = False  # the second hub follows the first
     has_versions: bool = False  # some machines run an older program for a while
-    modes: tuple[str, ...] = ()  # of the hubs in their order: realtime, scheduled, pull; of those beyond it realtime
+    modes: tuple[
+        str, ...
+    ] = ()  # of the hubs in their order: realtime, scheduled, http, pull; of those beyond it realtime
 
     def shown(self) -> str:
         """As arguments of the command line."""

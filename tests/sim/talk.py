@@ -17,6 +17,7 @@ from sync.protocol import Ack, Frame, Refused
 from sync.session import refusal
 from tests.sim import versions
 from tests.sim.network import Way, Wire
+from tests.sim.pushing import PushedWire
 
 if TYPE_CHECKING:
     from tests.sim.node import Node
@@ -32,7 +33,7 @@ class Talk:
         node: "Node",
         role: Role,
         books: Books,
-        wire: Wire,
+        wire: Wire | PushedWire,
         *,
         on_open: Callable[[Opened], None],
         on_end: Callable[[End], None],
@@ -79,6 +80,11 @@ class Talk:
         if not self._has_grown and not self.is_over:
             self._has_grown = True
             self.node.after(DEBOUNCE_S * 1000, self._say_grown)
+
+    @property
+    def is_wired(self) -> bool:
+        """Whether frames travel as bytes."""
+        return self.node.world.options.is_wired or self.wire.is_http
 
     def finish(self) -> None:
         """End as soon as nothing waits on either side."""
@@ -139,7 +145,7 @@ class Talk:
             self._end(effect)
             return
         if isinstance(effect, Opened) and self.node.program is not None and self.node.program.version > 1:
-            later = versions.later_frame(is_wired=self.node.world.options.is_wired)
+            later = versions.later_frame(is_wired=self.is_wired)
             self.wire.send(self._way, later, self._encoded)
         if isinstance(effect, Send):
             self._send(effect)
@@ -165,14 +171,14 @@ class Talk:
         else:
             world.note(self.node.name, f"sends {name} {getattr(frame, 'stream', '')} {getattr(frame, 'last', '')}")
         if self.node.program is not None:
-            frame = versions.said(self.node.program, frame, is_wired=world.options.is_wired)
+            frame = versions.said(self.node.program, frame, is_wired=self.is_wired)
         self.wire.send(self._way, frame, self._encoded)
         if world.rng.randrange(100) < world.options.slow_send_pct:
             self._is_busy = True
             self.node.after(world.rng.randint(1, 400), lambda: self._go_on([]))
 
     def _encoded(self, frame: Frame | Batch) -> Frame | Batch | bytes:
-        return self._conversation._encoded(frame) if self.node.world.options.is_wired else frame
+        return self._conversation._encoded(frame) if self.is_wired else frame
 
     def _refuse(self, err: SyncError) -> None:
         """As sync.link: what ends a conversation is said to the peer."""

@@ -20,7 +20,7 @@ FIXED = 150
 MOVING = 150
 FULL_S = 15 * 60.0
 OPERATIONS_MIN = 200
-MODES_MEET = ("asked by the cloud", "line at rest", "line woken")
+MODES_MEET = ("asked by the cloud", "line at rest", "line woken", "frames over HTTP", "exchange lost")
 IS_FULL = bool(os.environ.get("STOREHUB_FULL"))
 
 

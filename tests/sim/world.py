@@ -208,6 +208,7 @@ class World:
             logging.disable(logging.CRITICAL)  # what it says is known; saying it takes a third of the time
             stack.enter_context(patch.object(failpoints, "hit", self._on_failpoint))
             stack.callback(versions.use, versions.today())
+            stack.callback(lambda: [node.end() for node in self.nodes])
             stack.enter_context(patch.object(link, "_steady_ms", lambda: self.now_ms))
             stack.enter_context(patch.object(secrets, "token_hex", lambda count: self.rng.randbytes(count).hex()))
             if self.options.prunes:
