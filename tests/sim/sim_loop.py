@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from sync.errors import SyncError
+
 if TYPE_CHECKING:
     from tests.sim.node import Node
 
@@ -62,7 +64,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         """See asyncio."""
         task = asyncio.Task(coro, loop=self, **options)
         self._tasks[task] = None
-        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+        task.add_done_callback(self._is_done)
         return task
 
     def abandon(self) -> None:
@@ -91,6 +93,13 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """It does nothing when its time comes."""
+
+    def _is_done(self, task: "asyncio.Task[Any]") -> None:
+        """What no caller expects ends the run."""
+        self._tasks.pop(task, None)
+        err = None if task.cancelled() else task.exception()
+        if err is not None and not isinstance(err, SyncError):
+            raise err
 
     def _run_next(self) -> None:
         if self._soon:
