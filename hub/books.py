@@ -23,7 +23,7 @@ from hub.store.lives import Reborn, begin_life, former_lives, note_sealed, seale
 from hub.store.scopes import take_scoped
 from hub.store.sibling_visitors import is_another, take_visitors, tell_others
 from hub.store.siblings import Joined, is_taken, passed_on, relay_batch, settle, take_batch
-from sync.batch import START, Batch, Boundary, Gap, Head, Row, batch_of, new_rows
+from sync.batch import SENT_BYTES_MAX, START, Batch, Boundary, Gap, Head, Row, batch_of, new_rows
 from sync.db import Database
 from sync.entities import REGISTRY
 from sync.errors import ForkError, ProtocolError, SyncError
@@ -183,7 +183,8 @@ class HubBooks:
         if head.rep != self.rep:
             return relay_batch(self._db.read, head, after, rows_max)
         stream = head.stream
-        rows = _up_to(head, rows_after(self._db.read, self.replica.local_id, stream, after.last, rows_max))
+        own_id = self.replica.local_id
+        rows = _up_to(head, rows_after(self._db.read, own_id, stream, after.last, rows_max, bytes_max=SENT_BYTES_MAX))
         if not rows:
             return None
         batch = batch_of(self.rep, stream, head.feed, after, rows)

@@ -24,6 +24,7 @@ from sync.model import Feed
 
 ROWS_MAX = 1000  # rows of one batch; a sender makes smaller ones, a receiver refuses larger ones
 BYTES_MAX = 1024 * 1024  # of all rows, unpacked; one row beyond it travels alone
+SENT_BYTES_MAX = BYTES_MAX // 4  # of all rows that a sender puts into one batch: packing them holds up its own loop
 SEQ_MAX = 2**53  # what every JSON reader keeps exactly, and SQLite's integers hold
 Seq = Annotated[int, Meta(ge=0, le=SEQ_MAX)]
 Digest = Annotated[bytes, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
@@ -67,6 +68,11 @@ class Batch(Struct, frozen=True):
     def end(self) -> Boundary:
         """Where a receiver is who has taken this batch."""
         return Boundary(self.last, self.digest)
+
+    @property
+    def size(self) -> int:
+        """The bytes of all rows."""
+        return sum(len(row) for _, row in self.rows)
 
 
 class Gap(Struct, frozen=True):

@@ -30,7 +30,7 @@ from sync.actions import (
     Role,
     Send,
 )
-from sync.batch import Batch, Boundary, Gap
+from sync.batch import SENT_BYTES_MAX, Batch, Boundary, Gap
 from sync.books import Books
 from sync.errors import ForkError, ProtocolError, SyncError
 from sync.line import Schedule, backoff_s
@@ -48,6 +48,7 @@ CONNECT_TIMEOUT_S = 10.0  # a handshake takes two round trips; 600 ms each on th
 POST_TIMEOUT_S = HOLD_S + 15.0
 SEND_TIMEOUT_S = 30.0  # a peer that takes nothing for this long is gone
 HEARTBEAT_S = 20.0
+COMMIT_BYTES_MAX = 2 * SENT_BYTES_MAX  # of batches that are applied together, unless it is one
 DEBOUNCE_S = 0.02  # sales that follow one another at once travel in one batch
 PROBLEM = "application/problem+json"  # what a cloud answers with; a proxy has pages of its own
 PROXY_STATUSES = frozenset({400, 403, 405, 407, 426, 501, 502, 503, 504})
@@ -182,15 +183,18 @@ class Conversation:
     def _following(self, batch: Batch) -> list[Batch]:
         """Take what has come already and goes on where this batch ends, so that one commit makes all of it durable.
 
-        Only of the peer's own streams: should the first not be taken, the others are gaps and change nothing.
+        Only of the peer's own streams: should the first not be taken, the others are gaps and change nothing. No more than
+        a commit may hold: what is being sold waits for it.
         """
         found: list[Batch] = []
+        size = batch.size
         while batch.rep == self._session.peer_rep and len(found) < WINDOW - 1 and not self._inbox.empty():
             item = self._inbox.get_nowait()
-            last = found[-1].last if found else batch.last
-            if not isinstance(item, Batch) or (item.rep, item.stream, item.after) != (batch.rep, batch.stream, last):
+            before = found[-1] if found else batch
+            if not isinstance(item, Batch) or not _goes_on(item, before) or size + item.size > COMMIT_BYTES_MAX:
                 self._seen.append(item)
                 break
+            size += item.size
             asked = self._session.receive(item, _steady_ms(), wall_ms=self._now_ms())
             assert asked == [Apply(item)], "a session that has asked for one batch to be applied asks for the next"
             found.append(item)
@@ -349,6 +353,10 @@ async def _read_bounded(content: aiohttp.StreamReader) -> bytes:
         if len(body) > BODY_MAX:
             raise ProtocolError(f"an answer of more than {BODY_MAX} bytes")
     return bytes(body)
+
+
+def _goes_on(batch: Batch, before: Batch) -> bool:
+    return (batch.rep, batch.stream, batch.after) == (before.rep, before.stream, before.last)
 
 
 def _steady_ms() -> int:

@@ -13,14 +13,15 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sync.batch import START, Batch, Boundary, Head
+from sync.batch import ROWS_MAX, START, Batch, Boundary, Head
 from sync.entities import REGISTRY
 from sync.kinds import Priority
 from sync.model import Feed
 from sync.scope_rows import base_of
 
 WINDOW = 4  # batches that may wait for their ack in each direction; when full the sender waits
-BATCH_ROWS = 250  # a thousand would hold up the shop's own loop for longer than a sale takes
+BATCH_ROWS = 250  # facts: a thousand would hold up the shop's own loop for longer than a sale takes
+STATE_ROWS = ROWS_MAX  # rows of state are a quarter as long, and a snapshot is made of them; see also SENT_BYTES_MAX
 TELEMETRY_ROWS = 100
 STATE_PACE_MS = 1000  # between two batches of one state stream that is up to date
 NEVER_MS = 2**53
@@ -81,7 +82,7 @@ class Sending:
                 continue
             if head.feed is Feed.LOG or now_ms >= out.next_ms:
                 self._loading = head
-                return head, out.sent, TELEMETRY_ROWS if out.priority is Priority.TELEMETRY else BATCH_ROWS
+                return head, out.sent, _rows_max(head.feed, out.priority)
         return None
 
     def loaded(self, batch: Batch | None, now_ms: int) -> bool:
@@ -134,3 +135,9 @@ class Sending:
 def _priority(stream: str) -> Priority:
     """What the declarations say; a stream that is not known here travels as any other."""
     return min((each.priority for each in REGISTRY.of(base_of(stream))), default=Priority.NORMAL)
+
+
+def _rows_max(feed: Feed, priority: Priority) -> int:
+    if priority is Priority.TELEMETRY:
+        return TELEMETRY_ROWS
+    return BATCH_ROWS if feed is Feed.LOG else STATE_ROWS

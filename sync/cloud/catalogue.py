@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from sync.batch import BYTES_MAX, Batch, Boundary, Head, Row
+from sync.batch import SENT_BYTES_MAX, Batch, Boundary, Head, Row
 from sync.cloud.cursors import move_cursor, number_rows
 from sync.cloud.scope_catalogue import CatalogueScopes
 from sync.cloud.scopes import Numbers, load_scoped, scope_heads
@@ -35,7 +35,6 @@ from sync.store.replicas import begin_incarnation
 LIVES_A_DAY_MAX = 5
 DAY_MS = 86_400_000
 ENTRIES_MAX = 500  # of one import request: one write job, which nothing may wait for too long
-_BATCH_BYTES = BYTES_MAX // 4  # rows of one batch that is sent down
 
 
 class Entry(Struct, frozen=True):
@@ -239,7 +238,7 @@ def load_batch(read: Connection, replica: Replica, head: Head, after: Boundary, 
     ).fetchall()
     for seq, digest_there, body in found:
         size += len(body)
-        if rows and size > _BATCH_BYTES:
+        if rows and size > SENT_BYTES_MAX:
             break
         rows.append((seq, body))
         digest = digest_there

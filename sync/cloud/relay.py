@@ -8,7 +8,7 @@ know all that was granted after it. Visitors are told in a stream of the cloud's
 
 from sqlite3 import Connection
 
-from sync.batch import BYTES_MAX, START, Batch, Boundary, Head, Row, batch_of
+from sync.batch import SENT_BYTES_MAX, START, Batch, Boundary, Head, Row, batch_of
 from sync.entities import FEED_OF_STREAM
 from sync.errors import ForkError
 from sync.model import Feed, Stream
@@ -83,6 +83,6 @@ def _within_bytes(rows: list[Row]) -> list[Row]:
     size = 0
     for index, (_, body) in enumerate(rows):
         size += len(body)
-        if index and size > BYTES_MAX // 4:
+        if index and size > SENT_BYTES_MAX:
             return rows[:index]
     return rows

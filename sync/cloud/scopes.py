@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
-from sync.batch import BYTES_MAX, Batch, Boundary, Head, Row
+from sync.batch import SENT_BYTES_MAX, Batch, Boundary, Head, Row
 from sync.cloud.scope_definitions import EVERYTHING, Wanted, scope_stream
 from sync.digest import EMPTY, roll
 from sync.entities import FEED_OF_STREAM
@@ -26,8 +26,6 @@ from sync.model import Feed, Replica, Stream
 from sync.scope_rows import AT, WHOLE, Gone, PutBy, write_scope_row
 from sync.store.streams import new_life
 from sync.store.tables import table_of
-
-_BATCH_BYTES = BYTES_MAX // 4
 
 
 class Numbers:
@@ -226,7 +224,7 @@ def load_scoped(read: Connection, head: Head, after: Boundary, rows_max: int) ->
     digest, size = b"", 0
     for seq, digest_there, body in found:
         size += len(body)
-        if rows and size > _BATCH_BYTES:
+        if rows and size > SENT_BYTES_MAX:
             break
         rows.append((seq, body))
         digest = digest_there

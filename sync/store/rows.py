@@ -63,9 +63,16 @@ class Taken(Struct, frozen=True):
 
 
 def rows_after(
-    read: Connection, replica: int, stream: str, after: int, limit: int, *, registry: Registry = REGISTRY
+    read: Connection,
+    replica: int,
+    stream: str,
+    after: int,
+    limit: int,
+    *,
+    bytes_max: int = BYTES_MAX,
+    registry: Registry = REGISTRY,
 ) -> list[Row]:
-    """Return at most `limit` rows and BYTES_MAX bytes of a writer's stream from behind `after`; one larger row comes alone."""
+    """Return at most `limit` rows and `bytes_max` bytes of a writer's stream from behind `after`; one larger row comes alone."""
     wanted = (replica, after, limit)
     entities = registry.of(stream)
     rows: dict[int, bytes] = {}
@@ -78,7 +85,7 @@ def rows_after(
     if any(entity.kind is Kind.FACT for entity in entities):
         rows.update(second_rows(read, replica, stream, after, limit))
     rows.update(unknown_after(read, replica, stream, after, limit))
-    return _within_bytes(sorted(rows.items())[:limit])
+    return _within_bytes(sorted(rows.items())[:limit], bytes_max)
 
 
 def digest_at(read: Connection, replica: int, stream: str, at: Boundary, last: int) -> bytes | None:
@@ -128,6 +135,14 @@ def apply_rows(
         is_log = registry.feeds.get(stream, feed) is Feed.LOG
         taken += Taken(unread=len(odd), counted=tuple(body for _, body in odd) if is_log else ())
     return taken
+
+
+def merge_read(
+    tx: Connection, entity: Entity, rows: Sequence[Read], *, replica: int, rep: str, is_owner: bool = False
+) -> Taken:
+    """As apply_rows, for rows of one entity that were read before, all of them written as this version writes them."""
+    table = table_of(entity)
+    return _merge(tx, table, rows, replica=replica, rep=rep, is_owner=is_owner, is_ours=True, tried=fingerprint())
 
 
 def count_after(read: Connection, replica: int, stream: str, after: int, *, registry: Registry = REGISTRY) -> int:
@@ -369,14 +384,14 @@ def _shape(row: Any) -> Any:
     return {field.encode_name: _shape(plain_type(field)) for field in msgspec.structs.fields(row)}
 
 
-def _within_bytes(rows: list[Row]) -> list[Row]:
-    if sum(len(body) for _, body in rows) <= BYTES_MAX:
+def _within_bytes(rows: list[Row], bytes_max: int) -> list[Row]:
+    if sum(len(body) for _, body in rows) <= bytes_max:
         return rows
     taken: list[Row] = []
     size = 0
     for row in rows:
         size += len(row[1])
-        if taken and size > BYTES_MAX:
+        if taken and size > bytes_max:
             break
         taken.append(row)
     return taken

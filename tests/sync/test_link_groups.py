@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from sync.actions import End
-from sync.batch import START, Batch, Boundary, Gap, batch_of
+from sync.batch import SENT_BYTES_MAX, START, Batch, Boundary, Gap, batch_of
 from sync.errors import SyncError
 from sync.link import Conversation
 from sync.model import Feed
@@ -112,6 +112,18 @@ async def test_a_window_of_batches_is_made_durable_together_and_acknowledged_in_
     assert books.together == [WINDOW, 6 - WINDOW]
     assert acked(said) == [("sales", last) for last in range(1, 7)]
     assert list(books.rows_of(HUB, "sales")) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_large_batches_are_not_all_made_durable_together_because_a_sale_waits_for_the_commit() -> None:
+    books, at, large = Writer(), START, []
+    for number in range(4):
+        row = b'{"n":%d,"x":"%s"}' % (number, b"x" * (SENT_BYTES_MAX - 100))
+        large.append(batch_of(HUB, "sales", Feed.LOG, at, [(number + 1, row)]))
+        at = large[-1].end
+    said, _ = await talked(books, large, answers=4)
+
+    assert books.together == [2, 2]
+    assert acked(said) == [("sales", last) for last in range(1, 5)]
 
 
 @pytest.mark.parametrize("feed", [Feed.LOG, Feed.STATE])

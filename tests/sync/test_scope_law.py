@@ -144,7 +144,7 @@ def law(todo: list[tuple[Any, ...]]) -> None:
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a snapshot of a dozen products has a middle."""
-    monkeypatch.setattr(sync.sending, "BATCH_ROWS", 3)
+    monkeypatch.setattr(sync.sending, "STATE_ROWS", 3)
     monkeypatch.setattr(hub_scopes, "WALK_MAX", 4)
 
 
