@@ -13,8 +13,9 @@ from sync.batch import SEQ_MAX, Row
 from sync.json_errors import NOT_JSON
 from sync.model import Stream
 from sync.retail.catalogue import check_price, check_product
-from sync.retail.registers import PRODUCT, CatalogueRow, ProductRow, read_row
-from sync.store.rows import apply_rows, fingerprint, keep_the_rest
+from sync.retail.plain_rows import read_plain
+from sync.retail.registers import PRICE, PRODUCT, CatalogueRow, PriceRow, ProductRow, read_row
+from sync.store.rows import apply_rows, fingerprint, keep_the_rest, merge_read
 from sync.store.unknown import keep_unknown
 
 
@@ -31,6 +32,9 @@ def take_registers(tx: Connection, owner: int, rows: Sequence[Row], *, currency:
     A row that is no register, breaks the catalogue's own rules or has a price in another currency is kept as it came.
     """
     rep = tx.execute("SELECT store || ':' || incarnation FROM replica WHERE id = ?", (owner,)).fetchone()[0]
+    plain = read_plain([body for _, body in rows], currency=currency)
+    if plain is not None:
+        return TakenRows(_write_plain(tx, owner, rep, rows, plain), 0)
     read = [(seq, body, _usable(body, currency)) for seq, body in rows]
     odd = [(seq, body) for seq, body, register in read if register is None]
     products = [(seq, body, register) for seq, body, register in read if isinstance(register, ProductRow)]
@@ -42,6 +46,17 @@ def take_registers(tx: Connection, owner: int, rows: Sequence[Row], *, currency:
     changed += write_products(tx, [Arrived(seq, register) for seq, _, register in products], owner=owner, rep=rep)
     keep_the_rest(tx, PRODUCT, products, replica=owner)
     return TakenRows(changed, len(odd))
+
+
+def _write_plain(tx: Connection, owner: int, rep: str, rows: Sequence[Row], plain: Sequence[CatalogueRow]) -> int:
+    """Write rows of which nothing need be asked any more; return how many said something new."""
+    read = [(seq, body, register) for (seq, body), register in zip(rows, plain, strict=True)]
+    prices = [each for each in read if isinstance(each[2], PriceRow)]
+    products = [(seq, body, register) for seq, body, register in read if isinstance(register, ProductRow)]
+    changed = merge_read(tx, PRICE, prices, replica=owner, rep=rep, is_owner=True).changed
+    changed += write_products(tx, [Arrived(seq, register) for seq, _, register in products], owner=owner, rep=rep)
+    keep_the_rest(tx, PRODUCT, products, replica=owner, is_ours=True)
+    return changed
 
 
 def _usable(row: bytes, currency: str) -> CatalogueRow | None:

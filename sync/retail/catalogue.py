@@ -22,12 +22,12 @@ ATTRIBUTE_VALUE_CHARS_MAX = 64
 GTINS_MAX = 20
 PRICE_AMOUNT_MAX = 10**9
 PER_MAX = 100_000
+ATTRIBUTE_KEY = re.compile(rf"[a-z][a-z0-9_]{{0,{ATTRIBUTE_KEY_CHARS_MAX - 1}}}")
 
 Unit = Literal["each", "g"]
 Language = Literal["zh-Hant", "en"]
 
 _GTIN14 = re.compile(r"[0-9]{14}")
-_ATTRIBUTE_KEY = re.compile(rf"[a-z][a-z0-9_]{{0,{ATTRIBUTE_KEY_CHARS_MAX - 1}}}")
 _NOT_TEXT = {"Cc", "Cs", "Zl", "Zp"}
 
 
@@ -142,7 +142,7 @@ def _check_attributes(attributes: dict[str, str]) -> list[Problem]:
         return [Problem("attributes_too_many", "/attributes", f"{len(attributes)}; at most {ATTRIBUTES_MAX}")]
     problems = []
     for key, value in attributes.items():
-        if _ATTRIBUTE_KEY.fullmatch(key) is None:
+        if ATTRIBUTE_KEY.fullmatch(key) is None:
             problems.append(Problem("attribute_key", "/attributes", f"{key!r}: lower-case letters, digits, underscore"))
         elif not value:
             problems.append(Problem("attribute_missing", f"/attributes/{key}", "is empty"))
