@@ -20,7 +20,7 @@ Source: columnar layout with byte planes as in Apache Parquet (BYTE_STREAM_SPLIT
 
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice, repeat
 from typing import Any
 
@@ -32,6 +32,9 @@ from sync.json_errors import NOT_JSON
 UNPACKED_MAX = 16 * 1024 * 1024  # bytes that a batch may become: beyond it the peer is lying about its size
 _VALUE_BYTES = 8  # what a value of any kind counts at least
 TEMPLATES_MAX = 12  # more different templates in one column are not worth their own numbers
+_LOOKED_AT = (
+    4 * TEMPLATES_MAX
+)  # names of goods show within so many that they have no template: nearly all have it no sooner
 SHAPES_MAX = 200
 DIGITS_MAX = 18  # of one run: more do not fit into 64 bits
 _WIDTHS = ((1 << 8, "B"), (1 << 16, "H"), (1 << 32, "I"), (1 << 64, "Q"))
@@ -151,8 +154,13 @@ def _objects(values: list[dict[str, Any]]) -> Column:
     if len(shapes) > SHAPES_MAX:
         return ["v", values]
     keys = list(dict.fromkeys(chain.from_iterable(shapes)))
-    columns = [_column([value[key] for value in values if key in value]) for key in keys]
-    return ["o", list(shapes), _column(which), keys, columns]
+    return ["o", list(shapes), _column(which), keys, [_column(_values_at(key, values, shapes)) for key in keys]]
+
+
+def _values_at(key: str, values: list[dict[str, Any]], shapes: Iterable[tuple[str, ...]]) -> list[Any]:
+    if all(key in shape for shape in shapes):
+        return [value[key] for value in values]
+    return [value[key] for value in values if key in value]
 
 
 def _lists(values: list[list[Any]]) -> Column:
@@ -183,6 +191,8 @@ def _texts(values: list[str]) -> Column:
     width = _digits_of(middles)
     if width:
         return ["s", head, ["0" * width], ["c", 0], [[_column(list(map(int, middles)))]]]
+    if len({middle.translate(_DIGITS) for middle in middles[:_LOOKED_AT]}) > TEMPLATES_MAX:
+        return _words(values)
     templates: dict[str, int] = {}
     which = [templates.setdefault(middle.translate(_DIGITS), len(templates)) for middle in middles]
     if len(templates) > TEMPLATES_MAX or not all(map(_is_layout, templates)):
