@@ -35,7 +35,7 @@ RUN_TIMEOUT_S = 60.0  # beyond what was ordered
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _CONFIG = """
 [store]
-id = "bench"
+id = "{store}"
 name_zh_hant = "量度店"
 name_en = "Bench shop"
 currency = "HKD"
@@ -51,9 +51,11 @@ _CLOUD_CONFIG = """
 port = {port}
 [stores.{store}]
 token = "{token}"
+{store_extra}
 [[tokens]]
 name = "bench"
 token = "{office}"
+{extra}
 """
 
 
@@ -158,8 +160,10 @@ class HubProcess(ServerProcess):
         printer: str = "",
         scanners: Sequence[str] = (),
         extra: str = "",
+        store: str = "bench",
     ) -> None:
-        config = _CONFIG.replace("{synchronous}", synchronous) + _device_sections(printer, scanners) + extra
+        config = _CONFIG.replace("{synchronous}", synchronous).replace("{store}", store)
+        config += _device_sections(printer, scanners) + extra
         super().__init__("run", folder, config)
 
     @property
@@ -198,12 +202,13 @@ class HubProcess(ServerProcess):
 
 
 class CloudProcess(ServerProcess):
-    """One cloud end with one store and one token of head office."""
+    """One cloud end with one store and one token of head office; `store_extra` is TOML of the store, `extra` for the end."""
 
-    def __init__(self, folder: Path, *, store: str, token: str) -> None:
+    def __init__(self, folder: Path, *, store: str, token: str, store_extra: str = "", extra: str = "") -> None:
         office = secrets.token_urlsafe(24)
         self.headers = {"Authorization": f"Bearer {office}"}
-        super().__init__("cloud", folder, _CLOUD_CONFIG.format(port="{port}", store=store, token=token, office=office))
+        said = {"store": store, "token": token, "office": office, "store_extra": store_extra, "extra": extra}
+        super().__init__("cloud", folder, _CLOUD_CONFIG.format(port="{port}", **said))
 
 
 @contextmanager

@@ -6,10 +6,9 @@
                                                      apply_rows and receive_to, committed together
     note_acked, with the next offer           <-     Ack
 
-Deltas travel as what folding leaves of them: tallies, sorted by key within a fold; prices as registers. Batches are as large as
-the protocol takes, a window of them in one commit of the taker, each offered in a commit of the giver's own. What a hub adds to
-this is its event loop, the hop to the writer's thread, and smaller batches (sync.sending), so that a sale never waits for a large
-one: a sixth more CPU.
+Deltas travel as what folding leaves of them: tallies, sorted by key within a fold; prices as registers. Batches are as large
+as the link sends them (sync.sending), a window of them in one commit of the taker, each offered in a commit of the giver's own.
+What a hub adds to this is its event loop and the hop to the writer's thread.
 """
 
 import gc
@@ -28,13 +27,13 @@ from bench.sync_workload import REPLICAS, Delta, Edit, Trace, fold
 from bench.workload import CURRENCY, sku_of
 from hub.migrations import MIGRATIONS
 from hub.store.levels import FOLD_MAX
-from sync.batch import ROWS_MAX, START, Batch, Boundary, Gap, batch_of, new_rows
+from sync.batch import SENT_BYTES_MAX, START, Batch, Boundary, Gap, batch_of, new_rows
 from sync.db import connect_writer
 from sync.model import Feed, Replica
 from sync.protocol import Ack, Packed, decode, encode, packed, unpacked
 from sync.retail.levels import LEVEL
 from sync.retail.registers import PRICE, PriceRow
-from sync.sending import WINDOW
+from sync.sending import STATE_ROWS, WINDOW
 from sync.store.cursors import note_acked, offer, receive_to, received_to
 from sync.store.replicas import identify, own_replica, replica_id
 from sync.store.rows import apply_rows, rows_after
@@ -131,7 +130,7 @@ def _offered(giver: OwnReplica, taker: OwnReplica, stream: str, acked: Boundary,
     messages: list[bytes] = []
     at = acked
     while len(messages) < BATCHES_A_COMMIT:
-        rows = rows_after(giver.tx, giver.me.local_id, stream, at.last, ROWS_MAX)
+        rows = rows_after(giver.tx, giver.me.local_id, stream, at.last, STATE_ROWS, bytes_max=SENT_BYTES_MAX)
         if messages and not rows:
             break
         with giver.commit():
