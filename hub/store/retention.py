@@ -42,6 +42,7 @@ ASIDE_KEPT_DAYS = 400
 SERIES_LENGTH = 4
 _AGED = {  # table -> (its key, its time column, what else must be true, days)
     "pruned_key": ("entity, key", "pruned_ms", "TRUE", KEYS_KEPT_DAYS),
+    # no index by age: it would cost each print a page on the card, and this is asked once a day
     "print_job": ("id", "changed_ms", "state IN ('printed', 'failed', 'unknown')", JOBS_KEPT_DAYS),
     "suspended_sale": ("sale_id, content_hash", "received_ms", "TRUE", ASIDE_KEPT_DAYS),
     "conflict": ("entity, key, field, rep", "physical_ms", "TRUE", ASIDE_KEPT_DAYS),
@@ -198,7 +199,7 @@ def _others(tx: Connection, own: Replica, *, peer: str | None, now_ms: int) -> I
             table,
             tx.execute(
                 f"DELETE FROM {table} WHERE ({key}) IN "
-                f"(SELECT {key} FROM {table} WHERE {also} AND {column} < ? ORDER BY {column} LIMIT ?)",
+                f"(SELECT {key} FROM {table} WHERE {also} AND {column} < ? LIMIT ?)",
                 (now_ms - days * DAY_MS, PRUNE_MAX),
             ).rowcount,
         )
