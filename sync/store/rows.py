@@ -141,8 +141,15 @@ def merge_read(
     tx: Connection, entity: Entity, rows: Sequence[Read], *, replica: int, rep: str, is_owner: bool = False
 ) -> Taken:
     """As apply_rows, for rows of one entity that were read before, all of them written as this version writes them."""
-    table = table_of(entity)
-    return _merge(tx, table, rows, replica=replica, rep=rep, is_owner=is_owner, is_ours=True, tried=fingerprint())
+    return _merge(
+        *(tx, table_of(entity), rows),
+        replica=replica,
+        rep=rep,
+        is_owner=is_owner,
+        is_known=False,
+        is_ours=True,
+        tried=fingerprint(),
+    )
 
 
 def count_after(read: Connection, replica: int, stream: str, after: int, *, registry: Registry = REGISTRY) -> int:
