@@ -124,7 +124,7 @@ class _Judge:
         self._file = str(ROOT / path)
         self._unchanged = unchanged
         self._mutants = mutants
-        self._lines: set[int] = set()
+        self._unseen: dict[CodeType, set[int]] = {}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection(self, session: pytest.Session) -> Iterator[None]:
@@ -136,7 +136,7 @@ class _Judge:
             sys.settrace(None)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
-        at_import, self._lines = self._lines, set()
+        at_import = self._seen()
         passed = {}
         began_s = perf_counter()
         for item in session.items:
@@ -158,21 +158,31 @@ class _Judge:
         return True
 
     def _passes(self, item: pytest.Item, passed: dict[pytest.Item, tuple[float, set[int]]]) -> bool:
-        self._lines = set()
         began_s = perf_counter()
         sys.settrace(self._trace)
         try:
             is_passed = _run(item)
         finally:
             sys.settrace(None)
-        passed[item] = perf_counter() - began_s, self._lines
+        passed[item] = perf_counter() - began_s, self._seen()
         return is_passed
 
     def _trace(self, frame: FrameType, event: str, arg: Any) -> Any:
-        if frame.f_code.co_filename != self._file:
+        """Note the lines of the file; a function of which all are noted is traced no further, for it may be called a lot."""
+        code = frame.f_code
+        if code.co_filename != self._file:
             return None
-        self._lines.add(frame.f_lineno)
-        return self._trace
+        unseen = self._unseen.get(code)
+        if unseen is None:
+            unseen = self._unseen[code] = _lines_of(code)
+        unseen.discard(frame.f_lineno)
+        return self._trace if unseen else None
+
+    def _seen(self) -> set[int]:
+        """Return the lines that were passed since the last time."""
+        seen = {line for code, unseen in self._unseen.items() for line in _lines_of(code) - unseen}
+        self._unseen = {}
+        return seen
 
 
 class _Parts:
@@ -244,6 +254,10 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
         if isinstance(each, CodeType):
             yield each
             yield from _codes(each)
+
+
+def _lines_of(code: CodeType) -> set[int]:
+    return {line for _, _, line in code.co_lines() if line is not None}
 
 
 def _key(code: CodeType) -> tuple[str, int]:

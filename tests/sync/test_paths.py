@@ -24,6 +24,10 @@ class Row(Struct, tag_field="kind", tag="row"):
     words: list[str] = msgspec.field(default_factory=list)
 
 
+class Case(Struct):
+    row: Row
+
+
 ROW = Row("a", Place("here", 2), n=7, words=["x"])
 
 
@@ -45,6 +49,11 @@ def test_a_path_ends_at_its_field(path: str, name: str) -> None:
 def test_a_path_that_ends_nowhere_says_what_there_is_instead(path: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         field_at(Row, path)
+
+
+def test_a_path_may_go_through_any_number_of_fields() -> None:
+    assert attributes_at(Case, "row.place.at") == "row.place.where"
+    assert getter(Case, ("row.place.floor", "row.id"))(Case(ROW)) == (2, "a")
 
 
 def test_paths_are_written_as_on_the_wire_and_read_by_the_names_in_python() -> None:
@@ -75,6 +84,11 @@ def test_a_part_of_a_row_reads_what_the_whole_reads_and_nothing_else() -> None:
 def test_a_part_asks_for_the_tag_and_for_what_the_whole_asks_for(row: bytes) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(row, type=part_of(Row, {"id": str, "place.at": str}))
+
+
+def test_the_paths_of_a_part_stand_in_any_order() -> None:
+    read = msgspec.json.decode(msgspec.json.encode(ROW), type=part_of(Row, {"n": int, "id": str}))
+    assert (read.n, read.id) == (7, "a")
 
 
 def test_a_part_may_hold_a_struct_whole() -> None:

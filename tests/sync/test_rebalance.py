@@ -281,7 +281,7 @@ def test_what_is_kept_covers_no_debt() -> None:
 @pytest.mark.parametrize(
     ("state", "options", "target"),
     [
-        (held(100, 0), {}, 50),
+        (held(1000, 0), {}, 500),
         (held(60, 40), {"online_share_pct": 30, "safety_stock": 10}, 27),
         (held(3, 0), {"online_share_pct": 100, "safety_stock": 3}, 0),
         (held(3, 0), {"online_share_pct": 100, "safety_stock": 5}, 0),
@@ -290,6 +290,7 @@ def test_what_is_kept_covers_no_debt() -> None:
         (held(0, 2), {"online_share_pct": 100}, 2),
         # 30 walked in, 10 were promised, and the policy's half weighs as 20: (10 + 10) of 60
         (held(20, 0, sold=30, promised=10), {"follow_demand": True}, 20 * 33 // 100),
+        (held(200, 0, sold=30, promised=100), {"follow_demand": True}, 200 * 73 // 100),
         (rights.pick(held(20, 0, sold=30, promised=10), HUB, 5), {"follow_demand": True}, 20 * 33 // 100),
         (rights.give_back(held(20, 0, sold=30, promised=10), CLOUD, 10), {"follow_demand": True}, 30 * 20 // 100),
         ({HUB: Row(received=95, picked=5), CLOUD: Row()}, {"follow_demand": True}, 50),  # rows that cannot be
@@ -309,3 +310,9 @@ def test_an_order_gets_all_that_it_asks_for_or_nothing(qty: int, granted: int) -
 def test_a_third_holder_hands_all_it_has_to_the_hub() -> None:
     assert due(held(0, 0, 7), OTHER) == (Grant(HUB, 7),)
     assert due(held(0, 0, 7), OTHER, kept=2) == (Grant(HUB, 5),)
+
+
+def test_nothing_is_kept_where_nothing_is_said() -> None:
+    assert rebalance.due_grants(held(0, 0, 7), OTHER, sides=SIDES, policy=Policy()) == (Grant(HUB, 7),)
+    asked = [rebalance.answer_request(held(3), HUB, qty, policy=Policy()) for qty in (3, 4)]
+    assert asked == [3, 0]

@@ -7,6 +7,7 @@ import pytest
 
 from sync.clock import Stamp
 from sync.entities import REGISTRY, Registry
+from sync.kinds import Authority
 from sync.merge import Cell
 from sync.retail.members import MEMBER, MemberRow
 from sync.stamps import StampedCell, is_stamped, stamped_cells
@@ -15,6 +16,12 @@ from sync.stamps import StampedCell, is_stamped, stamped_cells
 class GuestRow(msgspec.Struct, tag_field="kind", tag="guest"):
     guest: str
     cells: dict[str, Cell]
+
+
+class VisitRow(msgspec.Struct, tag_field="kind", tag="visit"):
+    visit: str
+    n: int
+    gone: bool = False
 
 
 class TaggedMember(MemberRow, frozen=True, tag_field="kind", tag="member"):
@@ -52,3 +59,24 @@ def test_shared_registers_of_one_stream_are_each_read_as_their_own() -> None:
     assert list(stamped_cells("members", rows, registry=registry)) == [
         StampedCell("guest", "g1", "name", Cell("Ann", EARLY))
     ]
+
+
+def test_a_stream_is_stamped_by_one_shared_register_and_rows_of_others_in_it_have_no_stamps() -> None:
+    visit = replace(
+        MEMBER,
+        name="visit",
+        table="visit",
+        row=VisitRow,
+        key=(replace(MEMBER.key[0], path="visit"),),
+        authority=Authority.STORE,
+    )
+    member = replace(MEMBER, row=TaggedMember)
+    rows = [
+        (1, msgspec.json.encode(VisitRow("v1", 1))),
+        (2, msgspec.json.encode(TaggedMember(key="m2", cells=LI.cells))),
+    ]
+
+    for entities in ((visit, member), (member, visit)):
+        registry = Registry(entities)
+        assert is_stamped("members", registry=registry)
+        assert [each.key for each in stamped_cells("members", rows, registry=registry)] == ["m2"]
