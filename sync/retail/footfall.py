@@ -118,7 +118,7 @@ def judge(sensor: Sensor | None, reading: Reading, *, now_ms: int) -> Judged:
     """Return what a reading adds to a sensor's figures, at `now_ms` of the hub's clock."""
     if reading.retained:
         return Judged(Verdict.RETAINED, _baseline(reading, now_ms) if sensor is None else sensor)
-    if sensor is not None and reading.boot is not None and reading.boot in sensor.former_boots:
+    if sensor is not None and reading.boot in sensor.former_boots:
         return Judged(Verdict.STALE, sensor)
     judged = (
         _judge_totals(sensor, reading, now_ms)
@@ -177,7 +177,7 @@ def _judge_delta(sensor: Sensor | None, reading: Reading, now_ms: int) -> Judged
         if place > DELTA_WINDOW:
             if not _is_newer(known, reading, now_ms):
                 return Judged(Verdict.STALE, sensor)
-            counts, known = Verdict.RESET, replace(known, delta_n=None, delta_bits=0)
+            counts, known = Verdict.RESET, replace(known, delta_n=None)
         is_seen = place >= 0 and bool(known.delta_bits >> place & 1)
         after = _with_number(known, n)
     if is_seen:

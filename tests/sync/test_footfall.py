@@ -320,6 +320,16 @@ def test_numbered_deltas_are_judged_as_by_a_list_of_all_that_came(numbers: list[
         assert sensor.delta_bits == sum(1 << newest - each for each in seen if newest - each <= DELTA_WINDOW)
 
 
+def test_the_window_reaches_just_so_far_below_the_newest() -> None:
+    oldest, newest, next_one = delta(1, "0"), delta(1, str(DELTA_WINDOW)), delta(1, str(DELTA_WINDOW + 1))
+
+    assert verdicts(oldest, newest, oldest) == ["counted", "counted", "repeated"]
+    assert verdicts(oldest, newest, next_one, oldest) == ["counted", "counted", "counted", "stale"]
+    kept = run([oldest, newest, next_one])[-1].sensor
+    assert kept is not None and kept.delta_bits == 0b11, "the oldest has left the file's 63 bits"
+    assert verdicts(newest, oldest, oldest) == ["counted", "counted", "repeated"]
+
+
 @given(histories)
 def test_the_total_is_the_sum_of_both_ways(history: History) -> None:
     assert total(run(history.readings)) == (history.came, history.left)
@@ -335,6 +345,11 @@ def test_a_sensor_may_count_one_way_only() -> None:
     assert [(each.entered, each.exited) for each in judged] == [(0, 0), (3, 0), (2, 0), (0, 3)]
     judged = run([Said(in_total=5, out_total=9, retained=True), totals(6, 11)])
     assert (judged[1].entered, judged[1].exited) == (1, 2)
+
+
+def test_a_retained_total_of_one_way_is_a_baseline_for_it() -> None:
+    judged = run([Said(in_total=5, retained=True), Said(in_total=8)])
+    assert (judged[1].verdict, judged[1].entered, judged[1].exited) == (Verdict.COUNTED, 3, 0)
 
 
 def test_totals_and_deltas_of_one_sensor_do_not_disturb_each_other() -> None:
