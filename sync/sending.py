@@ -80,7 +80,7 @@ class Sending:
                 out = self._streams[head.rep, head.stream]
             if out.priority > room or head.last <= max(out.sent.last, out.empty_to):
                 continue
-            if head.feed is Feed.LOG or now_ms >= out.next_ms:
+            if now_ms >= out.next_ms:
                 self._loading = head
                 return head, out.sent, _rows_max(head.feed, out.priority)
         return None

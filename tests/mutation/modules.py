@@ -13,7 +13,6 @@ TESTS: dict[str, tuple[str, ...]] = {
     "sync/session.py": (
         "test_session_answers.py",
         "test_session.py",
-        "test_session_faults.py",
         "test_session_finish.py",
         "test_snapshot.py",
         "test_protocol_v1.py",
@@ -24,7 +23,6 @@ TESTS: dict[str, tuple[str, ...]] = {
     "sync/sending.py": (
         "test_sending.py",
         "test_session.py",
-        "test_session_faults.py",
         "test_session_finish.py",
         "test_snapshot.py",
     ),
