@@ -40,9 +40,10 @@ from sync.store.cursors import (
     received,
     received_to,
 )
+from sync.store.digests import digest_at
 from sync.store.replicas import known_id, replica_id
 from sync.store.retention import floor_of, jump_to
-from sync.store.rows import apply_rows, digest_at, rows_after
+from sync.store.rows import apply_rows, rows_after
 from sync.store.streams import stream_digest, stream_heads
 
 T = TypeVar("T")

@@ -18,8 +18,7 @@ from typing import Any, NamedTuple, Union
 import msgspec
 from msgspec import Struct
 
-from sync.batch import BYTES_MAX, ROWS_MAX, SEQ_MAX, Boundary, Row
-from sync.digest import roll
+from sync.batch import BYTES_MAX, SEQ_MAX, Row
 from sync.entities import REGISTRY, Registry
 from sync.json_errors import NOT_JSON
 from sync.kinds import Entity, Kind
@@ -86,18 +85,6 @@ def rows_after(
         rows.update(second_rows(read, replica, stream, after, limit))
     rows.update(unknown_after(read, replica, stream, after, limit))
     return _within_bytes(sorted(rows.items())[:limit], bytes_max)
-
-
-def digest_at(read: Connection, replica: int, stream: str, at: Boundary, last: int) -> bytes | None:
-    """Return the digest of a log at `last`, rolled over its rows from a boundary before it; None where rows are missing."""
-    seq, digest = at.last, at.digest
-    while seq < last:
-        rows = rows_after(read, replica, stream, seq, min(ROWS_MAX, last - seq))
-        if not rows:
-            return None
-        for seq, body in rows:  # noqa: B007 - where the last one ends the next read begins
-            digest = roll(digest, body)
-    return digest
 
 
 def apply_rows(
