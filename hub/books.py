@@ -20,6 +20,7 @@ from hub.store.catalogue import TakenRows, take_registers
 from hub.store.clock import SavedClock, save_clock
 from hub.store.confirmed import compare, marks
 from hub.store.lives import Reborn, begin_life, former_lives, note_sealed, sealed_lives
+from hub.store.openings import take_opening, told_of
 from hub.store.scopes import take_scoped
 from hub.store.sibling_visitors import is_another, take_visitors, tell_others
 from hub.store.siblings import Joined, is_taken, passed_on, relay_batch, settle, take_batch
@@ -28,6 +29,7 @@ from sync.db import Database
 from sync.entities import REGISTRY
 from sync.errors import ForkError, ProtocolError, SyncError
 from sync.model import Feed, Replica, Stream
+from sync.opening import Opening
 from sync.protocol import FormerLife
 from sync.scope_rows import base_of, is_scoped
 from sync.store.cursors import (
@@ -156,11 +158,27 @@ class HubBooks:
         found = self.replica.local_id if rep == self.rep else known_id(self._db.read, rep)
         return START if found is None else floor_of(self._db.read, found, stream)
 
-    async def jump(self, rep: str, stream: str, to: Boundary) -> Boundary:
-        """Take rows of another's log up to `to` for lost, because nobody has them any more; return the cursor."""
+    def told_up_to(self, head: Head, _at: Boundary) -> int:
+        """All rows that are here are sent."""
+        return self.floor(head).last
+
+    async def opening(self, head: Head, _to: int) -> Opening | None:
+        """What the rows came to that are no more here."""
+        return told_of(self._db.read, head.rep, head.stream)
+
+    async def jump(self, rep: str, stream: str, to: Boundary, opening: Opening | None) -> Boundary:
+        """Take what rows of another's log came to for the rows; without it they are lost, because nobody has them any more."""
         if rep == self.rep:
             raise ProtocolError(f"{rep}: nobody but this hub knows what is left of its rows")
         now_ms = self._now_ms()
+        if opening is not None:
+            if rep.rpartition(":")[0] != self.replica.store or stream not in LOGS:
+                raise ProtocolError(f"{rep[:80]}: nobody tells this hub what {stream[:64]!r} of it came to")
+            end = self._joined(
+                await self._db.write(lambda tx: take_opening(tx, self.replica, rep, stream, opening, now_ms=now_ms))
+            )
+            assert isinstance(end, Boundary), "a sum has no gaps"
+            return end
 
         def job(tx: Connection) -> tuple[Boundary, Boundary]:
             owner = replica_id(tx, rep, now_ms=now_ms)

@@ -30,6 +30,7 @@ from sync.entities import REGISTRY
 from sync.errors import SyncError
 from sync.line import REMEDIES, LinkState
 from sync.model import Replica, Stream
+from sync.opening import Gathered
 from sync.store.facts import key_at
 from sync.store.streams import stream_heads
 
@@ -105,6 +106,7 @@ class Replication:
         self.mode = mode
         self.books = HubBooks(db, replica, currency=currency, now_ms=now_ms, new_incarnation=new_incarnation)
         self.books.clock = clock
+        self.gathered = Gathered()  # sums that a cloud tells by HTTP, part by part
         self.link = LinkState(since_ms=now_ms())
         self._clock = clock
         self._offset_ms: int | None = None  # the cloud's clock less the machine's, at the last hello

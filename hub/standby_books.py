@@ -11,6 +11,7 @@ from hub.holders import STANDBY
 from hub.store.siblings import RELAYED
 from sync.batch import START, Batch, Boundary, Gap, Head
 from sync.errors import ForkError, ProtocolError
+from sync.opening import Opening
 from sync.protocol import FormerLife
 
 
@@ -51,9 +52,17 @@ class StandbyBooks:
         """As for the cloud."""
         return self._books.floor(head)
 
-    async def jump(self, rep: str, stream: str, to: Boundary) -> Boundary:
+    def told_up_to(self, head: Head, at: Boundary) -> int:
         """As for the cloud."""
-        return await self._books.jump(rep, stream, to)
+        return self._books.told_up_to(head, at)
+
+    async def opening(self, head: Head, to: int) -> Opening | None:
+        """As for the cloud."""
+        return await self._books.opening(head, to)
+
+    async def jump(self, rep: str, stream: str, to: Boundary, opening: Opening | None) -> Boundary:
+        """As for the cloud."""
+        return await self._books.jump(rep, stream, to, opening)
 
     async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
         """Nothing of a life of which the other hub holds another past: the cloud says which one stands."""

@@ -5,6 +5,7 @@ from typing import Literal
 
 from sync.batch import Batch, Boundary, Head
 from sync.line import Schedule
+from sync.opening import Opening
 from sync.protocol import FormerLife, Frame
 
 Role = Literal["dialler", "acceptor"]
@@ -87,11 +88,20 @@ class NoteSealed:
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """The peer has no rows of a log up to here any more; answer with `jumped`."""
+    """The peer sends no rows of a log up to here, but what they came to, if it can tell; answer with `jumped`."""
 
     rep: str
     stream: str
     to: Boundary
+    opening: Opening | None = None
 
 
-Effect = Forked | EndLives | NoteSealed | Jump | Send | Load | Apply | Acked | Opened | End
+@dataclass(frozen=True, slots=True)
+class LoadOpening:
+    """Sum up the rows of a log up to about here; answer with `summed_up`."""
+
+    head: Head
+    to: int
+
+
+Effect = Forked | EndLives | NoteSealed | Jump | Send | Load | LoadOpening | Apply | Acked | Opened | End

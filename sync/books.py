@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from sync.batch import Batch, Boundary, Gap, Head
+from sync.opening import Opening
 from sync.protocol import FormerLife
 
 
@@ -31,8 +32,18 @@ class Books(Protocol):
     def floor(self, head: Head) -> Boundary:
         """Return up to where the rows of a log are no more here; the start where all are, and of a state stream."""
 
-    async def jump(self, rep: str, stream: str, to: Boundary) -> Boundary:
-        """Take rows of the peer's log up to `to` for lost, durably, with an alarm; return the cursor, which never goes back."""
+    def told_up_to(self, head: Head, at: Boundary) -> int:
+        """Return up to where a peer that holds a log up to `at` is told what rows came to, at least the floor; 0: rows only."""
+
+    async def opening(self, head: Head, to: int) -> Opening | None:
+        """Return what the rows of a log came to up to about there; None where nobody can tell."""
+
+    async def jump(self, rep: str, stream: str, to: Boundary, opening: Opening | None) -> Boundary:
+        """Go on with a log from `to`, durably; return the cursor, which never goes back.
+
+        What the rows up to there came to is told by `opening`, in the place of those that are here; without it those that are
+        not are lost, with an alarm.
+        """
 
     async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
         """Return the next batch behind a boundary, its end stored as offered; None when there is nothing more."""

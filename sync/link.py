@@ -25,6 +25,7 @@ from sync.actions import (
     Forked,
     Jump,
     Load,
+    LoadOpening,
     NoteSealed,
     Opened,
     Role,
@@ -232,7 +233,9 @@ class Conversation:
             await books.end_lives(session.peer_rep, effect.lives)
             return session.lives_ended()
         elif isinstance(effect, Jump):
-            return session.jumped(effect, await books.jump(effect.rep, effect.stream, effect.to))
+            return session.jumped(effect, await books.jump(effect.rep, effect.stream, effect.to, effect.opening))
+        elif isinstance(effect, LoadOpening):
+            return session.summed_up(await books.opening(effect.head, effect.to), _steady_ms())
         elif isinstance(effect, NoteSealed):
             await books.note_sealed(effect.reps)
         elif isinstance(effect, Forked):

@@ -7,7 +7,7 @@
                               <- Ack                 after the commit
     Ack    ->
     Pull   ->                 <- Pull                a gap: send again from here
-    Snapshot ->               <- Snapshot            what the other lacks of a log is no more here: go on from there
+    Snapshot ->               <- Snapshot            of what the other lacks of a log there is a sum: go on from there
     Bye    ->                 <- Bye                 nothing more waits here; the dialler hangs up when both have said so
     Refused, then the end
 
@@ -16,7 +16,7 @@ version adds fields with defaults, and frames behind a feature: unknown fields a
 read as `Unknown`. Rows are kept as the bytes received. Every list has a bound. Pure. Source: the design, 3.4.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import Annotated
 
@@ -29,6 +29,7 @@ from sync.columns import pack, unpack
 from sync.errors import ProtocolError
 from sync.json_errors import NOT_JSON
 from sync.model import Feed
+from sync.opening import PART_ROWS, Part
 
 VERSION = 1
 VERSION_MIN = 1  # the oldest that this side still speaks
@@ -36,8 +37,9 @@ SUBPROTOCOL = "storehub.sync.v1"
 FRAME_MAX = 2 * 1024 * 1024  # a larger message ends the connection
 ZSTD_LEVEL = 3  # higher ones save 3 % and cost ten times as much
 _FRAME_BYTES_MAX = 4 * BYTES_MAX  # what a frame may unpack to
-COLUMNS, ZSTD, BYE, LIVES, SNAPSHOT = "columns", "zstd", "bye", "lives", "snapshot"
-FEATURES = (COLUMNS, ZSTD, BYE, LIVES, SNAPSHOT)  # without columns rows travel one by one, without zstd as they are
+COLUMNS, ZSTD, BYE, LIVES, SNAPSHOT, OPENING = "columns", "zstd", "bye", "lives", "snapshot", "opening"
+# without columns rows travel one by one, without zstd as they are
+FEATURES = (COLUMNS, ZSTD, BYE, LIVES, SNAPSHOT, OPENING)
 VECTOR_MAX = 10_000  # streams of one store's lives: 20 of each of 500
 LIVES_MAX = 500
 Millis = Annotated[int, Meta(ge=0, le=SEQ_MAX)]
@@ -150,13 +152,23 @@ class Sealed(Struct, frozen=True, tag="sealed"):
     reps: Annotated[tuple[Rep, ...], Meta(max_length=LIVES_MAX)]
 
 
-class Snapshot(Struct, frozen=True, tag="snapshot"):
-    """Rows of a log up to `last` are no more at its writer: the receiver's cursor goes there, and what it lacks is a hole."""
+class Snapshot(Struct, frozen=True, tag="snapshot", omit_defaults=True):
+    """Rows of a log up to `last` are not sent: the receiver's cursor goes there.
+
+    With `opens` (feature `opening`) it is the part `n` of what they came to (sync.opening), and the cursor goes with the last
+    one, which has no `more`; without, nobody can tell, and what the receiver lacks is a hole.
+    """
 
     rep: Rep
     stream: StreamName
     last: Seq
     digest: Digest
+    opens: bool = False
+    n: Seq = 0
+    more: bool = False
+    rows: bytes = b""
+    columns: bool = True
+    zstd: bool = True
 
 
 class Bye(Struct, frozen=True, tag="bye"):
@@ -178,7 +190,7 @@ Frame = _Known | Unknown
 _KINDS = {kind.__struct_config__.tag for kind in (Hello, HelloOk, Pull, Packed, Ack, Refused, Sealed, Snapshot, Bye)}
 _decoder = msgspec.msgpack.Decoder(_Known)
 _tags = msgspec.msgpack.Decoder(_Tagged)
-_plain_rows = msgspec.msgpack.Decoder(Annotated[list[bytes], Meta(max_length=ROWS_MAX)])
+_plain_rows = msgspec.msgpack.Decoder(Annotated[list[bytes], Meta(max_length=PART_ROWS)])
 
 
 def encode(frame: Frame) -> bytes:
@@ -200,11 +212,7 @@ def decode(message: bytes) -> Frame:
 
 def packed(batch: Batch, *, features: Collection[str] = FEATURES) -> Packed:
     """Return a batch ready for the wire, packed as a peer with these features can read it."""
-    columns, compressed = COLUMNS in features, ZSTD in features
-    bodies = [row for _, row in batch.rows]
-    rows = pack(bodies) if columns else msgspec.msgpack.encode(bodies)
-    if compressed:
-        rows = zstd.compress(rows, ZSTD_LEVEL)
+    rows, columns, compressed = _packed_rows([row for _, row in batch.rows], features)
     seqs = [batch.after, *(seq for seq, _ in batch.rows)]
     steps = () if batch.feed is Feed.LOG else tuple(later - earlier for earlier, later in pairwise(seqs))
     return Packed(
@@ -218,8 +226,7 @@ def packed(batch: Batch, *, features: Collection[str] = FEATURES) -> Packed:
 
 def unpacked(frame: Packed) -> Batch:
     """Return the batch of a frame; raise ProtocolError when it cannot be read."""
-    raw = _decompressed(frame.rows) if frame.zstd else frame.rows
-    rows = unpack(raw, rows_max=ROWS_MAX) if frame.columns else _plain(raw)
+    rows = _unpacked_rows(frame, ROWS_MAX)
     if frame.feed is Feed.LOG:
         seqs = list(range(frame.after + 1, frame.after + 1 + len(rows)))
     else:
@@ -232,6 +239,41 @@ def unpacked(frame: Packed) -> Batch:
     return Batch(
         frame.rep, frame.stream, frame.feed, frame.after, frame.last, frame.digest, tuple(zip(seqs, rows, strict=True))
     )
+
+
+def snapshot(part: Part, *, features: Collection[str] = FEATURES) -> Snapshot:
+    """Return a part of an opening balance as a frame."""
+    rows, columns, compressed = _packed_rows(part.rows, features)
+    return Snapshot(
+        *(part.rep, part.stream, part.at.last, part.at.digest),
+        opens=True,
+        n=part.n,
+        more=part.more,
+        rows=rows,
+        columns=columns,
+        zstd=compressed,
+    )
+
+
+def part_of(frame: Snapshot) -> Part:
+    """Return the part of an opening balance that a frame is; raise ProtocolError when it cannot be read."""
+    at = Boundary(frame.last, frame.digest)
+    return Part(frame.rep, frame.stream, at, frame.n, frame.more, tuple(_unpacked_rows(frame, PART_ROWS)))
+
+
+def _packed_rows(bodies: Sequence[bytes], features: Collection[str]) -> tuple[bytes, bool, bool]:
+    """Return rows as a peer with these features reads them: bytes, whether by column, whether compressed."""
+    columns, compressed = COLUMNS in features, ZSTD in features
+    rows = pack(bodies) if columns else msgspec.msgpack.encode(bodies)
+    return zstd.compress(rows, ZSTD_LEVEL) if compressed else rows, columns, compressed
+
+
+def _unpacked_rows(frame: Packed | Snapshot, rows_max: int) -> list[bytes]:
+    raw = _decompressed(frame.rows) if frame.zstd else frame.rows
+    rows = unpack(raw, rows_max=rows_max) if frame.columns else _plain(raw)
+    if len(rows) > rows_max:
+        raise ProtocolError(f"{frame.rep} {frame.stream}: {len(rows)} rows in one frame, at most {rows_max}")
+    return rows
 
 
 def _kind_of(message: bytes) -> str | None:

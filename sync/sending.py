@@ -5,18 +5,21 @@
     telemetry     one place, with small batches: a sale waits for one of them at most
     all others    every place but the last
 
-One load at a time. State streams are paced: what changes ten times a second is sent once; while the conversation is being
-finished, each is sent once more. Not here: what is said besides (sync.session).
+One load at a time. Where a log's rows are told as a sum (sync.opening), its parts go first, one at a time. State streams are
+paced: what changes ten times a second is sent once; while the conversation is being finished, each is sent once more.
+Not here: what is said besides (sync.session).
 """
 
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from sync.actions import Load, LoadOpening
 from sync.batch import ROWS_MAX, START, Batch, Boundary, Head
 from sync.entities import REGISTRY
 from sync.kinds import Priority
 from sync.model import Feed
+from sync.opening import Opening, Part, parts_of
 from sync.scope_rows import base_of
 
 WINDOW = 4  # batches that may wait for their ack in each direction; when full the sender waits
@@ -30,7 +33,7 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class _Stream:
-    """A stream on this conversation; `empty_to` is how far nothing was found to send."""
+    """A stream on this conversation; `empty_to` is how far nothing was found to send, `sum_to` how far rows are told as a sum."""
 
     priority: Priority
     sent: Boundary
@@ -39,6 +42,9 @@ class _Stream:
     empty_to: int = 0
     next_ms: int = 0
     pulls: int = 0
+    sum_to: int = 0
+    is_summing: bool = False
+    parts: deque[Part] = field(default_factory=deque)
 
 
 class Sending:
@@ -53,9 +59,20 @@ class Sending:
         """Send a stream from here on."""
         self._streams[head.rep, head.stream] = _Stream(_priority(head.stream), at, acked=at.last)
 
+    def begin_with_sum(self, head: Head, to: int) -> None:
+        """Tell what the rows up to about here came to before any row behind them."""
+        out = self._streams[head.rep, head.stream]
+        out.sum_to, out.is_summing = to, True
+
     def knows(self, rep: str, stream: str) -> bool:
         """Whether the stream was offered here."""
         return (rep, stream) in self._streams
+
+    @property
+    def loading(self) -> Head:
+        """Which stream is being read."""
+        assert self._loading is not None, "nothing was asked for"
+        return self._loading
 
     @property
     def is_at_rest(self) -> bool:
@@ -66,8 +83,8 @@ class Sending:
         """Since when a batch waits for its ack."""
         return min((each.in_flight[0][1] for each in self._streams.values() if each.in_flight), default=None)
 
-    def next(self, heads: Iterable[Head], peer_rep: str, now_ms: int) -> tuple[Head, Boundary, int] | None:
-        """Return which rows to read next: a stream, behind what, how many at most; None while nothing can be sent."""
+    def next(self, heads: Iterable[Head], peer_rep: str, now_ms: int) -> Load | LoadOpening | Part | None:
+        """Return what to read next, or the part of a sum that is sent next; None while nothing can be sent."""
         if self._loading is not None:
             return None
         room = self._room()
@@ -78,12 +95,33 @@ class Sending:
             if out is None:
                 self.begin(head, START)
                 out = self._streams[head.rep, head.stream]
-            if out.priority > room or head.last <= max(out.sent.last, out.empty_to):
+            if out.priority > room:
+                continue
+            if out.is_summing:
+                if found := self._next_part(head, out, now_ms):
+                    return found
+                continue
+            if head.last <= max(out.sent.last, out.empty_to):
                 continue
             if now_ms >= out.next_ms:
                 self._loading = head
-                return head, out.sent, _rows_max(head.feed, out.priority)
+                return Load(head, out.sent, _rows_max(head.feed, out.priority))
         return None
+
+    def summed_up(self, opening: Opening | None, floor: Boundary) -> Head | None:
+        """Take a sum; where nobody can tell it, return the head of a log of which the peer lacks rows that are no more."""
+        head, self._loading = self._loading, None
+        assert head is not None, "nothing was asked for"
+        out = self._streams[head.rep, head.stream]
+        if opening is not None and opening.at.last > out.sent.last:
+            out.parts = deque(parts_of(head.rep, head.stream, opening))
+        if out.parts:
+            return None
+        out.is_summing = False
+        if out.sent.last >= floor.last:
+            return None
+        out.sent = floor
+        return head
 
     def loaded(self, batch: Batch | None, now_ms: int) -> bool:
         """Take what was read; whether it is to be sent."""
@@ -107,7 +145,8 @@ class Sending:
         out = self._streams[rep, stream]
         while out.in_flight and out.in_flight[0][0].last <= at.last:
             out.in_flight.popleft()
-        out.pulls = 0
+        if not out.is_summing:
+            out.pulls = 0
         if at.last <= out.acked:
             return False
         out.acked = at.last
@@ -119,7 +158,21 @@ class Sending:
         out.pulls += 1
         out.sent, out.empty_to, out.next_ms = at, 0, 0
         out.in_flight.clear()
+        out.parts.clear()
+        out.is_summing = at.last < out.sum_to
         return out.pulls
+
+    def _next_part(self, head: Head, out: _Stream, now_ms: int) -> LoadOpening | Part | None:
+        if out.in_flight:
+            return None
+        if not out.parts:
+            self._loading = head
+            return LoadOpening(head, out.sum_to)
+        part = out.parts.popleft()
+        out.in_flight.append((START if part.more else part.at, now_ms))
+        if not part.more:
+            out.sent, out.is_summing = part.at, False
+        return part
 
     def _room(self) -> int:
         """Return the lowest priority that may be sent now, -1 for none."""

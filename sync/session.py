@@ -31,18 +31,22 @@ from sync.actions import (
     Forked,
     Jump,
     Load,
+    LoadOpening,
     NoteSealed,
     Opened,
     Role,
     Send,
 )
-from sync.batch import START, Batch, Boundary, Gap
+from sync.batch import START, Batch, Boundary, Gap, Head
 from sync.books import Books
 from sync.line import MODES_TOLD, Schedule
+from sync.model import Feed
+from sync.opening import Gathered, Opening, Part
 from sync.protocol import (
     BYE,
     FEATURES,
     LIVES,
+    OPENING,
     SNAPSHOT,
     VERSION,
     VERSION_MIN,
@@ -57,6 +61,8 @@ from sync.protocol import (
     Sealed,
     Snapshot,
     Unknown,
+    part_of,
+    snapshot,
 )
 from sync.scope_rows import is_scoped
 from sync.sending import WINDOW, Sending
@@ -96,6 +102,7 @@ class Session:
         self._heard_ms = 0
         self._sending = Sending()
         self._gaps: dict[Key, int] = {}
+        self._gathered = Gathered()
         self._is_peer_newer = False
         self._has_said_bye = False
         self._has_heard_bye = False
@@ -132,7 +139,7 @@ class Session:
             if isinstance(frame, Pull):
                 return self._on_pull(frame, now_ms)
             if isinstance(frame, Snapshot):
-                return [Jump(frame.rep, frame.stream, Boundary(frame.last, frame.digest))]
+                return self._on_snapshot(frame)
             if isinstance(frame, Sealed):
                 return [NoteSealed(frame.reps)]
             if isinstance(frame, Bye):
@@ -173,6 +180,15 @@ class Session:
         if self._state != "open":
             return []
         return [Send(batch), *self._more(now_ms)] if batch is not None and is_sent else self._more(now_ms)
+
+    def summed_up(self, opening: Opening | None, now_ms: int) -> list[Effect]:
+        """Take the result of the last LoadOpening; where nobody can tell what rows came to, say that they are no more."""
+        floor = self._books.floor(self._sending.loading)
+        lost = self._sending.summed_up(opening, floor)
+        if self._state != "open":
+            return []
+        gone = [Send(Snapshot(lost.rep, lost.stream, floor.last, floor.digest))] if lost is not None else []
+        return [*gone, *self._more(now_ms)]
 
     def applied(self, batch: Batch, cursor: Boundary | Gap) -> list[Effect]:
         """Take the result of an Apply: acknowledge, or ask for what is missing, once for each gap."""
@@ -277,12 +293,30 @@ class Session:
             self._sending.begin(
                 head, at
             )  # what is passed on goes on from where the peer is, once we know more than that
-            floor = self._books.floor(head)
-            if at.last < floor.last and SNAPSHOT in self.features:
-                acked.append(Send(Snapshot(head.rep, head.stream, floor.last, floor.digest)))
-                self._sending.pulled(head.rep, head.stream, floor)
+            acked += self._below_the_floor(head, at) if head.feed is Feed.LOG and head.rep != peer_rep else []
         self._state = "open"
         return [Opened(peer_rep, offset_ms, schedule), *acked, *self._more(now_ms)]
+
+    def _below_the_floor(self, head: Head, at: Boundary) -> list[Effect]:
+        """Tell a peer that it will not get the rows of a log from where it stands."""
+        if OPENING in self.features:
+            to = self._books.told_up_to(head, at)
+            if at.last < to:
+                self._sending.begin_with_sum(head, to)
+            return []
+        floor = self._books.floor(head)
+        if at.last >= floor.last or SNAPSHOT not in self.features:
+            return []
+        self._sending.pulled(head.rep, head.stream, floor)
+        return [Send(Snapshot(head.rep, head.stream, floor.last, floor.digest))]
+
+    def _on_snapshot(self, frame: Snapshot) -> list[Effect]:
+        """Gather the parts of a sum; each but the last is acknowledged as it comes, and changes nothing yet."""
+        at = Boundary(frame.last, frame.digest)
+        opening = self._gathered.take(part_of(frame)) if frame.opens else None
+        if frame.opens and opening is None:
+            return [Send(Ack(frame.rep, frame.stream, START.last, START.digest))]
+        return [Jump(frame.rep, frame.stream, at, opening)]
 
     def _on_ack(self, ack: Ack, now_ms: int) -> list[Effect]:
         at = Boundary(ack.last, ack.digest)
@@ -307,8 +341,10 @@ class Session:
     def _more(self, now_ms: int) -> list[Effect]:
         """Ask for the next rows to send; where there are none, see whether that is all."""
         found = self._sending.next(self._books.heads(), self.peer_rep, now_ms)
-        if found is not None:
-            return [Load(*found)]
+        if isinstance(found, Part):
+            return [Send(snapshot(found, features=self.features)), *self._more(now_ms)]
+        if isinstance(found, Load | LoadOpening):
+            return [found]
         if self._sending.is_finishing and self._sending.is_at_rest:
             return self._drained(now_ms)
         return []

@@ -59,6 +59,7 @@ def api_application(hub: Runtime) -> web.Application:
     app.router.add_get("/v1/events", events)
     app.router.add_get("/sync/v1/link", link)
     app.router.add_get("/sync/v1/feed", sync.get_feed)
+    app.router.add_get("/sync/v1/snapshot", sync.get_snapshot)
     app.router.add_post("/sync/v1/batch", sync.post_batch)
     app.router.add_get("/healthz", service.healthz)
     app.router.add_get("/readyz", service.readyz)

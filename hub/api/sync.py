@@ -5,8 +5,9 @@
     POST /sync/v1/hello                             cloud: who are you, how far do you hold my streams; which lives have ended
     GET  /sync/v1/streams                           cloud: what there is, own and of other lives of the store
     GET  /sync/v1/feed?stream=&rep=&after=&limit=   cloud: rows as NDJSON, zstd when asked; `after` frees nothing
+    GET  /sync/v1/snapshot?stream=&rep=&n=          cloud: what rows below the floor came to, a part of it as a frame
     POST /sync/v1/ack {stream,last,digest}          cloud: committed up to here
-    POST /sync/v1/batch                             cloud: rows of its own (a frame of sync.protocol), answered when durable
+    POST /sync/v1/batch                             cloud: rows or a sum (frames of sync.protocol), answered when durable
 
 Source: the design, 3.4. Not here: the WebSocket, which the hub dials itself (sync.link).
 """
@@ -27,10 +28,11 @@ from hub.holders import PEER
 from hub.replication import SyncView
 from hub.runtime import Runtime
 from hub.store.tills import Scope
-from sync.batch import ROWS_MAX, Boundary, Gap, Head, Seq
+from sync.batch import ROWS_MAX, START, Boundary, Gap, Head, Seq
 from sync.errors import ForkError, ProtocolError
 from sync.feed import CONTENT_TYPE, write_feed
-from sync.protocol import Packed, decode, unpacked
+from sync.opening import parts_of
+from sync.protocol import FEATURES, Packed, Snapshot, decode, encode, part_of, snapshot, unpacked
 
 CLOUD: frozenset[Scope] = frozenset({"cloud"})
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
@@ -69,22 +71,24 @@ class HelloRequest(Struct, frozen=True):
 
 
 class HelloAnswer(Struct, frozen=True):
-    """Who this is, how far it holds the asker's streams, which of its lives have ended."""
+    """Who this is, how far it holds the asker's streams, which of its lives have ended, which features it has."""
 
     rep: str
     vector: list[HeldView]
     now_ms: int
     former: list[LifeView] = []
+    features: tuple[str, ...] = FEATURES
 
 
 class StreamView(Struct, frozen=True):
-    """A stream of this hub: its last seq, and how far the cloud acknowledged it."""
+    """A stream of this hub: its last seq, how far the cloud acknowledged it, and up to where its rows are no more."""
 
     rep: str
     stream: str
     feed: str
     last: int
     acked: int
+    floor: int = 0
 
 
 class StreamList(Struct, frozen=True):
@@ -102,6 +106,14 @@ class FeedQuery(Struct, frozen=True, forbid_unknown_fields=True):
     digest: Digest = "0000000000000000"
     after: Seq = 0
     limit: Annotated[int, Meta(ge=1, le=ROWS_MAX)] = ROWS_MAX
+
+
+class PartQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which part of the sum of which log."""
+
+    stream: str
+    rep: str = ""
+    n: Seq = 0
 
 
 class AckRequest(Struct, frozen=True):
@@ -163,7 +175,9 @@ async def get_streams(call: Call) -> Reply:
     held = books.holders.of(replication.peer_of(call.client.till_id))
     streams = [
         StreamView(
-            head.rep, head.stream, head.feed, head.last, held.get(head.stream, 0) if head.rep == books.rep else 0
+            *(head.rep, head.stream, head.feed, head.last),
+            held.get(head.stream, 0) if head.rep == books.rep else 0,
+            books.floor(head).last,
         )
         for head in books.heads()
     ]
@@ -196,15 +210,27 @@ async def get_feed(request: web.Request) -> web.StreamResponse:
 async def feed_of(hub: Runtime, query: FeedQuery) -> bytes:
     """Return a page of a stream; raise NotFoundError or ConflictError."""
     books = hub.replication.books
-    wanted = (query.rep or books.rep, query.stream)
-    head = next((head for head in books.heads() if (head.rep, head.stream) == wanted), None)
-    if head is None:
-        raise NotFoundError(
-            "stream", f"no stream {query.stream!r}; streams: {', '.join(h.stream for h in books.heads())}"
-        )
+    head = _head(books, query)
     is_own = head.rep == books.rep
     after = _boundary_at(hub, head, query.after) if is_own else Boundary(query.after, bytes.fromhex(query.digest))
     return write_feed(head, after, await books.load(head, after, query.limit))
+
+
+async def get_snapshot(request: web.Request) -> web.StreamResponse:
+    """GET /sync/v1/snapshot"""
+    hub, refused = _cloud(request)
+    if refused is not None:
+        return refused
+    query: PartQuery = read_query(request, PartQuery)
+    books = hub.replication.books
+    head = _head(books, query)
+    floor, opening = books.floor(head), await books.opening(head, 0)
+    parts = parts_of(head.rep, head.stream, opening) if opening is not None else []
+    if query.n >= max(1, len(parts)):
+        raise NotFoundError("part", f"{head.stream}: there are {len(parts)} parts")
+    gone = Snapshot(head.rep, head.stream, floor.last, floor.digest)
+    body = encode(snapshot(parts[query.n]) if parts else gone)
+    return web.Response(body=body, content_type="application/octet-stream")
 
 
 async def post_batch(request: web.Request) -> web.StreamResponse:
@@ -220,14 +246,34 @@ async def post_batch(request: web.Request) -> web.StreamResponse:
 
 
 async def take_frame(hub: Runtime, message: bytes) -> AckView:
-    """Take the batch of a frame, durably; raise ProtocolError for what is none."""
+    """Take the frame of a batch or of a part of a sum, durably; raise ProtocolError for what is neither."""
     frame = decode(message)
-    if not isinstance(frame, Packed):
+    if not isinstance(frame, Packed | Snapshot):
         raise ProtocolError(f"a {type(frame).__name__} where a batch belongs")
-    batch = unpacked(frame)
-    cursor = await hub.replication.books.apply(batch)
+    cursor = await _take(hub, frame)
     at = cursor.cursor if isinstance(cursor, Gap) else cursor
-    return _ack(batch.rep, batch.stream, at, gap=isinstance(cursor, Gap))
+    return _ack(frame.rep, frame.stream, at, gap=isinstance(cursor, Gap))
+
+
+async def _take(hub: Runtime, frame: Packed | Snapshot) -> Boundary | Gap:
+    """Take rows, or a part of a sum: that changes nothing before the last one is here."""
+    books = hub.replication.books
+    if isinstance(frame, Packed):
+        return await books.apply(unpacked(frame))
+    opening = hub.replication.gathered.take(part_of(frame)) if frame.opens else None
+    if frame.opens and opening is None:
+        return START
+    return await books.jump(frame.rep, frame.stream, Boundary(frame.last, frame.digest), opening)
+
+
+def _head(books: HubBooks, query: FeedQuery | PartQuery) -> Head:
+    wanted = (query.rep or books.rep, query.stream)
+    head = next((head for head in books.heads() if (head.rep, head.stream) == wanted), None)
+    if head is None:
+        raise NotFoundError(
+            "stream", f"no stream {query.stream!r}; streams: {', '.join(h.stream for h in books.heads())}"
+        )
+    return head
 
 
 def _cloud(request: web.Request) -> tuple[Runtime, web.Response | None]:

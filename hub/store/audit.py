@@ -24,12 +24,12 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from hub.store.product_rows import words_of
-from hub.store.retention import split_number
 from hub.store.sales import series_of
 from sync.effects import effects_of
 from sync.entities import REGISTRY
 from sync.model import Feed, Replica, Stream
 from sync.retail.catalogue import Name
+from sync.retail.left import split_number
 from sync.retail.registers import ProductRow
 from sync.store.audit import check_log, logs
 

@@ -177,8 +177,8 @@ def _stock(read: Connection, own: Replica, sku: str) -> Iterator[str]:
         yield f"stock of {sku} at {location}: {on_hand} on hand, the cached sum of all facts and opening balances"
     for rep, location, on_hand in read.execute(
         """
-        SELECT store || ':' || incarnation, location, on_hand FROM opening JOIN replica ON replica.id = opening.replica
-        WHERE sku = ? ORDER BY 1, 2
+        SELECT store || ':' || incarnation, location, sum(on_hand) FROM opening JOIN replica ON replica.id = opening.replica
+        WHERE sku = ? GROUP BY 1, 2 ORDER BY 1, 2
         """,
         (sku,),
     ):

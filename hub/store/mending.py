@@ -12,7 +12,7 @@ from hub.store.audit import Finding
 from hub.store.product_rows import derive_again, forget_derived
 from sync.entities import REGISTRY
 from sync.kinds import Kind
-from sync.model import Replica
+from sync.model import Replica, Stream
 from sync.retail.levels import LEVEL
 from sync.store.retention import add_opening
 from sync.store.streams import reserve_state_seqs
@@ -69,7 +69,7 @@ def _mend_level(tx: Connection, own: Replica, finding: Finding) -> None:
     extra = max(0, -received, -issued)
     grow_tally(tx, own, LEVEL, {(sku, location): (received + extra, issued + extra, max(0, picked))})
     if extra:
-        add_opening(tx, own.local_id, {(sku, location): [0, extra, extra, 0]})
+        add_opening(tx, own.local_id, Stream.LEVELS, {(sku, location): [0, extra, extra, 0]})
 
 
 def _mend_receipt(tx: Connection, _own: Replica, finding: Finding) -> None:

@@ -8,7 +8,6 @@
 Not here: how rows are pruned (hub.store.retention).
 """
 
-from datetime import datetime
 from sqlite3 import Connection
 
 import msgspec
@@ -16,30 +15,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.store.model import SaleAnswer
-from sync.kinds import Entity
 from sync.model import Dot, Stream
+from sync.retail.left import SaidOfReturn, SaidOfSale
 from sync.retail.returns import Return, ReturnFact
 from sync.retail.returns import content_hash as hash_of_return
-from sync.retail.sales import Sale, SaleFact, content_hash
+from sync.retail.sales import Sale, content_hash
 from sync.store.pruned_keys import Known, known_before
-
-
-class SaidOfSale(Struct, frozen=True, omit_defaults=True):
-    """What is kept of a sale. `per` is what the hub had filled in, by line, where it is not 1."""
-
-    receipt_no: str = ""
-    committed_at: datetime = datetime.min
-    business_date: str = ""
-    per: dict[int, int] = {}
-
-
-class SaidOfReturn(Struct, frozen=True, omit_defaults=True):
-    """What is kept of a return."""
-
-    refund: int = 0
-    currency: str = ""
-    committed_at: datetime = datetime.min
-    business_date: str = ""
 
 
 class PrunedSale(Struct, frozen=True):
@@ -55,23 +36,6 @@ class PrunedReturn(Struct, frozen=True):
     fact: ReturnFact
     dot: Dot
     is_same: bool
-
-
-def said_of(entity: Entity, body: bytes) -> str:
-    """Return what of a fact is kept beside its key, as JSON."""
-    try:
-        if entity.name == "sale":
-            fact = msgspec.json.decode(body, type=SaleFact)
-            per = {line.line: line.per for line in fact.sale.lines if line.per is not None and line.per != 1}
-            return msgspec.json.encode(SaidOfSale(fact.receipt_no, fact.committed_at, fact.business_date, per)).decode()
-        if entity.name == "return":
-            back = msgspec.json.decode(body, type=ReturnFact)
-            return msgspec.json.encode(
-                SaidOfReturn(back.refund, back.currency, back.committed_at, back.business_date)
-            ).decode()
-    except msgspec.MsgspecError:  # of a later version: known, with nothing to say
-        return "{}"
-    return "{}"
 
 
 def pruned_sale(read: Connection, sale: Sale) -> PrunedSale | None:

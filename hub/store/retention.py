@@ -11,21 +11,21 @@
 A hub without a cloud is the only copy: it forgets no fact. Not here: when it is done (hub.upkeep). Source: the design, 3.2.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from sqlite3 import Connection
 
-import msgspec
 from msgspec import Struct
 
-from hub.store.pruned import said_of
 from sync.batch import Row
 from sync.entities import REGISTRY
 from sync.errors import ForkError
 from sync.kinds import Entity, Kind
 from sync.model import Feed, Replica, Stream
+from sync.retail.left import last_numbers, said_of
 from sync.store.cursors import acked
 from sync.store.retention import (
     DAY_MS,
+    KEYS_KEPT_DAYS,
     PRUNE_MAX,
     RECOVERY_DAYS,
     Rule,
@@ -36,10 +36,8 @@ from sync.store.retention import (
     thin_offered,
 )
 
-KEYS_KEPT_DAYS = 400
 JOBS_KEPT_DAYS = 30
 ASIDE_KEPT_DAYS = 400
-SERIES_LENGTH = 4
 _AGED = {  # table -> (its key, its time column, what else must be true, days)
     "pruned_key": ("entity, key", "pruned_ms", "TRUE", KEYS_KEPT_DAYS),
     # no index by age: it would cost each print a page on the card, and this is asked once a day
@@ -48,13 +46,6 @@ _AGED = {  # table -> (its key, its time column, what else must be true, days)
     "conflict": ("entity, key, field, rep", "physical_ms", "TRUE", ASIDE_KEPT_DAYS),
     "footfall_sensor": ("sensor", "at_ms", "TRUE", ASIDE_KEPT_DAYS),
 }
-
-
-class _Receipt(Struct):
-    receipt_no: str = ""
-
-
-_receipt = msgspec.json.Decoder(_Receipt)
 
 
 class Step(Struct, frozen=True):
@@ -83,7 +74,7 @@ def prune(tx: Connection, own: Replica, *, peer: str | None, now_ms: int) -> Ste
     if peer is not None:
         for replica, stream, upto in _logs(tx, own, peer=peer):
             try:
-                rows = prune_log(tx, replica, stream, upto=upto, now_ms=now_ms, rule=_RULE)
+                rows = prune_log(tx, replica, stream, upto=upto, now_ms=now_ms, rule=RULE)
             except ForkError as err:
                 stopped.append(str(err))
                 continue
@@ -162,14 +153,11 @@ def _note_receipts(tx: Connection, stream: str, rows: Sequence[Row]) -> None:
     """The numbers of a series go on from the last one that was pruned."""
     if stream != Stream.SALES:
         return
-    last: dict[tuple[str, str], int] = {}
-    for _, body in rows:
-        try:
-            receipt_no = _receipt.decode(body).receipt_no
-        except msgspec.MsgspecError:
-            continue
-        till_id, series, n = split_number(receipt_no) or ("", "", 0)
-        last[till_id, series] = max(n, last.get((till_id, series), 0))
+    note_numbers(tx, last_numbers(body for _, body in rows))
+
+
+def note_numbers(tx: Connection, last: Mapping[tuple[str, str], int]) -> None:
+    """Note the last number of each (till, series) whose sale is no more here."""
     tx.executemany(
         """
         INSERT INTO opening_receipt (till_id, series, last_n) VALUES (?, ?, ?)
@@ -177,14 +165,6 @@ def _note_receipts(tx: Connection, stream: str, rows: Sequence[Row]) -> None:
         """,
         [(*name, n) for name, n in sorted(last.items()) if n],
     )
-
-
-def split_number(receipt_no: str) -> tuple[str, str, int] | None:
-    """Return till, series and n of a number of the form that hubs give; None for any other."""
-    parts = receipt_no.rsplit("-", 2)
-    if len(parts) != 3 or len(parts[1]) != SERIES_LENGTH or not (parts[2].isascii() and parts[2].isdecimal()):
-        return None
-    return parts[0], parts[1], int(parts[2])
 
 
 def _others(tx: Connection, own: Replica, *, peer: str | None, now_ms: int) -> Iterator[tuple[str, int]]:
@@ -217,7 +197,7 @@ def _others(tx: Connection, own: Replica, *, peer: str | None, now_ms: int) -> I
     )
 
 
-_RULE = Rule(said=said_of, is_needed=_is_needed, note=_note_receipts)
+RULE = Rule(said=said_of, is_needed=_is_needed, note=_note_receipts)
 
 
 def _prune_tally(tx: Connection, own: Replica, entity: Entity, *, peer: str | None, now_ms: int) -> int:

@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from sync import failpoints
+from sync.cloud.floors import told_by_store
 from sync.cloud.promises import (
     ask_grant,
     ask_release,
@@ -127,10 +128,16 @@ def identity(read: Connection) -> list[tuple[Place, Difference]]:
             ) AS effect
             WHERE feed.stream <> 'duplicates'
               AND NOT EXISTS (SELECT 1 FROM duplicate WHERE duplicate.stream = fact.stream AND duplicate.n = fact.n)
+              AND fact.seq > coalesce((
+                SELECT last FROM floor
+                WHERE floor.replica = fact.replica AND floor.stream = feed.stream AND is_told = 1), 0)
             GROUP BY 1, 2, 3
             """
         )
     }
+    for store, (sku, location), totals in told_by_store(read):
+        place = Place(sku, store, location)
+        on_hand[place] = on_hand.get(place, 0) + totals[0]
     found = []
     for place in sorted(shared_places(read)):
         state = known_of(read, place).state

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from sync.batch import BYTES_MAX, Batch, Boundary, Head, Rep, Seq, StreamName
 from sync.errors import ProtocolError, SyncError
 from sync.feed import CONTENT_TYPE, read_feed
-from sync.protocol import LIVES_MAX
+from sync.protocol import LIVES_MAX, Features, Snapshot, decode
 
 CONNECT_TIMEOUT_S = 10.0  # a handshake takes two round trips; 600 ms each on the worst line we serve
 ANSWER_TIMEOUT_S = 30.0  # one request and its whole answer: 1,000 rows at 64 kbit/s
@@ -83,16 +83,18 @@ class HelloBody(Greeting, frozen=True, omit_defaults=True):
 
 
 class HelloAnswer(Greeting, frozen=True):
-    """The hub's answer, with its clock and its lives that have ended."""
+    """The hub's answer, with its clock, its lives that have ended, its features."""
 
     now_ms: int | None = None
     former: Annotated[tuple[Life, ...], Meta(max_length=LIVES_MAX)] = ()
+    features: Features = ()
 
 
 class Offered(Head, frozen=True):
-    """A stream of the hub, and how far the hub knows it to be held here."""
+    """A stream of the hub, how far the hub knows it to be held here, and up to where its rows are no more there."""
 
     acked: int = 0
+    floor: Seq = 0
 
 
 class StreamsBody(Struct, frozen=True):
@@ -139,6 +141,15 @@ class HubHttp:
         if rep:
             query |= {"rep": rep, "digest": after.digest.hex()}
         return read_feed(await self.request("GET", "/sync/v1/feed", query=query, wanted=CONTENT_TYPE))
+
+    async def get_snapshot(self, stream: str, *, rep: str, n: int) -> Snapshot:
+        """Return a part of what rows below a log's floor came to; raise ProtocolError for anything else."""
+        query = {"stream": stream, "rep": rep, "n": str(n)}
+        body = await self.request("GET", "/sync/v1/snapshot", query=query, wanted="application/octet-stream")
+        frame = decode(body)
+        if not isinstance(frame, Snapshot) or (frame.rep, frame.stream) != (rep, stream):
+            raise ProtocolError(f"asked for what {stream} of {rep} came to, got a {type(frame).__name__}")
+        return frame
 
     async def request(
         self,

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from sync.batch import START
 from sync.cloud.cursors import cursor_of, number_rows
+from sync.cloud.floors import add_told
 from sync.cloud.rights import heir_of, pass_on
 from sync.cloud.rows import key_of
 from sync.model import Feed, Replica, Stream
@@ -160,13 +161,17 @@ def levels_of(tx: Connection, replica: int) -> tuple[SealedLevel, ...]:
         JOIN json_each(
           CASE WHEN json_valid(CAST(fact.body AS TEXT)) THEN CAST(fact.body AS TEXT) ELSE '{}' END, named.value
         ) AS effect
-        WHERE fact.replica = ? AND feed.stream IN ('sales', 'returns', 'stock', 'promises')
+        WHERE fact.replica = ?1 AND feed.stream IN ('sales', 'returns', 'stock', 'promises')
           AND (fact.stream, fact.n) NOT IN (SELECT stream, n FROM taken)
-        GROUP BY 1, 2 ORDER BY 1, 2
+          AND fact.seq > coalesce(
+            (SELECT last FROM floor WHERE floor.replica = ?1 AND floor.stream = feed.stream AND is_told = 1), 0)
+        GROUP BY 1, 2
         """,
         (replica,),
     )
-    return tuple(SealedLevel(*row) for row in rows)
+    sums = {(sku, location): [0, *numbers] for sku, location, *numbers in rows}
+    add_told(tx, replica, sums, streams=("sales", "returns", "stock", "promises"))
+    return tuple(SealedLevel(*place, *totals[1:]) for place, totals in sorted(sums.items()))
 
 
 def _replace_levels(tx: Connection, replica: int, levels: tuple[SealedLevel, ...], *, now_ms: int) -> None:

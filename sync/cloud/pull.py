@@ -4,6 +4,7 @@
     up         GET  /sync/v1/streams                   -> {rep, streams: [{rep, stream, feed, last, acked}]}
                GET  /sync/v1/feed?stream=&rep=&after=  -> NDJSON (sync.feed), applied and committed, then
                POST /sync/v1/ack {rep, stream, last, digest}
+               GET  /sync/v1/snapshot?stream=&rep=&n=  -> frames: what rows came to that are below the hub's floor
     down       POST /sync/v1/batch, a frame            -> {last, digest}, with gap: true where rows before it are missing
 
 Every fault has a stable reason and a remedy; it is logged once when the store goes and once when it is back. A round that fails
@@ -36,7 +37,8 @@ from sync.cloud.line import Connection, Line
 from sync.cloud.store import CloudBooks, CloudStore
 from sync.errors import ProtocolError, SyncError
 from sync.model import Feed
-from sync.protocol import FormerLife, encode, packed
+from sync.opening import Gathered, parts_of
+from sync.protocol import OPENING, FormerLife, encode, packed, part_of, snapshot
 
 ROUND_TIMEOUT_S = 600.0  # a store that has been away for a week; the next round goes on where this one ended
 BACKOFF_FIRST_S = 1.0
@@ -123,6 +125,8 @@ class Puller:
         for ours in books.heads():
             at = held.get((ours.rep, ours.stream), START)
             if ours.rep != greeted.rep:
+                if ours.rep != books.rep and OPENING in greeted.features:
+                    at = await self._push_sum(hub, ours, at)
                 await self._push(hub, greeted.rep, ours, at)
 
     async def _compare(self, held: Mapping[tuple[str, str], Boundary]) -> None:
@@ -138,6 +142,8 @@ class Puller:
     async def _pull(self, hub: HubHttp, head: Offered, *, is_own: bool) -> None:
         at = self._books.vector(head.rep).get((head.rep, head.stream), START)
         acked = head.acked
+        if at.last < head.floor:
+            at = await self._jump(hub, head)
         while at.last < head.last:
             ahead = (
                 head.last - at.last if head.feed is Feed.LOG else ROWS_ASKED
@@ -158,10 +164,31 @@ class Puller:
         if is_own and acked < at.last:
             await self._ack(hub, head, at)
 
+    async def _jump(self, hub: HubHttp, head: Offered) -> Boundary:
+        """Go on behind rows that are no more at the hub, with what they came to if it can tell."""
+        gathered, opening, n = Gathered(), None, 0
+        while True:
+            frame = await hub.get_snapshot(head.stream, rep=head.rep, n=n)
+            n += 1
+            if not frame.opens or (opening := gathered.take(part_of(frame))) is not None:
+                at = Boundary(frame.last, frame.digest)
+                return await self._books.jump(head.rep, head.stream, at, opening)
+
     async def _ack(self, hub: HubHttp, head: Offered, at: Boundary) -> int:
         body = StreamMark(rep=head.rep, stream=head.stream, last=at.last, digest=at.digest.hex())
         await hub.request("POST", "/sync/v1/ack", json=body)
         return at.last
+
+    async def _push_sum(self, hub: HubHttp, head: Head, at: Boundary) -> Boundary:
+        """Tell the hub what older rows of another life came to; return where it stands then."""
+        to = self._books.told_up_to(head, at)
+        opening = await self._books.opening(head, to) if at.last < to else None
+        if opening is None or opening.at.last <= at.last:
+            return at
+        for part in parts_of(head.rep, head.stream, opening):
+            answered = await hub.post_frame("/sync/v1/batch", encode(snapshot(part)))
+            at = answered.boundary
+        return at
 
     async def _push(self, hub: HubHttp, peer_rep: str, head: Head, at: Boundary) -> None:
         gaps = 0

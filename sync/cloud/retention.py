@@ -1,7 +1,8 @@
 """What the cloud keeps: every fact for ever, the last row of each state key; and what it does when a store's hub has kept less.
 
 A hub forgets what the cloud has held for the recovery window. A cloud restored from an older copy than that cannot be told all
-it has lost: its cursor jumps to where the hub's rows begin, and the hole stays written down. Functions of a write job.
+it has lost: its cursor jumps to where the hub's rows begin, and the hole stays written down, as the facts are lost. What they did
+to stock is told by the hub and kept (sync.cloud.openings). Functions of a write job.
 """
 
 from sqlite3 import Connection
@@ -10,8 +11,10 @@ from msgspec import Struct
 
 from sync.batch import Boundary
 from sync.cloud.cursors import cursor_of, move_cursor
+from sync.cloud.floors import take_told
 from sync.cloud.lives import is_sealed
 from sync.errors import ProtocolError
+from sync.opening import Opening
 from sync.store.cursors import check_room
 from sync.store.replicas import replica_id
 from sync.store.retention import note_hole
@@ -24,7 +27,7 @@ class Jumped(Struct, frozen=True):
     cursor: Boundary
 
 
-def jump_to(tx: Connection, rep: str, stream: str, to: Boundary, *, now_ms: int) -> Jumped:
+def jump_to(tx: Connection, rep: str, stream: str, to: Boundary, opening: Opening | None, *, now_ms: int) -> Jumped:
     """Move the cursor of a log over rows that will never come. It never goes back."""
     replica = replica_id(tx, rep, now_ms=now_ms)
     if is_sealed(tx, replica):
@@ -33,6 +36,7 @@ def jump_to(tx: Connection, rep: str, stream: str, to: Boundary, *, now_ms: int)
     before = cursor_of(tx, replica, stream)
     if to.last <= before.last:
         return Jumped(before, before)
+    take_told(tx, replica, stream, to, opening)
     note_hole(tx, replica, stream, after=before.last, last=to.last, now_ms=now_ms)
     move_cursor(tx, replica, stream, to, rows=0, now_ms=now_ms)
     return Jumped(before, to)

@@ -11,7 +11,7 @@ from sqlite3 import Connection
 from msgspec import Struct
 
 from sync import failpoints
-from sync.batch import SEQ_MAX, START, Batch, Boundary, Gap, Head, new_rows
+from sync.batch import SEQ_MAX, Batch, Boundary, Gap, Head, new_rows
 from sync.cloud.catalogue import (
     Entry,
     HandedOver,
@@ -25,8 +25,10 @@ from sync.cloud.catalogue import (
 from sync.cloud.clock import Restamped, take_stamps
 from sync.cloud.cursors import check_writer, cursor_of, cursors, move_cursor, recovered, recovered_as
 from sync.cloud.facts import Added, add_facts
+from sync.cloud.floors import floor_of
 from sync.cloud.lives import LIVES_A_DAY_MAX, Sealed, give_up, is_sealed, seal_if_whole, sealed_lives, waiting_lives
 from sync.cloud.metrics import CloudMetrics, label_of
+from sync.cloud.openings import sum_up, told_up_to
 from sync.cloud.relay import held_boundary, other_lives, relay_batch
 from sync.cloud.retention import jump_to
 from sync.cloud.rows import is_tally_stream, read_facts
@@ -36,6 +38,7 @@ from sync.cloud.tallies import merge_former_footfall, merge_tallies
 from sync.db import Database
 from sync.errors import ProtocolError, SyncError
 from sync.model import Feed, Replica, Stream
+from sync.opening import Opening
 from sync.protocol import FormerLife
 from sync.retail.former_footfall import FORMER_FOOTFALL
 from sync.store.cursors import check_room, offer, offered_digest
@@ -176,16 +179,24 @@ class CloudBooks:
             return True
         return is_visitors(stream) and is_forgotten(read, own, stream, boundary.last)
 
-    def floor(self, _head: Head) -> Boundary:
-        """The cloud keeps every fact."""
-        return START
+    def floor(self, head: Head) -> Boundary:
+        """The cloud keeps every fact that it got: before a floor are those that a hub had pruned and this database lost."""
+        return floor_of(self._cloud.db.read, head.rep, head.stream).at
 
-    async def jump(self, rep: str, stream: str, to: Boundary) -> Boundary:
+    def told_up_to(self, head: Head, at: Boundary) -> int:
+        """A hub that begins with a log is told what its older rows came to."""
+        return told_up_to(self._cloud.db.read, head, at, now_ms=self._cloud.now_ms())
+
+    async def opening(self, head: Head, to: int) -> Opening | None:
+        """Sum the older rows of a log up."""
+        return await sum_up(self._cloud.db.read, head, to, now_ms=self._cloud.now_ms())
+
+    async def jump(self, rep: str, stream: str, to: Boundary, opening: Opening | None) -> Boundary:
         """Take rows of a hub of this store for lost: this database was restored, and the hub had pruned them."""
         cloud, now_ms = self._cloud, self._cloud.now_ms()
         if rep.rpartition(":")[0] != self._store:
             raise ProtocolError(f"{self._store} knows nothing of what is left of {rep[:80]!r}")
-        hole = await cloud.db.write(lambda tx: jump_to(tx, rep, stream, to, now_ms=now_ms))
+        hole = await cloud.db.write(lambda tx: jump_to(tx, rep, stream, to, opening, now_ms=now_ms))
         if hole.cursor != hole.before:
             log.error(
                 "rows of a store are lost: this database was restored from an old copy, and the hub had pruned them",
@@ -196,8 +207,9 @@ class CloudBooks:
     async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
         """Read the next registers and make their end durable as offered."""
         cloud = self._cloud
-        if head.rep != self.rep:
-            return relay_batch(cloud.db.read, head, after, rows_max)
+        if head.rep != self.rep:  # below a floor there is nothing for a peer that cannot be told a sum
+            is_here = after.last >= self.floor(head).last
+            return relay_batch(cloud.db.read, head, after, rows_max) if is_here else None
         if is_visitors(head.stream):
             windows = load_visitors(cloud.db.read, head, after, rows_max, but=self._peer_rep)
             return (

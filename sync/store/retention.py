@@ -12,25 +12,24 @@ Not here: who the required peer is, what else is thrown away (hub.store.retentio
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from itertools import pairwise
 from sqlite3 import Connection
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
 
 from sync.batch import START, Boundary, Row
 from sync.digest import roll
-from sync.effects import EFFECTS_MAX, Effect
 from sync.entities import REGISTRY
 from sync.errors import ForkError
 from sync.json_errors import NOT_JSON
 from sync.kinds import Entity, Kind
 from sync.model import Feed, Stream
+from sync.opening import add_moves
 from sync.store.cursors import receive_to
 from sync.store.rows import rows_after
 from sync.store.tables import table_of
@@ -39,6 +38,7 @@ DAY_MS = 86_400_000
 RECOVERY_DAYS = 14  # a cloud that is restored from a copy of this age finds all rows that it has lost
 FIRST_READ = 20
 PRUNE_MAX = 500  # rows of one job: a sale never waits for more
+KEYS_KEPT_DAYS = 400  # of facts, after these were pruned
 UNKNOWN_KEEP_DAYS = 400  # rows that no version here could read; their effects are summed all the same
 MARK_STEP_DAYS = 30  # of marks older than the recovery window one in so many days is kept
 MARKS_KEPT_DAYS = 1200  # longer than anything that is kept for a time; one older mark stays
@@ -56,14 +56,6 @@ class Rule:
     said: Callable[[Entity, bytes], str] = lambda _entity, _body: "{}"
     is_needed: Callable[[Connection, Entity, str], bool] = lambda _tx, _entity, _key: False
     note: Callable[[Connection, str, Sequence[Row]], None] = lambda _tx, _stream, _rows: None
-
-
-class _Moves(Struct):
-    stock: Annotated[tuple[Effect, ...], Meta(max_length=EFFECTS_MAX)] = ()
-    picked: Annotated[tuple[Effect, ...], Meta(max_length=EFFECTS_MAX)] = ()
-
-
-_decode_moves = msgspec.json.Decoder(_Moves).decode
 
 
 def floor_of(read: Connection, replica: int, stream: str) -> Boundary:
@@ -137,12 +129,17 @@ def prune_log(tx: Connection, replica: int, stream: str, *, upto: int, now_ms: i
         return 0
     end = _end(tx, replica, stream, floor, rows)
     reach = (replica, stream, floor.last, end.last)
-    rule.note(tx, stream, rows)
+    fold_away(tx, reach, rows, rule, now_ms=now_ms)
+    set_floor(tx, replica, stream, end)
+    return len(rows)
+
+
+def fold_away(tx: Connection, reach: Range, rows: Sequence[Row], rule: Rule, *, now_ms: int) -> None:
+    """Keep of these rows, all of the reach, what outlives them, and delete them."""
+    rule.note(tx, reach[1], rows)
     _open_with(tx, reach, rows)
     _keep_keys(tx, reach, rule, now_ms=now_ms)
     _delete(tx, reach)
-    set_floor(tx, replica, stream, end)
-    return len(rows)
 
 
 def set_floor(tx: Connection, replica: int, stream: str, at: Boundary) -> None:
@@ -272,41 +269,27 @@ def _end(tx: Connection, replica: int, stream: str, floor: Boundary, rows: Seque
 
 def _open_with(tx: Connection, reach: Range, rows: Sequence[Row]) -> None:
     """Add what the rows did to the opening balances: as the cached stock had it, and as levels are folded."""
-    stream = reach[1]
+    replica, stream, _, _ = reach
     seconds = set(_seqs(tx, "second_row", reach))
     unknown = set(_seqs(tx, "unknown_row", reach))
     sums: dict[tuple[str, str], list[int]] = {}
     for seq, body in rows:
-        moves = _moves_of(body)
         is_counted = seq not in seconds and stream != Stream.DUPLICATES
-        for effect in moves.stock:
-            total = sums.setdefault((effect.sku, effect.location), [0, 0, 0, 0])
-            total[0] += effect.qty if is_counted else 0
-            if seq not in unknown:
-                total[1 if effect.qty > 0 else 2] += abs(effect.qty)
-        for effect in moves.picked if seq not in unknown else ():
-            sums.setdefault((effect.sku, effect.location), [0, 0, 0, 0])[3] += effect.qty
-    add_opening(tx, reach[0], sums)
+        add_moves(sums, body, is_counted=is_counted, is_known=seq not in unknown)
+    add_opening(tx, replica, stream, sums)
 
 
-def add_opening(tx: Connection, replica: int, sums: dict[tuple[str, str], list[int]]) -> None:
-    """Add [on_hand, received, issued, picked] by (sku, location) to a writer's opening balances."""
+def add_opening(tx: Connection, replica: int, stream: str, sums: Mapping[tuple[str, str], Sequence[int]]) -> None:
+    """Add [on_hand, received, issued, picked] by (sku, location) to the opening balances of a writer's log."""
     tx.executemany(
         """
-        INSERT INTO opening (replica, sku, location, on_hand, received, issued, picked) VALUES (?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT (replica, sku, location) DO UPDATE SET
+        INSERT INTO opening (replica, stream, sku, location, on_hand, received, issued, picked) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (replica, stream, sku, location) DO UPDATE SET
           on_hand = on_hand + excluded.on_hand, received = received + excluded.received,
           issued = issued + excluded.issued, picked = picked + excluded.picked
         """,
-        [(replica, *place, *total) for place, total in sorted(sums.items()) if any(total)],
+        [(replica, stream, *place, *total) for place, total in sorted(sums.items()) if any(total)],
     )
-
-
-def _moves_of(body: bytes) -> _Moves:
-    try:
-        return _decode_moves(body)
-    except NOT_JSON:
-        return _Moves()
 
 
 def _seqs(tx: Connection, table: str, reach: Range) -> Iterator[int]:
@@ -330,7 +313,7 @@ def _keep_keys(tx: Connection, reach: Range, rule: Rule, *, now_ms: int) -> None
         kept = []
         for seq, text, content_hash, *values in rows:
             body = text.encode()
-            key, fingerprint = table.key_text(table.decode(body)), content_hash or _hash(body)
+            key, fingerprint = table.key_text(table.decode(body)), content_hash or hash_of(body)
             kept.append((entity.name, key, fingerprint, replica, seq, now_ms, rule.said(entity, body)))
             kept += [
                 (f"{entity.name}.{name}", value, b"", replica, seq, now_ms, json.dumps(key))
@@ -345,7 +328,8 @@ def _keep_keys(tx: Connection, reach: Range, rule: Rule, *, now_ms: int) -> None
         )
 
 
-def _hash(body: bytes) -> bytes:
+def hash_of(body: bytes) -> bytes:
+    """Return what a fact without a hash of its own is known by."""
     return blake2b(body, digest_size=16).digest()
 
 

@@ -11,6 +11,7 @@ from sync.digest import roll
 from sync.entities import REGISTRY
 from sync.errors import OutcomeUnknownError
 from sync.model import Feed
+from sync.opening import Opening
 from sync.protocol import FormerLife
 
 Key = tuple[str, str]
@@ -35,6 +36,9 @@ class MemoryBooks:
         self.forks: list[str] = []
         self.floors: dict[str, Boundary] = {}
         self.holes: list[tuple[str, str, int, int]] = []
+        self.sums: dict[
+            Key, Opening
+        ] = {}  # what rows of a log came to, where a test says so; of a peer's, what it told
         self.peer_rep = ""
 
     @property
@@ -91,11 +95,23 @@ class MemoryBooks:
         self.floors[stream] = Boundary(last, digest)
         self._offered[stream][last] = digest
 
-    async def jump(self, rep: str, stream: str, to: Boundary) -> Boundary:
+    def told_up_to(self, head: Head, at: Boundary) -> int:
+        """The floor, or what a test wants a peer without any row to be told."""
+        told = self.sums.get((head.rep, head.stream))
+        return told.at.last if told is not None and at == START else self.floor(head).last
+
+    async def opening(self, head: Head, _to: int) -> Opening | None:
+        """What a test has said."""
+        return self.sums.get((head.rep, head.stream))
+
+    async def jump(self, rep: str, stream: str, to: Boundary, opening: Opening | None) -> Boundary:
         """Go to where the peer's rows begin."""
         at = self._held.get((rep, stream), START)
         if to.last > at.last:
-            self.holes.append((rep, stream, at.last, to.last))
+            if opening is None:
+                self.holes.append((rep, stream, at.last, to.last))
+            else:
+                self.sums[rep, stream] = opening
             self._held[rep, stream] = at = to
         return at
 

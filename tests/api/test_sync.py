@@ -207,7 +207,9 @@ async def test_a_cloud_asks_takes_and_acknowledges(puller: Any) -> None:
     acked = await puller.post("/sync/v1/ack", {"stream": "sales", "last": batch.last, "digest": batch.digest.hex()})
     empty = read_feed((await feed(puller, after=str(batch.last))).body)
 
-    assert {"rep": listed["rep"], "stream": "sales", "feed": "log", "last": 2, "acked": 0} in listed["streams"]
+    assert {"rep": listed["rep"], "stream": "sales", "feed": "log", "last": 2, "acked": 0, "floor": 0} in listed[
+        "streams"
+    ]
     assert {"levels", "returns", "footfall"} <= {each["stream"] for each in listed["streams"]}
     assert [seq for seq, _ in batch.rows] == [1, 2]
     assert (acked.status, acked.json["last"], empty) == (200, 2, None)

@@ -17,6 +17,7 @@ from hub.store import footfall
 from hub.store.levels import facts_to_fold, fold
 from hub.store.lives import begin_life, known_machine
 from hub.store.model import Shop
+from hub.store.retention import note_marks, prune
 from hub.store.returns import return_job
 from hub.store.sales import sale_job
 from hub.store.stock import Movement, move
@@ -28,13 +29,28 @@ from sync.cloud.migrations import MIGRATIONS as CLOUD_MIGRATIONS
 from sync.cloud.store import CloudBooks, CloudStore
 from sync.db import Database, open_database
 from sync.errors import SyncError
-from sync.protocol import Packed, decode, encode, packed, unpacked
+from sync.protocol import FEATURES, Packed, decode, encode, packed, unpacked
 from sync.retail.catalogue import Name, Price, Product
 from sync.retail.footfall import QUARTER_MS
 from sync.retail.returns import Return
 from sync.retail.sales import Sale
-from sync.session import Acked, Apply, Effect, End, EndLives, Forked, Jump, Load, NoteSealed, Opened, Send, Session
+from sync.session import (
+    Acked,
+    Apply,
+    Effect,
+    End,
+    EndLives,
+    Forked,
+    Jump,
+    Load,
+    LoadOpening,
+    NoteSealed,
+    Opened,
+    Send,
+    Session,
+)
 from sync.store.replicas import identify
+from sync.store.retention import DAY_MS
 
 NOW_MS = 1_790_000_000_000
 
@@ -46,6 +62,7 @@ class Machine:
         self.path = path
         self.shop = shop
         self.deaf = False
+        self.now_ms = NOW_MS
 
     async def start(self, stack: AsyncExitStack, *, fingerprint: str = "") -> None:
         self.db: Database = await stack.enter_async_context(open_database(self.path, migrations=MIGRATIONS))
@@ -61,7 +78,7 @@ class Machine:
                 assert reborn is not None
                 replica = reborn.replica
         self.books = HubBooks(
-            self.db, replica, currency="HKD", now_ms=lambda: NOW_MS, new_incarnation=lambda: secrets.token_hex(8)
+            self.db, replica, currency="HKD", now_ms=lambda: self.now_ms, new_incarnation=lambda: secrets.token_hex(8)
         )
 
     @property
@@ -69,15 +86,15 @@ class Machine:
         return self.books.rep
 
     async def sell(self, sale: Sale) -> Any:
-        return await self.db.write(sale_job(self.books.replica, self.shop, sale, print_to=None, now_ms=NOW_MS))
+        return await self.db.write(sale_job(self.books.replica, self.shop, sale, print_to=None, now_ms=self.now_ms))
 
     async def take_back(self, content: Return) -> Any:
-        return await self.db.write(return_job(self.books.replica, self.shop, content, now_ms=NOW_MS))
+        return await self.db.write(return_job(self.books.replica, self.shop, content, now_ms=self.now_ms))
 
     async def receive(self, qty: int, sku: str = "TEA-01") -> None:
         movement = Movement(movement_id=secrets.token_hex(8), sku=sku, qty=qty, reason="receive")
         await self.db.write(
-            lambda tx: move(tx, self.books.replica, movement, location=self.shop.location, now_ms=NOW_MS)
+            lambda tx: move(tx, self.books.replica, movement, location=self.shop.location, now_ms=self.now_ms)
         )
 
     async def count(self, entered: int, exited: int = 0, *, quarter: int = 0) -> None:
@@ -103,6 +120,14 @@ class Machine:
     async def fold(self) -> None:
         while facts_to_fold(self.db.read, self.books.replica):
             await self.db.write(lambda tx: fold(tx, self.books.replica))
+
+    async def forget(self, *, days: int = 0) -> None:
+        """Let days pass; note how far the cloud holds what there is, and forget what is old."""
+        self.now_ms += days * DAY_MS
+        own = self.books.replica
+        await self.db.write(lambda tx: note_marks(tx, own, peer=PEER, now_ms=self.now_ms))
+        while (await self.db.write(lambda tx: prune(tx, own, peer=PEER, now_ms=self.now_ms))).rows:
+            pass
 
     def on_hand(self, sku: str = "TEA-01") -> int:
         row = self.db.read.execute("SELECT on_hand FROM stock WHERE sku = ?", (sku,)).fetchone()
@@ -130,6 +155,7 @@ class Cloud:
 
     def __init__(self, path: Path, *, next_incarnation: str = "") -> None:
         self.path = path
+        self.now_ms = NOW_MS
         self._next_incarnation = next_incarnation
 
     async def start(self, stack: AsyncExitStack) -> None:
@@ -140,7 +166,7 @@ class Cloud:
             self.db,
             replica,
             metrics=CloudMetrics(),
-            now_ms=lambda: NOW_MS,
+            now_ms=lambda: self.now_ms,
             new_incarnation=lambda: self._next_incarnation or secrets.token_hex(8),
         )
 
@@ -220,22 +246,22 @@ class Cloud:
         )
 
 
-async def meet(machine: Machine, cloud: Cloud, *, times: int = 6) -> list[str]:
+async def meet(machine: Machine, cloud: Cloud, *, times: int = 6, features: tuple[str, ...] = FEATURES) -> list[str]:
     """Fold, then dial until a conversation has nothing more to say; return how each ended ("quiet" for the last)."""
     ends = []
     for _ in range(times):
         await machine.fold()
         await machine.books.tell_lost(cloud.store.replica.rep)
-        end = await converse(machine.books, CloudBooks(cloud.store, "hk01"))
+        end = await converse(machine.books, CloudBooks(cloud.store, "hk01"), features)
         ends.append(end.code if end else "quiet")
         if end is None and not facts_to_fold(machine.db.read, machine.books.replica):
             return ends
     return ends
 
 
-async def converse(hub: Any, cloud: Any) -> End | None:
+async def converse(hub: Any, cloud: Any, features: tuple[str, ...] = FEATURES) -> End | None:
     """One conversation over frames as bytes until it falls silent, or ends."""
-    sessions = {"hub": Session("dialler", hub), "cloud": Session("acceptor", cloud)}
+    sessions = {"hub": Session("dialler", hub, features=features), "cloud": Session("acceptor", cloud)}
     books = {"hub": hub, "cloud": cloud}
     wires: dict[str, deque[bytes]] = {"hub": deque(), "cloud": deque()}
     now_ms = 0
@@ -258,8 +284,11 @@ async def converse(hub: Any, cloud: Any) -> End | None:
                     await books[side].end_lives(session.peer_rep, lives)
                     todo.extend(session.lives_ended())
                 case Jump():
-                    cursor = await books[side].jump(effect.rep, effect.stream, effect.to)
+                    cursor = await books[side].jump(effect.rep, effect.stream, effect.to, effect.opening)
                     todo.extend(session.jumped(effect, cursor))
+                case LoadOpening():
+                    opening = await books[side].opening(effect.head, effect.to)
+                    todo.extend(session.summed_up(opening, now_ms))
                 case NoteSealed(reps):
                     await books[side].note_sealed(reps)
                 case Forked(why):

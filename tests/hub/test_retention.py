@@ -11,17 +11,17 @@ from msgspec.structs import replace
 from hub.books import HubBooks
 from hub.errors import ConflictError, NotFoundError
 from hub.store.model import SaleAnswer
-from hub.store.retention import KEYS_KEPT_DAYS, SERIES_LENGTH, split_number
 from hub.store.sales import SERIES_LENGTH as SERIES_OF_SALES
 from hub.store.sales import dots_of_sales, find_sale, is_known, series_of
 from sync.batch import START, Boundary, Head
 from sync.errors import SyncError
 from sync.model import Feed
+from sync.retail.left import SERIES_LENGTH, split_number
 from sync.retail.returns import ReturnLine
 from sync.store import retention
 from sync.store.cursors import note_acked
 from sync.store.replicas import replica_id
-from sync.store.retention import PRUNE_MAX, RECOVERY_DAYS, floor_of
+from sync.store.retention import KEYS_KEPT_DAYS, PRUNE_MAX, RECOVERY_DAYS, floor_of
 from sync.store.rows import apply_rows
 from tests.hub.days_world import Days, by_hand
 

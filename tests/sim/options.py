@@ -39,6 +39,7 @@ class Options:
     regret_pct: int = 8  # of the customers bring something back on the spot
     heal_minutes: int = 45  # by then everything must be everywhere; the longest time-out in the product is five minutes
     prunes: bool = False  # hubs forget after seconds what they keep for days; only by hand
+    joins_late: bool = False  # the second hub is switched on when the shop has sold for a while; only by hand
     faults: tuple[str, ...] = ()
     fault_every_ms: int = 8_000
     has_standby: bool = False  # the second hub follows the first

@@ -22,6 +22,7 @@ from unittest.mock import patch
 from hub import upkeep
 from hub.store import retention as hub_retention
 from sync import failpoints, link
+from sync.cloud import openings
 from sync.store import retention
 from tests.sim import plugins, versions
 from tests.sim.beside import Beside
@@ -36,6 +37,7 @@ EPOCH_MS = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 LOOK_EVERY_MS = 2_000
 KEEP_MS = 40_000  # of a fact, where hubs prune
 RECOVERY_MS = 10_000
+LATE_MS = 2 * KEEP_MS
 _kept_for = retention.keep_days
 OPERATION_MS = (20, 1_400)  # between two operations
 
@@ -129,8 +131,9 @@ class World:
         with self._patched():
             if self.options.has_versions:
                 versions.begin(self)
+            late = self.hubs[1] if self.options.joins_late else None
             for node in self.nodes:
-                node.start()
+                self.after(LATE_MS, node.start) if node is late else node.start()
             self.people.begin()
             self.after(0, self._operate)
             self.after(self.options.fault_every_ms, self._fault)
@@ -212,7 +215,8 @@ class World:
             stack.enter_context(patch.object(link, "_steady_ms", lambda: self.now_ms))
             stack.enter_context(patch.object(secrets, "token_hex", lambda count: self.rng.randbytes(count).hex()))
             if self.options.prunes:
-                stack.enter_context(patch.object(upkeep, "asyncio", SimpleNamespace(sleep=_no_pause)))
+                for module in (upkeep, openings):
+                    stack.enter_context(patch.object(module, "asyncio", SimpleNamespace(sleep=_no_pause)))
                 stack.enter_context(patch.object(retention, "keep_days", _keep_days))
                 for module in (retention, hub_retention):
                     stack.enter_context(patch.object(module, "RECOVERY_DAYS", RECOVERY_MS / retention.DAY_MS))
@@ -224,7 +228,7 @@ class World:
 
 
 async def _no_pause(_seconds: float) -> None:
-    """Between two steps of the upkeep."""
+    """Between two steps of a long task."""
 
 
 def _keep_days(stream: str) -> float | None:

@@ -7,7 +7,21 @@ from typing import Any
 from sync.batch import Batch
 from sync.errors import OutcomeUnknownError
 from sync.protocol import Frame
-from sync.session import Acked, Apply, Effect, End, EndLives, Forked, Jump, Load, NoteSealed, Opened, Send, Session
+from sync.session import (
+    Acked,
+    Apply,
+    Effect,
+    End,
+    EndLives,
+    Forked,
+    Jump,
+    Load,
+    LoadOpening,
+    NoteSealed,
+    Opened,
+    Send,
+    Session,
+)
 from sync.testing.memory_books import MemoryBooks
 
 HUB, CLOUD = "hk01:aa", "cloud:bb"
@@ -63,8 +77,8 @@ class End2End:
                 elif isinstance(effect, EndLives):
                     run(books.end_lives(session.peer_rep, effect.lives))
                     todo.extend(session.lives_ended())
-                elif isinstance(effect, Jump):
-                    todo.extend(session.jumped(effect, run(books.jump(effect.rep, effect.stream, effect.to))))
+                elif isinstance(effect, Jump | LoadOpening):
+                    todo.extend(self.pass_over(role, effect))
                 elif isinstance(effect, NoteSealed):
                     run(books.note_sealed(effect.reps))
                 elif isinstance(effect, Forked):
@@ -75,6 +89,13 @@ class End2End:
             except OutcomeUnknownError:
                 self.is_up = False
                 return
+
+    def pass_over(self, role: str, effect: Jump | LoadOpening) -> list[Effect]:
+        """Sum up a log's older rows, or go on behind them."""
+        session, books = self.sessions[role], self.books[role]
+        if isinstance(effect, LoadOpening):
+            return session.summed_up(run(books.opening(effect.head, effect.to)), self.now_ms)
+        return session.jumped(effect, run(books.jump(effect.rep, effect.stream, effect.to, effect.opening)))
 
     def deliver(self, role: str) -> None:
         """Let one frame arrive."""

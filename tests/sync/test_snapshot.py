@@ -1,13 +1,37 @@
 """A peer that stands before the first row that is left of a log: it jumps, once, and writes the hole down; nobody else does."""
 
-import pytest
+import random
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync import opening as openings
+from sync.batch import Boundary
+from sync.errors import ProtocolError
 from sync.model import Feed
-from sync.protocol import FEATURES, SNAPSHOT, Snapshot, decode, encode
+from sync.opening import Came, Gathered, Left, Numbered, Opening, Part, parts_of, read
+from sync.opening import encode as encode_row
+from sync.protocol import (
+    FEATURES,
+    OPENING,
+    SNAPSHOT,
+    Snapshot,
+    decode,
+    encode,
+    part_of,
+    snapshot,
+)
 from sync.testing.memory_books import MemoryBooks
 from tests.sync.end_to_end import CLOUD, HUB, End2End, fill
 
 DIGEST = b"12345678"
+OLDER = {"features": tuple(each for each in FEATURES if each != OPENING)}
+said = st.one_of(
+    st.builds(Came, st.sampled_from("AB"), st.just("shop"), *[st.integers(-(2**53), 2**53)] * 4),
+    st.builds(Left, st.just("sale"), st.text(min_size=1, max_size=9), st.just("0af0"), st.integers(0, 9), st.just(5)),
+    st.builds(Numbered, st.just("t1"), st.just("ABCD"), st.integers(0, 9)),
+)
 
 
 def pruned_hub(*, rows: int, floor: int) -> MemoryBooks:
@@ -73,4 +97,118 @@ async def test_a_cursor_never_goes_back(back: int) -> None:
     at = cloud.vector("")[HUB, "sales"]
 
     hub.prune("sales", back)
-    assert await cloud.jump(HUB, "sales", hub.floors["sales"]) == at and cloud.holes == []
+    assert await cloud.jump(HUB, "sales", hub.floors["sales"], None) == at and cloud.holes == []
+
+
+def summed(hub: MemoryBooks, *, rows: int = 3) -> Opening:
+    opening = Opening(hub.floors["sales"], tuple(encode_row(Came(f"S{n}", "shop", n)) for n in range(rows)))
+    hub.sums[HUB, "sales"] = opening
+    return opening
+
+
+def test_what_rows_below_the_floor_came_to_is_told_once_and_no_hole_is_left() -> None:
+    hub, cloud = pruned_hub(rows=7, floor=4), MemoryBooks(CLOUD)
+    told = summed(hub)
+    line = End2End(hub, cloud)
+    line.settle()
+
+    assert cloud.sums[HUB, "sales"] == told and cloud.holes == []
+    assert list(cloud.rows_of(HUB, "sales")) == [5, 6, 7] and hub.acks["sales"].last == 7 and line.ends == []
+
+
+@pytest.mark.parametrize("older", ["dialler", "acceptor"])
+def test_a_peer_that_knows_no_sums_gets_what_it_got(older: str) -> None:
+    hub, cloud = pruned_hub(rows=7, floor=4), MemoryBooks(CLOUD)
+    summed(hub)
+    End2End(hub, cloud, **{older: OLDER}).settle()
+
+    assert cloud.holes == [(HUB, "sales", 0, 4)] and (HUB, "sales") not in cloud.sums
+    assert list(cloud.rows_of(HUB, "sales")) == [5, 6, 7]
+
+
+def test_a_sum_of_many_parts_goes_one_by_one_and_counts_with_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openings, "PART_ROWS", 2)
+    hub, cloud = pruned_hub(rows=7, floor=4), MemoryBooks(CLOUD)
+    told = summed(hub, rows=7)
+    line = End2End(hub, cloud)
+    seen = 0
+    while line.is_up and any(line.wires.values()):
+        parts = [frame for frame in line.wires["acceptor"] if isinstance(frame, Snapshot)]
+        assert len(parts) <= 1
+        seen += sum(part.more for part in parts)
+        assert (HUB, "sales") not in cloud.sums or not any(part.more for part in parts)
+        line.deliver("acceptor")
+        line.deliver("dialler")
+
+    assert seen >= 3 and cloud.sums[HUB, "sales"] == told and list(cloud.rows_of(HUB, "sales")) == [5, 6, 7]
+
+
+def test_a_line_that_breaks_between_two_parts_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openings, "PART_ROWS", 2)
+    hub, cloud = pruned_hub(rows=7, floor=4), MemoryBooks(CLOUD)
+    told = summed(hub, rows=7)
+    line = End2End(hub, cloud)
+    for _ in range(3):
+        line.deliver("acceptor")
+        line.deliver("dialler")
+    assert (HUB, "sales") not in cloud.sums
+
+    line.connect()
+    line.settle()
+
+    assert cloud.sums[HUB, "sales"] == told and cloud.holes == []
+
+
+def test_a_peer_that_asks_for_rows_below_the_floor_is_told_the_sum_again() -> None:
+    hub, cloud = pruned_hub(rows=7, floor=4), MemoryBooks(CLOUD)
+    told = summed(hub)
+    line = End2End(hub, cloud)
+    line.deliver("acceptor")
+    line.deliver("dialler")
+    line.wires["acceptor"].clear()  # all that the hub had sent is lost inside the connection
+    hub.write("sales", b'{"n":8}')
+    line.carry_out("dialler", line.sessions["dialler"].changed(line.now_ms))
+    line.settle()
+
+    assert cloud.sums[HUB, "sales"] == told and list(cloud.rows_of(HUB, "sales")) == [5, 6, 7, 8]
+
+
+@given(rows=st.lists(said, max_size=40), size=st.integers(1, 7), rng=st.randoms(use_true_random=False))
+def test_the_parts_of_a_sum_are_the_sum(rows: list[openings.Said], size: int, rng: random.Random) -> None:
+    opening = Opening(Boundary(9, DIGEST), tuple(map(encode_row, rows)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openings, "PART_ROWS", size)
+        parts = parts_of(HUB, "sales", opening)
+    gathered = Gathered()
+    features = rng.sample(FEATURES, rng.randrange(len(FEATURES)))
+
+    frames = [decode(encode(snapshot(part, features=features))) for part in parts]
+    taken = [gathered.take(part_of(frame)) for frame in frames if isinstance(frame, Snapshot)]
+
+    assert taken == [*[None] * (len(parts) - 1), opening] and list(read(opening.rows)) == rows
+
+
+def test_a_kind_of_a_later_version_is_passed_over_and_nonsense_is_refused() -> None:
+    assert list(read([b'["weather","rain"]', encode_row(Numbered("t1", "ABCD", 3))])) == [Numbered("t1", "ABCD", 3)]
+    for row in (b'["stock",5]', b"{}", b"[]", b"\xff", b'["key","sale","k","zz",1,2]'):
+        with pytest.raises(ProtocolError):
+            list(read([row]))
+
+
+def test_parts_out_of_order_or_too_large_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = Boundary(9, DIGEST)
+    with pytest.raises(ProtocolError, match="part 1"):
+        Gathered().take(Part(HUB, "sales", at, 1, False))
+    gathered = Gathered()
+    assert gathered.take(Part(HUB, "sales", at, 0, True, (b"[1]",))) is None
+    with pytest.raises(ProtocolError, match="part 1"):
+        gathered.take(Part(HUB, "sales", Boundary(8, DIGEST), 1, False))
+    monkeypatch.setattr(openings, "BYTES_MAX", 20)
+    gathered = Gathered()
+    for n in range(2):
+        gathered.take(Part(HUB, "sales", at, n, True, (b'["x",12]',)))
+    assert gathered.take(Part(HUB, "sales", at, 0, True, (b'["x",12]',))) is None, "what begins anew is forgotten"
+    gathered.take(Part(HUB, "sales", at, 1, True, (b'["x",12]',)))
+    with pytest.raises(ProtocolError, match="bytes"):
+        gathered.take(Part(HUB, "sales", at, 2, True, (b'["x",12]',)))
+    assert parts_of(HUB, "sales", Opening(at, (b"x" * 21,))) == [], "one that is too large is not told"

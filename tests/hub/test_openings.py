@@ -1,0 +1,330 @@
+"""A hub that joins late, on real files: what rows came to in their place, and the stock of one that downloaded them all.
+
+Judged by the hub's own audit, which recomputes every sum from rows and opening balances, and by a hub that speaks as an older
+one.
+"""
+
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from itertools import product
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+import pytest
+
+from hub.store.audit import audit
+from hub.store.model import Shop
+from hub.store.pruned import pruned_sale
+from hub.store.sales import find_sale
+from sync.batch import batch_of
+from sync.cloud.store import CloudBooks
+from sync.model import Feed
+from sync.opening import Opening
+from sync.protocol import FEATURES, OPENING
+from sync.retail.returns import Return, ReturnLine
+from sync.store.retention import DAY_MS
+from sync.store.rows import rows_after
+from tests.hub.lives_world import Cloud, Machine, meet
+
+WHAT = ("sell", "sell", "twice", "twice", "back", "receive", "days", "days", "meet", "meet", "forget", "life", "join")
+WITHOUT = tuple(feature for feature in FEATURES if feature != OPENING)
+
+
+class Store:
+    """Two hubs of one store with a catalogue, their cloud, and time."""
+
+    def __init__(self, folder: Path, shop: Shop, stack: AsyncExitStack, sale: Callable[..., Any]) -> None:
+        self.folder, self.shop, self.stack, self.sale = folder, shop, stack, sale
+        self.cloud = Cloud(folder / "cloud.db")
+        self.hubs: list[Machine] = []
+        self.now_ms = self.cloud.now_ms
+
+    async def begin(self, catalogue: Path) -> None:
+        await self.cloud.start(self.stack)
+        first = await self.machine("first", Machine(catalogue, self.shop).copy_to(self.folder / "copy.db"))
+        await first.receive(100)
+        await meet(first, self.cloud)
+        await meet(await self.machine("second"), self.cloud)
+
+    async def machine(self, name: str, copy: Path | None = None) -> Machine:
+        path = self.folder / f"{name}.db"
+        if copy is not None:
+            copyfile(copy, path)
+        machine = Machine(path, self.shop)
+        machine.now_ms = self.now_ms
+        await machine.start(self.stack)
+        self.hubs.append(machine)
+        return machine
+
+    def later(self, days: int) -> None:
+        self.now_ms += days * DAY_MS
+        for end in (self.cloud, *self.hubs):
+            end.now_ms = self.now_ms
+
+    async def take_back(self, hub: Machine, sale: Any) -> Any:
+        content = Return(
+            return_id=f"r-{sale.sale_id}"[:60],
+            sale_id=sale.sale_id,
+            till_id="t1",
+            lines=(ReturnLine(line=1, qty=1),),
+            reason="too big",
+        )
+        return await hub.take_back(content)
+
+    def check(self, *hubs: Machine) -> None:
+        """All have the stock that the cloud's facts with different keys come to, and none finds a fault in its books."""
+        on_hand = {hub.rep: hub.on_hand() for hub in hubs}
+        assert set(on_hand.values()) == {self.cloud.stock_by_keys()["TEA-01"]}, on_hand
+        for hub in hubs:
+            assert [found.said for found in audit(hub.db.read, hub.books.replica)] == []
+
+
+@pytest.fixture
+async def world(tmp_path: Path, store: Any, shop: Shop, sale: Callable[..., Any]) -> AsyncIterator[Store]:
+    async with AsyncExitStack() as stack:
+        world = Store(tmp_path, shop, stack, sale)
+        await world.begin(store.path)
+        yield world
+
+
+async def years(world: Store) -> tuple[Any, Any]:
+    """Sales of two years; return an old one and one of yesterday."""
+    first = world.hubs[0]
+    old = world.sale(3)
+    await first.sell(old)
+    await first.sell(world.sale(2))
+    await meet(first, world.cloud)
+    world.later(450)
+    new = world.sale(1)
+    await first.sell(new)
+    await world.take_back(first, new)
+    await meet(first, world.cloud)
+    world.later(1)
+    return old, new
+
+
+async def test_a_late_hub_gets_what_is_within_keep_as_rows_and_what_the_rest_came_to(world: Store) -> None:
+    old, new = await years(world)
+
+    late = await world.machine("late")
+    await meet(late, world.cloud)
+
+    assert late.sale_ids() == [new.sale_id]
+    assert late.db.read.execute("SELECT count(*) FROM hole").fetchone() == (0,)
+    await meet(world.hubs[0], world.cloud)
+    world.check(world.hubs[0], late)
+    left = pruned_sale(late.db.read, old)
+    assert left is not None and left.answer is not None, "a till that repeats it is answered as known"
+    assert find_sale(late.db.read, new.sale_id) is not None
+
+
+async def test_a_hub_that_cannot_read_a_sum_downloads_every_row(world: Store) -> None:
+    old, new = await years(world)
+
+    late = await world.machine("late")
+    await meet(late, world.cloud, features=WITHOUT)
+
+    assert late.sale_ids() == sorted([*world.hubs[0].sale_ids()])
+    assert old.sale_id in late.sale_ids() and new.sale_id in late.sale_ids()
+
+
+async def test_a_return_stays_a_row_while_its_sale_is_one(world: Store) -> None:
+    """As when the hub that sold it was without a line for a year, and the one that took it back was not."""
+    first = world.hubs[0]
+    sold = world.sale(2)
+    await first.sell(sold)
+    await world.take_back(first, sold)
+    await meet(first, world.cloud)
+    world.later(450)
+    await world.cloud.db.write(
+        lambda tx: tx.execute(
+            "UPDATE fact SET received_ms = ? WHERE stream = (SELECT id FROM feed WHERE stream = 'sales')",
+            (world.now_ms - DAY_MS,),
+        )
+    )
+
+    late = await world.machine("late")
+    await meet(late, world.cloud)
+
+    assert late.sale_ids() == [sold.sale_id]
+    assert late.db.read.execute("SELECT sale_id FROM sale_return").fetchall() == [(sold.sale_id,)]
+    world.check(first, late)
+
+
+async def test_what_a_hub_had_pruned_and_the_cloud_lost_reaches_a_late_hub_as_a_sum(world: Store) -> None:
+    first = world.hubs[0]
+    world.cloud.copy_to(world.folder / "old.db")
+    for qty in (1, 2, 3):
+        await first.sell(world.sale(qty))
+    await meet(first, world.cloud)
+    await first.forget()
+    world.later(500)
+    await first.forget()
+    assert first.sale_ids() == []
+    await first.sell(world.sale(4))
+
+    copyfile(world.folder / "old.db", world.folder / "restored.db")
+    world.cloud = Cloud(world.folder / "restored.db")
+    world.cloud.now_ms = world.now_ms
+    await world.cloud.start(world.stack)
+    await meet(first, world.cloud, times=10)
+    late = await world.machine("late")
+    await meet(late, world.cloud, times=10)
+
+    assert late.on_hand() == first.on_hand() == 20 + 100 - 10
+    assert [found.said for found in audit(late.db.read, late.books.replica)] == []
+    assert late.db.read.execute("SELECT count(*) FROM hole").fetchone() == (0,)
+
+
+async def test_where_nobody_can_tell_a_hole_stays_a_hole(world: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = world.hubs[0]
+    world.cloud.copy_to(world.folder / "old.db")
+    await first.sell(world.sale(1))
+    await meet(first, world.cloud)
+    await first.forget()
+    world.later(500)
+    await first.forget()
+    await first.sell(world.sale(4))
+    copyfile(world.folder / "old.db", world.folder / "restored.db")
+    world.cloud = Cloud(world.folder / "restored.db")
+    world.cloud.now_ms = world.now_ms
+    await world.cloud.start(world.stack)
+    await meet(first, world.cloud, times=10, features=WITHOUT)
+
+    late = await world.machine("late")
+    await meet(late, world.cloud, times=10)
+
+    found = [found.check for found in audit(late.db.read, late.books.replica)]
+    assert found and set(found) <= {"hole", "receipt"}
+
+
+async def test_a_told_key_makes_another_lifes_row_give_way(world: Store) -> None:
+    """A card that was in a drawer for years has a sale of its own that the cloud holds from its former life."""
+    first = world.hubs[0]
+    await meet(first, world.cloud)
+    shared = world.sale(5)
+    await first.sell(shared)
+    drawer = await world.machine("drawer", first.copy_to(world.folder / "card.db"))
+    await meet(first, world.cloud)
+    world.later(450)
+    for _ in range(4):
+        await meet(drawer, world.cloud)
+        await meet(first, world.cloud)
+
+    late = await world.machine("late")
+    await meet(late, world.cloud)
+
+    world.check(late, drawer, first)
+
+
+async def told(world: Store, rep: str, stream: str, to: int) -> Opening:
+    """What the cloud tells of a log's rows up to there."""
+    books = CloudBooks(world.cloud.store, "hk01")
+    head = next(head for head in books.heads() if (head.rep, head.stream) == (rep, stream))
+    opening = await books.opening(head, to)
+    assert opening is not None
+    return opening
+
+
+@pytest.mark.parametrize("days", [0, 900])  # of rows of 900 days no key is told any more
+async def test_at_any_floor_and_from_any_cursor_a_sum_and_the_rows_behind_it_are_the_whole(
+    world: Store, days: int
+) -> None:
+    first = world.hubs[0]
+    for qty in (1, 2, 3, 4):
+        await first.sell(world.sale(qty))
+    await meet(first, world.cloud)
+    world.later(days)
+    rows = rows_after(first.db.read, first.books.replica.local_id, "sales", 0, 10)
+    for cursor, floor in product(range(len(rows) + 1), repeat=2):
+        late = await world.machine(f"late {cursor} {floor}")
+        opening = await told(world, first.rep, "sales", floor)
+        for after, upto in ((0, cursor), (max(cursor, floor), len(rows))):
+            at = (await told(world, first.rep, "sales", after)).at
+            if upto > after:
+                await late.books.apply(batch_of(first.rep, "sales", Feed.LOG, at, rows[after:upto]))
+            for _ in range(2):
+                await late.books.jump(first.rep, "sales", opening.at, opening)
+        assert late.on_hand() == -10, (cursor, floor)
+        assert [found.said for found in audit(late.db.read, late.books.replica)] == []
+
+
+async def test_two_sums_told_between_two_rulings_count_one_sale_once(world: Store) -> None:
+    """The second hub's life is sealed after the first's sum was told: its row stands at the cloud from then on."""
+    first, second = world.hubs
+    shared = world.sale(5)
+    await first.sell(shared)
+    await second.sell(shared)
+    await meet(first, world.cloud)
+    before = await told(world, first.rep, "sales", 1)
+    sealed = second.rep
+    await meet(second, world.cloud)
+    await second.books.forked("a test says so")
+    await meet(second, world.cloud)
+    assert world.cloud.sealed() == [sealed]
+    late = await world.machine("late")
+
+    await late.books.jump(first.rep, "sales", before.at, before)
+    after = await told(world, sealed, "sales", 1)
+    await late.books.jump(sealed, "sales", after.at, after)
+
+    assert late.on_hand() == -5
+
+
+async def trade(world: Store, what: str, rng: random.Random, sold: list[Any]) -> None:
+    first, second = world.hubs[:2]
+    hub = rng.choice((first, second))
+    if what == "sell":
+        sold.append(world.sale(rng.randint(1, 4)))
+        await hub.sell(sold[-1])
+    elif what == "twice":  # the till asked both hubs, which have not heard of each other
+        sold.append(world.sale(rng.randint(1, 4)))
+        await first.sell(sold[-1])
+        await second.sell(sold[-1])
+    elif what == "back" and sold and find_sale(hub.db.read, sold[-1].sale_id) is not None:
+        await world.take_back(hub, sold.pop())
+    elif what == "receive":
+        await first.receive(rng.randint(1, 20))
+
+
+async def live(world: Store, what: str, rng: random.Random, late: dict[str, Machine]) -> None:
+    hub = rng.choice(world.hubs[:2])
+    if what == "days":
+        world.later(rng.choice((1, 20, 90, 250)))
+    elif what == "meet":
+        await meet_as(world, rng.choice((*world.hubs[:2], *late.values())), late)
+    elif what == "forget":
+        await hub.forget()
+    elif what == "life" and rng.random() < 0.5:
+        await hub.books.forked("a test says so")
+    elif what == "join" and not late:
+        late["sums"], late["rows"] = await world.machine("by_sums"), await world.machine("by_rows")
+        for each in late.values():
+            await meet_as(world, each, late)
+
+
+async def meet_as(world: Store, machine: Machine, late: dict[str, Machine]) -> None:
+    """One of the late hubs is of an older version."""
+    await meet(machine, world.cloud, features=WITHOUT if machine is late.get("rows") else FEATURES)
+
+
+async def walk(world: Store, rng: random.Random) -> tuple[Machine, Machine]:
+    """Live through years with two hubs and lives that end; two hubs join late, one by sums, one by rows. Return those."""
+    late: dict[str, Machine] = {}
+    sold: list[Any] = []
+    for step in range(45):
+        what = rng.choice(WHAT) if step != 30 else "join"
+        await trade(world, what, rng, sold)
+        await live(world, what, rng, late)
+    for machine in (*world.hubs[:2], *late.values()) * 4:
+        await meet_as(world, machine, late)
+    return late["sums"], late["rows"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_joiner_by_sum_has_the_stock_of_one_that_downloaded_every_row(world: Store, seed: int) -> None:
+    by_sum, by_rows = await walk(world, random.Random(seed))
+
+    world.check(by_sum, by_rows)
