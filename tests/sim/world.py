@@ -214,9 +214,9 @@ class World:
             stack.callback(lambda: [node.end() for node in self.nodes])
             stack.enter_context(patch.object(link, "_steady_ms", lambda: self.now_ms))
             stack.enter_context(patch.object(secrets, "token_hex", lambda count: self.rng.randbytes(count).hex()))
+            stack.enter_context(patch.object(openings, "asyncio", SimpleNamespace(sleep=_no_pause)))
             if self.options.prunes:
-                for module in (upkeep, openings):
-                    stack.enter_context(patch.object(module, "asyncio", SimpleNamespace(sleep=_no_pause)))
+                stack.enter_context(patch.object(upkeep, "asyncio", SimpleNamespace(sleep=_no_pause)))
                 stack.enter_context(patch.object(retention, "keep_days", _keep_days))
                 for module in (retention, hub_retention):
                     stack.enter_context(patch.object(module, "RECOVERY_DAYS", RECOVERY_MS / retention.DAY_MS))

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from tests.sim.world import World
 
 WITH_EFFECTS = ("sale", "sale_return", "stock_movement", "promise_end", "second_row", "duplicate_fact")
+LOGS = {
+    "sales": ("sale", "sale_id"),
+    "returns": ("sale_return", "return_id"),
+    "stock": ("stock_movement", "movement_id"),
+}
 NO_EFFECT = ("unknown_sku", "unit")
 Sums = Counter[str]
 
@@ -52,11 +57,16 @@ class Auditor:
         by_key: dict[str, Sums] = {}
         sold: dict[str, int] = {}
         refunds: dict[str, int] = {}
+        sums: dict[str, Sums] = {}
         for hub in hubs:
-            here: Sums = Counter()
-            for key, effects in self._facts(hub, sold, refunds):
+            here = sums[hub.name] = Counter()
+            for key, effects in self._facts(hub, hubs, sold, refunds):
                 here.update(effects)
                 by_key[key] = effects
+        for hub in hubs:
+            here = sums[hub.name]
+            for key in _told_keys(hub, hubs):  # a cloud whose clock has jumped by years tells what rows came to
+                here.update(by_key[key])
             yield from _compare(f"{hub.name} stock", here, _stock(hub))
             tables = (*WITH_EFFECTS, "sample") if self.world.options.has_versions else WITH_EFFECTS
             yield from _compare(f"{hub.name} tallies", _own_effects(hub, tables), _levels(hub))
@@ -64,7 +74,7 @@ class Auditor:
         for effects in by_key.values():
             unique.update(effects)
         yield from _compare(f"the cloud's tallies of {store}", unique, _cloud_levels(self.world, store))
-        sums = {
+        measured = {
             (measure, unit): (rows, amount)
             for measure, unit, rows, amount in self.world.cloud.disk.rows(
                 "SELECT measure, unit, row_count, amount FROM store_sum WHERE store = ?", store
@@ -72,11 +82,13 @@ class Auditor:
         }
         for measure, amounts in (("sales", sold), ("returns", refunds)):
             expected = (len(amounts), sum(amounts.values()))
-            found = sums.get((measure, CURRENCY), (0, 0))
+            found = measured.get((measure, CURRENCY), (0, 0))
             if found != expected:
                 yield f"the cloud's {measure} of {store} are {found}, {expected} were asked for and stand"
 
-    def _facts(self, hub: HubNode, sold: dict[str, int], refunds: dict[str, int]) -> Iterator[tuple[str, Sums]]:
+    def _facts(
+        self, hub: HubNode, hubs: list[HubNode], sold: dict[str, int], refunds: dict[str, int]
+    ) -> Iterator[tuple[str, Sums]]:
         for key, text in hub.disk.rows("SELECT sale_id, body FROM sale"):
             said = self.asked[key].body
             sold[key] = said.total
@@ -89,12 +101,10 @@ class Auditor:
         for key, _ in hub.disk.rows("SELECT return_id, body FROM sale_return"):
             said = self.asked[key].body
             lines = {line.line: line for line in self.asked[said.sale_id].body.lines}
-            moved = {
-                sku
-                for sku, _, _ in json.loads(
-                    hub.disk.value("SELECT body FROM sale WHERE sale_id = ?", said.sale_id)
-                ).get("stock", ())
-            }
+            rows = [
+                row for each in hubs for row in each.disk.rows("SELECT body FROM sale WHERE sale_id = ?", said.sale_id)
+            ]
+            moved = {sku for (text,) in rows for sku, _, _ in json.loads(text).get("stock", ())}
             refunds[key] = sum(back.qty * lines[back.line].unit_price for back in said.lines)
             yield key, _sum((lines[back.line].sku, back.qty) for back in said.lines if lines[back.line].sku in moved)
         for (key,) in hub.disk.rows("SELECT promise_id FROM promise_end WHERE ending = 'picked'"):
@@ -110,6 +120,26 @@ class Auditor:
             else:
                 said = self.asked[key].body
                 yield key, _sum([(said.sku, said.qty)])
+
+
+def _told_keys(hub: HubNode, hubs: list[HubNode]) -> set[str]:
+    """Keys of the rows that this hub was told the sum of, by their dots, from whoever has them."""
+    floors = {
+        (incarnation, stream): last
+        for incarnation, stream, last in hub.disk.rows(
+            "SELECT incarnation, stream, last FROM floor JOIN replica ON replica.id = floor.replica"
+        )
+    }
+    return {
+        key
+        for each in hubs
+        if floors
+        for stream, (table, name) in LOGS.items()
+        for key, incarnation, seq in each.disk.rows(
+            f"SELECT {name}, incarnation, seq FROM {table} JOIN replica ON replica.id = {table}.replica"
+        )
+        if seq <= floors.get((incarnation, stream), 0)
+    }
 
 
 def _sum(effects: Any) -> Sums:
