@@ -28,9 +28,11 @@ from sync.kinds import Entity, Kind
 from sync.model import Stream
 from sync.retail.branch_levels import BRANCH_LEVEL
 from sync.retail.registers import PRODUCT
+from sync.retail.restamps import RESTAMP, RestampRow
 from sync.scope_rows import Gone, PutBy, Whole, base_of, read_scope_row
 from sync.store.replicas import replica_id
 from sync.store.rows import Taken, apply_rows
+from sync.store.shared import look_again
 from sync.store.tables import table_of
 from sync.store.unknown import keep_unknown
 
@@ -195,7 +197,17 @@ def _put(
             _forget_former_lives(tx, owner, found)
         writer = replica_id(tx, by, now_ms=now_ms) if by else owner
         taken += apply_rows(tx, base, found, replica=writer, rep=rep, is_owner=not by)
+        if base == RESTAMP.stream:
+            look_again(tx, [row for _, body in found if (row := _restamp(body)) is not None])
     return TakenRows(told.changed, told.unusable + taken.unread), taken
+
+
+def _restamp(body: bytes) -> RestampRow | None:
+    try:
+        row: RestampRow = table_of(RESTAMP).decode(body)
+    except NOT_JSON:
+        return None
+    return row
 
 
 def _of_others(rows: Sequence[Row], store: str) -> list[Row]:

@@ -1,7 +1,8 @@
 """Stamps as they arrive: one from the far future stays in its row, and the cloud's own stamp counts in its place.
 
     within the bound    seen: the cloud's next stamp is larger
-    far future          a row of `restamp`: what came, and what counts; kept as long as the writer's cell has that stamp
+    far future          a row of `restamp`: what came, and what counts; kept as long as the writer's cell has that stamp, and told
+                        to the writer's store, whose hubs keep the cell as well (sync.retail.restamps)
 
 The cloud's wall clock is the truth here; one that was never set judges nobody. Not here: how far is too far (sync.clock).
 Functions of a write job, except `standing_register`.
@@ -15,10 +16,12 @@ from msgspec import Struct
 
 from sync.batch import Row
 from sync.clock import Clock, Contact, Stamp, effective
+from sync.cloud.scopes import put_row
 from sync.entities import REGISTRY
 from sync.errors import RuleError
 from sync.merge import Merged, merge_cells
 from sync.model import Replica
+from sync.retail.restamps import RESTAMP, restamp_row
 from sync.stamps import StampedCell, is_stamped, stamped_cells
 
 
@@ -47,6 +50,8 @@ def take_stamps(
         if _known(tx, each, replica) == each.stamp:
             continue
         clock, instead = clock.restamped(each.stamp, now_ms)
+        if instead is not None:  # cells that were written at once stay so
+            instead = _restamps(tx, each.entity, each.key).get(each.stamp, instead)
         if instead is None:
             tx.execute(
                 "DELETE FROM restamp WHERE entity = ? AND key = ? AND field = ? AND replica = ?",
@@ -63,6 +68,12 @@ def take_stamps(
         clock.highest,
     )
     return tuple(replaced)
+
+
+def tell_restamps(tx: Connection, own: Replica, store: str, restamped: Sequence[Restamped]) -> None:
+    """Tell a store of stamps that count in the place of its own."""
+    for each in restamped:
+        put_row(tx, own, store, RESTAMP, restamp_row(each.entity, each.key, each.was, each.now))
 
 
 def standing_register(read: Connection, entity_name: str, key: str) -> Merged:

@@ -22,7 +22,7 @@ from sync.cloud.catalogue import (
     load_batch,
     own_heads,
 )
-from sync.cloud.clock import Restamped, take_stamps
+from sync.cloud.clock import Restamped, take_stamps, tell_restamps
 from sync.cloud.cursors import check_writer, cursor_of, cursors, move_cursor, recovered, recovered_as
 from sync.cloud.facts import Added, add_facts
 from sync.cloud.floors import floor_of
@@ -290,7 +290,7 @@ class CloudBooks:
                     "keys": [each.key for each in added.duplicates[:DUPLICATES_LOGGED]],
                 },
             )
-        if applied.is_shared:
+        if applied.is_shared or applied.restamped:
             cloud.on_grown()
         if applied.restamped:
             first = applied.restamped[0]
@@ -344,6 +344,7 @@ def _apply(
         return Applied(cursor)
     handed_over, is_shared = None, False
     restamped = take_stamps(tx, own, batch.stream, rows, replica=replica, now_ms=now_ms)
+    tell_restamps(tx, own, store, restamped)
     if batch.stream == Stream.CATALOGUE:
         is_ours = batch.rep.rpartition(":")[0] == own.store
         handed_over = hand_over(tx, own, replica, rows, is_recovered=is_ours, now_ms=now_ms)

@@ -5,13 +5,18 @@ writers and what lost. Functions of a write job. The merge itself is sync.merge.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from sqlite3 import Connection
 from typing import Any
 
 import msgspec
 
+from sync.clock import Stamp, effective, read_stamp
+from sync.entities import REGISTRY
+from sync.errors import RuleError
 from sync.merge import ERASED, Cell, Merged, merge_cells
-from sync.store.tables import Table
+from sync.retail.restamps import RestampRow
+from sync.store.tables import Table, table_of
 
 CONFLICTS_OF_KEY_MAX = 100  # losers kept of one register; when full the oldest goes
 
@@ -28,8 +33,9 @@ def take_shared(tx: Connection, table: Table, rows: Sequence[tuple[int, bytes, A
 
 
 def standing_cells(read: Connection, table: Table, key: Sequence[Any]) -> Merged:
-    """Return a shared register as it stands. Any: values of the key's columns."""
-    return merge_cells(_rows(read, table, key))
+    """Return a shared register as it stands, by the stamps that count. Any: values of the key's columns."""
+    restamps = _restamps(read, table, key)
+    return merge_cells(_rows(read, table, key), effective=lambda stamp: effective(stamp, restamps))
 
 
 def note_conflicts(tx: Connection, table: Table, key: Sequence[Any], text: str) -> None:
@@ -66,6 +72,25 @@ def _rows(read: Connection, table: Table, key: Sequence[Any]) -> list[dict[str, 
     where = " AND ".join(f"{column.name} = ?" for column in table.entity.key)
     found = read.execute(f"SELECT body FROM {table.entity.table} WHERE {where} ORDER BY replica", tuple(key))
     return [table.decode(body.encode()).cells for (body,) in found]
+
+
+def look_again(tx: Connection, restamps: Sequence[RestampRow]) -> None:
+    """Note what has lost since the cloud's stamps count."""
+    for name, key in sorted({(row.entity, row.key) for row in restamps}):
+        entity = REGISTRY.by_name.get(name)
+        if entity is not None and entity.is_shared:
+            note_conflicts(tx, table_of(entity), (key,), key)
+
+
+def _restamps(read: Connection, table: Table, key: Sequence[Any]) -> dict[Stamp, Stamp]:
+    found = read.execute(
+        "SELECT was, now FROM restamp WHERE entity = ? AND key = ? AND gone = 0", (table.entity.name, str(key[0]))
+    ).fetchall()
+    restamps: dict[Stamp, Stamp] = {}
+    for was, now in found:
+        with suppress(RuleError):  # of a later version: nothing counts in the place of what it names
+            restamps[read_stamp(was)] = read_stamp(now)
+    return restamps
 
 
 def _sweep(tx: Connection, table: Table, key: Sequence[Any], text: str, merged: Merged) -> None:

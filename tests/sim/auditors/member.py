@@ -1,4 +1,5 @@
-"""A member is the same at the shop that wrote and at the cloud, and a clock that nobody has set beats none that somebody has.
+"""A member is the same at the shop that wrote and at the cloud, with the same stamps that count (a cell from the far future
+counts by the cloud's), and a clock that nobody has set beats none that somebody has.
 
 While a hub is unsure of the time, its stamps go no further than the highest that a sure clock has given anywhere: so whatever is
 written later under a sure clock overrules them. Not here: that a hub's own stamps grow (auditors/clock).
@@ -58,6 +59,28 @@ class Auditor:
         for key in sorted(written.keys() | held.keys()):
             if written.get(key) != held.get(key):
                 yield f"{key} is {written.get(key)} where it was written, {held.get(key)} at the cloud"
+        yield from self._compare_restamps(written)
+
+    def _compare_restamps(self, written: Cells) -> Iterator[str]:
+        """What counts in the place of a stamp from the far future, at the cloud and where it was written."""
+        counts: dict[str, dict[tuple[str, str], str]] = {}
+        told: dict[str, dict[tuple[str, str], str]] = {}
+        for key, rep, *numbers in self.world.cloud.disk.rows(
+            "SELECT key, rep, physical_ms, logical, by_physical_ms, by_logical, by_rep FROM restamp WHERE entity = 'member'"
+        ):
+            was = f"{numbers[0]:011x}{numbers[1]:06x}{rep}"
+            counts.setdefault(rep, {})[key, was] = f"{numbers[2]:011x}{numbers[3]:06x}{numbers[4]}"
+        for hub in self.world.hubs:
+            if not hub.is_retired:
+                rows = hub.disk.rows("SELECT key, was, now FROM restamp WHERE entity = 'member' AND gone = 0")
+                told[hub.rep] = {(key, was): now for key, was, now in rows}
+        for (_, member, field), (_, (physical_ms, logical, rep)) in sorted(written.items()):
+            name = (member, f"{physical_ms:011x}{logical:06x}{rep}")
+            here, there = told.get(rep, {}).get(name), counts.get(rep, {}).get(name)
+            if here != there:
+                yield f"{member}.{field} of {rep} counts as {here} where it was written, as {there} at the cloud"
+            elif here is not None:
+                self.world.meet("stamp from the far future")
 
 
 def _cells(node: Node, sql: str) -> Cells:
