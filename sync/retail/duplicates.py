@@ -15,10 +15,12 @@ back is void with them. Not here: storage, seals. Source: the design, 3.1 and 3.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from sync.merge import FactDot, standing
 from sync.retail.points import PointsEffect
 from sync.retail.sales import StockEffect
 
@@ -66,13 +68,14 @@ class Compensation(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def decide(rows: Iterable[Row], seals: Sequence[str] = ()) -> Decision:
-    """Return which of the rows under one key stands; `seals` are the sealed replicas in the order of the cloud's stream."""
+    """Return which of the rows under one key stands, by sync.merge.standing; `seals` are in the order of the cloud's stream."""
     order = {rep: place for place, rep in reversed(list(enumerate(seals)))}
     by_rep = {row.rep: row for row in rows}
     assert by_rep, "a key has a row"
-    ranked = sorted(by_rep.values(), key=lambda row: (order.get(row.rep, len(seals)), row.rep))
-    standing, fallen = ranked[0], tuple(sorted(ranked[1:], key=lambda row: row.rep))
-    return Decision(standing, fallen, any(row.content != standing.content for row in fallen))
+    dots = (FactDot(row.rep, row.seq) for row in by_rep.values())
+    stands = by_rep[reduce(lambda one, other: standing(one, other, order), dots).rep]
+    fallen = tuple(sorted((row for row in by_rep.values() if row is not stands), key=lambda row: row.rep))
+    return Decision(stands, fallen, any(row.content != stands.content for row in fallen))
 
 
 def due(

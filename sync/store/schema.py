@@ -128,11 +128,6 @@ def table_info(database: sqlite3.Connection, table: str) -> TableInfo | None:
     )
 
 
-def tables_of(database: sqlite3.Connection) -> set[str]:
-    """Return the names of all tables of a database."""
-    return {name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-
-
 def _column_lines(entity: Entity) -> Iterator[str]:
     tally = entity.kind is Kind.TALLY
     if _has_id(entity):
