@@ -9,6 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from hub.api import (
+    attention,
     catalogue,
     clock,
     control,
@@ -46,6 +47,7 @@ def routes() -> tuple[Route, ...]:
         *devices.ROUTES,
         *insights.ROUTES,
         *clock.ROUTES,
+        *attention.ROUTES,
         *sync.ROUTES,
     )
 
