@@ -129,7 +129,13 @@ class HubSide:
     def floor(self, _head: Head) -> Boundary:
         return START
 
-    async def jump(self, _rep: str, _stream: str, to: Boundary) -> Boundary:
+    def told_up_to(self, _head: Head, _at: Boundary) -> int:
+        return 0
+
+    async def opening(self, _head: Head, _to: int) -> None:
+        raise AssertionError("a hub that has pruned nothing tells no sum")
+
+    async def jump(self, _rep: str, _stream: str, to: Boundary, _opening: object) -> Boundary:
         return to
 
     async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
