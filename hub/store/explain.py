@@ -61,6 +61,7 @@ def _everything(read: Connection, own: Replica, key: str) -> Iterator[str]:
         else:
             yield from _register(read, own, entity, name)
     yield from _naming(read, own, name)
+    yield from _void(read, name)
     yield from _suspended(read, name)
     yield from _stock(read, own, name)
     yield from _life(read, name)
@@ -110,6 +111,19 @@ def _seconds(read: Connection, entity: Entity, key: str, stands: Any) -> Iterato
     ):
         yield f"  {said_dot(rep, 'duplicates', seq)} takes the effects of the row that does not stand out of its writer's levels"
         yield f"    {said_effects(text.encode())}"
+
+
+def _void(read: Connection, name: str) -> Iterator[str]:
+    row = read.execute(
+        """
+        SELECT receipt_no, sale_id, store || ':' || incarnation FROM void_receipt JOIN replica ON replica.id = replica
+        WHERE receipt_no = ?
+        """,
+        (name,),
+    ).fetchone()
+    if row is not None:
+        number, sale_id, rep = row
+        yield f"receipt {number} is void: sale {sale_id} stands under another number, and {rep}, that printed it, has ended"
 
 
 def _register(read: Connection, own: Replica, entity: Entity, key: str) -> Iterator[str]:

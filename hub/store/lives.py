@@ -174,6 +174,7 @@ def write_again(
     tx: Connection, former: int, new: Replica, stream: str, *, entities: Sequence[Entity], after: Boundary
 ) -> int:
     """Give the facts of a life behind a boundary new dots of another, in their order; return how many."""
+    _void_receipts(tx, former, stream, after=after)
     tx.execute(  # what gave way to another's fact is not written again: that one stands
         "DELETE FROM second_row WHERE replica = ? AND stream = ? AND seq > ?", (former, stream, after.last)
     )
@@ -197,6 +198,21 @@ def write_again(
             (former, stream, seq, new.local_id, dot.seq),
         )
     return len(found)
+
+
+def _void_receipts(tx: Connection, former: int, stream: str, *, after: Boundary) -> None:
+    """Keep the numbers of receipts whose sales are not written again: they are on paper, and no gap."""
+    tx.execute(
+        """
+        INSERT INTO void_receipt (receipt_no, sale_id, replica)
+        SELECT body ->> '$.receipt_no', key, replica FROM (
+          SELECT CAST(body AS TEXT) AS body, key, replica FROM second_row
+          WHERE replica = ?1 AND stream = ?2 AND seq > ?3 AND entity = 'sale'
+        ) WHERE body ->> '$.receipt_no' IS NOT NULL
+        ON CONFLICT DO NOTHING
+        """,
+        (former, stream, after.last),
+    )
 
 
 def _offer_again(

@@ -4,7 +4,7 @@
                                     those of which the hub that had pruned them has told this database a sum, and nothing else
     a return whose sale is younger  ends the range: returned <= sold is counted from rows
     rows under one key              one counts, as sync.merge.standing says by the seals; its key goes with what it did
-    keys                            as long as a hub would keep them
+    keys                            all of them, however old: a clock that is years ahead may not have a sale booked twice
 
 Rows are read a thousand at a time, the loop free between them. Reads only. Source: the design, 3.2.
 """
@@ -86,7 +86,7 @@ async def sum_up(read: Connection, head: Head, to: int, *, now_ms: int) -> Openi
     while rows := _rows(read, log, found.at.last, to):
         facts = read_facts(head.stream, [body for _, body, _ in rows])
         old = rows[: _before_younger_sale(read, facts, old_ms=old_ms)]
-        _add(read, log, found, old, facts, days=days, now_ms=now_ms)
+        _add(read, log, found, old, facts, days=days)
         if len(old) < len(rows):
             break
         await asyncio.sleep(0)
@@ -151,7 +151,6 @@ def _add(
     facts: Sequence[Fact | None],
     *,
     days: float | None,
-    now_ms: int,
 ) -> None:
     """Add rows that follow the last ones."""
     stands = _stands(read, log, [fact.key for fact in facts[: len(rows)] if fact and fact.key])
@@ -163,8 +162,8 @@ def _add(
         add_moves(
             found.sums, body, is_counted=is_counted and log.stream != Stream.DUPLICATES, is_known=fact is not None
         )
-        pruned_ms = received_ms + int((days or 0) * retention.DAY_MS)
-        if is_counted and fact is not None and pruned_ms > now_ms - retention.KEYS_KEPT_DAYS * retention.DAY_MS:
+        if is_counted and fact is not None:
+            pruned_ms = received_ms + int((days or 0) * retention.DAY_MS)
             found.lefts += _lefts_of(log.stream, (seq, body), pruned_ms, has_rival=dot is not None)
     if rows:
         found.at = Boundary(rows[-1][0], digest)

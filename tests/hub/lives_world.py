@@ -137,6 +137,9 @@ class Machine:
         amount: int = self.db.read.execute("SELECT amount_minor FROM price WHERE sku = ?", (sku,)).fetchone()[0]
         return amount
 
+    def sold_number(self, sale_id: str) -> str:
+        return self.db.read.execute("SELECT receipt_no FROM sale WHERE sale_id = ?", (sale_id,)).fetchone()[0]
+
     def sale_ids(self) -> list[str]:
         return sorted(sale_id for (sale_id,) in self.db.read.execute("SELECT sale_id FROM sale"))
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from hub.holders import PEER
 from hub.standby_books import StandbyBooks
+from hub.store.explain import explain
 from hub.store.model import Shop
 from sync.batch import START, Boundary
 from sync.errors import ProtocolError
@@ -181,6 +182,24 @@ async def test_the_same_sale_on_both_hubs_counts_once(
     await everybody(cloud, standby, hub)
 
     world.check(cloud, hub, standby)
+
+
+async def test_the_number_of_a_sale_that_gave_way_is_void_when_its_life_ends(
+    world: World, hub: Machine, standby: Machine
+) -> None:
+    """It is on paper: nobody may take it for a gap, or for lost."""
+    [sold] = await world.sell(hub, 2)
+    numbers = {hub.rep: hub.sold_number(sold.sale_id)}
+    await standby.sell(sold)
+    numbers[standby.rep] = standby.sold_number(sold.sale_id)
+    await follow(standby, hub)
+    beaten = max((hub, standby), key=lambda machine: machine.rep)
+    number = numbers[beaten.rep]
+    await beaten.books.forked("its card was copied")
+
+    assert beaten.db.read.execute("SELECT receipt_no, sale_id FROM void_receipt").fetchall() == [(number, sold.sale_id)]
+    assert "is void" in "\n".join(explain(beaten.db.read, beaten.books.replica, number))
+    assert beaten.sale_ids() == [sold.sale_id] and beaten.on_hand() == world.on_hand
 
 
 async def test_a_copied_card_that_dials_its_original_begins_anew(world: World, hub: Machine, cloud: Cloud) -> None:

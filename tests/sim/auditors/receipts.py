@@ -46,6 +46,7 @@ class Auditor:
                     """
                 )
             )
+            stored |= {(key, number) for number, key in hub.disk.rows("SELECT receipt_no, sale_id FROM void_receipt")}
             for (name, key), number in self.told.items():
                 is_lasting = _series(number) is None or _series(number) in living
                 if is_lasting and name == hub.name and (key, number) not in stored:
