@@ -312,9 +312,9 @@ async def start_hub(tmp_path: Path, contract: Contract, monkeypatch: pytest.Monk
             "receipt": {"printer": receipt_printer} if receipt_printer else {},
             "devices": devices or {},
         } | {name: section for name, section in (("cloud", cloud), ("standby", standby)) if section}
-        if running:
-            raw["data"] = {"dir": f"hub{len(running) + 1}"}
-            (tmp_path / raw["data"]["dir"]).mkdir()
+        if standby:
+            raw["data"] = {"dir": "beside"}
+            (tmp_path / "beside").mkdir()
         hub = LocalHub(parse_config(raw, base=tmp_path), Clock(), contract)
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         stop = asyncio.Event()

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 import pytest
 
+from sync.actions import Load
 from sync.batch import START, Batch, Boundary, Head
 from sync.model import Feed
-from sync.sending import BATCH_ROWS, STATE_PACE_MS, TELEMETRY_ROWS, WINDOW, Sending
+from sync.sending import BATCH_ROWS, STATE_PACE_MS, STATE_ROWS, TELEMETRY_ROWS, WINDOW, Sending
 
 ME, PEER = "hk01:a", "cloud:b"
 SALES, LEVELS = Head(ME, "sales", Feed.LOG, 1000), Head(ME, "levels", Feed.STATE, 1000)
@@ -24,7 +25,8 @@ def rows(head: Head, after: int, last: int) -> Batch:
 def asked(sending: Sending, heads: Iterable[Head], now_ms: int = 0) -> tuple[str, int, int] | None:
     """Which stream is read next, behind what, and how many rows."""
     found = sending.next(heads, PEER, now_ms)
-    return None if found is None else (found[0].stream, found[1].last, found[2])
+    assert found is None or isinstance(found, Load)
+    return None if found is None else (found.head.stream, found.after.last, found.rows_max)
 
 
 def send(sending: Sending, head: Head, after: int, last: int, now_ms: int = 0) -> None:
@@ -36,12 +38,12 @@ def test_the_first_of_the_streams_that_has_more_is_read_and_one_at_a_time() -> N
     sending = Sending()
     sending.begin(SALES, at(1000))
 
-    assert asked(sending, [SALES, LEVELS, CATALOGUE]) == ("levels", 0, BATCH_ROWS)
+    assert asked(sending, [SALES, LEVELS, CATALOGUE]) == ("levels", 0, STATE_ROWS)
     assert not sending.is_at_rest and asked(sending, [CATALOGUE]) is None
 
 
 @pytest.mark.parametrize(
-    ("head", "rows_max"), [(SALES, BATCH_ROWS), (CATALOGUE, BATCH_ROWS), (FOOTFALL, TELEMETRY_ROWS)]
+    ("head", "rows_max"), [(SALES, BATCH_ROWS), (CATALOGUE, STATE_ROWS), (FOOTFALL, TELEMETRY_ROWS)]
 )
 def test_telemetry_is_read_in_small_batches(head: Head, rows_max: int) -> None:
     assert asked(Sending(), [head]) == (head.stream, 0, rows_max)
@@ -63,7 +65,7 @@ def test_the_window_keeps_its_last_place_for_what_is_urgent() -> None:
     send(sending, SALES, 0, 1)
     assert asked(sending, [SALES]) is None, "the window is full"
     assert sending.acked(ME, "catalogue", at(2))
-    assert asked(sending, [LEVELS]) == ("levels", 0, BATCH_ROWS)
+    assert asked(sending, [LEVELS]) == ("levels", 0, STATE_ROWS)
 
 
 def test_one_batch_of_telemetry_is_on_its_way_at_a_time() -> None:
@@ -85,14 +87,14 @@ def test_a_state_stream_that_is_up_to_date_rests_for_its_pace() -> None:
     send(sending, LEVELS, 0, 1000, now_ms=7)
 
     assert asked(sending, [more], 7 + STATE_PACE_MS - 1) is None
-    assert asked(sending, [more], 7 + STATE_PACE_MS) == ("levels", 1000, BATCH_ROWS)
+    assert asked(sending, [more], 7 + STATE_PACE_MS) == ("levels", 1000, STATE_ROWS)
 
 
 def test_a_state_stream_that_was_cut_short_and_a_log_go_on_at_once() -> None:
     for head in (LEVELS, SALES):
         sending = Sending()
         send(sending, head, 0, 999)
-        assert asked(sending, [head]) == (head.stream, 999, BATCH_ROWS)
+        assert asked(sending, [head]) == (head.stream, 999, STATE_ROWS if head is LEVELS else BATCH_ROWS)
 
 
 def test_while_finishing_a_state_stream_is_sent_once_more_and_no_more() -> None:
@@ -118,7 +120,7 @@ def test_a_state_stream_in_which_nothing_was_found_rests_too() -> None:
     assert not sending.loaded(None, 0)
 
     assert asked(sending, [more], STATE_PACE_MS - 1) is None
-    assert asked(sending, [more], STATE_PACE_MS) == ("levels", 0, BATCH_ROWS)
+    assert asked(sending, [more], STATE_PACE_MS) == ("levels", 0, STATE_ROWS)
 
 
 def test_the_oldest_batch_that_waits_says_since_when() -> None:
@@ -151,10 +153,11 @@ def test_a_pull_goes_back_at_once_whatever_was_sent_found_or_paced(head: Head) -
     send(sending, head, 0, 1)
     assert sending.pulled(ME, head.stream, START) == 1 and sending.is_at_rest
 
-    assert asked(sending, [head]) == (head.stream, 0, BATCH_ROWS)
+    rows_max = STATE_ROWS if head.feed is Feed.STATE else BATCH_ROWS
+    assert asked(sending, [head]) == (head.stream, 0, rows_max)
     assert not sending.loaded(None, 0)
     assert sending.pulled(ME, head.stream, START) == 2
-    assert asked(sending, [head]) == (head.stream, 0, BATCH_ROWS)
+    assert asked(sending, [head]) == (head.stream, 0, rows_max)
 
 
 def test_what_was_pulled_back_while_it_was_read_is_read_again() -> None:

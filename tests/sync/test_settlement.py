@@ -124,7 +124,7 @@ def test_a_cover_by_a_grant_is_not_one_by_a_promise_given_back() -> None:
     one = {HUB: Row(issued=3), CLOUD: Row(granted={HUB: 1})}
     other = {HUB: Row(issued=5, given_back=1), CLOUD: Row(granted={HUB: 2})}
 
-    assert settlement_id(one, ASSET, HUB) != settlement_id(other, ASSET, HUB)
+    assert settlement_id(one, ASSET, HUB, settler=CLOUD) != settlement_id(other, ASSET, HUB, settler=CLOUD)
 
 
 def test_no_debt_is_no_settlement() -> None:
