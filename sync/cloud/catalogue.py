@@ -192,16 +192,17 @@ def hand_over(
         if is_recovered and before is not None and before.seq > began_at and before.origin is None:
             kept += 1
             if row.n >= before.n and _says_other(before.body, row):
-                _overrule(writer, before, row.n)
+                _overrule(writer, before, row.n, origin=None)
             continue
         if before is not None and (is_foreign or row.n <= before.n):
             kept += before.origin != origin
             if not _says_other(before.body, row):
                 continue
+            whose = origin if is_recovered else before.origin  # moved to the end it is still none of this life's edits
             if is_recovered and row.n == before.n:
-                _overrule(writer, before, row.n)
+                _overrule(writer, before, row.n, origin=whose)
             else:  # down again: the store's cursor may be behind ours, as after a time alone
-                writer.put(read_row(before.body), before.body, before.origin)
+                writer.put(read_row(before.body), before.body, whose)
             continue
         lost = writer.taken(row.sku, row.gtins) if isinstance(row, ProductRow) and not row.gone else []
         dropped += lost
@@ -265,11 +266,11 @@ def _put_new(writer: _Writer, row: CatalogueRow, before: _Standing | None) -> bo
     return True
 
 
-def _overrule(writer: _Writer, before: _Standing, n: int) -> None:
+def _overrule(writer: _Writer, before: _Standing, n: int, *, origin: int | None) -> None:
     """What the cloud has stands above what a former life had written and we had forgotten; unknown fields stay."""
     fields: dict[str, Any] = msgspec.json.decode(before.body)  # Any: a row's fields
     body = msgspec.json.encode(fields | {"n": n + 1})
-    writer.put(read_row(body), body, before.origin)
+    writer.put(read_row(body), body, origin)
 
 
 def _began_at(tx: Connection, own: Replica) -> int:

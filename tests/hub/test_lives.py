@@ -328,6 +328,27 @@ async def test_a_cloud_of_yesterday_hears_what_each_hub_of_a_store_knows(
     assert again.price("NEW-01") == hub.price("NEW-01") == second.price("NEW-01") == 200
 
 
+async def test_what_one_hub_tells_of_before_does_not_hide_what_the_other_knows_of_after(
+    world: World, hub: Machine, cloud: Cloud
+) -> None:
+    """A cloud of yesterday moves a price that an older one contradicts to the end of its stream: no edit of this life."""
+    second = await world.machine("second")
+    await cloud.edit("TEA-01", 100)
+    for machine in (hub, second):
+        await meet(machine, cloud)
+    await cloud.edit("TEA-01", 150)
+    copy = cloud.copy_to(world.folder / "backup.db")
+    await cloud.edit("TEA-01", 200)
+    await meet(hub, cloud)
+    again = Cloud(copy)
+    await again.start(world.stack)
+    assert await meet(hub, again, times=1) == ["fork"]
+    for machine in (second, hub, second):
+        await meet(machine, again)
+
+    assert again.price("TEA-01") == hub.price("TEA-01") == second.price("TEA-01") == 200
+
+
 async def test_an_edit_that_waited_while_the_cloud_began_anew_is_asked_again(cloud: Cloud) -> None:
     """Both are jobs of one commit, and the edit was made for the life that has just ended."""
     await cloud.edit("TEA-01", 100)
