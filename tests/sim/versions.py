@@ -224,7 +224,7 @@ def _programs() -> tuple[Program, Program]:
         (registers, "_decoder"): msgspec.json.Decoder(ProductRow | registers.PriceRow),
         (catalogue, "product_row"): written,
         (hub_catalogue, "PRODUCT"): PRODUCT,
-        (hub_catalogue, "read_plain"): lambda _rows, *, currency: None,  # noqa: ARG005 - it reads each row alone
+        (hub_catalogue, "read_plain"): lambda _rows, *, currency: None,
         (scopes, "PRODUCT"): PRODUCT,
         (product_rows, "ProductRow"): ProductRow,
         (product_rows, "_SAID"): (*(column.name for column in PRODUCT.columns), "n", "replica", "seq", "gone"),
