@@ -107,6 +107,7 @@ class Standby:
             token,
             self.books,
             peer="the store's other hub",
+            remedies=_REMEDIES,
             now_ms=self._now_ms,
             rng=rng,
             on_state=on_state,

@@ -14,7 +14,7 @@ line goes and once when it is back.
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -42,6 +42,7 @@ class Dialler:
         books: Books,
         *,
         peer: str = "the cloud",
+        remedies: Mapping[str, str] = REMEDIES,
         now_ms: Callable[[], int],
         rng: random.Random,
         on_state: Callable[[LinkState], None],
@@ -54,7 +55,7 @@ class Dialler:
 
         `is_wanted`: break the schedule now.
         """
-        self._peer = peer
+        self._peer, self._remedies = peer, remedies
         self._url = url
         self._token = token
         self._books = books
@@ -184,7 +185,7 @@ class Dialler:
             self._said = ""
         elif self._said != end.code:
             self._said = end.code
-            remedy = REMEDIES.get(end.code, "see the other end's log")
+            remedy = self._remedies.get(end.code, "see the other end's log")
             log.warning(
                 f"the line to {self._peer} is down",
                 extra={"reason": end.code, "detail": end.detail, "peer": end.peer, "remedy": remedy},
