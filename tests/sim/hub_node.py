@@ -17,6 +17,7 @@ from hub.machine_clock import MachineClock
 from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
 from hub.spooler import Spooler
+from hub.store.lives import Reborn
 from hub.store.products import put_products
 from hub.store.tills import Paired
 from hub.upkeep import forget
@@ -115,6 +116,13 @@ class HubNode(Node):
             self.world.tell("safe", self)
 
         hub.replication.books.on_acked = on_acked
+        note_reborn = hub.replication.books.on_reborn
+
+        def on_reborn(reborn: Reborn) -> None:
+            note_reborn(reborn)
+            self._look_who()
+
+        hub.replication.books.on_reborn = on_reborn
         self._look_who()
         self.world.tell("opened", self)
         self.after(self.world.rng.randint(0, FOLD_MS), self._fold)
@@ -228,7 +236,6 @@ class HubNode(Node):
         self.hub.metrics.count_group(jobs, is_ok)
         self.world.note(self.name, f"commits {jobs}" if is_ok else f"cannot commit {jobs}")
         self.world.tell("commit", self, is_ok)
-        self._look_who()
         if self.talk is not None:
             self.talk.grown()
         elif self.hub.replication.link.reason == "scheduled" and self.hub.replication.has_waiting(WAKE_FOR):

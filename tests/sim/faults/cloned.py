@@ -22,7 +22,7 @@ def strike(world: "World") -> bool:
         return False
     copy = HubNode(world, f"hub{len(world.hubs)}", hub.store)
     copy.disk = Disk(hub.disk.image())
-    copy.last_rep = hub.rep
+    copy.last_rep = hub.last_rep
     copy.log["opened"] = 1
     hub.expects = copy.expects = "cloned card"
     if hub.fingerprint:
