@@ -4,7 +4,7 @@
                                     those of which the hub that had pruned them has told this database a sum, and nothing else
     a return whose sale is younger  ends the range: returned <= sold is counted from rows
     rows under one key              one counts, as sync.merge.standing says by the seals; its key goes with what it did
-    keys                            all of them, however old: a clock that is years ahead may not have a sale booked twice
+    keys                            as long as a hub would keep them; the newest of a log for ever, as this clock may be wrong
 
 Rows are read a thousand at a time, the loop free between them. Reads only. Source: the design, 3.2.
 """
@@ -36,6 +36,7 @@ from sync.store.replicas import known_id
 from sync.store.tables import table_of
 
 PAGE = 1000
+KEYS_ALWAYS = 10_000  # of a log's told rows: four months of a shop, longer than any till repeats
 NO_ROWS = 0  # the feed of a stream of which nobody has sent any
 
 
@@ -86,7 +87,7 @@ async def sum_up(read: Connection, head: Head, to: int, *, now_ms: int) -> Openi
     while rows := _rows(read, log, found.at.last, to):
         facts = read_facts(head.stream, [body for _, body, _ in rows])
         old = rows[: _before_younger_sale(read, facts, old_ms=old_ms)]
-        _add(read, log, found, old, facts, days=days)
+        _add(read, log, found, old, facts, days=days, now_ms=now_ms, always_after=to - KEYS_ALWAYS)
         if len(old) < len(rows):
             break
         await asyncio.sleep(0)
@@ -151,6 +152,8 @@ def _add(
     facts: Sequence[Fact | None],
     *,
     days: float | None,
+    now_ms: int,
+    always_after: int,
 ) -> None:
     """Add rows that follow the last ones."""
     stands = _stands(read, log, [fact.key for fact in facts[: len(rows)] if fact and fact.key])
@@ -162,8 +165,9 @@ def _add(
         add_moves(
             found.sums, body, is_counted=is_counted and log.stream != Stream.DUPLICATES, is_known=fact is not None
         )
-        if is_counted and fact is not None:
-            pruned_ms = received_ms + int((days or 0) * retention.DAY_MS)
+        pruned_ms = received_ms + int((days or 0) * retention.DAY_MS)
+        is_kept = seq > always_after or pruned_ms > now_ms - retention.KEYS_KEPT_DAYS * retention.DAY_MS
+        if is_counted and fact is not None and is_kept:
             found.lefts += _lefts_of(log.stream, (seq, body), pruned_ms, has_rival=dot is not None)
     if rows:
         found.at = Boundary(rows[-1][0], digest)

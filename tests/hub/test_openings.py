@@ -19,6 +19,7 @@ from hub.store.model import Shop
 from hub.store.pruned import pruned_sale
 from hub.store.sales import find_sale
 from sync.batch import batch_of
+from sync.cloud import openings
 from sync.cloud.store import CloudBooks
 from sync.model import Feed
 from sync.opening import Opening
@@ -118,6 +119,26 @@ async def test_a_late_hub_gets_what_is_within_keep_as_rows_and_what_the_rest_cam
     left = pruned_sale(late.db.read, old)
     assert left is not None and left.answer is not None, "a till that repeats it is answered as known"
     assert find_sale(late.db.read, new.sale_id) is not None
+
+
+@pytest.mark.parametrize("is_repeated_first", [False, True])
+async def test_a_cloud_whose_clock_is_decades_ahead_tells_the_keys_of_yesterday(
+    world: Store, is_repeated_first: bool
+) -> None:
+    """A till repeats at a hub what it has sold at another: it counts once, whether this one has heard from the cloud or not."""
+    first, late = world.hubs
+    sold = world.sale(3)
+    await first.sell(sold)
+    await meet(first, world.cloud)
+    world.cloud.now_ms += 30 * 365 * DAY_MS
+
+    if is_repeated_first:
+        await late.sell(sold)
+    await meet(late, world.cloud)
+
+    left = pruned_sale(late.db.read, sold)
+    assert left is not None and left.answer is not None, "a till that repeats it is answered as known"
+    assert late.on_hand() == first.on_hand()
 
 
 async def test_a_hub_that_cannot_read_a_sum_downloads_every_row(world: Store) -> None:
@@ -230,8 +251,9 @@ async def told(world: Store, rep: str, stream: str, to: int) -> Opening:
 
 @pytest.mark.parametrize("days", [0, 900])  # of rows of 900 days no key is told any more
 async def test_at_any_floor_and_from_any_cursor_a_sum_and_the_rows_behind_it_are_the_whole(
-    world: Store, days: int
+    world: Store, days: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(openings, "KEYS_ALWAYS", 0)
     first = world.hubs[0]
     for qty in (1, 2, 3, 4):
         await first.sell(world.sale(qty))
