@@ -60,7 +60,7 @@ class Client:
         self.open: dict[str, Request] = {}
         self.kept: list[Request] = []  # told by its hub and not known to be on a second machine
         self.abroad: dict[str, tuple[int, Request]] = {}  # sales told by another hub, when, not known to be safe
-        self.seen: dict[str, Seen] = {}  # of each stream the newest fact that it was ever answered
+        self.seen: dict[tuple[str, str], Seen] = {}  # of each life and stream the newest fact that it was ever answered
 
     @property
     def home(self) -> HubNode:
@@ -98,10 +98,10 @@ class Client:
                 self.ask_again(request)
 
     def connect(self) -> None:
-        """The hub has started: say what the last sale was that it answered, as the event socket does."""
+        """The hub has started: say what the last facts were that it answered, as the event socket does."""
         hub = self.home.hub
         if hub is not None:
-            for seen in list(self.seen.values()):
+            for seen in [each for (rep, _), each in self.seen.items() if rep == self.home.rep]:
                 self.home.run(lambda seen=seen: self.home.spawn(hub.replication.witness(seen)))  # type: ignore[misc]
 
     def _keep_abroad(self, request: Request) -> None:
@@ -133,14 +133,14 @@ class Client:
         """Remember until it is safe."""
         hub = self.home.hub
         dot = json.loads(request.answer)["dot"]
-        known = self.seen.get(dot["stream"])
-        if known is None or known.rep != dot["rep"] or known.seq < dot["seq"]:
-            self.seen[dot["stream"]] = Seen(rep=dot["rep"], seq=dot["seq"], key=request.key, stream=dot["stream"])
+        life = dot["rep"], dot["stream"]
+        if life not in self.seen or self.seen[life].seq < dot["seq"]:
+            self.seen[life] = Seen(rep=dot["rep"], seq=dot["seq"], key=request.key, stream=dot["stream"])
         self.kept.append(request)
         if hub is not None:
             holders = hub.replication.books.holders
             held = {
-                stream: max(each.get(stream, 0) for each in (holders.cloud, holders.beside)) for stream in self.seen
+                stream: max(each.get(stream, 0) for each in (holders.cloud, holders.beside)) for _, stream in self.seen
             }
             self.kept = [each for each in self.kept if not _is_safe(each, self.home.last_rep, held)]
 

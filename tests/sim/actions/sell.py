@@ -38,7 +38,7 @@ def act(world: "World") -> bool:
         total=total,
         offline=rng.random() < 0.1,
         receipt_no=f"{till.name}.own.{till.made}" if rng.random() < 0.05 else None,
-        seen=till.seen.get("sales") if rng.random() < 0.5 else None,
+        seen=till.seen.get((till.home.last_rep, "sales")) if rng.random() < 0.5 else None,
         print=PRINTER if rng.random() < 0.2 else False,
     )
     regrets = rng.randrange(100) < world.options.regret_pct
