@@ -1,6 +1,7 @@
 """What the older rows of a store's log came to, for a hub that joins late and needs no years of facts: see sync.opening.
 
-    rows that are told as a sum     taken longer ago than their entities' `keep`: what a hub that was here would have pruned; and
+    rows that are told as a sum     taken longer ago than their `keep`: what a hub that was here would have pruned, where other
+                                    rows have come on half of these days (a clock that jumps makes nothing old); and
                                     those of which the hub that had pruned them has told this database a sum, and nothing else
     a return whose sale is younger  ends the range: returned <= sold is counted from rows
     rows under one key              one counts, as sync.merge.standing says by the seals; its key goes with what it did
@@ -37,6 +38,9 @@ from sync.store.tables import table_of
 
 PAGE = 1000
 KEYS_ALWAYS = 10_000  # of a log's told rows: four months of a shop, longer than any till repeats
+DAYS_SEEN = (
+    0.5  # of the days that a row is old, rows must have come on: a clock that has jumped is not time that has passed
+)
 NO_ROWS = 0  # the feed of a stream of which nobody has sent any
 
 
@@ -72,7 +76,8 @@ def told_up_to(read: Connection, head: Head, at: Boundary, *, now_ms: int) -> in
     log = _log_of(read, head)
     if at != START or head.stream not in PASSED_ON or head.feed is not Feed.LOG or days is None or log is None:
         return floor
-    return max(floor, _aged_to(read, log, old_ms=_ago(days, now_ms), upto=head.last))
+    upto = min(head.last, _before_days(read, log, int(days * DAYS_SEEN)))
+    return max(floor, _aged_to(read, log, old_ms=_ago(days, now_ms), upto=upto))
 
 
 async def sum_up(read: Connection, head: Head, to: int, *, now_ms: int) -> Opening | None:
@@ -105,6 +110,18 @@ def _log_of(read: Connection, head: Head) -> _Log | None:
     replica = known_id(read, head.rep)
     feed = read.execute("SELECT id FROM feed WHERE stream = ?", (head.stream,)).fetchone()
     return None if replica is None else _Log(replica, head.rep, head.stream, feed[0] if feed else NO_ROWS)
+
+
+def _before_days(read: Connection, log: _Log, days: int) -> int:
+    """Return the last row behind which rows came on so many days, 0 where there were not so many."""
+    row = read.execute(
+        """
+        SELECT max(seq) FROM fact WHERE replica = ? AND stream = ?
+        GROUP BY received_ms / 86400000 ORDER BY 1 DESC LIMIT 1 OFFSET ?
+        """,
+        (log.replica, log.feed_id, days),
+    ).fetchone()
+    return row[0] if row else 0
 
 
 def _aged_to(read: Connection, log: _Log, *, old_ms: int, upto: int) -> int:

@@ -18,7 +18,7 @@ from hub.store.audit import audit
 from hub.store.model import Shop
 from hub.store.pruned import pruned_sale
 from hub.store.sales import find_sale
-from sync.batch import batch_of
+from sync.batch import START, batch_of
 from sync.cloud import openings
 from sync.cloud.store import CloudBooks
 from sync.model import Feed
@@ -83,6 +83,12 @@ class Store:
 
 
 @pytest.fixture
+def every_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few rows stand for rows on every day."""
+    monkeypatch.setattr(openings, "DAYS_SEEN", 0)
+
+
+@pytest.fixture
 async def world(tmp_path: Path, store: Any, shop: Shop, sale: Callable[..., Any]) -> AsyncIterator[Store]:
     async with AsyncExitStack() as stack:
         world = Store(tmp_path, shop, stack, sale)
@@ -106,6 +112,7 @@ async def years(world: Store) -> tuple[Any, Any]:
     return old, new
 
 
+@pytest.mark.usefixtures("every_day")
 async def test_a_late_hub_gets_what_is_within_keep_as_rows_and_what_the_rest_came_to(world: Store) -> None:
     old, new = await years(world)
 
@@ -121,6 +128,39 @@ async def test_a_late_hub_gets_what_is_within_keep_as_rows_and_what_the_rest_cam
     assert find_sale(late.db.read, new.sale_id) is not None
 
 
+async def test_a_clock_that_has_jumped_makes_no_row_old(world: Store) -> None:
+    first = world.hubs[0]
+    sold = world.sale(3)
+    await first.sell(sold)
+    await meet(first, world.cloud)
+    world.cloud.now_ms += 30 * 365 * DAY_MS
+    late = await world.machine("late")
+    await meet(late, world.cloud)
+
+    assert late.sale_ids() == [sold.sale_id]
+
+
+@pytest.mark.parametrize(("days_between", "told"), [(1, 101), (0, 0)])
+async def test_rows_are_old_where_others_came_on_half_of_the_days_since(
+    world: Store, days_between: int, told: int
+) -> None:
+    """400 days are kept of a sale: with one a day, those before the last 200 that are older; all of one day are not old."""
+    first, cloud = world.hubs[0], world.cloud
+    for _ in range(301):
+        await first.sell(world.sale(1))
+    await meet(first, cloud)
+    await cloud.db.write(
+        lambda tx: tx.execute(
+            "UPDATE fact SET received_ms = ? - (301 - seq) * ? WHERE stream = (SELECT id FROM feed WHERE stream = 'sales')",
+            (cloud.now_ms - 350 * DAY_MS, days_between * DAY_MS),
+        )
+    )
+    books = CloudBooks(cloud.store, "hk01")
+    head = next(head for head in books.heads() if (head.rep, head.stream) == (first.rep, "sales"))
+    assert books.told_up_to(head, START) == told
+
+
+@pytest.mark.usefixtures("every_day")
 @pytest.mark.parametrize("is_repeated_first", [False, True])
 async def test_a_cloud_whose_clock_is_decades_ahead_tells_the_keys_of_yesterday(
     world: Store, is_repeated_first: bool

@@ -215,6 +215,7 @@ class World:
             stack.enter_context(patch.object(link, "_steady_ms", lambda: self.now_ms))
             stack.enter_context(patch.object(secrets, "token_hex", lambda count: self.rng.randbytes(count).hex()))
             stack.enter_context(patch.object(openings, "asyncio", SimpleNamespace(sleep=_no_pause)))
+            stack.enter_context(patch.object(openings, "DAYS_SEEN", 0 if self.options.prunes else openings.DAYS_SEEN))
             if self.options.prunes:
                 stack.enter_context(patch.object(upkeep, "asyncio", SimpleNamespace(sleep=_no_pause)))
                 stack.enter_context(patch.object(retention, "keep_days", _keep_days))

@@ -75,7 +75,12 @@ class Auditor:
                 by_key[key] = effects
         for hub in hubs:
             here = sums[hub.name]
-            for key in _told_keys(hub, hubs):  # a cloud whose clock has jumped by years tells what rows came to
+            for key, row in _told_keys(
+                self.world, hub
+            ):  # a cloud whose clock has jumped by years tells what rows came to
+                if key not in by_key:  # no hub of the store has it as a row
+                    by_key[key] = _sum((sku, qty) for sku, _, qty in row.get("stock", ()))
+                    self._count(key, row, sold, refunds)
                 here.update(by_key[key])
             yield from _compare(f"{hub.name} stock", here, _stock(hub))
             tables = (*WITH_EFFECTS, "sample") if self.world.options.has_versions else WITH_EFFECTS
@@ -95,6 +100,15 @@ class Auditor:
             found = measured.get((measure, CURRENCY), (0, 0))
             if found != expected:
                 yield f"the cloud's {measure} of {store} are {found}, {expected} were asked for and stand"
+
+    def _count(self, key: str, row: dict[str, Any], sold: dict[str, int], refunds: dict[str, int]) -> None:
+        """Add what a sale or a return came to in money, by what was asked for."""
+        said = self.asked.get(key)
+        if "sale" in row and said is not None:
+            sold[key] = said.body.total
+        elif "return" in row and said is not None:
+            lines = {line.line: line for line in self.asked[said.body.sale_id].body.lines}
+            refunds[key] = sum(back.qty * lines[back.line].unit_price for back in said.body.lines)
 
     def _facts(
         self, hub: HubNode, hubs: list[HubNode], sold: dict[str, int], refunds: dict[str, int]
@@ -139,24 +153,33 @@ def _without_effect(sale: Any) -> frozenset[int]:
     return frozenset(warned["line"] for warned in sale.get("warnings", ()) if warned["code"] in NO_EFFECT)
 
 
-def _told_keys(hub: HubNode, hubs: list[HubNode]) -> set[str]:
-    """Keys of the rows that this hub was told the sum of, by their dots, from whoever has them."""
+def _told_keys(world: "World", hub: HubNode) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Keys and rows that this hub was told the sum of and has no rows of, as they stand at the cloud."""
     floors = {
         (incarnation, stream): last
         for incarnation, stream, last in hub.disk.rows(
             "SELECT incarnation, stream, last FROM floor JOIN replica ON replica.id = floor.replica"
         )
     }
-    return {
-        key
-        for each in hubs
-        if floors
+    if not floors:
+        return
+    here = {
+        (stream, key)
         for stream, (table, name) in LOGS.items()
-        for key, incarnation, seq in each.disk.rows(
-            f"SELECT {name}, incarnation, seq FROM {table} JOIN replica ON replica.id = {table}.replica"
-        )
-        if seq <= floors.get((incarnation, stream), 0)
+        for (key,) in hub.disk.rows(f"SELECT {name} FROM {table}")
     }
+    for stream, key, incarnation, seq, body in world.cloud.disk.rows(
+        """
+        SELECT feed.stream, fact_key.key, incarnation, fact.seq, CAST(fact.body AS TEXT)
+        FROM fact_key JOIN feed ON feed.id = fact_key.stream
+        JOIN fact ON fact.stream = fact_key.stream AND fact.n = fact_key.n JOIN replica ON replica.id = fact.replica
+        WHERE store = ?
+        """,
+        hub.store,
+    ):
+        own = json.loads(key)[1] if key.startswith("[") else key
+        if stream in LOGS and (stream, own) not in here and seq <= floors.get((incarnation, stream), 0):
+            yield own, json.loads(body)
 
 
 def _sum(effects: Any) -> Sums:
