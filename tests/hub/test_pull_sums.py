@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from hub.books import PEER
+from hub.holders import PEER
 from hub.store.audit import audit
 from hub.store.products import put_products
 from hub.store.retention import note_marks, prune
+from sync.cloud import openings
 from sync.cloud.config import PullFrom
 from sync.cloud.line import Line
 from sync.cloud.metrics import CloudMetrics
@@ -80,8 +81,9 @@ async def test_a_cloud_below_the_floor_takes_the_sum_and_goes_on(
 
 
 async def test_a_hub_that_is_asked_is_told_what_another_lifes_years_came_to(
-    asked: Any, tmp_path: Path, stack: AsyncExitStack, sale: Any, catalogue: Any
+    asked: Any, tmp_path: Path, stack: AsyncExitStack, sale: Any, catalogue: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(openings, "DAYS_SEEN", 0)  # a few rows stand for rows on every day
     cloud = Cloud(tmp_path / "cloud.db")
     await cloud.start(stack)
     former = Machine(tmp_path / "former.db", asked.runtime.shop)
