@@ -22,6 +22,12 @@ from sync.store.retention import DAY_MS
 from tests.hub.lives_world import Cloud, Machine, meet
 
 
+@pytest.fixture(autouse=True)
+def every_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few rows stand for rows on every day."""
+    monkeypatch.setattr(openings, "DAYS_SEEN", 0)
+
+
 @pytest.fixture
 async def stack() -> AsyncIterator[AsyncExitStack]:
     async with AsyncExitStack() as stack:
@@ -81,9 +87,8 @@ async def test_a_cloud_below_the_floor_takes_the_sum_and_goes_on(
 
 
 async def test_a_hub_that_is_asked_is_told_what_another_lifes_years_came_to(
-    asked: Any, tmp_path: Path, stack: AsyncExitStack, sale: Any, catalogue: Any, monkeypatch: pytest.MonkeyPatch
+    asked: Any, tmp_path: Path, stack: AsyncExitStack, sale: Any, catalogue: Any
 ) -> None:
-    monkeypatch.setattr(openings, "DAYS_SEEN", 0)  # a few rows stand for rows on every day
     cloud = Cloud(tmp_path / "cloud.db")
     await cloud.start(stack)
     former = Machine(tmp_path / "former.db", asked.runtime.shop)
