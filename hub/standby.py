@@ -28,6 +28,9 @@ _REMEDIES = REMEDIES | {
 log = logging.getLogger(__name__)
 
 
+FOLLOWERS_MAX = 4  # a shop has one or two; more are refused with 503, and dial again
+
+
 class StandbyView(Struct, frozen=True, omit_defaults=True):
     """How the line to the store's other hub is: which of the two dials, since when it is so, who that is."""
 
@@ -63,6 +66,11 @@ class Standby:
             return None
         peers = sorted(filter(None, self._followers.values()))
         return StandbyView("followed", bool(peers), utc(self._followed_ms), ", ".join(peers))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody more may follow."""
+        return len(self._followers) >= FOLLOWERS_MAX
 
     def grown(self) -> None:
         """Say that own logs have grown."""

@@ -24,6 +24,8 @@ async def link(request: web.Request) -> web.StreamResponse:
     offered = {each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")}
     if not ws.can_prepare(request).ok or SUBPROTOCOL not in offered:
         return problem(426, "not_a_link", f"a WebSocket of subprotocol {SUBPROTOCOL} is spoken here")
+    if hub.replication.standby.is_full:
+        return problem(503, "busy", "enough hubs follow this one; see that none dials twice")
     await ws.prepare(request)
     transport = request.transport
 

@@ -72,10 +72,14 @@ def picks_taken_back(read: Connection, replica: Replica, *, after: int = 0, to: 
 
 
 def bodies_of(stream: str) -> str:
-    """Return SQL for (replica, seq, body) of all facts of a stream, those too that gave way to another's: they have counted."""
+    """Return SQL for (replica, seq, body) of all facts of a stream: also of those that gave way to another's, they have counted,
+    and of those of a later version, whose effects can be read.
+    """
     tables = [f"SELECT replica, seq, body FROM {table}" for table in _FOLDED[stream]]
     second = f"SELECT replica, seq, CAST(body AS TEXT) FROM second_row WHERE stream = '{stream}'"
-    return " UNION ALL ".join([*tables, second])
+    text = "CAST(body AS TEXT)"
+    later = f"SELECT replica, seq, {text} FROM unknown_row WHERE stream = '{stream}' AND json_valid({text})"
+    return " UNION ALL ".join([*tables, second, later])
 
 
 def _effects(tx: Connection, stream: str, facts: tuple[int, int, int]) -> list[tuple[str, str, int, int, int]]:

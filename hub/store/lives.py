@@ -178,17 +178,22 @@ def write_again(
     tx.execute(  # what gave way to another's fact is not written again: that one stands
         "DELETE FROM second_row WHERE replica = ? AND stream = ? AND seq > ?", (former, stream, after.last)
     )
-    found: list[tuple[int, str, str]] = []
+    found: list[tuple[int, str, str | bytes]] = []
     for entity in entities:
         found += tx.execute(
             f"SELECT seq, '{entity.table}', body FROM {entity.table} WHERE replica = ? AND seq > ?",
             (former, after.last),
         ).fetchall()
+    found += tx.execute(  # what this version cannot read is written again as the bytes that it is
+        "SELECT seq, 'unknown_row', body FROM unknown_row WHERE replica = ? AND stream = ? AND seq > ?",
+        (former, stream, after.last),
+    ).fetchall()
     for seq, table, body in sorted(found):
-        dot = append_fact(tx, new, stream, body.encode())
+        dot = append_fact(tx, new, stream, body if isinstance(body, bytes) else body.encode())
+        of_stream = " AND stream = :stream" if table == "unknown_row" else ""
         tx.execute(
-            f"UPDATE {table} SET replica = ?, seq = ? WHERE replica = ? AND seq = ?",
-            (new.local_id, dot.seq, former, seq),
+            f"UPDATE {table} SET replica = :new, seq = :at WHERE replica = :former AND seq = :seq{of_stream}",
+            {"new": new.local_id, "at": dot.seq, "former": former, "seq": seq, "stream": stream},
         )
         tx.execute(
             """

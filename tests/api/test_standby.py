@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
 import pytest
 
 from hub.config import parse_config
+from hub.standby import FOLLOWERS_MAX
 from sync.errors import ConfigError
 from sync.link import Conversation, WebSocketWire
 from sync.protocol import SUBPROTOCOL
@@ -79,6 +81,17 @@ async def test_only_a_paired_standby_may_follow(followed: Any, pair_till: Any, s
 async def test_a_browser_on_the_line_is_told_what_it_is_for(followed: Any, pair_till: Any) -> None:
     answer = await (await pair_till(followed, scope="standby")).get("/sync/v1/link")
     assert (answer.status, answer.json["code"]) == (426, "not_a_link")
+
+
+async def test_more_hubs_than_a_shop_has_are_refused_and_may_come_back(followed: Any, pair_till: Any) -> None:
+    paired = await pair_till(followed, scope="standby")
+    url, headers = f"{followed.url}/sync/v1/link", {"Authorization": f"Bearer {paired.token}"}
+    async with aiohttp.ClientSession(headers=headers) as http, AsyncExitStack() as open_:
+        for _ in range(FOLLOWERS_MAX):
+            await open_.enter_async_context(http.ws_connect(url, protocols=(SUBPROTOCOL,)))
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await http.ws_connect(url, protocols=(SUBPROTOCOL,))
+    assert refused.value.status == 503
 
 
 async def test_a_hub_of_another_store_is_refused_by_name(followed: Any, pair_till: Any) -> None:

@@ -17,6 +17,9 @@ from hub.store.explain import explain
 from hub.store.model import Shop
 from sync.batch import START, Boundary
 from sync.errors import ProtocolError
+from sync.model import Stream
+from sync.store.streams import append_fact
+from sync.store.unknown import keep_unknown
 from tests.hub.lives_world import Cloud, Machine, converse, meet
 from tests.hub.test_lives import World
 
@@ -120,6 +123,29 @@ async def test_what_came_after_a_hub_was_sealed_is_told_by_the_other_as_its_own(
 
     world.check(cloud, standby)
     assert confirmed(standby) == 0
+
+
+async def test_rows_of_a_later_version_that_only_the_other_holds_are_not_lost(
+    world: World, hub: Machine, standby: Machine, cloud: Cloud
+) -> None:
+    """Nobody here can read them; their bytes go on, under the name of the one who has them."""
+    await world.sell(hub, 1)
+    await everybody(cloud, hub, standby)
+    later = b'{"levitation":"l-1","stock":[["TEA-01","shop",-2]]}'
+
+    def write(tx: Any) -> None:
+        dot = append_fact(tx, hub.books.replica, Stream.SALES, later)
+        keep_unknown(tx, hub.books.replica.local_id, Stream.SALES, [(dot.seq, later)])
+
+    await hub.db.write(write)
+    await follow(standby, hub)
+    await cloud.store.end_life(hub.rep, heir="", why="its card is dead", wanted={})
+    await everybody(cloud, standby)
+
+    at_cloud = "SELECT incarnation FROM fact JOIN replica ON replica.id = fact.replica WHERE body = ?"
+    assert cloud.db.read.execute(at_cloud, (later,)).fetchall() == [(standby.rep.rpartition(":")[2],)]
+    assert confirmed(standby) == 0
+    assert standby.on_hand() == cloud.stock_by_tallies()["TEA-01"] == world.on_hand - 2
 
 
 async def test_a_restored_hub_learns_it_from_the_other_and_gets_back_what_it_had_lost(
