@@ -109,6 +109,8 @@ def _record(
     print_to: PrintTo | None,
     now_ms: int,
 ) -> Recorded:
+    if sale.training:
+        raise RefusedError("training", "a sale for training is in no book", pointer="/training")
     sale, effects, warnings = _admit(tx, shop, sale)
     warnings = [*noted, *warnings]
     try:

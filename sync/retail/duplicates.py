@@ -21,8 +21,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from sync.merge import FactDot, standing
-from sync.retail.points import PointsEffect
-from sync.retail.sales import StockEffect
+from sync.retail.sales import PointsEffect, StockEffect
 
 KEY_CHARS_MAX = 200
 

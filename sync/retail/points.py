@@ -19,11 +19,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from sync.errors import RuleError
-from sync.retail.sales import AMOUNT_MAX, Amount, Id
+from sync.retail.sales import AMOUNT_MAX, POINTS_MAX, Amount, Id, PointsEffect
 
-POINTS_MAX = 10**9  # of one entry; more is a typing mistake
-
-Points = Annotated[int, Meta(ge=-POINTS_MAX, le=POINTS_MAX)]
 Reason = Literal["earn", "burn", "return", "adjust"]
 
 
@@ -32,13 +29,6 @@ class PointsRule(Struct, frozen=True):
 
     points: Annotated[int, Meta(ge=0, le=1_000_000)]
     per: Annotated[int, Meta(ge=1, le=AMOUNT_MAX)]
-
-
-class PointsEffect(Struct, frozen=True, array_like=True):
-    """What a fact does to a member's points."""
-
-    member_id: str
-    points: Points
 
 
 class PointsFact(Struct, frozen=True, kw_only=True, omit_defaults=True):

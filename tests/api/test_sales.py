@@ -107,7 +107,8 @@ async def test_a_wrong_line_is_refused_with_its_pointer(
         ({"sold_at": "yesterday"}, 422, "invalid_field", "/sold_at"),
         ({"print": True}, 422, "no_receipt_printer", "/print"),
         ({"print": "p9"}, 404, "printer", None),
-        ({"coupons": [{"serial": "C1"}]}, 422, "invalid_field", "/coupons"),
+        ({"coupons": [{"serial": "C1"}]}, 422, "invalid_field", "/coupons/0"),
+        ({"coupons": [{"serial": "C1", "amount": 5}]}, 422, "coupon_amount", "/coupons/0/amount"),
         (
             {"lines": [{"line": 1, "sku": "BAG", "qty": 1, "unit_price": 545}] * 2},
             422,

@@ -16,8 +16,7 @@ from msgspec.structs import replace
 
 from sync.retail import duplicates
 from sync.retail.duplicates import Compensation, Decision, Row, counts_when_sealed, decide, due
-from sync.retail.points import PointsEffect
-from sync.retail.sales import StockEffect
+from sync.retail.sales import PointsEffect, StockEffect
 
 QUIET = settings(max_examples=20_000, phases=[Phase.generate], database=None)
 CLOUD = "cloud"

@@ -13,9 +13,7 @@ from msgspec import Struct
 
 from sync.errors import RuleError
 from sync.retail.points import (
-    POINTS_MAX,
     Burn,
-    PointsEffect,
     PointsFact,
     PointsRule,
     Where,
@@ -26,6 +24,7 @@ from sync.retail.points import (
     points_back,
     points_due,
 )
+from sync.retail.sales import POINTS_MAX, PointsEffect
 
 QUIET = settings(max_examples=5000, phases=[Phase.generate], database=None)
 DAY = "2026-09-21"
