@@ -5,6 +5,7 @@
 [api]       host, port (only loopback addresses: there is no TLS yet)
 [data]      dir, synchronous
 [receipt]   printer: the device that prints receipts when a till names none
+[tax], [tenders.NAME]   see hub.selling_settings
 [[console.pages]] title_zh_hant, title_en, url, height: a device's own web page, shown in the console
 [cloud]      url and token of the cloud end, mode (realtime, scheduled with every_s, pull; left out: the cloud's word counts),
              wake_for, transport (auto, websocket, http), import_token, reconnect_max_s
@@ -29,6 +30,7 @@ from msgspec import Meta, Struct, field
 from devices.errors import OptionError
 from devices.registry import load, options_for
 from devices.supervisor import DeviceSpec
+from hub.selling_settings import TaxSection, TenderSection, tender_types
 from hub.store.model import Shop
 from hub.store.rights import Rule
 from sync.entities import REGISTRY
@@ -161,6 +163,8 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     api: ApiSection = field(default_factory=ApiSection)
     data: DataSection = field(default_factory=DataSection)
     receipt: ReceiptSection = field(default_factory=ReceiptSection)
+    tax: TaxSection = field(default_factory=TaxSection)
+    tenders: dict[str, TenderSection] = {}
     console: ConsoleSection = field(default_factory=ConsoleSection)
     cloud: CloudSection | None = None
     standby: StandbySection | None = None
@@ -245,7 +249,7 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
     devices = tuple(_device(name, section) for name, section in file.devices.items())
     _check_receipt_printer(file.receipt.printer, devices)
     return Config(
-        shop=_shop(file.store),
+        shop=_shop(file),
         host=_loopback(file.api.host),
         port=file.api.port,
         data_dir=(base / file.data.dir).resolve(),
@@ -288,7 +292,8 @@ def _check_receipt_printer(printer: str | None, devices: tuple[DeviceSpec, ...])
         )
 
 
-def _shop(section: StoreSection) -> Shop:
+def _shop(file: File) -> Shop:
+    section = file.store
     try:
         zone = ZoneInfo(section.zone)
     except (ZoneInfoNotFoundError, ValueError) as err:
@@ -303,6 +308,8 @@ def _shop(section: StoreSection) -> Shop:
         footer=tuple(section.receipt_footer),
         phone=section.phone,
         hours={str(WEEKDAYS.index(day) + 1): hours for day, hours in section.hours.items()},
+        tax=file.tax.rates,
+        tenders=tender_types(file.tenders),
     )
 
 

@@ -179,6 +179,11 @@ class Replication:
             return self._asked_by if self._pulled().is_up else ""
         return self.link.peer_rep if self.link.is_up else ""
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether there is a cloud, and no contact with it: what only it may allow cannot be asked now."""
+        return self.mode != "alone" and not (self.link if self.mode != "pull" else self._pulled()).is_up
+
     def _pulled(self) -> LinkState:
         """How the line is when the cloud dials: up while it asks."""
         since_ms = self.link.since_ms if self._asked_ms is None else self._asked_ms

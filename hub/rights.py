@@ -58,6 +58,7 @@ class Rights:
         print_to: PrintTo | None,
         now_ms: int,
         warnings: tuple[Warned, ...] = (),
+        is_cut_off: bool = False,
     ) -> Callable[[Connection], Recorded]:
         """Return hub.store.sales.sale_job, held against this life's rights in the same job."""
 
@@ -65,7 +66,15 @@ class Rights:
             noted = warnings
             if self.rule is not None and not is_booked(tx, sale.sale_id):
                 noted = (*warnings, *overdraws(tx, replica, self._shop.location, sale, self.rule))
-            return sale_job(replica, self._shop, sale, print_to=print_to, now_ms=now_ms, warnings=noted)(tx)
+            return sale_job(
+                replica,
+                self._shop,
+                sale,
+                print_to=print_to,
+                now_ms=now_ms,
+                warnings=noted,
+                is_cut_off=is_cut_off,
+            )(tx)
 
         return job
 

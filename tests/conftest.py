@@ -288,7 +288,7 @@ def sale() -> Callable[..., Sale]:
 
 @pytest.fixture
 async def start_hub(tmp_path: Path, contract: Contract, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StartHub]:
-    """Start a hub in this process: `await start_hub(devices=..., cloud=..., ...)`; a second one has a folder of its own."""
+    """Start a hub in this process: `await start_hub(devices=..., cloud=..., tax=..., ...)`; a second one has its own folder."""
     running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
     monkeypatch.setattr("hub.replication.FOLD_EVERY_S", 0.05)  # a shop has time, a test waits
 
@@ -299,6 +299,7 @@ async def start_hub(tmp_path: Path, contract: Contract, monkeypatch: pytest.Monk
         cloud: dict[str, Any] | None = None,
         standby: dict[str, Any] | None = None,
         grace_s: float = CLAIM_GRACE_S,
+        **sections: Any,
     ) -> LocalHub:
         raw = {
             "store": {
@@ -312,6 +313,7 @@ async def start_hub(tmp_path: Path, contract: Contract, monkeypatch: pytest.Monk
             "receipt": {"printer": receipt_printer} if receipt_printer else {},
             "devices": devices or {},
         } | {name: section for name, section in (("cloud", cloud), ("standby", standby)) if section}
+        raw |= sections
         if standby:
             raw["data"] = {"dir": "beside"}
             (tmp_path / "beside").mkdir()

@@ -67,7 +67,14 @@ async def post_sale(call: Call) -> Reply:
     print_to = PrintTo(spooler.printer_id, spooler.reserve()) if spooler else None
     _hear_till(call, request)
     warnings += hub.clock.warnings
-    job = hub.rights.sale_job(hub.replica, sale, print_to=print_to, now_ms=hub.now_ms(), warnings=warnings)
+    job = hub.rights.sale_job(
+        hub.replica,
+        sale,
+        print_to=print_to,
+        now_ms=hub.now_ms(),
+        warnings=warnings,
+        is_cut_off=hub.replication.is_cut_off,
+    )
 
     def give_up_promise() -> None:
         if spooler and print_to and print_to.is_promised:
@@ -98,7 +105,7 @@ async def post_sale(call: Call) -> Reply:
     if recorded.answer is None:
         detail = f"sale {sale.sale_id} is known with other content; this one waits in the manager's list"
         raise ConflictError("other_content", detail, pointer="/sale_id")
-    return Reply(recorded.answer, 201 if recorded.status == "created" else 200)
+    return Reply(recorded.answer, 200 if recorded.status == "repeated" else 201)
 
 
 async def get_sale(call: Call) -> Reply:

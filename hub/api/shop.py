@@ -6,6 +6,8 @@ from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from sync.retail.catalogue import Name
 from sync.retail.money import display_digits, minor_digits
+from sync.retail.tax import TaxRates
+from sync.retail.tenders import TenderType
 
 
 class PageView(Struct, frozen=True, omit_defaults=True):
@@ -17,7 +19,10 @@ class PageView(Struct, frozen=True, omit_defaults=True):
 
 
 class ShopView(Struct, frozen=True):
-    """Identity, money and time of the shop. Amounts have `minor_digits` decimals, customers see `display_digits`."""
+    """Identity, money and time of the shop. Amounts have `minor_digits` decimals, customers see `display_digits`.
+
+    `tenders` are what a tender's type may be; `tax` is contained in all prices.
+    """
 
     store_id: str
     name: Name
@@ -27,6 +32,8 @@ class ShopView(Struct, frozen=True):
     zone: str
     receipt_printer: str | None
     pages: list[PageView]
+    tenders: list[TenderType]
+    tax: TaxRates
 
 
 async def get_shop(call: Call) -> Reply:
@@ -45,8 +52,10 @@ async def get_shop(call: Call) -> Reply:
                 PageView(Name(zh_hant=page.title_zh_hant, en=page.title_en), page.url, page.height)
                 for page in config.pages
             ],
+            tenders=list(shop.tenders),
+            tax=shop.tax,
         )
     )
 
 
-ROUTES = (Route("GET", "/v1/shop", get_shop, "The shop: identity, money, time", STAFF, ShopView),)
+ROUTES = (Route("GET", "/v1/shop", get_shop, "The shop: identity, money, time, tenders, tax", STAFF, ShopView),)

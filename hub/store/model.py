@@ -8,10 +8,12 @@ from msgspec import Struct, field
 from sync.model import Dot
 from sync.retail.catalogue import Name, Price, Product
 from sync.retail.sales import Warned
+from sync.retail.tax import TaxRates
+from sync.retail.tenders import USUAL_TENDERS, TenderType
 
 
 class Shop(Struct, frozen=True):
-    """The shop this hub serves: identity, money, trading day, what stands on its receipts."""
+    """The shop this hub serves: identity, money, trading day, what stands on its receipts, what it takes and is taxed."""
 
     store_id: str
     name: Name
@@ -23,6 +25,8 @@ class Shop(Struct, frozen=True):
     footer: tuple[str, ...] = ()
     phone: str = ""
     hours: dict[str, tuple[str, str]] = {}
+    tax: TaxRates = TaxRates()
+    tenders: tuple[TenderType, ...] = USUAL_TENDERS
 
 
 class Entry(Struct, frozen=True):
@@ -73,7 +77,7 @@ class Item(Struct, frozen=True, omit_defaults=True):
 
 
 class SaleAnswer(Struct, frozen=True, omit_defaults=True):
-    """What a till is told of a durable sale, and is told again when it repeats it."""
+    """What a till is told of a durable sale, and is told again when it repeats it; `training`: it is in no book."""
 
     sale_id: str
     receipt_no: str
@@ -83,6 +87,7 @@ class SaleAnswer(Struct, frozen=True, omit_defaults=True):
     stock: dict[str, int]
     warnings: tuple[Warned, ...] = ()
     print_job: str | None = None
+    training: bool = False
 
 
 def utc(now_ms: int) -> datetime:

@@ -7,37 +7,41 @@ from hub.store.model import Shop
 from hub.store.printing import Mark
 from sync.retail.catalogue import Name
 from sync.retail.money import format_amount
-from sync.retail.sales import SaleFact, SaleLine, amount_of
+from sync.retail.sales import DiscountKind, SaleFact, SaleLine, Tender, amount_of
+from sync.retail.tenders import type_of
 
-CASH = "cash"
 _MARKS: dict[Mark, str] = {"reprint": "副本 COPY", "repeat": "重印，或為重複單據 REPEAT, MAY BE A DUPLICATE"}
-_TENDERS = {
-    "cash": "現金 Cash",
-    "card": "信用卡 Card",
-    "octopus": "八達通 Octopus",
-    "fps": "轉數快 FPS",
-    "payme": "PayMe",
-    "line_pay": "LINE Pay",
-    "mall": "商場代收 Mall",
-    "voucher": "禮券 Voucher",
+_TRAINING = "訓練單，並非收據 TRAINING, NOT A RECEIPT"
+_DISCOUNTS: dict[DiscountKind, str] = {
+    "promotion": "優惠 Promotion",
+    "coupon": "優惠券 Coupon",
+    "manual": "折扣 Discount",
+    "member": "會員折扣 Member discount",
+    "points": "點數折抵 Points",
+    "sale": "整單折扣 Discount on the sale",
 }
 Names = Callable[[str], Name | None]
 
 
 def receipt(shop: Shop, fact: SaleFact, names: Names, *, receipt_code: str, mark: Mark = "") -> Document:
-    """Return the receipt of a sale; `names` gives a SKU's name. Only the first print of a cash sale opens the drawer."""
+    """Return the receipt of a sale; `names` gives a SKU's name. Only its first print opens the drawer.
+
+    One for training says so on top and at the end, opens nothing, and has no bar code to be found by.
+    """
+    is_training = fact.sale.training
     elements: list[Element] = [
+        *([Text(_TRAINING, bold=True, align="center")] if is_training else []),
         *_header(shop, fact, mark),
         Rule(),
         *(element for line in fact.sale.lines for element in _line(line, names(line.sku), fact.sale.currency)),
         Rule(),
-        *_totals(fact),
+        *_totals(shop, fact),
         Feed(),
-        Barcode("EAN13", receipt_code),
+        Text(_TRAINING, bold=True, align="center") if is_training else Barcode("EAN13", receipt_code),
         *(Text(line, align="center") for line in shop.footer),
         Cut(),
     ]
-    if not mark and any(tender.type == CASH for tender in fact.sale.tenders):
+    if not mark and not is_training and any(_opens_drawer(shop, tender) for tender in fact.sale.tenders):
         elements.insert(0, DrawerPulse())
     return Document(tuple(elements))
 
@@ -85,17 +89,46 @@ def _line(line: SaleLine, name: Name | None, currency: str) -> list[Element]:
     return [
         *(Text(text) for text in dict.fromkeys(names) if text),
         Columns(f"  {quantity} x {money(line.unit_price)}{per}", money(amount_of(line) + line.discount)),
-        *([Columns("  折扣 Discount", f"-{money(line.discount)}")] if line.discount else []),
+        *_discounts(line, money),
     ]
 
 
-def _totals(fact: SaleFact) -> list[Element]:
+def _discounts(line: SaleLine, money: Callable[[int], str]) -> list[Element]:
+    """A line each for what the discount is made of, in the words it was given for."""
+    if not line.discounts:
+        return [Columns("  折扣 Discount", f"-{money(line.discount)}")] if line.discount else []
+    return [Columns(f"  {part.reason or _DISCOUNTS[part.kind]}", f"-{money(part.amount)}") for part in line.discounts]
+
+
+def _totals(shop: Shop, fact: SaleFact) -> list[Element]:
     sale = fact.sale
+
+    def money(minor: int) -> str:
+        return format_amount(minor, sale.currency)
+
     elements: list[Element] = []
     if sale.rounding:
-        elements.append(Columns("現金尾數 Rounding", format_amount(sale.rounding, sale.currency)))
-    elements.append(Columns(f"合計 Total {sale.currency}", format_amount(sale.total, sale.currency), bold=True))
+        elements.append(Columns("現金尾數 Rounding", money(sale.rounding)))
+    elements.append(Columns(f"合計 Total {sale.currency}", money(sale.total), bold=True))
     for tender in sale.tenders:
-        name = _TENDERS.get(tender.type, tender.type)
-        elements.append(Columns(name, format_amount(tender.amount, sale.currency)))
+        elements.append(Columns(_tender_name(shop, tender), money(tender.amount)))
+        if tender.tendered is not None:
+            elements.append(Columns("  實收 Tendered", money(tender.tendered)))
+            elements.append(Columns("  找零 Change", money(tender.change)))
+    elements += [Columns(f"內含稅 Tax included {_percent(part.rate_bp)}", money(part.amount)) for part in fact.tax]
     return elements
+
+
+def _opens_drawer(shop: Shop, tender: Tender) -> bool:
+    known = type_of(shop.tenders, tender.type)
+    return known is not None and known.opens_drawer
+
+
+def _tender_name(shop: Shop, tender: Tender) -> str:
+    known = type_of(shop.tenders, tender.type)
+    return " ".join(filter(None, (known.name.zh_hant, known.name.en))) if known else tender.type
+
+
+def _percent(rate_bp: int) -> str:
+    whole, rest = divmod(rate_bp, 100)
+    return f"{whole}.{rest:02}".rstrip("0").rstrip(".") + "%"

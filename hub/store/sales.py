@@ -4,6 +4,7 @@
     new       -         created: all rows written
     known     same      repeated: what the till was told the first time, nothing written
     known     other     suspended: the second content is kept for the manager, nothing is booked
+    training            trained: answered and printed, nothing is booked (hub.store.training)
 
 Not here: HTTP, printing, events. Pure rules: sync.retail.sales.
 """
@@ -12,24 +13,25 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from sqlite3 import Connection
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from devices.codecs.gtin import check_digit
 from hub.errors import ConflictError, RefusedError
+from hub.store.admission import Admitted, admit
 from hub.store.clock import traded_at
 from hub.store.lives import new_dot
 from hub.store.model import SaleAnswer, Shop, utc
 from hub.store.printing import PrintTo, queue_sale
 from hub.store.pruned import pruned_sale
 from hub.store.stock import apply_effects
+from hub.store.training import train
 from sync import failpoints
-from sync.errors import RuleError
 from sync.model import Dot, Replica, Stream
 from sync.retail.days import business_date
-from sync.retail.sales import Sale, SaleFact, SaleLine, StockEffect, Warned, check_sums, content_hash, filled_like
+from sync.retail.sales import Sale, SaleFact, Warned, content_hash, filled_like
 from sync.store.pruned_keys import dots_before, known_before
 from sync.store.streams import append_fact
 
@@ -41,7 +43,7 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 class Recorded(Struct, frozen=True):
     """How recording ended; `answer` is the JSON told to the till, None when the content was suspended."""
 
-    status: Literal["created", "repeated", "suspended"]
+    status: Literal["created", "repeated", "suspended", "trained"]
     answer: bytes | None = None
     stock: dict[str, int] = {}
     print_job: str | None = None
@@ -62,10 +64,17 @@ def sale_job(
     print_to: PrintTo | None,
     now_ms: int,
     warnings: tuple[Warned, ...] = (),
+    is_cut_off: bool = False,
 ) -> Callable[[Connection], Recorded]:
-    """Return the write job that records `sale`; it raises RefusedError or ConflictError with nothing written."""
+    """Return the write job that records `sale`; it raises RefusedError or ConflictError with nothing written.
+
+    `is_cut_off`: there is a cloud, and no contact with it.
+    """
 
     def job(tx: Connection) -> Recorded:
+        if sale.training:
+            admitted = admit(tx, shop, sale, is_cut_off=is_cut_off)
+            return Recorded("trained", train(tx, replica, shop, admitted, print_to=print_to, now_ms=now_ms))
         known = tx.execute(
             """
             SELECT content_hash, body, told, seq, store || ':' || incarnation
@@ -76,7 +85,8 @@ def sale_job(
         if known is None:
             left = pruned_sale(tx, sale)
             if left is None:
-                return _record(tx, replica, shop, sale, warnings, print_to=print_to, now_ms=now_ms)
+                admitted = admit(tx, shop, sale, is_cut_off=is_cut_off)
+                return _record(tx, replica, shop, admitted, warnings, print_to=print_to, now_ms=now_ms)
             return Recorded("repeated", left.answer) if left.answer else _suspend(tx, sale, left.content_hash, now_ms)
         expected, body, told, seq, rep = known
         fact, dot = msgspec.json.decode(body, type=SaleFact), Dot(rep, Stream.SALES, seq)
@@ -103,21 +113,14 @@ def _record(
     tx: Connection,
     replica: Replica,
     shop: Shop,
-    sale: Sale,
+    admitted: Admitted,
     noted: tuple[Warned, ...],
     *,
     print_to: PrintTo | None,
     now_ms: int,
 ) -> Recorded:
-    if sale.training:
-        raise RefusedError("training", "a sale for training is in no book", pointer="/training")
-    sale, effects, warnings = _admit(tx, shop, sale)
-    warnings = [*noted, *warnings]
-    try:
-        check_sums(sale)
-    except RuleError as err:
-        raise RefusedError(err.code, str(err), pointer=err.pointer) from err
-    stock = apply_effects(tx, effects)
+    sale, warnings = admitted.sale, [*noted, *admitted.warnings]
+    stock = apply_effects(tx, admitted.effects)
     warnings += [Warned("stock_below_zero", detail=f"{sku}: {figure}") for sku, figure in stock.items() if figure < 0]
     receipt_no = _receipt_no(tx, replica, sale, warnings)
     committed_at = utc(now_ms)
@@ -127,8 +130,9 @@ def _record(
         receipt_no=receipt_no,
         business_date=business_date(sold_at, shop.zone, cut_over_hour=shop.cut_over_hour),
         committed_at=committed_at,
-        stock=tuple(effects),
+        stock=admitted.effects,
         warnings=tuple(warnings),
+        tax=admitted.tax,
     )
     return _write(tx, replica, fact, stock=stock, print_to=print_to, now_ms=now_ms)
 
@@ -178,71 +182,6 @@ def _answer(fact: SaleFact, dot: Dot, told: Told) -> bytes:
         print_job=told.print_job,
     )
     return msgspec.json.encode(answer)
-
-
-def _admit(tx: Connection, shop: Shop, sale: Sale) -> tuple[Sale, list[StockEffect], list[Warned]]:
-    """Hold the lines against the catalogue: fill in `per`, find the stock effects, warn; refuse what cannot be sold."""
-    known = _known_products(tx, sale)
-    lines: list[SaleLine] = []
-    effects: list[StockEffect] = []
-    warnings: list[Warned] = []
-    if sale.currency != shop.currency:
-        detail = f"{sale.currency}, this shop sells in {shop.currency}"
-        _refuse_or_note(sale, RefusedError("currency", detail, pointer="/currency"), None, warnings)
-    for index, line in enumerate(sale.lines):
-        product = known.get(line.sku)
-        if product is None and line.open_item:
-            warnings.append(Warned("open_item", line.line, line.sku))
-            lines.append(_priced(line, 1))
-        elif product is None:
-            refused = RefusedError("unknown_sku", f"no product {line.sku}", pointer=f"/lines/{index}/sku")
-            _refuse_or_note(sale, refused, line.line, warnings)
-            lines.append(_priced(line, 1))
-        elif line.unit != product.unit:
-            detail = f"{line.sku} is sold by {product.unit}, not by {line.unit}"
-            refused = RefusedError("unit", detail, pointer=f"/lines/{index}/unit")
-            _refuse_or_note(sale, refused, line.line, warnings)
-            lines.append(_priced(line, 1))
-        else:
-            priced = _priced(line, product.per or 1)
-            if product.amount is not None and (priced.unit_price, priced.per) != (product.amount, product.per):
-                detail = f"{line.sku}: the shop's price is {product.amount} for {product.per}"
-                warnings.append(Warned("price_differs", line.line, detail))
-            if product.stocked:
-                effects.append(StockEffect(line.sku, shop.location, -line.qty))
-            lines.append(priced)
-    return msgspec.structs.replace(sale, lines=tuple(lines)), effects, warnings
-
-
-def _refuse_or_note(sale: Sale, refused: RefusedError, line: int | None, warnings: list[Warned]) -> None:
-    """Refuse what cannot be sold; a sale that already happened is booked, and the reason is noted on it."""
-    if not sale.offline:
-        raise refused
-    warnings.append(Warned(refused.code, line, refused.detail))
-
-
-def _priced(line: SaleLine, per: int) -> SaleLine:
-    return line if line.per is not None else msgspec.structs.replace(line, per=per)
-
-
-class _Product(NamedTuple):
-    unit: str
-    stocked: bool
-    amount: int | None
-    per: int | None
-
-
-def _known_products(tx: Connection, sale: Sale) -> dict[str, _Product]:
-    rows = tx.execute(
-        """
-        SELECT product.sku, product.unit, product.stocked, price.amount_minor, price.per
-        FROM json_each(?) AS wanted
-        JOIN product ON product.sku = wanted.value
-        LEFT JOIN price ON price.sku = product.sku AND price.gone = 0
-        """,
-        (json.dumps([line.sku for line in sale.lines]),),
-    ).fetchall()
-    return {sku: _Product(unit, bool(stocked), amount, per) for sku, unit, stocked, amount, per in rows}
 
 
 def _receipt_no(tx: Connection, replica: Replica, sale: Sale, warnings: list[Warned]) -> str:

@@ -18,7 +18,9 @@ SYNC = FOLDER.parent / "sync"
 NEVER_ANSWERED = {ConfigError.__name__, StartError.__name__}  # these end the start, and carry no code of their own
 SHARED = (
     (SYNC / "retail" / "sales.py", {"RuleError"}),
+    (SYNC / "retail" / "discounts.py", {"RuleError"}),
     (SYNC / "retail" / "returns.py", {"RuleError"}),
+    (SYNC / "retail" / "tenders.py", {"Finding"}),
     (SYNC / "clock.py", {"RuleError"}),
     (SYNC / "db.py", {"BusyError", "OutcomeUnknownError"}),
 )

@@ -12,7 +12,8 @@ from hub.store.model import SaleAnswer
 from hub.store.receipts import marked, receipt
 from hub.store.sales import find_sale
 from sync.retail.catalogue import Name
-from sync.retail.sales import Sale, SaleLine, Tender
+from sync.retail.sales import Discount, Sale, SaleLine, Tender
+from sync.retail.tax import TaxRates
 
 MakeSale = Callable[..., Sale]
 NAMES = {
@@ -54,12 +55,27 @@ async def test_weight_discount_rounding_and_two_tenders_stand_on_lines_of_their_
     lines = (SaleLine(1, "PLUM", 250, 2500, "g", discount=42),)
     tenders = (Tender("octopus", 500), Tender("gift_points", 500))
 
-    document, _ = await printed(store, sale(lines=lines, tenders=tenders, total=1000))
+    document, _ = await printed(store, sale(lines=lines, tenders=tenders, total=1000, offline=True))
 
     values = columns(document)
     assert (values["250 g x 25.00 / 600 g"], values["折扣 Discount"]) == ("10.42", "-0.42")
     assert (values["八達通 Octopus"], values["gift_points"]) == ("5.00", "5.00")
     assert "話梅" in texts(document)
+
+
+async def test_discounts_change_and_tax_stand_on_lines_of_their_own(store: Any, sale: MakeSale) -> None:
+    discounts = (Discount(90, "promotion", "p1", "任選兩件 Any two"), Discount(50, "sale"))
+    lines = (SaleLine(1, "TEA-01", 2, 1090, discount=140, discounts=discounts),)
+    tenders = (Tender("cash", 2040, tendered=3000),)
+    taxed = msgspec.structs.replace(store.shop, tax=TaxRates(825))
+    store.shop = taxed
+
+    document, _ = await printed(store, sale(lines=lines, tenders=tenders, total=2040))
+
+    values = columns(document)
+    assert (values["任選兩件 Any two"], values["整單折扣 Discount on the sale"]) == ("-0.90", "-0.50")
+    assert (values["現金 Cash"], values["實收 Tendered"], values["找零 Change"]) == ("20.40", "30.00", "9.60")
+    assert values["內含稅 Tax included 8.25%"] == "1.55"
 
 
 async def test_cash_rounding_is_shown(store: Any, sale: MakeSale) -> None:
