@@ -22,13 +22,14 @@ from hub.rights import Rights
 from hub.spooler import Spooler
 from hub.store import products, sales
 from hub.store.lives import Reborn
-from hub.store.model import Shop
+from hub.store.model import Shop, utc
 from hub.store.printing import OpenJob, PrintJobView
 from hub.store.receipts import marked, receipt, without_pulse
 from hub.store.tills import Paired
 from sync.db import Database
 from sync.model import Replica
 from sync.retail.catalogue import Name
+from sync.retail.days import business_date
 
 DRAWER_FRESH_MS = 15_000  # a drawer that opens later than this opens when nobody expects it
 
@@ -80,6 +81,11 @@ class Runtime:
     def shop(self) -> Shop:
         """The shop this hub serves."""
         return self.config.shop
+
+    @property
+    def today(self) -> str:
+        """The trading day of now."""
+        return business_date(utc(self.now_ms()), self.shop.zone, cut_over_hour=self.shop.cut_over_hour)
 
     def spooler(self, printer_id: str) -> Spooler:
         """Return a printer's spooler; raise NotFoundError naming the printers there are."""

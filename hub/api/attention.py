@@ -1,4 +1,4 @@
-"""GET /v1/attention: what waits for the manager, a page at a time: rights overdrawn, promises at risk, and rows set aside."""
+"""GET /v1/attention: what waits for the manager, a page at a time: overdraws, promises at risk, rows set aside, baskets left."""
 
 from typing import Annotated
 
@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from hub.api.clock import MANAGER
 from hub.api.routing import Call, Reply, Route
 from hub.store.attention import Read, Waiting, page, readers
+from hub.store.baskets import left_baskets
 
 PAGE_MAX = 200
 
@@ -35,6 +36,8 @@ async def get_attention(call: Call) -> Reply:
     ]
     at_risk = [(promise, "it may have to give way to goods that were sold") for promise in rights.at_risk]
     kinds = {"overdrawn": _of(overdrawn), "at_risk": _of(at_risk), **readers(hub.db.read)}
+    today = hub.today
+    kinds["left_basket"] = lambda after, limit: left_baskets(hub.db.read, today=today, after=after, limit=limit)
     items = page(kinds, after=query.after, limit=query.limit)
     last = f"{items[-1].kind} {items[-1].key}" if len(items) == query.limit else ""
     return Reply(AttentionPage(items, last))

@@ -3,6 +3,7 @@
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError, RefusedError
+from hub.runtime import Runtime
 from hub.store import returns
 from hub.store.returns import ReturnAnswer, ReturnView, Taken
 from sync.retail.returns import Return
@@ -25,15 +26,6 @@ async def post_return(call: Call) -> Reply:
         raise RefusedError("not_your_till", detail, pointer="/till_id")
     content = Return(**{name: getattr(request, name) for name in Return.__struct_fields__})
 
-    def announce(taken: Taken) -> None:
-        hub.metrics.returns.labels(taken.status).inc()
-        if taken.status == "repeated":
-            return
-        now_ms = hub.now_ms()
-        hub.bus.publish("return", returns.return_event(taken.fact), now_ms=now_ms)
-        if taken.stock:
-            hub.bus.publish("stock", dict(taken.stock), now_ms=now_ms)
-
     job = returns.return_job(
         hub.replica,
         hub.shop,
@@ -42,8 +34,19 @@ async def post_return(call: Call) -> Reply:
         warnings=hub.clock.warnings,
         has_happened=request.offline,
     )
-    taken = await hub.db.write(job, then=announce)
+    taken = await hub.db.write(job, then=lambda taken: announce_return(hub, taken))
     return Reply(taken.answer, 201 if taken.status == "created" else 200)
+
+
+def announce_return(hub: Runtime, taken: Taken) -> None:
+    """Count it, and tell other screens of one that is new."""
+    hub.metrics.returns.labels(taken.status).inc()
+    if taken.status == "repeated":
+        return
+    now_ms = hub.now_ms()
+    hub.bus.publish("return", returns.return_event(taken.fact), now_ms=now_ms)
+    if taken.stock:
+        hub.bus.publish("stock", dict(taken.stock), now_ms=now_ms)
 
 
 async def get_return(call: Call) -> Reply:

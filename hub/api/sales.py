@@ -8,15 +8,18 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from hub.api.catalogue import STAFF
+from hub.api.returns import announce_return
 from hub.api.routing import Call, Reply, Route
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.replication import SafeView, Seen
+from hub.runtime import Runtime
 from hub.spooler import Spooler
 from hub.store import printing, sales
 from hub.store.model import SaleAnswer
 from hub.store.printing import PrintTo
-from hub.store.returns import returned_by_line
+from hub.store.returns import ReturnAnswer, returned_by_line
 from hub.store.sales import Recorded, SaleView
+from hub.store.voids import Void, void_job
 from sync.errors import SyncError
 from sync.retail.sales import Id, Sale, Warned
 
@@ -81,19 +84,12 @@ async def post_sale(call: Call) -> Reply:
             spooler.release()
 
     def announce(recorded: Recorded) -> None:
-        hub.metrics.sales.labels(recorded.status).inc()
-        if recorded.status != "created" or recorded.answer is None:
+        announce_sale(hub, sale, recorded)
+        if recorded.status != "created":
             give_up_promise()
             for known in hub.spoolers.values():  # the first answer may have been lost with what followed it
                 known.poke()
             return
-        now_ms = hub.now_ms()
-        event = sales.sale_event(sale, recorded.answer)
-        hub.bus.publish("sale", msgspec.to_builtins(event), now_ms=now_ms)
-        seen = {"sale": event.sale_id, "receipt_no": event.receipt_no, "till": event.till_id, "seq": event.dot.seq}
-        trail.info("sale recorded", extra=seen)
-        if recorded.stock:
-            hub.bus.publish("stock", dict(recorded.stock), now_ms=now_ms)
         if spooler and print_to and recorded.print_job:
             if print_to.is_promised:
                 spooler.hand_over(recorded.print_job)
@@ -106,6 +102,20 @@ async def post_sale(call: Call) -> Reply:
         detail = f"sale {sale.sale_id} is known with other content; this one waits in the manager's list"
         raise ConflictError("other_content", detail, pointer="/sale_id")
     return Reply(recorded.answer, 200 if recorded.status == "repeated" else 201)
+
+
+def announce_sale(hub: Runtime, sale: Sale, recorded: Recorded) -> None:
+    """Count it, and tell other screens of one that is new."""
+    hub.metrics.sales.labels(recorded.status).inc()
+    if recorded.status != "created" or recorded.answer is None:
+        return
+    now_ms = hub.now_ms()
+    event = sales.sale_event(sale, recorded.answer)
+    hub.bus.publish("sale", msgspec.to_builtins(event), now_ms=now_ms)
+    seen = {"sale": event.sale_id, "receipt_no": event.receipt_no, "till": event.till_id, "seq": event.dot.seq}
+    trail.info("sale recorded", extra=seen)
+    if recorded.stock:
+        hub.bus.publish("stock", dict(recorded.stock), now_ms=now_ms)
 
 
 async def get_sale(call: Call) -> Reply:
@@ -125,6 +135,18 @@ async def post_status(call: Call) -> Reply:
         for sale_id in call.body.ids
     ]
     return Reply(StatusAnswer(status, replication.safe))
+
+
+async def post_void(call: Call) -> Reply:
+    """POST /v1/sales/{sale_id}/void"""
+    hub, void = call.hub, call.body
+    if call.client.scope == "till" and void.till_id != call.client.till_id:
+        detail = f"this token is {call.client.till_id}, the void says {void.till_id}"
+        raise RefusedError("not_your_till", detail, pointer="/till_id")
+    noted = hub.clock.warnings
+    job = void_job(hub.replica, hub.shop, call.path["sale_id"], void, now_ms=hub.now_ms(), warnings=noted)
+    taken = await hub.db.write(job, then=lambda taken: announce_return(hub, taken))
+    return Reply(taken.answer, 201 if taken.status == "created" else 200)
 
 
 def _hear_till(call: Call, request: SaleRequest) -> None:
@@ -187,5 +209,17 @@ ROUTES = (
         STAFF,
         SaleView,
         problems=(404,),
+    ),
+    Route(
+        "POST",
+        "/v1/sales/{sale_id}/void",
+        post_void,
+        "Void a sale of today: all of it comes back",
+        STAFF,
+        ReturnAnswer,
+        body=Void,
+        status=201,
+        statuses=(200,),
+        problems=(403, 404, 409, 422, 503),
     ),
 )

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from hub.api import (
     attention,
+    baskets,
     catalogue,
     clock,
     control,
@@ -22,6 +23,7 @@ from hub.api import (
     service,
     shop,
     stock,
+    suspended,
     sync,
 )
 from hub.api.events import SOCKETS, close_all, events
@@ -42,6 +44,8 @@ def routes() -> tuple[Route, ...]:
         *catalogue.ROUTES,
         *stock.ROUTES,
         *sales.ROUTES,
+        *suspended.ROUTES,
+        *baskets.ROUTES,
         *returns.ROUTES,
         *printing.ROUTES,
         *devices.ROUTES,

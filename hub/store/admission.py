@@ -22,6 +22,8 @@ from sync.retail.sales import Sale, SaleLine, StockEffect, TaxPart, Warned, chec
 from sync.retail.tax import tax_of
 from sync.retail.tenders import examine
 
+PRICE_OVERRIDE = "price_override"  # what a manager approves of, for all lines of the sale
+
 
 class Admitted(Struct, frozen=True):
     """A sale that may be booked, `per` filled in, and what follows from it."""
@@ -51,6 +53,7 @@ def admit(tx: Connection, shop: Shop, sale: Sale, *, is_cut_off: bool = False) -
         notes.refuse(RefusedError("currency", detail, pointer="/currency"))
     lines = tuple(_line(line, index, known.get(line.sku), notes) for index, line in enumerate(sale.lines))
     sale = replace(sale, lines=lines)
+    _hold_overrides(sale, notes)
     _hold_tenders(shop, sale, notes, is_cut_off=is_cut_off)
     try:
         check_sums(sale)
@@ -111,13 +114,22 @@ def _line(line: SaleLine, index: int, product: Product | None, notes: _Notes) ->
         priced = _priced(line, product.per or 1)
         if product.amount is not None and (priced.unit_price, priced.per) != (product.amount, product.per):
             detail = f"{line.sku}: the shop's price is {product.amount} for {product.per}"
-            notes.note("price_differs", detail, line=line.line)
+            notes.note("price_override" if line.override else "price_differs", detail, line=line.line)
         return priced
     return _priced(line, 1)
 
 
 def _priced(line: SaleLine, per: int) -> SaleLine:
     return line if line.per is not None else replace(line, per=per)
+
+
+def _hold_overrides(sale: Sale, notes: _Notes) -> None:
+    is_approved = any(approval.action == PRICE_OVERRIDE for approval in sale.approvals)
+    for index, line in enumerate(sale.lines):
+        if line.override is not None and not is_approved:
+            detail = f"{line.sku}: the price was set by hand, and nobody has approved of {PRICE_OVERRIDE}"
+            refused = RefusedError("approval_needed", detail, pointer=f"/lines/{index}/override")
+            notes.refuse(refused, line=line.line)
 
 
 def _hold_tenders(shop: Shop, sale: Sale, notes: _Notes, *, is_cut_off: bool) -> None:

@@ -14,8 +14,9 @@ from msgspec import Struct
 
 _KINDS = {  # kind -> SQL for (key, said) in the order of the key, from behind a key, at most so many
     "suspended": """
-        SELECT sale_id || ' ' || lower(hex(content_hash)) AS key, 'till ' || till_id FROM suspended_sale
-        WHERE key > ? ORDER BY key LIMIT ?
+        SELECT sale_id || ' ' || lower(hex(content_hash)) AS key, 'till ' || till_id
+        FROM suspended_sale LEFT JOIN suspended_end USING (sale_id, content_hash)
+        WHERE ended_by IS NULL AND key > ? ORDER BY key LIMIT ?
     """,
     "second": """
         SELECT entity || ' ' || key || ' ' || store || ':' || incarnation || '/' || seq AS name, 'another row of this key stands'

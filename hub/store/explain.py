@@ -177,12 +177,17 @@ def _naming(read: Connection, own: Replica, key: str) -> Iterator[str]:
 
 
 def _suspended(read: Connection, key: str) -> Iterator[str]:
-    for till_id, received_ms in read.execute(
-        "SELECT till_id, received_ms FROM suspended_sale WHERE sale_id = ? ORDER BY received_ms", (key,)
+    for till_id, received_ms, ended_by, booked_as in read.execute(
+        """
+        SELECT till_id, received_ms, ended_by, booked_as
+        FROM suspended_sale LEFT JOIN suspended_end USING (sale_id, content_hash) WHERE sale_id = ? ORDER BY received_ms
+        """,
+        (key,),
     ):
+        now = "booked nowhere" if ended_by is None else f"booked as {booked_as}" if booked_as else "discarded"
         yield (
             f"other content under this id came from till {till_id} at {said_moment(received_ms)}: "
-            "suspended for the manager, booked nowhere"
+            f"suspended for the manager, {now}"
         )
 
 

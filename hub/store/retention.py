@@ -38,11 +38,14 @@ from sync.store.retention import (
 
 JOBS_KEPT_DAYS = 30
 ASIDE_KEPT_DAYS = 400
+BASKETS_KEPT_DAYS = 7
 _AGED = {  # table -> (its key, its time column, what else must be true, days)
     "pruned_key": ("entity, key", "pruned_ms", "TRUE", KEYS_KEPT_DAYS),
     # no index by age: it would cost each print a page on the card, and this is asked once a day
     "print_job": ("id", "changed_ms", "state IN ('printed', 'failed', 'unknown')", JOBS_KEPT_DAYS),
     "suspended_sale": ("sale_id, content_hash", "received_ms", "TRUE", ASIDE_KEPT_DAYS),
+    "suspended_end": ("sale_id, content_hash", "ended_ms", "TRUE", ASIDE_KEPT_DAYS),
+    "parked_basket": ("basket_id", "parked_ms", "TRUE", BASKETS_KEPT_DAYS),
     "conflict": ("entity, key, field, rep", "physical_ms", "TRUE", ASIDE_KEPT_DAYS),
     "footfall_sensor": ("sensor", "at_ms", "TRUE", ASIDE_KEPT_DAYS),
 }

@@ -49,7 +49,8 @@ class ReturnLine(Struct, frozen=True, forbid_unknown_fields=True):
 class Return(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
     """The till-made content of a return. A till may name the sale by its receipt; what is stored is the `sale_id`.
 
-    `tenders` say how the refund was paid out, where the till knows; they add up to the refund, or to it rounded for cash.
+    `tenders` say how the refund was paid out, where the till knows; they add up to the refund, or to it rounded for cash. `void`:
+    the whole sale comes back on its own day, as if it had not been made.
     """
 
     return_id: Id
@@ -60,6 +61,7 @@ class Return(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     returned_at: Moment | None = None
     cashier_id: Id | None = None
     tenders: Annotated[tuple[Tender, ...], Meta(max_length=20)] = ()
+    void: bool = False
 
     def __post_init__(self) -> None:
         if self.returned_at is not None and self.returned_at.year not in SOLD_YEARS:

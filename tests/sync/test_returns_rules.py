@@ -206,6 +206,7 @@ CHANGES: list[dict[str, Any]] = [
     {"reason": "broken"},
     {"returned_at": None},
     {"cashier_id": None},
+    {"void": True},
     {"tenders": ()},
 ]
 
