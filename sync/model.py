@@ -33,6 +33,7 @@ class Stream(StrEnum):
     DUPLICATES = "duplicates"
     SETTLEMENTS = "settlements"
     PROMISES = "promises"
+    TRAIL = "trail"
 
 
 class Replica(Struct, frozen=True):

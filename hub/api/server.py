@@ -25,6 +25,7 @@ from hub.api import (
     stock,
     suspended,
     sync,
+    trail,
 )
 from hub.api.events import SOCKETS, close_all, events
 from hub.api.link import link
@@ -52,6 +53,7 @@ def routes() -> tuple[Route, ...]:
         *insights.ROUTES,
         *clock.ROUTES,
         *attention.ROUTES,
+        *trail.ROUTES,
         *sync.ROUTES,
     )
 

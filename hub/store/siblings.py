@@ -32,9 +32,9 @@ from sync.store.streams import append_fact
 KEY_CHARS_MAX = 300  # of a duplicate's key: an entity, a key of 200 at most, a rep and a seq
 
 
-RELAYED = frozenset(
-    {Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES}
-)  # between two hubs of a store
+RELAYED = frozenset(  # between two hubs of a store
+    {Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES, Stream.TRAIL}
+)
 PASSED_ON = frozenset(name for name, feed in REGISTRY.feeds.items() if feed is Feed.LOG)
 
 

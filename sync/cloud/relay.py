@@ -13,7 +13,10 @@ from sync.entities import FEED_OF_STREAM
 from sync.errors import ForkError
 from sync.model import Feed, Stream
 
-PASSED_ON = (Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES, Stream.GRANTS)
+PASSED_ON = (
+    *(Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES, Stream.GRANTS),
+    Stream.TRAIL,
+)
 
 
 def other_lives(read: Connection, store: str) -> list[Head]:
