@@ -16,6 +16,7 @@ from typing import get_args
 from hub.config import load_config
 from hub.store.tills import Scope
 from sync.errors import ConfigError, StartError, SyncError
+from sync.retail.cashiers import Role
 
 EXIT_CONFIG = 78
 DEFAULT_CONFIG = Path("/etc/store-hub/hub.toml")
@@ -70,6 +71,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("--cloud", type=Path, metavar="FILE", help="ask the cloud of this cloud.toml instead")
     _with_config(explain).set_defaults(run=_explain)
+
+    cashier = commands.add_parser("cashier", help="who may sign in at the tills").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    add = cashier.add_parser("add", help="enrol a cashier; the PIN is asked for, or read from standard input")
+    add.add_argument("--id", help="letters, digits, . _ : - (default c and the number)")
+    add.add_argument("--number", required=True, help="what is typed at a till: up to eight digits")
+    add.add_argument("--name", required=True)
+    add.add_argument("--role", default="cashier", choices=get_args(Role))
+    _with_config(add).set_defaults(run=_cashier_add)
+    unlock = cashier.add_parser("unlock", help="let a cashier guess again after too many wrong PINs")
+    unlock.add_argument("id")
+    unlock.add_argument("--reason", required=True)
+    _with_config(unlock).set_defaults(run=_cashier_unlock)
 
     demo = commands.add_parser("demo", help="a store in a box: cloud, hub, simulated devices, simulated shoppers")
     _demo_options(demo).set_defaults(run=_demo)
@@ -158,6 +173,18 @@ def _pair(args: argparse.Namespace) -> int:
 
     print(asyncio.run(ask()))
     return 0
+
+
+def _cashier_add(args: argparse.Namespace) -> int:
+    from hub.cashier_command import add_cashier
+
+    return add_cashier(args, load_config(args.config))
+
+
+def _cashier_unlock(args: argparse.Namespace) -> int:
+    from hub.cashier_command import unlock_cashier
+
+    return unlock_cashier(args, load_config(args.config))
 
 
 def _import(args: argparse.Namespace) -> int:

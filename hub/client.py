@@ -16,6 +16,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
+from hub.api.cashiers import EnrolRequest, UnlockRequest
 from hub.api.catalogue import ProductPage
 from hub.api.control import CodeAnswer, CodeRequest, Mended, Opened, OpeningsRequest, PutRequest, RepairRequest
 from hub.api.devices import DeviceList, DeviceView
@@ -27,6 +28,7 @@ from hub.api.sales import SaleRequest
 from hub.errors import HubError
 from hub.replication import SyncView
 from hub.store.audit import Finding
+from hub.store.cashiers import CashierView
 from hub.store.model import Entry, Item, SaleAnswer
 from hub.store.printing import PrintJobView
 from hub.store.products import Opening, Put
@@ -117,6 +119,15 @@ class HubClient:
     async def make_code(self, scope: Scope) -> str:
         """Make a pairing code (control socket only)."""
         return (await self._call("POST", "/control/codes", CodeAnswer, body=CodeRequest(scope))).code
+
+    async def enrol_cashier(self, request: EnrolRequest) -> CashierView:
+        """Enrol a cashier (control socket only)."""
+        return await self._call("POST", "/control/cashiers", CashierView, body=request)
+
+    async def unlock_cashier(self, cashier_id: str, reason: str) -> CashierView:
+        """Let a cashier guess again (control socket only)."""
+        path = f"/control/cashiers/{quote(cashier_id, safe='')}/unlock"
+        return await self._call("POST", path, CashierView, body=UnlockRequest(reason))
 
     async def put_products(self, entries: Sequence[Entry]) -> Put:
         """Write a batch of products (control socket only)."""

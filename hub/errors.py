@@ -20,3 +20,11 @@ class ConflictError(HubError):
 
 class RefusedError(HubError):
     """The request is understood but wrong; nothing was changed, a corrected one may follow."""
+
+
+class WaitError(HubError):
+    """It is too early for this after what came before; nothing was changed, the same may be asked again in `wait_s`."""
+
+    def __init__(self, code: str, detail: str, *, wait_s: int) -> None:
+        super().__init__(code, detail)
+        self.wait_s = wait_s

@@ -17,6 +17,7 @@ from hub.clock import SURE, UNSURE, HubClock
 from hub.config import Config
 from hub.errors import NotFoundError
 from hub.metrics import Metrics
+from hub.pins import Pins
 from hub.replication import Replication, SyncView
 from hub.rights import Rights
 from hub.spooler import Spooler
@@ -57,6 +58,7 @@ class Runtime:
     spoolers: dict[str, Spooler] = field(default_factory=dict)
     replication: Replication = field(init=False)
     rights: Rights = field(init=False)
+    pins: Pins = field(init=False)
 
     def __post_init__(self) -> None:
         mode = self.config.cloud.mode if self.config.cloud else "alone"
@@ -73,6 +75,7 @@ class Runtime:
             clock=self.clock,
         )
         self.clock.on_change = self.on_clock
+        self.pins = Pins(self.new_secret)
         rule = self.config.rights
         self.rights = Rights(self.db, self.shop, rule, own=lambda: self.replica, now_ms=self.now_ms)
         self.replication.on_contact = self.rights.on_contact

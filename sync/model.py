@@ -34,6 +34,7 @@ class Stream(StrEnum):
     SETTLEMENTS = "settlements"
     PROMISES = "promises"
     TRAIL = "trail"
+    CASHIERS = "cashiers"
 
 
 class Replica(Struct, frozen=True):

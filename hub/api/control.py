@@ -5,10 +5,13 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from hub.api.cashiers import EnrolRequest, UnlockRequest, enrol, unlock
 from hub.api.routing import PUBLIC, Call, Reply, Route
 from hub.errors import RefusedError
 from hub.store import mending, products, tills
 from hub.store.audit import Finding
+from hub.store.audit_trail import MACHINE
+from hub.store.cashiers import CashierView
 from hub.store.mending import MENDED_MAX
 from hub.store.model import Entry
 from hub.store.products import Opening, Put
@@ -107,10 +110,39 @@ async def post_repair(call: Call) -> Reply:
     return Reply(Mended(mended))
 
 
+async def post_cashier(call: Call) -> Reply:
+    """POST /control/cashiers"""
+    return await enrol(call, call.body, by=MACHINE)
+
+
+async def post_unlock(call: Call) -> Reply:
+    """POST /control/cashiers/{cashier_id}/unlock"""
+    return await unlock(call, by=MACHINE)
+
+
 _READABLE = str.maketrans({"0": "X", "1": "Y", "I": "Z", "O": "W", "-": "K", "_": "M"})
 ROUTES = (
     Route("POST", "/control/codes", post_code, "Make a pairing code", PUBLIC, CodeAnswer, body=CodeRequest, status=201),
     Route("POST", "/control/products", post_products, "Write products", PUBLIC, Put, body=PutRequest),
     Route("POST", "/control/audit/repair", post_repair, "Correct what is derived", PUBLIC, Mended, body=RepairRequest),
+    Route(
+        "POST",
+        "/control/cashiers",
+        post_cashier,
+        "Enrol a cashier",
+        PUBLIC,
+        CashierView,
+        body=EnrolRequest,
+        status=201,
+    ),
+    Route(
+        "POST",
+        "/control/cashiers/{cashier_id}/unlock",
+        post_unlock,
+        "Let a cashier guess again",
+        PUBLIC,
+        CashierView,
+        body=UnlockRequest,
+    ),
     Route("POST", "/control/openings", post_openings, "Book opening stock", PUBLIC, Opened, body=OpeningsRequest),
 )

@@ -7,12 +7,21 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from hub.api.persons import SESSION_HEADER
 from hub.api.problems import Problem
 from hub.api.routing import Route
+from hub.duties import DUTIES
 
 _REF = "#/components/schemas/{name}"
 _EVERYWHERE = (500,)
 _PARAMETER = re.compile(r"\{(\w+)\}")
+_SESSION = {
+    "name": SESSION_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "who is signed in at this till, as POST /v1/cashiers/sign-in answered; a manager's token needs none",
+    "schema": {"type": "string"},
+}
 
 
 def openapi(routes: Sequence[Route], *, version: str) -> dict[str, Any]:
@@ -58,6 +67,8 @@ def _operation(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
         "security": [{"token": []}] if route.scopes else [],
         "x-scopes": sorted(route.scopes),
     }
+    if route.duty:
+        operation["x-duty"] = {"name": route.duty, "role": DUTIES[route.duty]}
     if route.body is not None:
         operation["requestBody"] = {
             "required": True,
@@ -77,7 +88,8 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _PARAMETER.findall(route.path)
     ]
-    return in_path + (_query_parameters(route.query) if route.query else [])
+    in_header = [_SESSION] if route.duty and DUTIES[route.duty] else []
+    return in_path + (_query_parameters(route.query) if route.query else []) + in_header
 
 
 def _query_parameters(query: type[Struct]) -> list[dict[str, Any]]:

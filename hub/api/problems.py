@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.errors import ConflictError, NotFoundError, RefusedError, WaitError
 from sync.errors import BusyError, OutcomeUnknownError, SyncError
 
 LANGUAGES = ("en", "zh-Hant")
@@ -20,10 +20,17 @@ _STATUS: dict[type[SyncError], int] = {
     NotFoundError: 404,
     ConflictError: 409,
     RefusedError: 422,
+    WaitError: 429,
     BusyError: 503,
     OutcomeUnknownError: 503,
 }
-_STATUS_OF_CODE = {"pairing_code": 403, "not_your_till": 403, "unreadable": 400, "too_many_guesses": 429}
+_STATUS_OF_CODE = {
+    **dict.fromkeys(("pairing_code", "not_your_till"), 403),
+    **dict.fromkeys(("pin", "pin_locked", "cashier_disabled", "sign_in_needed", "sign_in_over", "role_too_low"), 403),
+    "unreadable": 400,
+    "too_many_guesses": 429,
+    "pin_key": 503,
+}
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
@@ -48,7 +55,15 @@ def texts(language: str) -> dict[str, dict[str, str]]:
     return tomllib.loads(resources.files("hub.texts").joinpath(f"{language}.toml").read_text(encoding="utf-8"))
 
 
-def problem(status: int, code: str, detail: str = "", *, pointer: str = "", holder: str = "") -> web.Response:
+def problem(
+    status: int,
+    code: str,
+    detail: str = "",
+    *,
+    pointer: str = "",
+    holder: str = "",
+    retry_after_s: int = RETRY_AFTER_S,
+) -> web.Response:
     """Return the response for a problem."""
     body = Problem(
         type=f"urn:storehub:problem:{code}",
@@ -60,7 +75,7 @@ def problem(status: int, code: str, detail: str = "", *, pointer: str = "", hold
         holder=holder,
         remedy={language: texts(language)[code]["remedy"] for language in LANGUAGES},
     )
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else {}
+    headers = {"Retry-After": str(retry_after_s)} if status in (429, 503) else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     response = web.Response(
@@ -73,4 +88,5 @@ def problem(status: int, code: str, detail: str = "", *, pointer: str = "", hold
 def problem_of(err: SyncError) -> web.Response:
     """Return the response for an operating error of the hub."""
     status = _STATUS_OF_CODE.get(err.code) or _STATUS.get(type(err), 500)
-    return problem(status, err.code, err.detail, pointer=err.pointer, holder=err.holder)
+    wait_s = err.wait_s if isinstance(err, WaitError) else RETRY_AFTER_S
+    return problem(status, err.code, err.detail, pointer=err.pointer, holder=err.holder, retry_after_s=wait_s)

@@ -13,7 +13,9 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from hub.api.persons import SESSION_HEADER, person_for
 from hub.api.problems import PROBLEM, problem, problem_of
+from hub.duties import Person
 from hub.errors import HubError
 from hub.runtime import Runtime
 from hub.store.tills import Paired, Scope, secret_hash
@@ -36,13 +38,23 @@ PUBLIC: frozenset[Scope] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request after its checks. `body` and `query` are of the route's types. Any: checked by the route's struct."""
+    """One request after its checks. `body` and `query` are of the route's types. Any: checked by the route's struct.
+
+    `person` is who does the route's duty; `session` the session token as it was sent, for routes without one.
+    """
 
     hub: Runtime
     client: Paired
     path: dict[str, str]
     body: Any = None
     query: Any = None
+    session: str = ""
+    person: Person | None = None
+
+    @property
+    def actor(self) -> str:
+        """How the audit trail calls whoever asks: the person, else the till."""
+        return self.person.actor if self.person else f"till:{self.client.till_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,10 @@ Handle = Callable[[Call], Awaitable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route of the API. An empty `scopes` is open to everybody; `statuses` are the good answers beside `status`."""
+    """A route of the API. An empty `scopes` is open to everybody; `statuses` are the good answers beside `status`.
+
+    `duty`: what it is called in hub.duties, where it says who may do it; empty for a matter of tills and not of persons.
+    """
 
     method: str
     path: str
@@ -71,6 +86,7 @@ class Route:
     status: int = 200
     statuses: tuple[int, ...] = ()
     problems: tuple[int, ...] = ()
+    duty: str = ""
 
 
 NOBODY = Paired("", "", "till")
@@ -91,7 +107,10 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
             return problem(415, "not_json", f"{request.content_type} is not JSON", pointer="")
         body = await read_body(request, decoder) if decoder else None
         query = read_query(request, route.query) if route.query else None
-        reply = await route.handle(Call(hub, client or NOBODY, dict(request.match_info), body, query))
+        session = request.headers.get(SESSION_HEADER, "")
+        person = person_for(hub, client or NOBODY, session, duty=route.duty) if route.duty else None
+        call = Call(hub, client or NOBODY, dict(request.match_info), body, query, session, person)
+        reply = await route.handle(call)
         content = reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body)
         return web.Response(status=reply.status, body=content, content_type="application/json")
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from hub.api import (
     attention,
     baskets,
+    cashiers,
     catalogue,
     clock,
     control,
@@ -54,6 +55,7 @@ def routes() -> tuple[Route, ...]:
         *clock.ROUTES,
         *attention.ROUTES,
         *trail.ROUTES,
+        *cashiers.ROUTES,
         *sync.ROUTES,
     )
 

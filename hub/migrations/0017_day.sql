@@ -15,3 +15,36 @@ CREATE TABLE trail (
 CREATE INDEX trail_actor ON trail (actor);
 CREATE INDEX trail_subject ON trail (subject);
 CREATE INDEX trail_at_ms ON trail (at_ms);
+-- Fact, stream 'cashiers'. A cashier as a change has made them: name, number, role, the PIN's hash. Which change stands: sync.retail.cashiers.
+CREATE TABLE cashier_version (
+  id INTEGER PRIMARY KEY,
+  replica INTEGER NOT NULL REFERENCES replica (id),
+  seq INTEGER NOT NULL,
+  change_id TEXT NOT NULL,
+  cashier_id TEXT NOT NULL,
+  number TEXT NOT NULL,
+  body TEXT NOT NULL,
+  UNIQUE (change_id),
+  UNIQUE (replica, seq)
+) STRICT;
+CREATE INDEX cashier_version_cashier_id ON cashier_version (cashier_id);
+CREATE INDEX cashier_version_number ON cashier_version (number);
+-- The keys by which PINs are hashed: of this store's hubs alone, in no stream.
+CREATE TABLE pin_key (
+  key_id TEXT PRIMARY KEY,
+  secret TEXT NOT NULL,
+  made_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- Wrong PINs since the last right one, of a cashier and of a till; at this hub only.
+CREATE TABLE pin_guess (
+  who TEXT PRIMARY KEY,
+  wrong INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- Who is signed in at a till.
+CREATE TABLE sign_in (
+  till_id TEXT PRIMARY KEY,
+  token_hash BLOB NOT NULL,
+  cashier_id TEXT NOT NULL,
+  expires_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,38 @@
+"""Who may do what at a till: the one place where it is declared. A route names its duty; hub.api.routing asks here.
+
+    None          the till's token alone is enough: nobody need be signed in
+    a role        somebody of this role or above is signed in at the till (header `Storehub-Session`), or its token is a manager's
+
+What a person of too low a role may do with another's approval is declared in `[approvals]` (hub.config), not here.
+"""
+
+from msgspec import Struct
+
+from sync.retail.cashiers import Role, is_at_least
+
+DUTIES: dict[str, Role | None] = {
+    "cashiers.list": None,
+    "cashiers.sign_in": None,
+    "cashiers.own_pin": None,
+    "cashiers.manage": "manager",
+}
+
+
+class Person(Struct, frozen=True):
+    """Who stands at the till: a cashier who is signed in, or whoever holds a manager's token (`cashier_id` empty)."""
+
+    cashier_id: str
+    name: str
+    role: Role
+    till_id: str
+
+    @property
+    def actor(self) -> str:
+        """How the audit trail calls them."""
+        return f"cashier:{self.cashier_id}" if self.cashier_id else f"till:{self.till_id}"
+
+
+def is_enough(duty: str, person: Person | None) -> bool:
+    """Whether a duty may be done by whoever is there, None for nobody."""
+    wanted = DUTIES[duty]
+    return wanted is None or (person is not None and is_at_least(person.role, wanted))
