@@ -10,6 +10,7 @@
 [cloud]      url and token of the cloud end, mode (realtime, scheduled with every_s, pull; left out: the cloud's word counts),
              wake_for, transport (auto, websocket, http), import_token, reconnect_max_s
 [standby]    follows (the address of the store's other hub), token (storehub pair --scope standby, there), reconnect_max_s
+[approvals]  who may approve of what: see hub.store.approvals
 [rights]     see sync.rights_settings, and policy (physical-first, strict), reclaimed_online: the shop shares rights to its stock
 [clock]      rtc: this machine keeps the time while it is switched off (a battery-backed clock)
 [mqtt]       port, username, password: the embedded broker, and the account of the hub's own drivers there
@@ -31,6 +32,7 @@ from devices.errors import OptionError
 from devices.registry import load, options_for
 from devices.supervisor import DeviceSpec
 from hub.selling_settings import TaxSection, TenderSection, tender_types
+from hub.store.approvals import ApprovalRules
 from hub.store.model import Shop
 from hub.store.rights import Rule
 from sync.entities import REGISTRY
@@ -171,6 +173,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     mqtt: MqttSection | None = None
     clock: ClockSection = field(default_factory=ClockSection)
     rights: HubRightsSection | None = None
+    approvals: ApprovalRules = field(default_factory=ApprovalRules)
     devices: dict[str, dict[str, Any]] = {}  # Any: each driver declares its own options
 
 
@@ -217,6 +220,7 @@ class Config:
     mqtt: MqttSection | None = None
     has_rtc: bool = False
     rights: Rule | None = None
+    approvals: ApprovalRules = dataclass_field(default_factory=ApprovalRules)
 
     @property
     def database(self) -> Path:
@@ -262,6 +266,7 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         mqtt=_mqtt(file.mqtt),
         has_rtc=file.clock.rtc,
         rights=file.rights.rule if file.rights else None,
+        approvals=file.approvals,
     )
 
 

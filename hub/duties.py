@@ -15,6 +15,7 @@ DUTIES: dict[str, Role | None] = {
     "cashiers.sign_in": None,
     "cashiers.own_pin": None,
     "cashiers.manage": "manager",
+    "approvals.give": None,  # the PIN of whoever approves is in the request
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from hub.api import (
+    approvals,
     attention,
     baskets,
     cashiers,
@@ -56,6 +57,7 @@ def routes() -> tuple[Route, ...]:
         *attention.ROUTES,
         *trail.ROUTES,
         *cashiers.ROUTES,
+        *approvals.ROUTES,
         *sync.ROUTES,
     )
 

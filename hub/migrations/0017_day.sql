@@ -48,3 +48,14 @@ CREATE TABLE sign_in (
   cashier_id TEXT NOT NULL,
   expires_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- Approvals of one deed at one till, single use; what stays of them is in the trail.
+CREATE TABLE approval (
+  approval_id TEXT PRIMARY KEY,
+  action TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  till_id TEXT NOT NULL,
+  given_by TEXT NOT NULL,
+  role TEXT NOT NULL,
+  expires_ms INTEGER NOT NULL,
+  taken_ms INTEGER
+) STRICT, WITHOUT ROWID;

@@ -3,6 +3,7 @@
     facts of this store's lives     by their entity's `keep`, when the cloud has held them for the recovery window
     keys of pruned facts            KEYS_KEPT_DAYS after that: a till that repeats a sale later than this is told to ask a person
     footfall                        by its `keep`; where there is a cloud, only what it holds
+    approvals                       JOBS_KEPT_DAYS after they expired
     print ledger                    jobs that ended JOBS_KEPT_DAYS ago: a reprint of an older sale is a job of its own
     suspended sales, conflicts      ASIDE_KEPT_DAYS: a manager has had more than a year
     sensors                         that have said nothing for ASIDE_KEPT_DAYS: one that comes back begins with a baseline
@@ -43,6 +44,7 @@ _AGED = {  # table -> (its key, its time column, what else must be true, days)
     "pruned_key": ("entity, key", "pruned_ms", "TRUE", KEYS_KEPT_DAYS),
     # no index by age: it would cost each print a page on the card, and this is asked once a day
     "print_job": ("id", "changed_ms", "state IN ('printed', 'failed', 'unknown')", JOBS_KEPT_DAYS),
+    "approval": ("approval_id", "expires_ms", "TRUE", JOBS_KEPT_DAYS),
     "suspended_sale": ("sale_id, content_hash", "received_ms", "TRUE", ASIDE_KEPT_DAYS),
     "suspended_end": ("sale_id, content_hash", "ended_ms", "TRUE", ASIDE_KEPT_DAYS),
     "parked_basket": ("basket_id", "parked_ms", "TRUE", BASKETS_KEPT_DAYS),
