@@ -135,7 +135,7 @@ def levels_of(tx: Connection, replica: int) -> tuple[SealedLevel, ...]:
     """Return the stock levels of a writer as its facts give them that stand by its seal.
 
     A key that a life sealed before holds as well is that one's; of all others this writer's row stands now, whose it was before,
-    and its own compensations are void with it: see sync.retail.duplicates.counts_when_sealed.
+    and its own compensations are void with it: see sync.merge.standing.
     """
     rows = tx.execute(
         """

@@ -38,7 +38,6 @@ TESTS: dict[str, tuple[str, ...]] = {
     "sync/retail/points.py": ("test_points.py",),
     "sync/paths.py": ("test_paths.py", "test_kinds.py"),
     "sync/retail/sales.py": ("test_sales_rules.py",),
-    "sync/retail/duplicates.py": ("test_duplicates.py",),
     "sync/retail/returns.py": ("test_returns_rules.py",),
     "sync/audit.py": ("test_buckets.py",),
     "sync/line.py": ("test_line.py",),

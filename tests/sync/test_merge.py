@@ -122,6 +122,29 @@ def test_of_sealed_writers_the_first_one_stands_for_ever() -> None:
     assert standing(one, other, {"a:1": NEVER - 1}) == one
 
 
+def stands_of(written: list[FactDot], seals: list[str]) -> FactDot:
+    sealed = {rep: place for place, rep in enumerate(seals)}
+    return reduce(lambda one, other: standing(one, other, sealed), written)
+
+
+@given(
+    st.lists(dots, min_size=1, max_size=6, unique=True),
+    st.lists(reps, unique=True),
+    reps,
+    st.randoms(use_true_random=False),
+)
+def test_what_stands_by_a_seal_stands_in_any_order_of_learning_and_after_every_later_seal(
+    written: list[FactDot], seals: list[str], later_seal: str, rng: Any
+) -> None:
+    stands = stands_of(written, seals)
+    writers = {dot.rep for dot in written}
+
+    assert stands.rep == next((rep for rep in seals if rep in writers), min(writers))
+    assert stands_of(rng.sample(written, len(written)), seals) == stands
+    if stands.rep in seals and later_seal not in seals:
+        assert stands_of(written, [*seals, later_seal]) == stands
+
+
 def test_what_is_erased_has_no_other_field() -> None:
     rows = [{"name": Cell("Mei", Stamp(9, 0, "a:1"))}, {ERASED: Cell(True, Stamp(1, 0, "b:1"))}]
     assert merge_cells(rows).cells.keys() == {ERASED} and merge_cells(rows).lost == ()
