@@ -68,7 +68,7 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a node hangs in its tree."""
+    """Where a node hangs in its tree. `call`: of a value with a name, what it is given to."""
 
     parent: ast.AST
     field: str
@@ -76,6 +76,7 @@ class _Place:
     statement: ast.stmt
     where: str
     is_early: bool
+    call: ast.AST | None = None
 
     @property
     def node(self) -> ast.AST:
@@ -134,7 +135,9 @@ def _below(node: ast.AST, statement: ast.stmt, where: str, is_early: bool) -> It
             continue
         children = enumerate(value) if isinstance(value, list) else [(None, value)]
         for index, child in children:
-            if isinstance(child, ast.AST):
+            if isinstance(child, ast.keyword):
+                yield from _at(_Place(child, "value", None, statement, where, is_early, call=node))
+            elif isinstance(child, ast.AST):
                 at = child if isinstance(child, ast.stmt) else statement
                 yield from _at(_Place(node, field, index, at, where, is_early))
 
@@ -162,7 +165,9 @@ def _lines(statement: ast.stmt) -> range:
 
 def _shown(place: _Place) -> str:
     """One line of what a person reads in a list; a number alone would say little."""
-    node = place.parent if isinstance(place.node, ast.Constant) and isinstance(place.parent, ast.expr) else place.node
+    node = place.node
+    if isinstance(node, ast.Constant):
+        node = place.call or (place.parent if isinstance(place.parent, ast.expr) else node)
     if isinstance(node, ast.If | ast.While):
         return f"{type(node).__name__.lower()} {ast.unparse(node.test)}"
     return " ".join(ast.unparse(node).split())

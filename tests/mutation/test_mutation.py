@@ -48,6 +48,12 @@ def test_every_small_mistake_is_made_and_nothing_else() -> None:
     ]
 
 
+def test_a_value_with_a_name_is_shown_with_what_it_is_given_to() -> None:
+    made = [mutant.name for mutant in mutants_of("def f(a):\n    g(a, strict=True)\n", "f.py")]
+
+    assert made == ["f: g(a, strict=True) → pass", "f: g(a, strict=True) → g(a, strict=False)"]
+
+
 def test_a_mutant_is_the_module_with_one_change_and_knows_its_lines() -> None:
     by_name = {
         mutant.name: mutant for mutant in mutants_of("def double(n):\n    return (\n        n * 2\n    )\n", "d.py")

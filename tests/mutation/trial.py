@@ -4,9 +4,9 @@
                                    tests that pass its statement run, the quickest first
     one that counts at the import  a fork from before the import, with the mutant in place of the module; all tests run
 
-A fork that takes too long or too much memory is killed, and so is its mutant. Hypothesis draws the same examples each time and
-does not shrink. `python -m tests.mutation.trial PATH FD` writes a line of JSON for each mutant to a file descriptor, for
-tests.mutation.
+A fork that takes too long or too much memory is killed, and so is its mutant; what counts is the time of the processor, so that
+a busy machine kills nobody. Hypothesis draws the same examples each time and does not shrink. `python -m tests.mutation.trial
+PATH FD` writes a line of JSON for each mutant to a file descriptor, for tests.mutation.
 """
 
 import gc
@@ -19,21 +19,24 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from multiprocessing import get_context
 from pathlib import Path
-from signal import ITIMER_REAL, setitimer
+from signal import ITIMER_PROF, setitimer
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import process_time
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.mutation.modules import ROOT, TESTS
 from tests.mutation.mutants import Mutant, mutants_of
 
 MEMORY_MAX = 4 * 1024**3  # bytes of addresses: a loop that never ends must not take the machine with it
-PATIENCE = 5  # times as long as a test took without a mutant, traced
-PATIENCE_S = 10.0  # and this on top: the machine may be busy
+PATIENCE = 5  # times as long as it took without a mutant
+PATIENCE_S = 2.0  # and this on top
+IMPORT_S = 30.0  # imports take no longer
+STUCK = 50  # times as long by the clock on the wall: it waits for something that never comes
 FORK = get_context("fork")
 
 
@@ -63,10 +66,12 @@ def main(path: str) -> int:
         except EOFError:
             return 1
         bench.join()
-        if _ends_badly(_run_planted, (path, unchanged), took_s):
+        before_s = _children_s()
+        if early and _ends_badly(_run_planted, (path, unchanged), took_s + IMPORT_S):
             return 1
+        planted_s = took_s + _children_s() - before_s
         for mutant in (mutants[index] for index in early):
-            is_killed = _ends_badly(_run_planted, (path, mutant.code), took_s)
+            is_killed = _ends_badly(_run_planted, (path, mutant.code), planted_s)
             _say(Verdict(mutant.line, mutant.name, is_killed, len(TESTS[path])))
     return 0
 
@@ -101,8 +106,6 @@ def _pytest(path: str, *plugins: object) -> int:
 
 
 def _settle_hypothesis() -> None:
-    from hypothesis import HealthCheck, Phase, settings
-
     settings.register_profile(
         "mutation",
         derandomize=True,
@@ -138,12 +141,13 @@ class _Judge:
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         at_import = self._seen()
         passed = {}
-        began_s = perf_counter()
+        began_s = process_time()
         for item in session.items:
             if not self._passes(item, passed):
                 return None
-        took_s = perf_counter() - began_s
+        took_s = process_time() - began_s
         parts = _Parts(self._file)
+        gc.freeze()  # no fork looks through what it has from here, which would copy it
         if _ends_badly(_run_swapped, (parts, self._unchanged, [(took_s, item) for item in session.items]), took_s):
             return None
         self.took_s = took_s
@@ -158,13 +162,13 @@ class _Judge:
         return True
 
     def _passes(self, item: pytest.Item, passed: dict[pytest.Item, tuple[float, set[int]]]) -> bool:
-        began_s = perf_counter()
+        began_s = process_time()
         sys.settrace(self._trace)
         try:
             is_passed = _run(item)
         finally:
             sys.settrace(None)
-        passed[item] = perf_counter() - began_s, self._seen()
+        passed[item] = process_time() - began_s, self._seen()
         return is_passed
 
     def _trace(self, frame: FrameType, event: str, arg: Any) -> Any:
@@ -221,7 +225,7 @@ class _Planted(MetaPathFinder, Loader):
 def _run_swapped(parts: _Parts, code: CodeType, tests: Sequence[tuple[float, pytest.Item]]) -> int:
     parts.swap(code)
     for took_s, item in tests:
-        setitimer(ITIMER_REAL, took_s * PATIENCE + PATIENCE_S)  # its signal ends the fork
+        _allow(took_s)
         if not _run(item):
             return 1
     return 0
@@ -235,18 +239,30 @@ def _run(item: pytest.Item) -> bool:
 
 def _ends_badly(run: Any, given: tuple[Any, ...], took_s: float) -> bool:
     """Run it in a fork; say whether it returns anything but 0, dies, or takes too long."""
-    fork = FORK.Process(target=_end_with, args=(run, given))
+    fork = FORK.Process(target=_end_with, args=(run, given, took_s))
     fork.start()
-    fork.join(took_s * PATIENCE + PATIENCE_S)
+    fork.join(STUCK * (took_s * PATIENCE + PATIENCE_S))
     if fork.exitcode is None:
         fork.kill()
         fork.join()
     return fork.exitcode != 0
 
 
-def _end_with(run: Any, given: tuple[Any, ...]) -> None:
+def _end_with(run: Any, given: tuple[Any, ...], took_s: float) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
+    _allow(took_s)
     os._exit(run(*given))
+
+
+def _allow(took_s: float) -> None:
+    """Let this fork go on for as long as that takes, with patience; a signal ends it then."""
+    setitimer(ITIMER_PROF, took_s * PATIENCE + PATIENCE_S)
+
+
+def _children_s() -> float:
+    """Return the time of the processor that all forks took which have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
