@@ -20,7 +20,8 @@ Source: columnar layout with byte planes as in Apache Parquet (BYTE_STREAM_SPLIT
 
 import re
 from array import array
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from itertools import chain, islice, repeat
 from typing import Any
 
@@ -42,7 +43,7 @@ _CODES = {array(code).itemsize: code for _, code in _WIDTHS}
 _DIGITS = str.maketrans("123456789", "000000000")
 _RUN = re.compile("0+")
 _UUID_LENGTH = 36
-_HYPHENS = (8, 13, 18, 23)
+_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MALFORMED = (
     *(ValueError, TypeError, LookupError, AttributeError, StopIteration, OverflowError, RecursionError, MemoryError),
     msgspec.MsgspecError,
@@ -64,7 +65,7 @@ def unpack(packed: bytes, *, rows_max: int) -> list[bytes]:
     """Return the rows, byte for byte; raise ProtocolError for what `pack` cannot have written, or for more rows."""
     try:
         count, odd, column = msgspec.msgpack.decode(packed)
-        if not 0 <= count <= rows_max:
+        if count > rows_max:
             raise ProtocolError(f"a batch of {count} rows, at most {rows_max}")
         rows = iter(_encoded(_Reader().values(column, count - len(odd))))
         odd_rows = {index: row for index, row in odd if isinstance(row, bytes)}
@@ -87,7 +88,7 @@ def _sorted_out(rows: Sequence[bytes]) -> tuple[list[Any], list[tuple[int, bytes
     if values is not None:
         return values, []
     found = [_canonical(row) for row in rows]
-    odd = [(index, row) for index, (row, value) in enumerate(zip(rows, found, strict=True)) if value is None]
+    odd = [(index, rows[index]) for index, value in enumerate(found) if value is None]
     return [value for value in found if value is not None], odd
 
 
@@ -100,12 +101,10 @@ def _all_canonical(rows: Sequence[bytes]) -> list[Any] | None:
     lines = b"\n".join([*rows, b""])
     try:
         values: list[Any] = _decoder.decode_lines(lines)
-        is_same = (
-            len(values) == len(rows) and set(map(type, values)) == {dict} and _encoder.encode_lines(values) == lines
-        )
+        written = len(values), set(map(type, values)), _encoder.encode_lines(values)
     except NOT_JSON:
         return None
-    return values if is_same else None
+    return values if written == (len(rows), {dict}, lines) else None
 
 
 def _canonical(row: bytes) -> dict[str, Any] | None:
@@ -120,9 +119,8 @@ def _canonical(row: bytes) -> dict[str, Any] | None:
 def _column(values: list[Any]) -> Column:
     if not values:
         return ["c", None]
-    first = values[0]
     kinds = set(map(type, values))
-    if len(kinds) > 1:
+    if len(kinds) > 1:  # 1 == True == 1.0
         return ["v", values]
     if kinds == {dict}:
         return _objects(values)
@@ -130,8 +128,8 @@ def _column(values: list[Any]) -> Column:
         return _lists(values)
     if kinds == {float}:  # 0.0 == -0.0, and they are written differently
         return ["v", values]
-    if values[-1] == first and values.count(first) == len(values):
-        return ["c", first]
+    if values[0] == values[-1] and len(distinct := set(values)) == 1:
+        return ["c", *distinct]
     if kinds == {str}:
         return _uuids(values) or _texts(values)
     if kinds == {int}:
@@ -140,54 +138,36 @@ def _column(values: list[Any]) -> Column:
 
 
 def _objects(values: list[dict[str, Any]]) -> Column:
-    if len(set(map(tuple, values))) == 1:
-        keys = list(values[0])
-        return [
-            "o",
-            [keys],
-            ["c", 0],
-            keys,
-            [_column(list(column)) for column in zip(*map(dict.values, values), strict=True)],
-        ]
     shapes: dict[tuple[str, ...], int] = {}
     which = [shapes.setdefault(tuple(value), len(shapes)) for value in values]
     if len(shapes) > SHAPES_MAX:
         return ["v", values]
     keys = list(dict.fromkeys(chain.from_iterable(shapes)))
-    return ["o", list(shapes), _column(which), keys, [_column(_values_at(key, values, shapes)) for key in keys]]
-
-
-def _values_at(key: str, values: list[dict[str, Any]], shapes: Iterable[tuple[str, ...]]) -> list[Any]:
-    if all(key in shape for shape in shapes):
-        return [value[key] for value in values]
-    return [value[key] for value in values if key in value]
+    return [
+        "o",
+        list(shapes),
+        _column(which),
+        keys,
+        [_column([value[key] for value in values if key in value]) for key in keys],
+    ]
 
 
 def _lists(values: list[list[Any]]) -> Column:
     lengths = list(map(len, values))
-    if lengths[0] and lengths.count(lengths[0]) == len(lengths):
+    if min(lengths) == max(lengths) > 0:
         return ["t", [_column(list(column)) for column in zip(*values, strict=True)]]
     return ["l", _column(lengths), _column(list(chain.from_iterable(values)))]
 
 
 def _uuids(values: list[str]) -> Column | None:
-    if len(values[0]) != _UUID_LENGTH or set(map(len, values)) != {_UUID_LENGTH}:
+    if not all(map(_UUID.fullmatch, values)):
         return None
-    joined = "".join(values)
-    if any(joined[place::_UUID_LENGTH].strip("-") for place in _HYPHENS) or not joined.isascii():
-        return None
-    try:
-        raw = bytes.fromhex(joined.replace("-", ""))
-    except ValueError:
-        return None
-    if len(raw) != 16 * len(values) or joined != joined.lower():
-        return None
-    return ["u", _planes(raw, 16)]
+    return ["u", _planes(bytes.fromhex("".join(values).replace("-", "")), 16)]
 
 
 def _texts(values: list[str]) -> Column:
     head = _common_head(min(values), max(values))
-    middles = [value[len(head) :] for value in values] if head else values
+    middles = [value[len(head) :] for value in values]
     width = _digits_of(middles)
     if width:
         return ["s", head, ["0" * width], ["c", 0], [[_column(list(map(int, middles)))]]]
@@ -202,25 +182,27 @@ def _texts(values: list[str]) -> Column:
 
 def _digits_of(texts: list[str]) -> int:
     """Return how many digits each of the texts is, 0 when that is not so."""
-    width, joined = len(texts[0]), "".join(texts)
-    is_all = width <= DIGITS_MAX and joined.isascii() and joined.isdigit() and set(map(len, texts)) == {width}
-    return width if is_all else 0
+    (width, *others), joined = set(map(len, texts)), "".join(texts)
+    if others or width > DIGITS_MAX or not (joined.isascii() and joined.isdigit()):
+        return 0
+    return width
 
 
 def _is_layout(template: str) -> bool:
     return template.isascii() and "0" * (DIGITS_MAX + 1) not in template
 
 
-def _common_head(one: str, other: str) -> str:
-    for at, (a, b) in enumerate(zip(one, other, strict=False)):
+def _common_head(first: str, last: str) -> str:
+    """Return how all texts begin, of the first and the last of them in order."""
+    for at, (a, b) in enumerate(zip(first, last, strict=False)):
         if a != b:
-            return one[:at]
-    return min(one, other, key=len)
+            return first[:at]
+    return first
 
 
 def _runs(middles: list[str], which: list[int], template: str, number: int) -> list[Column]:
     """Return the digit runs of the texts with this template, a column for each run."""
-    own = [middle for middle, w in zip(middles, which, strict=True) if w == number]
+    own = [middles[at] for at, w in enumerate(which) if w == number]
     return [_column([int(text[run.start() : run.end()]) for text in own]) for run in _RUN.finditer(template)]
 
 
@@ -234,21 +216,20 @@ def _words(values: list[str]) -> Column:
 
 
 def _numbers(values: list[int]) -> Column:
-    low, high = min(values), max(values)
-    code = next((code for bound, code in _WIDTHS if high - low < bound), None)
-    if code is None or not -(1 << 63) <= low <= high < 1 << 63:
+    low = min(values)
+    span = max(values) - low
+    code = next((code for bound, code in _WIDTHS if span < bound), None)
+    if code is None:
         return ["v", values]
     raw = array(code, [value - low for value in values])
     return ["i", low, raw.itemsize, _planes(raw.tobytes(), raw.itemsize)]
 
 
 def _planes(raw: bytes, width: int) -> bytes:
-    return raw if width == 1 else b"".join(raw[plane::width] for plane in range(width))
+    return b"".join(raw[plane::width] for plane in range(width))
 
 
 def _unplaned(planes: bytes, width: int) -> bytes:
-    if width == 1:
-        return planes
     count = len(planes) // width
     raw = bytearray(len(planes))
     for plane in range(width):
@@ -273,7 +254,7 @@ class _Reader:
 
     def _spend(self, count: int, each: int) -> None:
         self._left -= count * each
-        if count < 0 or self._left < 0:
+        if self._left < 0:
             raise ValueError(f"more than {UNPACKED_MAX} bytes")
 
     def _constant(self, parts: Column, count: int) -> list[Any]:
@@ -285,15 +266,13 @@ class _Reader:
         shapes, which_column, keys, columns = parts
         which = self.values(which_column, count)
         self._spend(count, max(len(_encoder.encode("".join(shape))) for shape in shapes))
-        if len(shapes) == 1:
-            names, read = shapes[0], [self.values(column, count) for column in columns]
-            if not names:
-                return [{} for _ in which]
+        if len(shapes) == 1 and columns:  # nearly always, and much quicker
+            (names,), read = shapes, [self.values(column, count) for column in columns]
             if len(names) != len(read):
                 raise ValueError(f"{len(read)} columns for {len(names)} keys")
             return list(map(dict, map(zip, repeat(names), zip(*read, strict=True))))
-        counts = [which.count(number) for number in range(len(shapes))]
-        having = {key: sum(n for shape, n in zip(shapes, counts, strict=True) if key in shape) for key in keys}
+        counts = Counter(which)
+        having = {key: sum(counts[number] for number, shape in enumerate(shapes) if key in shape) for key in keys}
         sources = {key: iter(self.values(column, having[key])) for key, column in zip(keys, columns, strict=True)}
         plans = [[(key, sources[key].__next__) for key in shape] for shape in shapes]
         return [{key: take() for key, take in plans[number]} for number in which]
@@ -303,16 +282,18 @@ class _Reader:
         return [list(row) for row in zip(*(self.values(column, count) for column in columns), strict=True)]
 
     def _lists(self, parts: Column, count: int) -> list[Any]:
-        lengths = self.values(parts[0], count)
-        items = iter(self.values(parts[1], sum(lengths)))
+        lengths_column, items_column = parts
+        lengths = self.values(lengths_column, count)
+        items = iter(self.values(items_column, sum(lengths)))
         return [list(islice(items, length)) for length in lengths]
 
     def _uuids(self, parts: Column, count: int) -> list[Any]:
+        (planes,) = parts
         self._spend(count, _UUID_LENGTH)
-        digits = _unplaned(parts[0], 16).hex()
+        digits = _unplaned(planes, 16).hex()
         return [
             f"{d[:8]}-{d[8:12]}-{d[12:16]}-{d[16:20]}-{d[20:]}"
-            for d in (digits[at : at + 32] for at in range(0, 32 * count, 32))
+            for d in (digits[at : at + 32] for at in range(0, len(digits), 32))
         ]
 
     def _texts(self, parts: Column, count: int) -> list[Any]:
@@ -324,10 +305,8 @@ class _Reader:
             self._spend(own, len(_encoder.encode(head)) + len(template))
             layout = head.replace("%", "%%") + _layout(template)
             numbers = [self.values(column, own) for column in runs]
-            rows = zip(*numbers, strict=True) if runs else iter([()] * own)
+            rows = zip(*numbers, strict=True) if runs else repeat((), own)
             sources.append(iter([layout % row for row in rows]))
-        if len(sources) == 1 and which.count(0) == count:
-            return list(sources[0])
         takes = [source.__next__ for source in sources]
         return [takes[number]() for number in which]
 
@@ -339,7 +318,7 @@ class _Reader:
     def _numbers(self, parts: Column, _count: int) -> list[Any]:
         low, width, planes = parts
         raw = array(_CODES[width], _unplaned(planes, width))
-        return [value + low for value in raw] if low else raw.tolist()
+        return [value + low for value in raw]
 
     def _as_they_are(self, parts: Column, _count: int) -> list[Any]:
         (read,) = parts

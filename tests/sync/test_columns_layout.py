@@ -37,11 +37,15 @@ LAYOUTS: list[tuple[list[Any], list[Any]]] = [
     ([0, 2**32 - 1], ["i", 0, 4, b"\0\xff" * 4]),
     ([0, 2**32], ["i", 0, 8, b"\0\0" * 4 + b"\0\1" + b"\0\0" * 3]),
     ([-(2**63), 2**63 - 1], ["i", -(2**63), 8, b"\0\xff" * 8]),
-    ([2**62, 2**63], ["v", [2**62, 2**63]]),
+    ([2**62, 2**63], ["i", 2**62, 8, b"\0\0" * 7 + b"\0\x40"]),
+    ([-(2**63), 2**63], ["v", [-(2**63), 2**63]]),
     ([0.5, 0.5], ["v", [0.5, 0.5]]),
     ([True, False], ["v", [True, False]]),
     ([1, "a"], ["v", [1, "a"]]),
+    ([1, True], ["v", [1, True]]),
+    ([1, 2, 1, 1], ["i", 1, 1, b"\0\1\0\0"]),
     ([[1, 2], [3, 4]], ["t", [["i", 1, 1, b"\0\2"], ["i", 2, 1, b"\0\2"]]]),
+    ([[1], [2]], ["t", [["i", 1, 1, b"\0\1"]]]),
     ([[1], [2, 3]], ["l", ["i", 1, 1, b"\0\1"], ["i", 1, 1, b"\0\1\2"]]),
     ([[], []], ["l", ["c", 0], ["c", None]]),
     (UUIDS, ["u", PLANES]),
@@ -52,6 +56,7 @@ LAYOUTS: list[tuple[list[Any], list[Any]]] = [
     (["ab", "abc"], ["s", "ab", ["", "c"], ["i", 0, 1, b"\0\1"], [[], []]]),
     (["é", "é", "ü", "ü"], ["w", ["é", "ü"], ["i", 0, 1, b"\0\0\1\1"]]),
     (["é", "é", "ü"], ["v", ["é", "é", "ü"]]),
+    (["١", "٢"], ["v", ["١", "٢"]]),
     (["é1", "é2"], ["s", "é", ["0"], ["c", 0], [[["i", 1, 1, b"\0\1"]]]]),
 ]
 
@@ -73,6 +78,8 @@ def test_a_column_stands_as_its_kind_says(values: list[Any], layout: list[Any]) 
         UUIDS[0].replace("0", "-", 1),
         UUIDS[0].replace("f", "g"),
         UUIDS[0].replace("f", "١"),
+        f"{UUIDS[0]}0",
+        f"{UUIDS[0]}\n",
     ],
 )
 def test_only_uuids_as_they_are_written_stand_as_bytes(other: str) -> None:
@@ -95,6 +102,8 @@ def test_text_of_many_layouts_is_listed() -> None:
     few, many = (["x" * n for n in range(1, count + 1)] for count in (TEMPLATES_MAX, TEMPLATES_MAX + 1))
 
     assert column(*few)[0] == "s" and column(*many) == ["v", many]
+    late = ["x"] * 1000 + many
+    assert column(*late)[0] == "w", "also where the first ones are all of one"
 
 
 def test_objects_stand_by_shape_and_key() -> None:
@@ -105,6 +114,8 @@ def test_objects_stand_by_shape_and_key() -> None:
             [["i", 1, 1, b"\0\2"], ["c", 2]],
         ],
     ]
+    uneven = [b'{"a":1}', b'{"b":2,"a":7}', b'{"a":3}', b"{}", b'{"b":4}', b'{"a":5}']
+    assert unpack(pack(uneven), rows_max=6) == uneven
     few, many = ([{f"k{n}": 1} for n in range(count)] for count in (SHAPES_MAX, SHAPES_MAX + 1))
     assert packed(*few)[2][0] == "o" and packed(*many)[2] == ["v", many]
     assert packed() == [0, [], ["c", None]]
@@ -142,6 +153,11 @@ COSTS: list[tuple[Any, int]] = [  # a value counts 8 bytes at least, and what it
     ([10, [], ["o", [["a"]], ["c", 0], ["a"], [["c", "xx"]]]], 80 + 90 + 30 + 120),
     ([2, [], ["o", [["a"]], ["c", 0], ["a"], [["u", PLANES]]]], 16 + 18 + 6 + 16 + 72),
     ([4, [], ["o", [["a"]], ["c", 0], ["a"], [["w", ["é", "ü"], ["c", 0]]]]], 32 + 36 + 12 + 32 + 16 + 36),
+    ([2, [], ["o", [["a"]], ["c", 0], ["a"], [["w", ["x", "four"], ["c", 0]]]]], 16 + 18 + 6 + 16 + 12 + 18),
+    (
+        [2, [], ["o", [["a"], ["four"]], ["i", 0, 1, b"\0\1"], ["a", "four"], [["v", [1]], ["v", [1]]]]],
+        16 + 16 + 12 + 8 + 8,
+    ),
     (
         [2, [], ["o", [["a"]], ["c", 0], ["a"], [["s", "A", ["0"], ["c", 0], [[["c", 1]]]]]]],
         16 + 18 + 6 + 16 + 18 + 8 + 18,
@@ -149,7 +165,9 @@ COSTS: list[tuple[Any, int]] = [  # a value counts 8 bytes at least, and what it
 ]
 
 
-@pytest.mark.parametrize(("wire", "cost"), COSTS, ids=["constant", "uuids", "words", "texts"])
+@pytest.mark.parametrize(
+    ("wire", "cost"), COSTS, ids=["constant", "uuids", "words", "longest word", "longest keys", "texts"]
+)
 def test_what_columns_become_is_counted_before_it_is_made(
     wire: Any, cost: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +190,8 @@ def test_what_columns_become_is_counted_before_it_is_made(
         ["t", [["c", 1], ["i", 0, 1, b"\0"]]],
         ["w", ["a"], ["c", 1]],
         ["s", "", ["0"], ["c", 0], [[], []]],
+        ["s", "", ["a"], ["c", 0], [[], []]],  # a column for a template that is not there
+        ["o", [["a"], ["b"]], ["i", 0, 1, b"\0\1"], ["a", "b"], [["c", 1], ["c", 1], ["c", 1]]],
         ["u", bytes(31)],
         ["q", 1],
         ["c", 1, 2],
