@@ -39,11 +39,12 @@ def stamped_cells(stream: str, rows: Iterable[Row], *, registry: Registry = REGI
     for entity in registry.of(stream):
         if not entity.is_shared:
             continue
+        (named,) = entity.key
         decode: Callable[[bytes], Any] = msgspec.json.Decoder(entity.row).decode  # Any: the entity's row
         for _, body in rows:
             try:
                 row = decode(body)
             except NOT_JSON:
                 continue
-            key = str(getattr(row, entity.key[0].path))
+            key = str(getattr(row, named.path))
             yield from (StampedCell(entity.name, key, field, cell) for field, cell in row.cells.items())

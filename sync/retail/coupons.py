@@ -27,7 +27,8 @@ from sync.retail.sales import AMOUNT_MAX, LINES_MAX, Amount, Currency, Id, Short
 from sync.retail.undo import SEEN_MAX, standing
 
 USES_MAX = 1_000_000  # of one serial; a code for everybody is a price, not a coupon
-QUARTER_MS = 15 * 60 * 1000  # no zone has changed at anything finer since 1972: within it a window is open or it is not
+_NO_PLACE = 2**63  # behind every place in a stream
+QUARTER_S = 15 * 60  # no zone has changed at anything finer since 1972: within it a window is open or it is not
 
 Hour = Annotated[int, Meta(ge=0, le=24)]
 Weekday = Annotated[int, Meta(ge=1, le=7)]
@@ -237,9 +238,9 @@ def resolve(heard: Iterable[Heard], rights: Mapping[str, int], *, uses: int, und
     )
 
 
-def _order(each: Heard) -> tuple[bool, int, int, str]:
+def _order(each: Heard) -> tuple[int, int, str]:
     """The cloud's stream first, in its order; then what is not there yet, as it was written."""
-    return each.place is None, each.place or 0, each.dot.seq, each.fact.redemption_id
+    return _NO_PLACE if each.place is None else each.place, each.dot.seq, each.fact.redemption_id
 
 
 def _dispute(fact: RedemptionFact) -> DisputeFact:
@@ -267,6 +268,6 @@ def _around(moment: datetime, grace_ms: int) -> Iterator[datetime]:
     zone, first = moment.tzinfo, moment.astimezone(UTC) - timedelta(milliseconds=grace_ms)
     last = moment.astimezone(UTC) + timedelta(milliseconds=grace_ms)
     yield first.astimezone(zone)
-    quarter = datetime.fromtimestamp(first.timestamp() // (QUARTER_MS // 1000) * (QUARTER_MS // 1000), UTC)
-    while (quarter := quarter + timedelta(milliseconds=QUARTER_MS)) <= last:
+    quarter = datetime.fromtimestamp(first.timestamp() // QUARTER_S * QUARTER_S, UTC)
+    while (quarter := quarter + timedelta(seconds=QUARTER_S)) <= last:
         yield quarter.astimezone(zone)

@@ -167,3 +167,7 @@ def test_a_batch_says_where_it_ends_and_rolls_its_digest_on() -> None:
 
     assert parts[-1].end == whole.end == Boundary(5, whole.digest)
     assert [(each.after, each.last) for each in parts] == [(0, 2), (2, 5)]
+
+
+def test_the_size_of_a_batch_is_that_of_its_rows() -> None:
+    assert batch_of(REP, "sales", Feed.LOG, START, [(1, b"{}"), (2, b'{"n":2}')]).size == 2 + 7

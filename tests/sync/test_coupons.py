@@ -90,6 +90,8 @@ def test_a_stranger_is_no_member_and_nothing_comes_off_beyond_the_lines_that_cou
 
     assert asked(replace(TEA, members_only=True), stranger) == (Refusal.MEMBER,)
     assert asked(replace(TEA, tiers=("gold",)), stranger) == (Refusal.MEMBER,)
+    assert asked(TEA, stranger) == (), "a coupon for everybody"
+    assert asked(replace(TEA, members_only=True)) == (), "a member"
     small = replace(BASKET, lines=(("TEA-01", 300),))
     assert asked(replace(TEA, spend_min=0), small, amount=301) == (Refusal.AMOUNT,)
     assert asked(TEA, amount=0) == (Refusal.AMOUNT,)
@@ -476,11 +478,11 @@ def test_exposed_is_what_one_store_took_on_one_day_without_a_right() -> None:
 
 
 def test_more_holders_than_uses_leave_nothing_over() -> None:
-    heard = [Heard(redemption(n, REPS[n]), Dot(REPS[n], Stream.SALES, 1), n) for n in range(3)]
+    heard = [Heard(redemption(n, REPS[n]), Dot(REPS[n], Stream.SALES, 1), n) for n in range(4)]
 
     resolved = resolve(heard, {REPS[0]: 1, REPS[1]: 1}, uses=1)
     assert (resolved.held, resolved.provisional) == (("r0", "r1"), ())
-    assert [each.redemption_id for each in resolved.disputes] == ["r2"]
+    assert [each.redemption_id for each in resolved.disputes] == ["r2", "r3"]
 
 
 def test_what_is_not_in_the_stream_yet_comes_last_as_it_was_written() -> None:

@@ -9,12 +9,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sync.batch import BYTES_MAX, START, Batch, Boundary, Head, batch_of
+from sync.batch import BYTES_MAX, ROWS_MAX, START, Batch, Boundary, Head, batch_of
 from sync.columns import pack
 from sync.errors import ProtocolError
 from sync.feed import read_feed, write_feed
 from sync.model import Feed
-from sync.protocol import Ack, Held, Hello, Packed, Pull, Refused, Unknown, decode, encode, packed, unpacked
+from sync.opening import PART_ROWS, Part
+from sync.protocol import (
+    FEATURES,
+    Ack,
+    Held,
+    Hello,
+    Packed,
+    Pull,
+    Refused,
+    Unknown,
+    decode,
+    encode,
+    packed,
+    part_of,
+    snapshot,
+    unpacked,
+)
 
 REP = "hk01:00ff"
 AT = Boundary(4, b"\x01" * 8)
@@ -43,6 +59,34 @@ def test_a_frame_comes_back(frame: object) -> None:
 def test_a_batch_comes_back_with_its_seqs(original: Batch) -> None:
     assert unpacked(packed(original)) == original
     assert read_feed(write_feed(Head(REP, "sales", original.feed, 99), AT, original)) == original
+
+
+each_form = pytest.mark.parametrize("features", [FEATURES, ()], ids=["by column", "plain"])
+
+
+@each_form
+@pytest.mark.parametrize("more", [True, False])
+def test_a_part_of_an_opening_balance_comes_back_and_says_that_it_opens(features: tuple[str, ...], more: bool) -> None:
+    part = Part(REP, "sales", AT, 3, more, (b'{"id":"a"}', b'{"id":"b"}'))
+    frame = snapshot(part, features=features)
+
+    assert frame.opens and (frame.last, frame.digest) == (AT.last, AT.digest)
+    assert part_of(frame) == part
+    assert decode(encode(frame)) == frame
+
+
+@each_form
+def test_a_frame_holds_so_many_rows_and_no_more(features: tuple[str, ...]) -> None:
+    def read(count: int) -> int:
+        return len(unpacked(packed(batch(Feed.LOG, *range(5, 5 + count)), features=features)).rows)
+
+    def read_part(count: int) -> int:
+        return len(part_of(snapshot(Part(REP, "sales", AT, 0, False, (b"{}",) * count), features=features)).rows)
+
+    for reads, rows_max in ((read, ROWS_MAX), (read_part, PART_ROWS)):
+        assert reads(rows_max) == rows_max
+        with pytest.raises(ProtocolError, match=f"at most {rows_max}|length <= {rows_max}"):
+            reads(rows_max + 1)
 
 
 def test_a_later_version_may_add_fields() -> None:

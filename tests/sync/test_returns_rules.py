@@ -16,13 +16,14 @@ from sync.retail.returns import (
     ReturnedLine,
     ReturnFact,
     ReturnLine,
+    beyond_sold,
     check_tenders,
     content_hash,
     effects_back,
     lines_back,
     refund_due,
 )
-from sync.retail.sales import Sale, SaleFact, SaleLine, StockEffect, Tender, amount_of
+from sync.retail.sales import Sale, SaleFact, SaleLine, StockEffect, Tender, Warned, amount_of
 
 SALE = Sale(
     sale_id="s1",
@@ -255,3 +256,19 @@ def test_a_fact_is_read_back_as_it_was_shipped() -> None:
     assert set(msgspec.json.decode(shipped)) == {
         *("return", "currency", "lines", "refund", "business_date", "committed_at", "stock")
     }
+
+
+def test_what_has_happened_may_be_more_than_was_sold_and_a_warning_says_so() -> None:
+    back = lines_back(SALE, (ReturnLine(1, 2), ReturnLine(7, 1)), {1: 2}, has_happened=True)
+
+    assert [(each.line, each.qty) for each in back] == [(1, 2), (7, 1)]
+    assert beyond_sold(SALE, back, {1: 2}) == (Warned("more_than_sold", 1, "4 of 3 are back"),)
+    assert beyond_sold(SALE, back, {1: 1}) == (), "all of it"
+    assert beyond_sold(SALE, back, {}) == ()
+
+
+@pytest.mark.parametrize(("qty", "is_said"), [(3, False), (4, True)])
+def test_of_a_line_of_which_nothing_is_back_yet_all_that_comes_back_counts(qty: int, is_said: bool) -> None:
+    back = lines_back(SALE, (ReturnLine(1, qty),), {}, has_happened=True)
+
+    assert [each.line for each in beyond_sold(SALE, back, {})] == [1] * is_said

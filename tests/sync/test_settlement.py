@@ -127,6 +127,14 @@ def test_a_cover_by_a_grant_is_not_one_by_a_promise_given_back() -> None:
     assert settlement_id(one, ASSET, HUB, settler=CLOUD) != settlement_id(other, ASSET, HUB, settler=CLOUD)
 
 
+def test_two_debts_of_the_settler_are_told_apart_by_what_it_gave_back_between_them() -> None:
+    one = {CLOUD: Row(issued=3, given_back=1)}
+    other = {CLOUD: Row(issued=5, given_back=3)}
+
+    assert rights.right_of(one, CLOUD) == rights.right_of(other, CLOUD) == -2
+    assert settlement_id(one, ASSET, CLOUD, settler=CLOUD) != settlement_id(other, ASSET, CLOUD, settler=CLOUD)
+
+
 def test_no_debt_is_no_settlement() -> None:
     state = state_of(owed=0, cloud=1)
 
