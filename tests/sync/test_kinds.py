@@ -35,6 +35,17 @@ class Row(Struct):
     at: str = ""
 
 
+class Box(Struct):
+    where: str
+    unit: str = "each"
+
+
+class Boxed(Struct):
+    id: str
+    n: int
+    box: Box
+
+
 class Counted(Struct):
     id: str
     n: int
@@ -110,6 +121,15 @@ def declare(**changes: Any) -> Entity:
                 "columns": (Column("where_", path="inner.where"),),
             },
             "field 'inner.maybe' has neither",
+        ),
+        (
+            {
+                "kind": Kind.TALLY,
+                "row": Boxed,
+                "numbers": (Column("n_", "INTEGER", path="n"),),
+                "columns": (Column("where_", path="box.where"),),
+            },
+            "field 'box.unit' has neither",
         ),
         ({"numbers": (Column("n_", "INTEGER", path="n"),)}, "a fact has no numbers"),
         ({"kind": Kind.REGISTER}, "a register, and nothing else, has an authority"),
