@@ -9,8 +9,10 @@ import json
 import os
 import random
 import re
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from importlib.metadata import version
@@ -44,6 +46,7 @@ from sync.store.replicas import identify
 
 STARTED_MS = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 WAIT_S = 20.0  # whatever a test waits for has happened long before, or never does
+LONG = ("tests/sim/", "tests/faults/", "tests/demo/", "tests/console/", "tests/cloud/test_kill.py")
 QUICK_PRINTER = {
     "poll_s": 0.05,
     "connect_timeout_s": 1.0,
@@ -392,6 +395,24 @@ def until() -> Callable[..., Awaitable[Any]]:
 
 
 @pytest.fixture
+def free_port() -> Iterator[Callable[[], int]]:
+    """Return a function that gives a port for a server to come, as often as it is started.
+
+    It stays bound without listening: nobody else is given it meanwhile, and a server may bind it, too (SO_REUSEADDR).
+    """
+    with ExitStack() as stack:
+
+        def hold() -> int:
+            held = stack.enter_context(socket.socket())
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.bind(("127.0.0.1", 0))
+            port: int = held.getsockname()[1]
+            return port
+
+        yield hold
+
+
+@pytest.fixture
 async def printer() -> AsyncIterator[SimulatedPrinter]:
     """A network receipt printer on loopback."""
     async with SimulatedPrinter() as printer:
@@ -402,6 +423,11 @@ async def printer() -> AsyncIterator[SimulatedPrinter]:
 def printer_section(printer: SimulatedPrinter) -> dict[str, Any]:
     """The configuration of a device that is `printer`, with time-outs for loopback."""
     return {"kind": "escpos_printer", "address": printer.address, **QUICK_PRINTER}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, so that no worker of `./test` is left with it when the others are done."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -419,6 +445,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def _unlisted_skips(reporter: Any) -> list[tuple[str, str]]:
+    if reporter is None:  # a worker of pytest-xdist: whoever started it hears of every skip
+        return []
     listed = (Path(__file__).parent / "skips.txt").read_text(encoding="utf-8")
     allowed = [line for line in listed.splitlines() if line and not line.startswith("#")]
     skips = [

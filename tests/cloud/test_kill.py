@@ -9,7 +9,8 @@ import re
 import signal
 import socket
 import sys
-from contextlib import closing, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -95,10 +96,9 @@ class CloudProcess:
 
 
 @pytest.fixture
-async def process(tmp_path: Path) -> Any:
+async def process(tmp_path: Path, free_port: Callable[[], int]) -> Any:
     """A cloud's folder; what still runs at the end is killed."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     (tmp_path / "cloud.toml").write_text(CONFIG.format(port=port))
     cloud = CloudProcess(tmp_path, port)
     yield cloud

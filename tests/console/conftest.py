@@ -5,7 +5,6 @@
 import asyncio
 import json
 import random
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -313,13 +312,10 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def cloud(tmp_path: Path, clock: Clock) -> CloudEnd:
+def cloud(tmp_path: Path, clock: Clock, free_port: Callable[[], int]) -> CloudEnd:
     """A cloud that does not run yet: nothing listens on its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     (tmp_path / "cloud").mkdir()
-    return CloudEnd(tmp_path / "cloud", clock, port)
+    return CloudEnd(tmp_path / "cloud", clock, free_port())
 
 
 @pytest.fixture

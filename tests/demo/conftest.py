@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -47,18 +46,10 @@ class Demo:
         await self.process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @asynccontextmanager
-async def _started(data: Path, *options: str, port: int = 0) -> AsyncIterator[Demo]:
-    port = port or _free_port()
+async def _started(data: Path, *options: str, port: int, cloud_port: int) -> AsyncIterator[Demo]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "hub", "demo", "--port", str(port), "--cloud-port", str(_free_port())),
+        *(sys.executable, "-m", "hub", "demo", "--port", str(port), "--cloud-port", str(cloud_port)),
         *("--data", str(data), *options),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -74,6 +65,10 @@ async def _started(data: Path, *options: str, port: int = 0) -> AsyncIterator[De
 
 
 @pytest.fixture
-def started() -> Callable[..., AbstractAsyncContextManager[Demo]]:
+def started(free_port: Callable[[], int]) -> Callable[..., AbstractAsyncContextManager[Demo]]:
     """`async with started(data, *options, port=0) as demo:` is an open demo store."""
-    return _started
+
+    def start(data: Path, *options: str, port: int = 0) -> AbstractAsyncContextManager[Demo]:
+        return _started(data, *options, port=port or free_port(), cloud_port=free_port())
+
+    return start

@@ -68,13 +68,6 @@ def cloud_of(facts: dict[str, Any]) -> CloudClient:
     return CloudClient(facts["cloud"], facts["cloud_token"])
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 async def test_a_stranger_pairs_scans_sells_and_sees_the_paper(started: Started, tmp_path: Path) -> None:
     async with started(tmp_path / "store", "--no-shoppers") as demo:
         facts = demo.facts
@@ -98,7 +91,7 @@ async def test_a_stranger_pairs_scans_sells_and_sees_the_paper(started: Started,
 
 
 async def test_ctrl_c_stops_everything_in_two_seconds_and_the_same_data_goes_on(
-    started: Started, tmp_path: Path
+    started: Started, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     port = free_port()
     async with started(tmp_path / "store", "--no-shoppers", port=port) as demo:
@@ -125,7 +118,7 @@ async def test_ctrl_c_stops_shoppers_and_visitors_in_two_seconds_too(started: St
 
 
 async def test_killing_the_group_frees_the_port_and_a_stale_lock_is_taken_over(
-    started: Started, tmp_path: Path
+    started: Started, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     port = free_port()
     for _ in range(2):
@@ -133,7 +126,9 @@ async def test_killing_the_group_frees_the_port_and_a_stale_lock_is_taken_over(
             await demo.signal_group(signal.SIGKILL)
 
 
-async def test_killing_the_parent_alone_takes_the_hub_with_it(started: Started, tmp_path: Path) -> None:
+async def test_killing_the_parent_alone_takes_the_hub_with_it(
+    started: Started, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
     port = free_port()
     async with started(tmp_path / "store", "--no-shoppers", port=port) as demo:
         demo.process.kill()
@@ -183,7 +178,7 @@ async def test_shoppers_keep_the_shop_alive(started: Started, tmp_path: Path) ->
     ],
 )
 async def test_what_is_wrong_is_said_in_one_sentence_with_the_remedy(
-    tmp_path: Path, options: list[str], remedy: str
+    tmp_path: Path, free_port: Callable[[], int], options: list[str], remedy: str
 ) -> None:
     taken = socket.create_server(("127.0.0.1", 0))
     options = [str(taken.getsockname()[1]) if option == "1" else option for option in options]
@@ -201,7 +196,9 @@ async def test_what_is_wrong_is_said_in_one_sentence_with_the_remedy(
     assert len(said.decode().splitlines()) == 1
 
 
-async def test_a_second_demo_on_a_folder_is_refused_and_touches_nothing(started: Started, tmp_path: Path) -> None:
+async def test_a_second_demo_on_a_folder_is_refused_and_touches_nothing(
+    started: Started, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
     async with started(tmp_path / "store", "--no-shoppers") as demo:
         before = {file: (demo.data / file).read_text() for file in ("hub.toml", "demo.json")}
         second = await asyncio.create_subprocess_exec(
@@ -216,7 +213,9 @@ async def test_a_second_demo_on_a_folder_is_refused_and_touches_nothing(started:
         assert Path(demo.facts["scanner_pty"]).is_char_device()
 
 
-async def test_who_waits_for_the_facts_never_finds_those_of_a_killed_demo(started: Started, tmp_path: Path) -> None:
+async def test_who_waits_for_the_facts_never_finds_those_of_a_killed_demo(
+    started: Started, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
     port = free_port()
     async with started(tmp_path / "store", "--no-shoppers", port=port) as demo:
         old = demo.facts["pairing_code"]

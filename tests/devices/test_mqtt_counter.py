@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,10 +54,8 @@ def test_paho_touches_its_socket_only_by_what_a_wire_has() -> None:
     assert {"recv", "send"} <= used - {"pending"} <= set(vars(_Wire))  # `pending` is for paho's own loop, and TLS
 
 
-async def test_no_broker_is_reported_with_its_reason_and_blocks_nobody() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+async def test_no_broker_is_reported_with_its_reason_and_blocks_nobody(free_port: Callable[[], int]) -> None:
+    port = free_port()
     with pytest.raises(BrokerLostError, match="no broker at") as caught:
         await DRIVER.run(RecordingContext(), Options(store="s", address=f"127.0.0.1:{port}"))
     assert caught.value.reason == "broker_unreachable"

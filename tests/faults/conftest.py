@@ -113,7 +113,7 @@ class ServerProcess:
 
 
 @pytest.fixture
-async def hub_process(tmp_path: Path) -> AsyncIterator[Callable[..., ServerProcess]]:
+async def hub_process(tmp_path: Path, free_port: Callable[[], int]) -> AsyncIterator[Callable[..., ServerProcess]]:
     """Make a hub's folder: `hub_process(printer_address=..., cloud=TOML)`; what still runs at the end is killed."""
     made: list[ServerProcess] = []
 
@@ -132,7 +132,7 @@ async def hub_process(tmp_path: Path) -> AsyncIterator[Callable[..., ServerProce
 
 
 @pytest.fixture
-async def cloud_process(tmp_path: Path) -> AsyncIterator[Callable[..., ServerProcess]]:
+async def cloud_process(tmp_path: Path, free_port: Callable[[], int]) -> AsyncIterator[Callable[..., ServerProcess]]:
     """Make a cloud end's folder: `cloud_process(toml)`, {port} is its port; what still runs at the end is killed."""
     made: list[ServerProcess] = []
 
@@ -147,12 +147,6 @@ async def cloud_process(tmp_path: Path) -> AsyncIterator[Callable[..., ServerPro
     for cloud in made:
         if cloud.process is not None:
             await cloud.kill()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

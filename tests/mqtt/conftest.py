@@ -6,7 +6,6 @@ A test that takes `broker` runs against the embedded broker and against a real m
 import asyncio
 import random
 import shutil
-import socket
 import struct
 import subprocess
 import time
@@ -120,7 +119,9 @@ def mosquitto_installed() -> None:
 
 
 @pytest.fixture(params=BROKERS)
-async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BrokerUnderTest]:
+async def broker(
+    request: pytest.FixtureRequest, tmp_path: Path, free_port: Callable[[], int]
+) -> AsyncIterator[BrokerUnderTest]:
     """A running broker of each sort."""
     made: BrokerUnderTest
     if request.param == "embedded":
@@ -133,13 +134,6 @@ async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     await made.start()
     yield made
     await made.stop()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class RefusedByBrokerError(Exception):

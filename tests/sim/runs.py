@@ -1,15 +1,12 @@
-"""Running seeds: one by one, in two processes, and what came of them. The command line is run.py, the tests are test_*.py."""
+"""Running seeds, one by one, and what came of them. The command line is run.py, the tests are test_*.py."""
 
 import os
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from itertools import count, islice
-from multiprocessing import get_context
+from itertools import count
 from pathlib import Path
 
 from sync.testing.sim_database import Crash
@@ -17,8 +14,6 @@ from tests.sim import mutants
 from tests.sim.world import Broken, build
 
 HERE = Path(__file__).parent
-WORKERS = 2
-CHUNK = 6
 FIXED_BASE = 1
 MOVING_BASE = 1_000_000
 
@@ -55,19 +50,6 @@ def run_seed(seed: int, given: dict[str, str], mutant: str = "") -> Ran:
     return Ran(seed, problem, world.options.shown(), world.digest, world.met, world.tried, sum(world.done.values()))
 
 
-def run_many(seeds: Iterable[tuple[int, dict[str, str]]], *, seconds: float | None = None) -> Iterator[Ran]:
-    """Run seeds in WORKERS processes, in order; with `seconds` until those are over."""
-    began_s = time.monotonic()
-    todo = iter(seeds)
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
-        while chunk := list(islice(todo, CHUNK * WORKERS)):
-            parts = [chunk[::2], chunk[1::2]]
-            for part in pool.map(_run_part, parts):
-                yield from part
-            if seconds is not None and time.monotonic() - began_s > seconds:
-                return
-
-
 def past_failures() -> list[tuple[int, dict[str, str]]]:
     """Return the seeds of seeds.txt with their options."""
     found = []
@@ -102,10 +84,6 @@ def table(runs: Iterable[Ran]) -> str:
     lines += [f"{times:>8}  {name}" for name, times in sorted(met.items())]
     lines.append("          (" + ", ".join(f"{name} {times}" for name, times in sorted(tried.items())) + ")")
     return "\n".join(lines)
-
-
-def _run_part(part: list[tuple[int, dict[str, str]]]) -> list[Ran]:
-    return [run_seed(seed, given) for seed, given in part]
 
 
 def _commit() -> int:
