@@ -20,10 +20,11 @@ from hub.store.catalogue import TakenRows, take_registers
 from hub.store.clock import SavedClock, save_clock
 from hub.store.confirmed import compare, marks
 from hub.store.lives import Reborn, begin_life, former_lives, note_sealed, sealed_lives
-from hub.store.openings import take_opening, told_of
+from hub.store.openings import told_of
 from hub.store.scopes import take_scoped
 from hub.store.sibling_visitors import is_another, take_visitors, tell_others
 from hub.store.siblings import Joined, is_taken, passed_on, relay_batch, settle, take_batch
+from hub.sums import Sums
 from sync.batch import SENT_BYTES_MAX, START, Batch, Boundary, Gap, Head, Row, batch_of, new_rows
 from sync.db import Database
 from sync.entities import REGISTRY
@@ -82,6 +83,7 @@ class HubBooks:
         self.on_joined: Callable[[Joined], None] = lambda _: None
         self.replica = replica
         self.holders = Holders(db, replica, on_held=self._on_held)
+        self.sums = Sums(db, own=lambda: self.replica, on_joined=self._hear)
         self._look_what_to_pass_on()
 
     def _look_what_to_pass_on(self) -> None:
@@ -164,6 +166,7 @@ class HubBooks:
 
     async def opening(self, head: Head, _to: int) -> Opening | None:
         """What the rows came to that are no more here."""
+        await self.sums.book()
         return told_of(self._db.read, head.rep, head.stream)
 
     async def jump(self, rep: str, stream: str, to: Boundary, opening: Opening | None) -> Boundary:
@@ -174,11 +177,7 @@ class HubBooks:
         if opening is not None:
             if rep.rpartition(":")[0] != self.replica.store or stream not in LOGS:
                 raise ProtocolError(f"{rep[:80]}: nobody tells this hub what {stream[:64]!r} of it came to")
-            end = self._joined(
-                await self._db.write(lambda tx: take_opening(tx, self.replica, rep, stream, opening, now_ms=now_ms))
-            )
-            assert isinstance(end, Boundary), "a sum has no gaps"
-            return end
+            return await self.sums.take(rep, stream, opening, now_ms=now_ms)
 
         def job(tx: Connection) -> tuple[Boundary, Boundary]:
             owner = replica_id(tx, rep, now_ms=now_ms)
@@ -228,6 +227,7 @@ class HubBooks:
         if batch.rep.rpartition(":")[0] == self.replica.store:
             if not is_taken(batch.stream, batch.feed):
                 raise ProtocolError(f"{batch.rep}: nobody passes on {batch.stream[:64]!r} of this store's other lives")
+            await self.sums.rest()
             return self._joined(
                 await self._db.write(lambda tx: _saved(tx, seen, take_batch(tx, self.replica, batch, now_ms=now_ms)))
             )
@@ -252,14 +252,18 @@ class HubBooks:
     async def take_beside(self, batch: Batch) -> Boundary | Gap:
         """Commit rows that the store's other hub has sent itself; whether the cloud holds them is seen later."""
         now_ms = self._now_ms()
+        await self.sums.rest()
         return self._joined(
             await self._db.write(lambda tx: take_batch(tx, self.replica, batch, now_ms=now_ms, is_beside=True))
         )
 
     def _joined(self, joined: Joined) -> Boundary | Gap:
+        self._hear(joined)
+        return joined.end
+
+    def _hear(self, joined: Joined) -> None:
         self._look_what_to_pass_on()
         self.on_joined(joined)
-        return joined.end
 
     async def acked(self, _peer_rep: str, rep: str, stream: str, boundary: Boundary) -> None:
         """Note it with the next commit; lost in a crash, the cloud's next hello says it again."""

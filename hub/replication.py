@@ -243,15 +243,15 @@ class Replication:
         self._news.set()
 
     async def run(self) -> None:
-        """Fold levels and announce news until cancelled."""
+        """Fold levels, book sums and announce news until cancelled."""
         async with asyncio.TaskGroup() as group:
-            if self.mode != "alone":
-                group.create_task(self._fold_levels(), name="stock levels")
+            group.create_task(self._fold_levels(), name="stock levels")
             group.create_task(self._tell(), name="sync events")
 
     async def fold_now(self) -> None:
-        """Fold all facts there are; with a line, do what is due at a contact."""
-        while facts_to_fold(self._db.read, self.books.replica):
+        """Fold all facts there are, book sums that wait; with a line, do what is due at a contact."""
+        await self.books.sums.book()
+        while self.mode != "alone" and facts_to_fold(self._db.read, self.books.replica):
             await self._db.write(lambda tx: fold(tx, self.books.replica))
         if self.contact:
             await self.books.tell_lost(self.contact)

@@ -11,6 +11,7 @@ that stand, the others are every fact's. Opening + later facts = stock, always. 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import sub
 from typing import Annotated
 
 import msgspec
@@ -25,11 +26,14 @@ BYTES_MAX = 64 * 1024 * 1024  # of one opening, unpacked: 900,000 SKUs; a larger
 PART_BYTES = 200 * 1024  # of one frame, before it is packed
 PART_ROWS = 4000
 PARTS_MAX = 1000
+PIECE_ROWS = 1000  # of what is booked in one job: a sale waits for no more
+PIECE_BYTES = 200 * 1024
 Number = Annotated[int, Meta(ge=-SEQ_MAX, le=SEQ_MAX)]
 LongText = Annotated[str, Meta(max_length=20_000)]
 Effects = Annotated[tuple[Effect, ...], Meta(max_length=EFFECTS_MAX)]
 Totals = tuple[int, int, int, int]
 """on_hand, received, issued, picked."""
+NOTHING: Totals = (0, 0, 0, 0)
 Place = tuple[str, str]
 
 
@@ -133,16 +137,26 @@ def parts_of(rep: str, stream: str, opening: Opening) -> list[Part]:
     """Return an opening cut into frames, one at least; nothing when it is too large to be told."""
     if sum(map(len, opening.rows)) > BYTES_MAX:
         return []
-    groups: list[list[bytes]] = [[]]
-    size = 0
-    for row in opening.rows:
-        size += len(row)
-        if groups[-1] and (size > PART_BYTES or len(groups[-1]) >= PART_ROWS):
-            groups.append([])
-            size = len(row)
-        groups[-1].append(row)
+    groups = list(_grouped(opening.rows, rows_max=PART_ROWS, bytes_max=PART_BYTES)) or [()]
     last = len(groups) - 1
-    return [Part(rep, stream, opening.at, n, n < last, tuple(group)) for n, group in enumerate(groups)]
+    return [Part(rep, stream, opening.at, n, n < last, group) for n, group in enumerate(groups)]
+
+
+def pieces_of(opening: Opening) -> Iterator[tuple[bytes, ...]]:
+    """Yield the rows of an opening, as many at a time as one job books."""
+    return _grouped(opening.rows, rows_max=PIECE_ROWS, bytes_max=PIECE_BYTES)
+
+
+def less(rows: Iterable[bytes], counted: dict[Place, Totals]) -> Iterator[bytes]:
+    """Yield rows with what they say of stock less what is counted there already; that is taken out of `counted`."""
+    for said in read(rows):
+        yield encode(_less(said, counted) if isinstance(said, Came) else said)
+
+
+def nothing_of(counted: dict[Place, Totals]) -> Iterator[tuple[bytes, ...]]:
+    """Yield rows, as many at a time as one job books, that take out what is counted and was not told."""
+    rows = [encode(_less(Came(*place), counted)) for place in list(counted)]
+    yield from _grouped(rows, rows_max=PIECE_ROWS, bytes_max=PIECE_BYTES)
 
 
 class Gathered:
@@ -171,6 +185,25 @@ class Gathered:
 
     def _forget(self, key: tuple[str, str]) -> None:
         self._size -= sum(map(_size, self._parts.pop(key, [])))
+
+
+def _less(said: Came, counted: dict[Place, Totals]) -> Came:
+    before = counted.pop((said.sku, said.location), NOTHING)
+    return Came(said.sku, said.location, *map(sub, said.totals, before))
+
+
+def _grouped(rows: Iterable[bytes], *, rows_max: int, bytes_max: int) -> Iterator[tuple[bytes, ...]]:
+    """Yield rows in groups within both bounds; a larger row comes alone."""
+    group: list[bytes] = []
+    size = 0
+    for row in rows:
+        size += len(row)
+        if group and (size > bytes_max or len(group) >= rows_max):
+            yield tuple(group)
+            group, size = [], len(row)
+        group.append(row)
+    if group:
+        yield tuple(group)
 
 
 def _size(part: Part) -> int:

@@ -2,37 +2,50 @@
 
     told     opening balances, keys and receipt numbers of a log up to its floor; nothing where rows are a hole here as well, or
              were pruned before balances were kept by stream
-    taken    one transaction: rows of the log that are here below the new floor are folded away, the peer's balance stands in
-             their place, the cached stock changes by the difference, the cursor goes to the floor; a hole that it fills is none
+    taken    what is told less what is counted here waits in `told_piece`; piece 0 comes with the cursor, and from then on the
+             others count: each goes into balances, keys and the cached stock in one job, piece 0 when all have gone
 
-A key that another writer's row has here is the pruned fact's: it has counted, that row gives way. Source: the design, 3.2.
+The jobs' order is in hub.sums. A key that another writer's row has here is the pruned fact's: it has counted, that row gives
+way. Source: the design, 3.2.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from sqlite3 import Connection
+from typing import NamedTuple
 
 import msgspec
+from backports import zstd
 
 from hub.store.confirmed import move_mark
 from hub.store.retention import RULE, note_numbers
 from hub.store.sales import series_of
 from hub.store.siblings import Joined, settle
 from hub.store.stock import apply_effects
-from sync.batch import ROWS_MAX, Boundary
+from sync.batch import Boundary
+from sync.digest import roll
 from sync.entities import REGISTRY
 from sync.merge import FactDot
 from sync.model import Replica, Stream
-from sync.opening import Came, Left, Numbered, Opening, Place, Said, came_rows, encode, read
+from sync.opening import Came, Left, Numbered, Opening, Place, Said, Totals, came_rows, encode, read
 from sync.retail.sales import StockEffect
 from sync.store.cursors import receive_to, received_to
 from sync.store.facts import Duplicate
 from sync.store.pruned_keys import dots_before
 from sync.store.replicas import known_id, replica_id
-from sync.store.retention import floor_of, fold_away, set_floor
+from sync.store.retention import PRUNE_MAX, add_opening, floor_of, fold_away, set_floor
 from sync.store.rows import Taken, rows_after
 
 KEYS_AT_ONCE = 500
+
+
+class Here(NamedTuple):
+    """How a log stands here: its cursor, and up to where its rows are no more rows."""
+
+    replica: int
+    stream: str
+    cursor: Boundary
+    floor: Boundary
 
 
 def told_of(read: Connection, rep: str, stream: str) -> Opening | None:
@@ -64,24 +77,91 @@ def told_of(read: Connection, rep: str, stream: str) -> Opening | None:
     return Opening(floor_of(read, replica, stream), tuple(rows))
 
 
-def take_opening(tx: Connection, own: Replica, rep: str, stream: str, opening: Opening, *, now_ms: int) -> Joined:
-    """Let what a peer tells of a log stand in the place of its rows; change nothing where all of them are here."""
+def fold_here(tx: Connection, rep: str, stream: str, to: Boundary, *, now_ms: int) -> Here:
+    """Fold away rows of a log that are here, PRUNE_MAX at most: what is told up to `to` says what they did as well."""
     owner = replica_id(tx, rep, now_ms=now_ms)
-    before = received_to(tx, owner, stream)
-    if opening.at.last <= before.last:
-        return Joined(before)
-    said = list(read(opening.rows))
-    _fold_away(tx, owner, stream, before, now_ms=now_ms)
-    change = _replace(tx, owner, stream, said, _counted_elsewhere(tx, rep, said))
-    taken = _give_way(tx, rep, said)
+    cursor, floor = received_to(tx, owner, stream), floor_of(tx, owner, stream)
+    if cursor.last >= to.last or floor.last >= cursor.last:
+        return Here(owner, stream, cursor, floor)
+    rows = rows_after(tx, owner, stream, floor.last, min(PRUNE_MAX, cursor.last - floor.last))
+    digest = floor.digest
+    for _, body in rows:
+        digest = roll(digest, body)
+    end = Boundary(rows[-1][0], digest) if rows and rows[-1][0] < cursor.last else cursor
+    fold_away(tx, (owner, stream, floor.last, end.last), rows, RULE, now_ms=now_ms)
+    set_floor(tx, owner, stream, end)
+    return Here(owner, stream, cursor, end)
+
+
+def counted_after(read: Connection, here: Here, after: Place, limit: int) -> list[tuple[Place, Totals]]:
+    """Return the next balances of a log that are counted here."""
+    rows = read.execute(
+        """
+        SELECT sku, location, on_hand, received, issued, picked FROM opening
+        WHERE replica = ? AND stream = ? AND (sku, location) > (?, ?) ORDER BY sku, location LIMIT ?
+        """,
+        (here.replica, here.stream, *after, limit),
+    )
+    return [((sku, location), (on_hand, *levels)) for sku, location, on_hand, *levels in rows]
+
+
+def put_piece(tx: Connection, here: Here, n: int, rows: Sequence[bytes]) -> None:
+    """Put a piece by; it counts nothing yet."""
+    tx.execute(
+        """
+        INSERT INTO told_piece (replica, stream, n, rows) VALUES (?, ?, ?, ?)
+        ON CONFLICT (replica, stream, n) DO UPDATE SET rows = excluded.rows
+        """,
+        (here.replica, here.stream, n, zstd.compress(msgspec.msgpack.encode(rows))),
+    )
+
+
+def take_pieces(tx: Connection, here: Here, at: Boundary, *, pieces: int) -> bool:
+    """Go on with a log from where a sum ends, its pieces counting from now on; change nothing when something came between."""
+    owner, stream = here.replica, here.stream
+    there = tx.execute("SELECT count(*) FROM told_piece WHERE replica = ? AND stream = ?", (owner, stream)).fetchone()[
+        0
+    ]
+    if (received_to(tx, owner, stream), floor_of(tx, owner, stream), there) != (here.cursor, here.floor, pieces):
+        return False
+    put_piece(tx, here, 0, ())
+    receive_to(tx, owner, stream, at)
+    move_mark(tx, owner, stream, at)
+    set_floor(tx, owner, stream, at)
+    tx.execute("DELETE FROM hole WHERE replica = ? AND stream = ? AND last <= ?", (owner, stream, at.last))
+    return True
+
+
+def has_pieces(read: Connection) -> bool:
+    """Say whether pieces wait, taken or not."""
+    return read.execute("SELECT 1 FROM told_piece LIMIT 1").fetchone() is not None
+
+
+def book_piece(tx: Connection, own: Replica) -> Joined | None:
+    """Count one of the pieces that were taken; return what it has changed. Where there are none, forget those that were not."""
+    taken = tx.execute(
+        """
+        SELECT replica, store || ':' || incarnation, stream, n, rows
+        FROM told_piece AS piece JOIN replica ON replica.id = piece.replica
+        WHERE EXISTS (SELECT 1 FROM told_piece WHERE (replica, stream, n) = (piece.replica, piece.stream, 0))
+        ORDER BY replica DESC, stream DESC, n DESC LIMIT 1
+        """
+    ).fetchone()
+    if taken is None:
+        tx.execute("DELETE FROM told_piece")
+        return None
+    owner, rep, stream, n, packed = taken
+    said = list(read(msgspec.msgpack.decode(zstd.decompress(packed), type=list[bytes])))
+    sums = {(each.sku, each.location): list(each.totals) for each in said if isinstance(each, Came)}
+    for place, qty in _counted_elsewhere(tx, rep, said).items():
+        sums.setdefault(place, [0, 0, 0, 0])[0] -= qty
+    add_opening(tx, owner, stream, sums)
+    fallen = _give_way(tx, rep, said)
     _keep_keys(tx, owner, said)
     note_numbers(tx, {(each.till_id, each.series): each.last_n for each in said if isinstance(each, Numbered)})
-    receive_to(tx, owner, stream, opening.at)
-    move_mark(tx, owner, stream, opening.at)
-    set_floor(tx, owner, stream, opening.at)
-    tx.execute("DELETE FROM hole WHERE replica = ? AND stream = ? AND last <= ?", (owner, stream, opening.at.last))
-    stock = apply_effects(tx, [StockEffect(*place, qty) for place, qty in sorted(change.items()) if qty])
-    return Joined(opening.at, taken, stock | settle(tx, own, taken))
+    tx.execute("DELETE FROM told_piece WHERE replica = ? AND stream = ? AND n = ?", (owner, stream, n))
+    stock = apply_effects(tx, [StockEffect(*place, totals[0]) for place, totals in sorted(sums.items()) if totals[0]])
+    return Joined(received_to(tx, owner, stream), fallen, stock | settle(tx, own, fallen))
 
 
 def _keys(read: Connection, replica: int, stream: str) -> Iterator[Left]:
@@ -94,40 +174,6 @@ def _keys(read: Connection, replica: int, stream: str) -> Iterator[Left]:
                 (replica, name),
             )
             yield from (Left(name, key, content_hash.hex(), *rest) for key, content_hash, *rest in rows)
-
-
-def _fold_away(tx: Connection, owner: int, stream: str, before: Boundary, *, now_ms: int) -> None:
-    """Rows that are here go as if they were pruned: what is told says what they did as well."""
-    at = floor_of(tx, owner, stream).last
-    while at < before.last and (rows := rows_after(tx, owner, stream, at, min(ROWS_MAX, before.last - at))):
-        last = rows[-1][0]
-        fold_away(tx, (owner, stream, at, last), rows, RULE, now_ms=now_ms)
-        at = last
-
-
-def _replace(
-    tx: Connection, owner: int, stream: str, said: Sequence[Said], elsewhere: Counter[Place]
-) -> Counter[Place]:
-    """Put the told balance in the place of the one here; return what that changes on the shelf."""
-    change: Counter[Place] = Counter()
-    for sku, location, on_hand in tx.execute(
-        "SELECT sku, location, on_hand FROM opening WHERE replica = ? AND stream = ?", (owner, stream)
-    ):
-        change[sku, location] -= on_hand
-    tx.execute("DELETE FROM opening WHERE replica = ? AND stream = ?", (owner, stream))
-    told = {(each.sku, each.location): list(each.totals) for each in said if isinstance(each, Came)}
-    for place, qty in elsewhere.items():
-        told.setdefault(place, [0, 0, 0, 0])[0] -= qty
-    for place, totals in told.items():
-        change[place] += totals[0]
-    tx.executemany(
-        """
-        INSERT INTO opening (replica, stream, sku, location, on_hand, received, issued, picked)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-        """,
-        [(owner, stream, *place, *totals) for place, totals in told.items() if any(totals)],
-    )
-    return change
 
 
 def _counted_elsewhere(tx: Connection, rep: str, said: Iterable[Said]) -> Counter[Place]:
