@@ -21,6 +21,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import aiohttp
+import hypothesis
 import jsonschema
 import pytest
 
@@ -43,6 +44,10 @@ from sync.model import Replica
 from sync.retail.catalogue import Name, Price, Product
 from sync.retail.sales import Sale, SaleLine, Tender
 from sync.store.replicas import identify
+
+# how long an example takes is a matter of the machine: figures are measured by `python -m bench`
+hypothesis.settings.register_profile("storehub", deadline=None)
+hypothesis.settings.load_profile("storehub")
 
 STARTED_MS = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 WAIT_S = 20.0  # whatever a test waits for has happened long before, or never does
