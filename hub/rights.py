@@ -59,6 +59,7 @@ class Rights:
         now_ms: int,
         warnings: tuple[Warned, ...] = (),
         is_cut_off: bool = False,
+        is_sure: bool = True,
     ) -> Callable[[Connection], Recorded]:
         """Return hub.store.sales.sale_job, held against this life's rights in the same job."""
 
@@ -74,6 +75,7 @@ class Rights:
                 now_ms=now_ms,
                 warnings=noted,
                 is_cut_off=is_cut_off,
+                is_sure=is_sure,
             )(tx)
 
         return job

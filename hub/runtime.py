@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -86,9 +87,14 @@ class Runtime:
         return self.config.shop
 
     @property
+    def now(self) -> datetime:
+        """What time it is, by the corrected clock."""
+        return utc(self.now_ms())
+
+    @property
     def today(self) -> str:
         """The trading day of now."""
-        return business_date(utc(self.now_ms()), self.shop.zone, cut_over_hour=self.shop.cut_over_hour)
+        return business_date(self.now, self.shop.zone, cut_over_hour=self.shop.cut_over_hour)
 
     def spooler(self, printer_id: str) -> Spooler:
         """Return a printer's spooler; raise NotFoundError naming the printers there are."""

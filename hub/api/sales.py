@@ -77,6 +77,7 @@ async def post_sale(call: Call) -> Reply:
         now_ms=hub.now_ms(),
         warnings=warnings,
         is_cut_off=hub.replication.is_cut_off,
+        is_sure=hub.clock.is_sure,
     )
 
     def give_up_promise() -> None:

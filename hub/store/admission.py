@@ -8,19 +8,21 @@ A price that differs from the shop's, and stock below zero, never refuse: they a
 written. Not here: booking (hub.store.sales).
 """
 
-import json
 from sqlite3 import Connection
-from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import RefusedError
-from hub.store.model import Shop
+from hub.store.clock import traded_at
+from hub.store.model import Shop, utc
+from hub.store.pricing import at_moment, goods_of, live_promotions
 from sync.errors import RuleError
+from sync.retail.quotes import Goods, differences, filled, quoted
 from sync.retail.sales import Sale, SaleLine, StockEffect, TaxPart, Warned, check_sums
 from sync.retail.tax import tax_of
 from sync.retail.tenders import examine
+from sync.retail.windows import At
 
 PRICE_OVERRIDE = "price_override"  # what a manager approves of, for all lines of the sale
 
@@ -34,55 +36,37 @@ class Admitted(Struct, frozen=True):
     warnings: tuple[Warned, ...]
 
 
-class Product(NamedTuple):
-    """What a line is held against."""
-
-    unit: str
-    stocked: bool
-    category: str | None
-    amount: int | None
-    per: int | None
-
-
-def admit(tx: Connection, shop: Shop, sale: Sale, *, is_cut_off: bool = False) -> Admitted:
-    """Hold a sale against the shop; raise RefusedError."""
-    known = known_products(tx, [line.sku for line in sale.lines])
+def admit(
+    tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, is_cut_off: bool = False, is_sure: bool = True
+) -> Admitted:
+    """Hold a sale against the shop as it was when it was sold; raise RefusedError."""
+    at = at_moment(shop, traded_at(sale.sold_at, utc(now_ms)), is_sure=is_sure)
+    known = goods_of(tx, shop, [line.sku for line in sale.lines], at)
     notes = _Notes(sale)
     if sale.currency != shop.currency:
         detail = f"{sale.currency}, this shop sells in {shop.currency}"
         notes.refuse(RefusedError("currency", detail, pointer="/currency"))
-    lines = tuple(_line(line, index, known.get(line.sku), notes) for index, line in enumerate(sale.lines))
+    for index, line in enumerate(sale.lines):
+        _hold_goods(line, index, known.get(line.sku), notes)
+    lines = tuple(filled(line, known.get(line.sku)) for line in sale.lines)
     sale = replace(sale, lines=lines)
-    _hold_overrides(sale, notes)
+    _hold_overrides(sale, known, notes)
     _hold_tenders(shop, sale, notes, is_cut_off=is_cut_off)
     try:
         check_sums(sale)
     except RuleError as err:
         raise RefusedError(err.code, str(err), pointer=err.pointer) from err
+    _hold_prices(tx, sale, known, notes, at=at)
     return Admitted(
         sale=sale,
         effects=tuple(
             StockEffect(line.sku, shop.location, -line.qty)
             for line in lines
-            if (product := known.get(line.sku)) is not None and product.stocked and product.unit == line.unit
+            if (goods := known.get(line.sku)) is not None and goods.stocked and goods.unit == line.unit
         ),
-        tax=tax_of(sale, shop.tax, {sku: product.category for sku, product in known.items()}),
+        tax=tax_of(sale, shop.tax, {sku: goods.category for sku, goods in known.items()}),
         warnings=tuple(notes.warnings),
     )
-
-
-def known_products(read: Connection, skus: list[str]) -> dict[str, Product]:
-    """Return those of these SKUs that the catalogue has ever known, with the price of those that have one."""
-    rows = read.execute(
-        """
-        SELECT product.sku, product.unit, product.stocked, product.category, price.amount_minor, price.per
-        FROM json_each(?) AS wanted
-        JOIN product ON product.sku = wanted.value
-        LEFT JOIN price ON price.sku = product.sku AND price.gone = 0
-        """,
-        (json.dumps(skus),),
-    ).fetchall()
-    return {sku: Product(unit, bool(stocked), *more) for sku, unit, stocked, *more in rows}
 
 
 class _Notes:
@@ -101,31 +85,34 @@ class _Notes:
         self.warnings.append(Warned(code, line, detail))
 
 
-def _line(line: SaleLine, index: int, product: Product | None, notes: _Notes) -> SaleLine:
-    if product is None and line.open_item:
+def _hold_goods(line: SaleLine, index: int, goods: Goods | None, notes: _Notes) -> None:
+    if goods is None and line.open_item:
         notes.note("open_item", line.sku, line=line.line)
-    elif product is None:
+    elif goods is None:
         refused = RefusedError("unknown_sku", f"no product {line.sku}", pointer=f"/lines/{index}/sku")
         notes.refuse(refused, line=line.line)
-    elif line.unit != product.unit:
-        detail = f"{line.sku} is sold by {product.unit}, not by {line.unit}"
+    elif line.unit != goods.unit:
+        detail = f"{line.sku} is sold by {goods.unit}, not by {line.unit}"
         notes.refuse(RefusedError("unit", detail, pointer=f"/lines/{index}/unit"), line=line.line)
-    else:
-        priced = _priced(line, product.per or 1)
-        if product.amount is not None and (priced.unit_price, priced.per) != (product.amount, product.per):
-            detail = f"{line.sku}: the shop's price is {product.amount} for {product.per}"
-            notes.note("price_override" if line.override else "price_differs", detail, line=line.line)
-        return priced
-    return _priced(line, 1)
 
 
-def _priced(line: SaleLine, per: int) -> SaleLine:
-    return line if line.per is not None else replace(line, per=per)
+def _hold_prices(tx: Connection, sale: Sale, known: dict[str, Goods], notes: _Notes, *, at: At) -> None:
+    """Note where the shop would have sold at another price, or with another promotion: by the function that makes quotes."""
+    bare = [replace(line, discount=0, discounts=()) for line in sale.lines]
+    shops = quoted(bare, known, live_promotions(tx, at), at=at, is_member=sale.member_id is not None)
+    for line, other in zip(sale.lines, shops.lines, strict=True):
+        notes.warnings += differences(line, other)
+    if shops.by_grace:
+        notes.note("by_grace", "prices or promotions of a clock that is not sure")
 
 
-def _hold_overrides(sale: Sale, notes: _Notes) -> None:
+def _hold_overrides(sale: Sale, known: dict[str, Goods], notes: _Notes) -> None:
     is_approved = any(approval.action == PRICE_OVERRIDE for approval in sale.approvals)
     for index, line in enumerate(sale.lines):
+        goods = known.get(line.sku)
+        if line.override is not None and goods is not None and (price := goods.price) is not None:
+            detail = f"{line.sku}: the shop's price is {price.amount} for {price.per}"
+            notes.note("price_override", detail, line=line.line)
         if line.override is not None and not is_approved:
             detail = f"{line.sku}: the price was set by hand, and nobody has approved of {PRICE_OVERRIDE}"
             refused = RefusedError("approval_needed", detail, pointer=f"/lines/{index}/override")

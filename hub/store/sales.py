@@ -65,15 +65,16 @@ def sale_job(
     now_ms: int,
     warnings: tuple[Warned, ...] = (),
     is_cut_off: bool = False,
+    is_sure: bool = True,
 ) -> Callable[[Connection], Recorded]:
     """Return the write job that records `sale`; it raises RefusedError or ConflictError with nothing written.
 
-    `is_cut_off`: there is a cloud, and no contact with it.
+    `is_cut_off`: there is a cloud, and no contact with it; `is_sure`: the clock knows what time it is.
     """
 
     def job(tx: Connection) -> Recorded:
         if sale.training:
-            admitted = admit(tx, shop, sale, is_cut_off=is_cut_off)
+            admitted = admit(tx, shop, sale, now_ms=now_ms, is_cut_off=is_cut_off, is_sure=is_sure)
             return Recorded("trained", train(tx, replica, shop, admitted, print_to=print_to, now_ms=now_ms))
         known = tx.execute(
             """
@@ -85,7 +86,7 @@ def sale_job(
         if known is None:
             left = pruned_sale(tx, sale)
             if left is None:
-                admitted = admit(tx, shop, sale, is_cut_off=is_cut_off)
+                admitted = admit(tx, shop, sale, now_ms=now_ms, is_cut_off=is_cut_off, is_sure=is_sure)
                 return _record(tx, replica, shop, admitted, warnings, print_to=print_to, now_ms=now_ms)
             return Recorded("repeated", left.answer) if left.answer else _suspend(tx, sale, left.content_hash, now_ms)
         expected, body, told, seq, rep = known

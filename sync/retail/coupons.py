@@ -14,21 +14,20 @@ A holder is a replica (an incarnation), as with stock rights. What a released re
 What a coupon takes off is the till's discount; here is only its limit. Not here: grants, storage. Source: the design, 3.3.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from sync.clock import GRACE_MAX_MS
 from sync.model import Dot
 from sync.retail.sales import AMOUNT_MAX, LINES_MAX, Amount, Currency, Id, ShortText, Sku
 from sync.retail.undo import SEEN_MAX, standing
+from sync.retail.windows import is_near, is_open
 
 USES_MAX = 1_000_000  # of one serial; a code for everybody is a price, not a coupon
 _NO_PLACE = 2**63  # behind every place in a stream
-QUARTER_S = 15 * 60  # no zone has changed at anything finer since 1972: within it a window is open or it is not
 
 Hour = Annotated[int, Meta(ge=0, le=24)]
 Weekday = Annotated[int, Meta(ge=1, le=7)]
@@ -164,7 +163,7 @@ def check(
     """Return whether a coupon may take `amount` off a basket. `moment` is in the store's zone; grace is for an unsure clock."""
     refusals = []
     is_open = is_in_window(definition, moment)
-    is_by_grace = not is_open and not is_sure and _is_near_window(definition, moment, grace_ms)
+    is_by_grace = not is_open and not is_sure and is_near(definition, moment, grace_ms)
     if not is_open and not is_by_grace:
         refusals.append(Refusal.WINDOW)
     if basket.currency != definition.currency:
@@ -183,17 +182,7 @@ def check(
 
 def is_in_window(definition: CouponDefinition, moment: datetime) -> bool:
     """Say whether a moment, in the store's zone, is on a day and at an hour of the coupon."""
-    assert moment.tzinfo is not None
-    day = moment.date()
-    if definition.hours is not None:
-        begins, ends = definition.hours
-        is_past_midnight = begins > ends and moment.hour < ends
-        if not (begins <= moment.hour < ends or (begins > ends and (moment.hour >= begins or is_past_midnight))):
-            return False
-        day -= timedelta(days=is_past_midnight)
-    return definition.valid_from <= day <= definition.valid_until and (
-        not definition.weekdays or day.isoweekday() in definition.weekdays
-    )
+    return is_open(definition, moment)
 
 
 def may_redeem(*, uses_left: int, amount: int, is_line_up: bool, exposed: int, exposed_max: int) -> Verdict:
@@ -257,17 +246,3 @@ def _is_for(definition: CouponDefinition, basket: Basket) -> bool:
     if definition.tiers:
         return basket.member_id is not None and basket.tier in definition.tiers
     return basket.member_id is not None or not definition.members_only
-
-
-def _is_near_window(definition: CouponDefinition, moment: datetime, grace_ms: int) -> bool:
-    return any(is_in_window(definition, near) for near in _around(moment, min(grace_ms, GRACE_MAX_MS)))
-
-
-def _around(moment: datetime, grace_ms: int) -> Iterator[datetime]:
-    """Moments of the zone from `grace_ms` before to as much after, one in each UTC quarter hour that is touched."""
-    zone, first = moment.tzinfo, moment.astimezone(UTC) - timedelta(milliseconds=grace_ms)
-    last = moment.astimezone(UTC) + timedelta(milliseconds=grace_ms)
-    yield first.astimezone(zone)
-    quarter = datetime.fromtimestamp(first.timestamp() // QUARTER_S * QUARTER_S, UTC)
-    while (quarter := quarter + timedelta(seconds=QUARTER_S)) <= last:
-        yield quarter.astimezone(zone)
