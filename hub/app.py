@@ -34,6 +34,7 @@ from hub.store import printing, tills
 from hub.store.branches import branch_of, put_branch
 from hub.store.clock import last_commit_ms, load_clock, save_clock
 from hub.store.lives import begin_life, known_machine
+from hub.store.receipt_links import KEY_BYTES, receipt_key
 from hub.store.siblings import settle
 from hub.upkeep import run_upkeep
 from hub.visitors import Visitors
@@ -110,6 +111,8 @@ async def open_hub(
     failpoints.hit("recovery.prints_settled")
     if interrupted:
         log.warning("prints were interrupted; look at the paper, then retry or reprint", extra={"jobs": interrupted})
+    fresh_key = secrets.token_bytes(KEY_BYTES)
+    own_key = await db.write(lambda tx: receipt_key(tx, fresh=fresh_key))
     metrics = Metrics()
     db.on_group = metrics.count_group
     bus = Bus(epoch=secrets.token_hex(4))
@@ -124,6 +127,7 @@ async def open_hub(
         clock=hub_clock,
         new_secret=secrets.token_urlsafe,
         new_incarnation=partial(secrets.token_hex, 8),
+        receipt_key=own_key,
         tokens=tills.all_tokens(db.read),
         variable_measures=_variable_measures(config),
     )

@@ -4,7 +4,7 @@
             branches are told beside the name, as hours = { mon = ["10:00", "22:00"] }
 [api]       host, port (only loopback addresses: there is no TLS yet)
 [data]      dir, synchronous
-[receipt]   printer: the device that prints receipts when a till names none
+[receipt]   printer: the device that prints receipts when a till names none; url: under which customers reach this hub's pages
 [tax], [tenders.NAME]   see hub.selling_settings
 [[console.pages]] title_zh_hant, title_en, url, height: a device's own web page, shown in the console
 [cloud]      url and token of the cloud end, mode (realtime, scheduled with every_s, pull; left out: the cloud's word counts),
@@ -87,6 +87,7 @@ class ReceiptSection(Struct, frozen=True, forbid_unknown_fields=True):
     """[receipt]"""
 
     printer: str | None = None
+    url: Annotated[str, Meta(max_length=200, pattern=r"^https?://[^\s/]+\Z")] | None = None
 
 
 class PageSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -213,6 +214,7 @@ class Config:
     data_dir: Path
     synchronous: Literal["full", "off"]
     receipt_printer: str | None
+    receipt_url: str
     pages: tuple[PageSection, ...]
     devices: tuple[DeviceSpec, ...]
     cloud: CloudLine | None = None
@@ -259,6 +261,7 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         data_dir=(base / file.data.dir).resolve(),
         synchronous=file.data.synchronous,
         receipt_printer=file.receipt.printer,
+        receipt_url=file.receipt.url or f"http://{file.api.host}:{file.api.port}",
         pages=tuple(file.console.pages),
         devices=devices,
         cloud=_cloud(file.cloud),

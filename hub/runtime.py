@@ -53,6 +53,7 @@ class Runtime:
     clock: HubClock
     new_secret: Callable[[int], str]
     new_incarnation: Callable[[], str]
+    receipt_key: bytes = field(repr=False)
     variable_measures: tuple[VariableMeasure, ...] = ()
     device_states: Callable[[], list[DeviceState]] = list
     tokens: dict[bytes, Paired] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from hub.api import (
     pricing,
     printing,
     quotes,
+    receipts,
     returns,
     sales,
     service,
@@ -51,6 +52,7 @@ def routes() -> tuple[Route, ...]:
         *catalogue.ROUTES,
         *stock.ROUTES,
         *sales.ROUTES,
+        *receipts.ROUTES,
         *suspended.ROUTES,
         *quotes.ROUTES,
         *pricing.ROUTES,
@@ -79,6 +81,7 @@ def api_application(hub: Runtime) -> web.Application:
     app.router.add_get("/sync/v1/feed", sync.get_feed)
     app.router.add_get("/sync/v1/snapshot", sync.get_snapshot)
     app.router.add_post("/sync/v1/batch", sync.post_batch)
+    app.router.add_get("/r/{code}", receipts.get_page)
     app.router.add_get("/healthz", service.healthz)
     app.router.add_get("/readyz", service.readyz)
     app.router.add_get("/metrics", service.metrics)

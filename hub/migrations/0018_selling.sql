@@ -91,3 +91,9 @@ CREATE TABLE store_price (
   PRIMARY KEY (store, sku),
   UNIQUE (replica, seq)
 ) STRICT, WITHOUT ROWID;
+
+-- The secret of this shop's receipt links; one row, made at the first start, kept by backups.
+CREATE TABLE receipt_key (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  key BLOB NOT NULL
+) STRICT;

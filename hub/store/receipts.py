@@ -115,6 +115,11 @@ def _totals(shop: Shop, fact: SaleFact) -> list[Element]:
         if tender.tendered is not None:
             elements.append(Columns("  實收 Tendered", money(tender.tendered)))
             elements.append(Columns("  找零 Change", money(tender.change)))
+    if sale.points_burned:
+        elements.append(Columns("扣抵點數 Points used", str(sale.points_burned)))
+    earned = sum(effect.points for effect in fact.points) + sale.points_burned
+    if earned:
+        elements.append(Columns("本次點數 Points earned", str(earned)))
     elements += [Columns(f"內含稅 Tax included {_percent(part.rate_bp)}", money(part.amount)) for part in fact.tax]
     return elements
 
