@@ -15,6 +15,8 @@ DUTIES: dict[str, Role | None] = {
     "cashiers.sign_in": None,
     "cashiers.own_pin": None,
     "cashiers.manage": "manager",
+    "sales.sell": None,
+    "sales.void": None,  # [approvals] void says who may do it alone
     "approvals.give": None,  # the PIN of whoever approves is in the request
 }
 

@@ -11,6 +11,7 @@ from sqlite3 import Connection
 
 from msgspec import Struct
 
+from hub.store.admission import ORDINARY, Context
 from hub.store.model import Shop
 from hub.store.printing import PrintTo
 from hub.store.promises import Ended, answer, is_asked, is_booked, overdraws, pick, promises_at_risk
@@ -58,8 +59,7 @@ class Rights:
         print_to: PrintTo | None,
         now_ms: int,
         warnings: tuple[Warned, ...] = (),
-        is_cut_off: bool = False,
-        is_sure: bool = True,
+        context: Context = ORDINARY,
     ) -> Callable[[Connection], Recorded]:
         """Return hub.store.sales.sale_job, held against this life's rights in the same job."""
 
@@ -74,8 +74,7 @@ class Rights:
                 print_to=print_to,
                 now_ms=now_ms,
                 warnings=noted,
-                is_cut_off=is_cut_off,
-                is_sure=is_sure,
+                context=context,
             )(tx)
 
         return job

@@ -15,9 +15,11 @@ from hub.replication import SafeView, Seen
 from hub.runtime import Runtime
 from hub.spooler import Spooler
 from hub.store import printing, sales
+from hub.store.admission import Context
 from hub.store.model import SaleAnswer
 from hub.store.printing import PrintTo
 from hub.store.returns import ReturnAnswer, returned_by_line
+from hub.store.sale_approvals import Authority
 from hub.store.sales import Recorded, SaleView
 from hub.store.voids import Void, void_job
 from sync.errors import SyncError
@@ -76,8 +78,7 @@ async def post_sale(call: Call) -> Reply:
         print_to=print_to,
         now_ms=hub.now_ms(),
         warnings=warnings,
-        is_cut_off=hub.replication.is_cut_off,
-        is_sure=hub.clock.is_sure,
+        context=Context(hub.replication.is_cut_off, hub.clock.is_sure, authority_of(call)),
     )
 
     def give_up_promise() -> None:
@@ -103,6 +104,11 @@ async def post_sale(call: Call) -> Reply:
         detail = f"sale {sale.sale_id} is known with other content; this one waits in the manager's list"
         raise ConflictError("other_content", detail, pointer="/sale_id")
     return Reply(recorded.answer, 200 if recorded.status == "repeated" else 201)
+
+
+def authority_of(call: Call) -> Authority:
+    """Return what whoever is signed in may do alone."""
+    return Authority(call.hub.config.approvals, call.person.role if call.person else None)
 
 
 def announce_sale(hub: Runtime, sale: Sale, recorded: Recorded) -> None:
@@ -144,8 +150,16 @@ async def post_void(call: Call) -> Reply:
     if call.client.scope == "till" and void.till_id != call.client.till_id:
         detail = f"this token is {call.client.till_id}, the void says {void.till_id}"
         raise RefusedError("not_your_till", detail, pointer="/till_id")
-    noted = hub.clock.warnings
-    job = void_job(hub.replica, hub.shop, call.path["sale_id"], void, now_ms=hub.now_ms(), warnings=noted)
+    job = void_job(
+        hub.replica,
+        hub.shop,
+        call.path["sale_id"],
+        void,
+        now_ms=hub.now_ms(),
+        actor=call.actor,
+        authority=authority_of(call),
+        warnings=hub.clock.warnings,
+    )
     taken = await hub.db.write(job, then=lambda taken: announce_return(hub, taken))
     return Reply(taken.answer, 201 if taken.status == "created" else 200)
 
@@ -192,6 +206,7 @@ ROUTES = (
         status=201,
         statuses=(200,),
         problems=(403, 404, 409, 422, 503),
+        duty="sales.sell",
     ),
     Route(
         "POST",
@@ -222,5 +237,6 @@ ROUTES = (
         status=201,
         statuses=(200,),
         problems=(403, 404, 409, 422, 503),
+        duty="sales.void",
     ),
 )

@@ -4,8 +4,8 @@
     sums that do not add up     refused                   refused: nobody can say what was meant
     anything else               refused                   booked, and noted on it
 
-A price that differs from the shop's, and stock below zero, never refuse: they are noted. Functions of a write job, nothing is
-written. Not here: booking (hub.store.sales).
+A price that differs from the shop's, and stock below zero, never refuse: they are noted. Functions of a write job; nothing is
+written but that an approval was spent. Not here: booking (hub.store.sales).
 """
 
 from sqlite3 import Connection
@@ -17,6 +17,7 @@ from hub.errors import RefusedError
 from hub.store.clock import traded_at
 from hub.store.model import Shop, utc
 from hub.store.pricing import at_moment, goods_of, live_promotions
+from hub.store.sale_approvals import Authority, unapproved
 from sync.errors import RuleError
 from sync.retail.quotes import Goods, differences, filled, quoted
 from sync.retail.sales import Sale, SaleLine, StockEffect, TaxPart, Warned, check_sums
@@ -24,7 +25,19 @@ from sync.retail.tax import tax_of
 from sync.retail.tenders import examine
 from sync.retail.windows import At
 
-PRICE_OVERRIDE = "price_override"  # what a manager approves of, for all lines of the sale
+
+class Context(Struct, frozen=True):
+    """What a sale is made in: `is_cut_off`, there is a cloud and no contact with it; `is_sure`, the clock knows the time.
+
+    Without an `authority` no approval is asked for.
+    """
+
+    is_cut_off: bool = False
+    is_sure: bool = True
+    authority: Authority | None = None
+
+
+ORDINARY = Context()
 
 
 class Admitted(Struct, frozen=True):
@@ -36,11 +49,10 @@ class Admitted(Struct, frozen=True):
     warnings: tuple[Warned, ...]
 
 
-def admit(
-    tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, is_cut_off: bool = False, is_sure: bool = True
-) -> Admitted:
-    """Hold a sale against the shop as it was when it was sold; raise RefusedError."""
-    at = at_moment(shop, traded_at(sale.sold_at, utc(now_ms)), is_sure=is_sure)
+def admit(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, context: Context = ORDINARY) -> Admitted:
+    """Hold a sale against the shop as it was when it was sold; raise RefusedError. Approvals that it names are spent."""
+    authority = context.authority
+    at = at_moment(shop, traded_at(sale.sold_at, utc(now_ms)), is_sure=context.is_sure)
     known = goods_of(tx, shop, [line.sku for line in sale.lines], at)
     notes = _Notes(sale)
     if sale.currency != shop.currency:
@@ -50,8 +62,11 @@ def admit(
         _hold_goods(line, index, known.get(line.sku), notes)
     lines = tuple(filled(line, known.get(line.sku)) for line in sale.lines)
     sale = replace(sale, lines=lines)
-    _hold_overrides(sale, known, notes)
-    _hold_tenders(shop, sale, notes, is_cut_off=is_cut_off)
+    _note_overrides(sale, known, notes)
+    if authority is not None and not sale.training:
+        for refused, number in unapproved(tx, sale, authority, now_ms=now_ms):
+            notes.refuse(refused, line=number)
+    _hold_tenders(shop, sale, notes, is_cut_off=context.is_cut_off)
     try:
         check_sums(sale)
     except RuleError as err:
@@ -106,17 +121,12 @@ def _hold_prices(tx: Connection, sale: Sale, known: dict[str, Goods], notes: _No
         notes.note("by_grace", "prices or promotions of a clock that is not sure")
 
 
-def _hold_overrides(sale: Sale, known: dict[str, Goods], notes: _Notes) -> None:
-    is_approved = any(approval.action == PRICE_OVERRIDE for approval in sale.approvals)
-    for index, line in enumerate(sale.lines):
+def _note_overrides(sale: Sale, known: dict[str, Goods], notes: _Notes) -> None:
+    for line in sale.lines:
         goods = known.get(line.sku)
         if line.override is not None and goods is not None and (price := goods.price) is not None:
             detail = f"{line.sku}: the shop's price is {price.amount} for {price.per}"
             notes.note("price_override", detail, line=line.line)
-        if line.override is not None and not is_approved:
-            detail = f"{line.sku}: the price was set by hand, and nobody has approved of {PRICE_OVERRIDE}"
-            refused = RefusedError("approval_needed", detail, pointer=f"/lines/{index}/override")
-            notes.refuse(refused, line=line.line)
 
 
 def _hold_tenders(shop: Shop, sale: Sale, notes: _Notes, *, is_cut_off: bool) -> None:

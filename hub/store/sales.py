@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from devices.codecs.gtin import check_digit
 from hub.errors import ConflictError, RefusedError
-from hub.store.admission import Admitted, admit
+from hub.store.admission import ORDINARY, Admitted, Context, admit
 from hub.store.clock import traded_at
 from hub.store.lives import new_dot
 from hub.store.model import SaleAnswer, Shop, utc
@@ -64,17 +64,13 @@ def sale_job(
     print_to: PrintTo | None,
     now_ms: int,
     warnings: tuple[Warned, ...] = (),
-    is_cut_off: bool = False,
-    is_sure: bool = True,
+    context: Context = ORDINARY,
 ) -> Callable[[Connection], Recorded]:
-    """Return the write job that records `sale`; it raises RefusedError or ConflictError with nothing written.
-
-    `is_cut_off`: there is a cloud, and no contact with it; `is_sure`: the clock knows what time it is.
-    """
+    """Return the write job that records `sale`; it raises RefusedError or ConflictError with nothing written."""
 
     def job(tx: Connection) -> Recorded:
         if sale.training:
-            admitted = admit(tx, shop, sale, now_ms=now_ms, is_cut_off=is_cut_off, is_sure=is_sure)
+            admitted = admit(tx, shop, sale, now_ms=now_ms, context=context)
             return Recorded("trained", train(tx, replica, shop, admitted, print_to=print_to, now_ms=now_ms))
         known = tx.execute(
             """
@@ -86,7 +82,7 @@ def sale_job(
         if known is None:
             left = pruned_sale(tx, sale)
             if left is None:
-                admitted = admit(tx, shop, sale, now_ms=now_ms, is_cut_off=is_cut_off, is_sure=is_sure)
+                admitted = admit(tx, shop, sale, now_ms=now_ms, context=context)
                 return _record(tx, replica, shop, admitted, warnings, print_to=print_to, now_ms=now_ms)
             return Recorded("repeated", left.answer) if left.answer else _suspend(tx, sale, left.content_hash, now_ms)
         expected, body, told, seq, rep = known

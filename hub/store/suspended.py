@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.store.audit_trail import note
 from hub.store.sales import Recorded
 from sync.retail.sales import Sale, Warned
 
@@ -102,6 +103,9 @@ def _end(tx: Connection, found: SuspendedSale, *, by: str, booked_as: str, reaso
         """,
         (found.sale.sale_id, bytes.fromhex(found.suspended_id), now_ms, by, booked_as, reason),
     )
+    action = "suspended_booked" if booked_as else "suspended_discarded"
+    said = f"booked as {booked_as}" if booked_as else reason
+    note(tx, actor=f"till:{by}", action=action, subject=found.sale.sale_id, reason=said, now_ms=now_ms)
 
 
 def _view(row: tuple[str, str, int, str, int, str, str]) -> SuspendedSale:

@@ -12,8 +12,11 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from hub.errors import NotFoundError, RefusedError
+from hub.store.approvals import authorise
+from hub.store.audit_trail import note
 from hub.store.model import Shop, utc
 from hub.store.returns import Taken, return_job, returned_by_line
+from hub.store.sale_approvals import Authority
 from hub.store.sales import SaleView, find_sale
 from sync.model import Replica
 from sync.retail.days import business_date
@@ -23,16 +26,25 @@ from sync.store.pruned_keys import known_before
 
 
 class Void(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A void: the id of the return that it becomes, who does it where, and why."""
+    """A void: the id of the return that it becomes, who does it where, and why; `approval_id` of an approval of `void_id`."""
 
     void_id: Id
     till_id: Id
     reason: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
     cashier_id: Id | None = None
+    approval_id: Id | None = None
 
 
 def void_job(
-    replica: Replica, shop: Shop, name: str, void: Void, *, now_ms: int, warnings: tuple[Warned, ...] = ()
+    replica: Replica,
+    shop: Shop,
+    name: str,
+    void: Void,
+    *,
+    now_ms: int,
+    actor: str,
+    authority: Authority,
+    warnings: tuple[Warned, ...] = (),
 ) -> Callable[[Connection], Taken]:
     """Return the write job that voids the sale of that id, receipt number or bar code; it raises with nothing written."""
 
@@ -42,6 +54,7 @@ def void_job(
             raise NotFoundError("sale", f"no sale {name!r}")
         if not _is_known(tx, void.void_id):
             _check(tx, shop, sold, now_ms=now_ms)
+            _authorise(tx, sold, void, authority, actor=actor, now_ms=now_ms)
         return return_job(replica, shop, _everything(sold, void), now_ms=now_ms, warnings=warnings)(tx)
 
     return job
@@ -53,6 +66,20 @@ def _check(tx: Connection, shop: Shop, sold: SaleView, *, now_ms: int) -> None:
         raise RefusedError("void_day", f"it was sold on {sold.fact.business_date}, today is {today}", pointer="")
     if returned_by_line(tx, sold.fact.sale.sale_id):
         raise RefusedError("void_returned", "a part of it is back already", pointer="")
+
+
+def _authorise(tx: Connection, sold: SaleView, void: Void, authority: Authority, *, actor: str, now_ms: int) -> None:
+    authorise(
+        tx,
+        authority.rules,
+        "void",
+        void.approval_id,
+        role=authority.role,
+        subject=void.void_id,
+        till_id=void.till_id,
+        now_ms=now_ms,
+    )
+    note(tx, actor=actor, action="voided", subject=sold.fact.sale.sale_id, reason=void.reason, now_ms=now_ms)
 
 
 def _everything(sold: SaleView, void: Void) -> Return:

@@ -1,8 +1,18 @@
 """Voiding a sale over real HTTP: all of it, on its day, once."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+
+PairTill = Callable[..., Awaitable[Any]]
 DAY_MS = 24 * 3600 * 1000
+
+
+@pytest.fixture
+async def till(start_hub: Any, pair_till: PairTill) -> Any:
+    """A till of a shop where anybody may void."""
+    return await pair_till(await start_hub(approvals={"void": "none"}))
 
 
 def void(till: Any, **fields: Any) -> dict[str, Any]:
@@ -64,15 +74,20 @@ async def test_other_content_under_a_known_id_and_an_unknown_sale_are_refused(ti
     assert (await till.post(path, void(till, till_id="t99"))).json["code"] == "not_your_till"
 
 
-async def test_a_price_set_by_hand_needs_an_approval_and_says_what_it_was(till: Any) -> None:
-    line = {"sku": "TEA-01", "qty": 1, "unit_price": 900, "override": {"reason": "shelf label"}}
-    approvals = [{"action": "price_override", "by": "c2", "approval_id": "a1"}]
+async def test_a_void_needs_what_the_approvals_say_and_stands_in_the_audit_trail(
+    start_hub: Any, pair_till: PairTill
+) -> None:
+    till = await pair_till(hub := await start_hub())
+    manager = await pair_till(hub, scope="manager")
+    await till.post("/v1/sales", sale := till.sale())
+    path = f"/v1/sales/{sale['sale_id']}/void"
 
-    bare = await till.post("/v1/sales", sale := till.sale(line))
-    happened = await till.post("/v1/sales", sale | {"offline": True})
-    approved = await till.post("/v1/sales", till.sale(line, approvals=approvals))
+    bare = await till.post(path, void(till))
+    wrong = await till.post(path, void(till, approval_id="a1"))
+    alone = await manager.post(path, void(till))
 
-    assert (bare.status, bare.json["code"], bare.json["pointer"]) == (422, "approval_needed", "/lines/0/override")
-    assert [each["code"] for each in happened.json["warnings"]] == ["price_override", "approval_needed"]
-    assert approved.status == 201
-    assert [each["code"] for each in approved.json["warnings"]] == ["price_override"]
+    assert (bare.status, bare.json["code"]) == (422, "approval_needed")
+    assert (wrong.status, wrong.json["code"]) == (422, "approval")
+    assert alone.status == 201
+    (line,) = (await manager.get("/v1/trail", action="voided")).json["items"]
+    assert (line["subject"], line["reason"]) == (sale["sale_id"], "wrong customer")
