@@ -175,6 +175,15 @@ def item_by_sku(read: Connection, sku: str, *, location: str) -> Item | None:
     return _item(row) if row else None
 
 
+def items_of_style(read: Connection, style: str, *, location: str, limit: int) -> list[Item]:
+    """Return the products of a style, in the order of their SKU."""
+    rows = read.execute(
+        f"{_ITEM} WHERE product.style = :style AND product.gone = 0 ORDER BY product.sku LIMIT :limit",
+        {"style": style, "limit": limit, "location": location},
+    ).fetchall()
+    return [_item(row) for row in rows]
+
+
 def item_by_gtin(read: Connection, gtin: str, *, location: str) -> Item | None:
     """Return the product that carries a GTIN-14."""
     row = read.execute(
