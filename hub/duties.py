@@ -17,6 +17,14 @@ DUTIES: dict[str, Role | None] = {
     "cashiers.manage": "manager",
     "sales.sell": None,
     "sales.void": None,  # [approvals] void says who may do it alone
+    "drawer.look": None,
+    "drawer.kick": None,  # noted in the trail; a session's `no_sale` is how a drawer is opened for a reason
+    "drawer.open": "cashier",
+    "drawer.move": "cashier",
+    "drawer.close": "cashier",
+    "drawer.x_report": "supervisor",  # it says what is expected in the drawer: who counts must not know
+    "drawer.z_reports": "supervisor",
+    "day.close": "supervisor",
     "approvals.give": None,  # the PIN of whoever approves is in the request
 }
 

@@ -35,6 +35,7 @@ class Stream(StrEnum):
     PROMISES = "promises"
     TRAIL = "trail"
     CASHIERS = "cashiers"
+    DRAWERS = "drawers"
 
 
 class Replica(Struct, frozen=True):

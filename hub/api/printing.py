@@ -8,6 +8,7 @@ from devices.document import Document
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.store import printing
+from hub.store.audit_trail import note
 from hub.store.printing import PrintJobView
 from sync.retail.sales import Id
 
@@ -51,7 +52,7 @@ async def post_print(call: Call) -> Reply:
     now_ms = hub.now_ms()
     job = await hub.db.write(
         lambda tx: printing.queue_document(tx, request.job_id, request.document, printer_id=printer_id, now_ms=now_ms),
-        then=lambda job: _queued(call, job),
+        then=lambda job: announce_queued(call, job),
     )
     return Reply(job, 202)
 
@@ -70,7 +71,7 @@ async def post_retry(call: Call) -> Reply:
     """POST /v1/print/{job_id}/retry"""
     job_id, now_ms = call.path["job_id"], call.hub.now_ms()
     job = await call.hub.db.write(
-        lambda tx: printing.retry(tx, job_id, now_ms=now_ms), then=lambda job: _queued(call, job)
+        lambda tx: printing.retry(tx, job_id, now_ms=now_ms), then=lambda job: announce_queued(call, job)
     )
     return Reply(job, 202)
 
@@ -79,7 +80,8 @@ async def post_reprint(call: Call) -> Reply:
     """POST /v1/print/{job_id}/reprint"""
     job_id, copy_id, now_ms = call.path["job_id"], call.body.copy_id, call.hub.now_ms()
     job = await call.hub.db.write(
-        lambda tx: printing.reprint(tx, job_id, copy_id=copy_id, now_ms=now_ms), then=lambda job: _queued(call, job)
+        lambda tx: printing.reprint(tx, job_id, copy_id=copy_id, now_ms=now_ms),
+        then=lambda job: announce_queued(call, job),
     )
     return Reply(job, 202)
 
@@ -88,10 +90,15 @@ async def post_open(call: Call) -> Reply:
     """POST /v1/drawers/{drawer_id}/open"""
     drawer_id = call.path["drawer_id"]
     await call.hub.spooler(drawer_id).open_drawer()
+    actor, now_ms = call.actor, call.hub.now_ms()
+    await call.hub.db.write(
+        lambda tx: note(tx, actor=actor, action="drawer_opened", subject=drawer_id, reason="", now_ms=now_ms)
+    )
     return Reply(Opened(drawer_id))
 
 
-def _queued(call: Call, job: PrintJobView) -> None:
+def announce_queued(call: Call, job: PrintJobView) -> None:
+    """After the commit: tell everybody of a job that was queued, and its printer."""
     call.hub.on_print(job)
     if job.printer_id in call.hub.spoolers:
         call.hub.spoolers[job.printer_id].poke()
@@ -139,6 +146,7 @@ ROUTES = (
         "Open the drawer behind a receipt printer, now or never",
         STAFF,
         Opened,
+        duty="drawer.kick",
         problems=(404, 503),
     ),
 )

@@ -18,7 +18,9 @@ from hub.api import (
     catalogue,
     clock,
     control,
+    days,
     devices,
+    drawer_sessions,
     insights,
     pairing,
     pricing,
@@ -68,6 +70,8 @@ def routes() -> tuple[Route, ...]:
         *trail.ROUTES,
         *cashiers.ROUTES,
         *approvals.ROUTES,
+        *drawer_sessions.ROUTES,
+        *days.ROUTES,
         *sync.ROUTES,
     )
 

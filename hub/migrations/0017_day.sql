@@ -59,3 +59,72 @@ CREATE TABLE approval (
   expires_ms INTEGER NOT NULL,
   taken_ms INTEGER
 ) STRICT, WITHOUT ROWID;
+-- Fact, stream 'drawers'. A till's drawer was opened for a session, with a float.
+CREATE TABLE drawer_opened (
+  id INTEGER PRIMARY KEY,
+  replica INTEGER NOT NULL REFERENCES replica (id),
+  seq INTEGER NOT NULL,
+  session_id TEXT NOT NULL,
+  till_id TEXT NOT NULL,
+  body TEXT NOT NULL,
+  UNIQUE (session_id),
+  UNIQUE (replica, seq)
+) STRICT;
+CREATE INDEX drawer_opened_till_id ON drawer_opened (till_id);
+-- Fact, stream 'drawers'. Cash in or out of a drawer beside the selling, or a drawer that was only opened.
+CREATE TABLE drawer_movement (
+  id INTEGER PRIMARY KEY,
+  replica INTEGER NOT NULL REFERENCES replica (id),
+  seq INTEGER NOT NULL,
+  movement_id TEXT NOT NULL,
+  session_id TEXT NOT NULL,
+  body TEXT NOT NULL,
+  UNIQUE (movement_id),
+  UNIQUE (replica, seq)
+) STRICT;
+CREATE INDEX drawer_movement_session_id ON drawer_movement (session_id);
+-- Fact, stream 'drawers'. A drawer session that was closed: its sums, what was counted against what was expected, who signed.
+CREATE TABLE z_report (
+  id INTEGER PRIMARY KEY,
+  replica INTEGER NOT NULL REFERENCES replica (id),
+  seq INTEGER NOT NULL,
+  session_id TEXT NOT NULL,
+  z_no TEXT NOT NULL UNIQUE,
+  till_id TEXT NOT NULL,
+  body TEXT NOT NULL,
+  UNIQUE (session_id),
+  UNIQUE (replica, seq)
+) STRICT;
+CREATE INDEX z_report_till_id ON z_report (till_id);
+-- Fact, stream 'drawers'. A trading day of the store is closed: what is sold on it and comes later goes to the open one.
+CREATE TABLE day_closed (
+  id INTEGER PRIMARY KEY,
+  replica INTEGER NOT NULL REFERENCES replica (id),
+  seq INTEGER NOT NULL,
+  close_id TEXT NOT NULL,
+  business_date TEXT NOT NULL,
+  body TEXT NOT NULL,
+  UNIQUE (close_id),
+  UNIQUE (replica, seq)
+) STRICT;
+CREATE INDEX day_closed_business_date ON day_closed (business_date);
+-- The last Z report of a till, by series; a new series with each life, as with receipts.
+CREATE TABLE z_series (
+  till_id TEXT NOT NULL,
+  series TEXT NOT NULL,
+  last_n INTEGER NOT NULL,
+  PRIMARY KEY (till_id, series)
+) STRICT, WITHOUT ROWID;
+-- Sales and returns that a Z report of this hub has counted.
+CREATE TABLE z_counted (
+  entity TEXT NOT NULL,
+  key TEXT NOT NULL,
+  counted_ms INTEGER NOT NULL,
+  PRIMARY KEY (entity, key)
+) STRICT, WITHOUT ROWID;
+-- Which print jobs printed a Z report: only the first is no copy.
+CREATE TABLE z_print (
+  job_id TEXT PRIMARY KEY,
+  z_no TEXT NOT NULL,
+  queued_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -147,6 +147,12 @@ def view_of(read: Connection, cashier_id: str) -> CashierView:
     return _view(read, cashier(read, cashier_id))
 
 
+def cashier_name(read: Connection, actor: str) -> str:
+    """Return the name of whoever the trail calls so; for a till or the machine, that."""
+    kind, _, cashier_id = actor.partition(":")
+    return cashier(read, cashier_id).name if kind == "cashier" else actor
+
+
 def is_change(read: Connection, change_id: str) -> bool:
     """Whether a change of this id was written."""
     return read.execute("SELECT 1 FROM cashier_version WHERE change_id = ?", (change_id,)).fetchone() is not None

@@ -206,12 +206,18 @@ def settle_interrupted(tx: Connection, replica: Replica, *, now_ms: int) -> int:
     return len(interrupted)
 
 
+def known_job(read: Connection, job_id: str) -> PrintJobView | None:
+    """Return a job of the ledger, None for one that is not there."""
+    row = read.execute(f"SELECT {_COLUMNS} FROM print_job WHERE job_id = ?", (job_id,)).fetchone()
+    return PrintJobView(*row) if row else None
+
+
 def job_view(read: Connection, job_id: str) -> PrintJobView:
     """Return a job of the ledger; raise NotFoundError."""
-    row = read.execute(f"SELECT {_COLUMNS} FROM print_job WHERE job_id = ?", (job_id,)).fetchone()
-    if row is None:
+    known = known_job(read, job_id)
+    if known is None:
         raise NotFoundError("print_job", f"no print job {job_id}")
-    return PrintJobView(*row)
+    return known
 
 
 def list_jobs(read: Connection, *, limit: int) -> list[PrintJobView]:

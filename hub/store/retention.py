@@ -5,6 +5,7 @@
     footfall                        by its `keep`; where there is a cloud, only what it holds
     approvals                       JOBS_KEPT_DAYS after they expired
     print ledger                    jobs that ended JOBS_KEPT_DAYS ago: a reprint of an older sale is a job of its own
+    what Z reports counted, printed as long as the sales and the reports themselves
     suspended sales, conflicts      ASIDE_KEPT_DAYS: a manager has had more than a year
     sensors                         that have said nothing for ASIDE_KEPT_DAYS: one that comes back begins with a baseline
     boundaries that were offered    see sync.store.retention.thin_offered
@@ -45,6 +46,8 @@ _AGED = {  # table -> (its key, its time column, what else must be true, days)
     # no index by age: it would cost each print a page on the card, and this is asked once a day
     "print_job": ("id", "changed_ms", "state IN ('printed', 'failed', 'unknown')", JOBS_KEPT_DAYS),
     "approval": ("approval_id", "expires_ms", "TRUE", JOBS_KEPT_DAYS),
+    "z_print": ("job_id", "queued_ms", "TRUE", ASIDE_KEPT_DAYS),
+    "z_counted": ("entity, key", "counted_ms", "TRUE", ASIDE_KEPT_DAYS),
     "suspended_sale": ("sale_id, content_hash", "received_ms", "TRUE", ASIDE_KEPT_DAYS),
     "suspended_end": ("sale_id, content_hash", "ended_ms", "TRUE", ASIDE_KEPT_DAYS),
     "parked_basket": ("basket_id", "parked_ms", "TRUE", BASKETS_KEPT_DAYS),

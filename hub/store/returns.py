@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.store.clock import traded_at
+from hub.store.days import day_of, late_warnings
 from hub.store.model import Shop, utc
 from hub.store.pruned import pruned_return
 from hub.store.sales import SaleView, Told, find_sale
@@ -29,7 +30,6 @@ from hub.store.stock import apply_effects
 from sync import failpoints
 from sync.errors import RuleError
 from sync.model import Dot, Replica, Stream
-from sync.retail.days import business_date
 from sync.retail.returns import (
     Return,
     ReturnedLine,
@@ -141,17 +141,17 @@ def _record(
     effects = effects_back(sold.fact, back, shop.location)
     stock = apply_effects(tx, effects)
     committed_at = utc(now_ms)
-    returned_at = traded_at(content.returned_at, committed_at)
+    day = day_of(tx, shop, traded_at(content.returned_at, committed_at), now_ms=now_ms)
     below_zero = [Warned("stock_below_zero", detail=f"{sku}: {figure}") for sku, figure in stock.items() if figure < 0]
     fact = ReturnFact(
         content=content,
         currency=sale.currency,
         lines=back,
         refund=refund,
-        business_date=business_date(returned_at, shop.zone, cut_over_hour=shop.cut_over_hour),
+        business_date=day.business_date,
         committed_at=committed_at,
         stock=effects,
-        warnings=(*noted, *below_zero),
+        warnings=(*noted, *below_zero, *late_warnings(day)),
     )
     return _write(tx, replica, fact, stock)
 

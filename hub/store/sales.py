@@ -22,6 +22,7 @@ from devices.codecs.gtin import check_digit
 from hub.errors import ConflictError, RefusedError
 from hub.store.admission import ORDINARY, Admitted, Context, admit
 from hub.store.clock import traded_at
+from hub.store.days import day_of, late_warnings
 from hub.store.lives import new_dot
 from hub.store.model import SaleAnswer, Shop, utc
 from hub.store.printing import PrintTo, queue_sale
@@ -30,7 +31,6 @@ from hub.store.stock import apply_effects
 from hub.store.training import train
 from sync import failpoints
 from sync.model import Dot, Replica, Stream
-from sync.retail.days import business_date
 from sync.retail.sales import Sale, SaleFact, Warned, content_hash, filled_like
 from sync.store.pruned_keys import dots_before, known_before
 from sync.store.streams import append_fact
@@ -121,14 +121,14 @@ def _record(
     warnings += [Warned("stock_below_zero", detail=f"{sku}: {figure}") for sku, figure in stock.items() if figure < 0]
     receipt_no = _receipt_no(tx, replica, sale, warnings)
     committed_at = utc(now_ms)
-    sold_at = traded_at(sale.sold_at, committed_at)
+    day = day_of(tx, shop, traded_at(sale.sold_at, committed_at), now_ms=now_ms)
     fact = SaleFact(
         sale=sale,
         receipt_no=receipt_no,
-        business_date=business_date(sold_at, shop.zone, cut_over_hour=shop.cut_over_hour),
+        business_date=day.business_date,
         committed_at=committed_at,
         stock=admitted.effects,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *late_warnings(day)),
         tax=admitted.tax,
     )
     return _write(tx, replica, fact, stock=stock, print_to=print_to, now_ms=now_ms)

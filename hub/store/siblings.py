@@ -33,7 +33,8 @@ KEY_CHARS_MAX = 300  # of a duplicate's key: an entity, a key of 200 at most, a 
 
 
 RELAYED = frozenset(  # between two hubs of a store
-    {Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES, Stream.TRAIL, Stream.CASHIERS}
+    {Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES}
+    | {Stream.TRAIL, Stream.CASHIERS, Stream.DRAWERS}
 )
 PASSED_ON = frozenset(name for name, feed in REGISTRY.feeds.items() if feed is Feed.LOG)
 

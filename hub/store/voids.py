@@ -14,12 +14,12 @@ from msgspec.structs import replace
 from hub.errors import NotFoundError, RefusedError
 from hub.store.approvals import authorise
 from hub.store.audit_trail import note
+from hub.store.days import day_of
 from hub.store.model import Shop, utc
 from hub.store.returns import Taken, return_job, returned_by_line
 from hub.store.sale_approvals import Authority
 from hub.store.sales import SaleView, find_sale
 from sync.model import Replica
-from sync.retail.days import business_date
 from sync.retail.returns import RETURN, Return, ReturnLine
 from sync.retail.sales import Id, Warned
 from sync.store.pruned_keys import known_before
@@ -61,7 +61,7 @@ def void_job(
 
 
 def _check(tx: Connection, shop: Shop, sold: SaleView, *, now_ms: int) -> None:
-    today = business_date(utc(now_ms), shop.zone, cut_over_hour=shop.cut_over_hour)
+    today = day_of(tx, shop, utc(now_ms), now_ms=now_ms).business_date
     if sold.fact.business_date != today:
         raise RefusedError("void_day", f"it was sold on {sold.fact.business_date}, today is {today}", pointer="")
     if returned_by_line(tx, sold.fact.sale.sale_id):

@@ -22,6 +22,7 @@ SHARED = (
     (SYNC / "retail" / "returns.py", {"RuleError"}),
     (SYNC / "retail" / "tenders.py", {"Finding"}),
     (SYNC / "retail" / "cashiers.py", {"RuleError"}),
+    (SYNC / "retail" / "drawers.py", {"RuleError"}),
     (SYNC / "clock.py", {"RuleError"}),
     (SYNC / "db.py", {"BusyError", "OutcomeUnknownError"}),
 )
