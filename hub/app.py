@@ -30,6 +30,7 @@ from hub.metrics import Metrics
 from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
 from hub.spooler import Spooler
+from hub.standby_keys import run_keys
 from hub.store import printing, tills
 from hub.store.branches import branch_of, put_branch
 from hub.store.clock import last_commit_ms, load_clock, save_clock
@@ -205,6 +206,7 @@ async def run_line(hub: Runtime, *, rng: random.Random) -> None:
             reconnect_max_s = follows.reconnect_max_s
             following = replication.standby.run(follows.url, follows.token, rng=rng, reconnect_max_s=reconnect_max_s)
             group.create_task(following, name="standby")
+            group.create_task(run_keys(hub, follows), name="pin keys")
         if cloud is not None and cloud.url is not None and cloud.mode == "realtime":
             dialler = Dialler(
                 cloud.url,

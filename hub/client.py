@@ -25,6 +25,7 @@ from hub.api.printing import JobList
 from hub.api.problems import Problem
 from hub.api.routing import SUBPROTOCOL, SUBPROTOCOL_TOKEN
 from hub.api.sales import SaleRequest
+from hub.api.standby_keys import KeysTold, KeyTold
 from hub.errors import HubError
 from hub.replication import SyncView
 from hub.store.audit import Finding
@@ -128,6 +129,15 @@ class HubClient:
         """Let a cashier guess again (control socket only)."""
         path = f"/control/cashiers/{quote(cashier_id, safe='')}/unlock"
         return await self._call("POST", path, CashierView, body=UnlockRequest(reason))
+
+    async def share_pin_keys(self, keys: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Tell the store's other hub our PIN keys (secret, made_ms) and return its own; raise UnreachableError, ProblemError."""
+        body = KeysTold([KeyTold(*key) for key in keys])
+        try:
+            told = await self._call("POST", "/sync/v1/pin-keys", KeysTold, body=body)
+        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as err:
+            raise UnreachableError(f"{self._base_url} does not answer ({err or 'too slow'})") from err
+        return [(key.secret, key.made_ms) for key in told.keys]
 
     async def put_products(self, entries: Sequence[Entry]) -> Put:
         """Write a batch of products (control socket only)."""

@@ -3,15 +3,16 @@
     charge (a commit) ─ scrypt ─ right: cleared (a commit)
                                └ wrong: RefusedError pin; the guess stays counted, and the last one locks
 
-A crash in between leaves a guess counted that may have been right: the safe side.
+What cannot be looked at (no key, too many at once) is no guess. A crash in between leaves a guess counted that may have been
+right: the safe side.
 """
 
 from hub.errors import RefusedError
-from hub.pins import KEY_BYTES
+from hub.pins import KEY_BYTES, require_key
 from hub.runtime import Runtime
 from hub.store import sign_ins
 from hub.store.pin_keys import key_in_use, pin_keys
-from sync.errors import RuleError
+from sync.errors import BusyError, RuleError
 from sync.retail.cashiers import CashierVersion, PinHash, Role, check_pin
 
 
@@ -20,8 +21,15 @@ async def check_guess(hub: Runtime, known: CashierVersion, pin: str, *, till_id:
     if known.is_disabled:
         raise RefusedError("cashier_disabled", f"cashier {known.cashier_id} may not sign in any more")
     cashier_id, now_ms = known.cashier_id, hub.now_ms()
+    keys = pin_keys(hub.db.read)
+    require_key(known.pin, keys)
     await hub.db.write(lambda tx: sign_ins.charge(tx, cashier_id, till_id, now_ms=now_ms))
-    if await hub.pins.is_right(pin, known.pin, pin_keys(hub.db.read)):
+    try:
+        is_right = await hub.pins.is_right(pin, known.pin, keys)
+    except BusyError:
+        await hub.db.write(lambda tx: sign_ins.was_not_looked_at(tx, cashier_id, till_id))
+        raise
+    if is_right:
         await hub.db.write(lambda tx: sign_ins.was_right(tx, cashier_id, till_id))
         return
     if sign_ins.is_locked(hub.db.read, cashier_id):

@@ -41,6 +41,14 @@ class PinKeyError(HubError):
     """The key by which this PIN was made is not held here; nothing was changed. Set the PIN anew, or join the other hub."""
 
 
+def require_key(known: PinHash, keys: dict[str, PinKey]) -> PinKey:
+    """Return the key by which a hash was made; raise PinKeyError when it is not held here."""
+    key = keys.get(known.key)
+    if key is None or known.scheme != "scrypt":
+        raise PinKeyError("pin_key", "this hub does not hold the key by which the PIN was made")
+    return key
+
+
 def key_named(secret: str) -> PinKey:
     """Return a key with its name."""
     return PinKey(blake2b(secret.encode(), digest_size=8, person=b"pin-key").hexdigest(), secret)
@@ -62,9 +70,7 @@ class Pins:
 
     async def is_right(self, pin: str, known: PinHash, keys: dict[str, PinKey]) -> bool:
         """Return whether this is the PIN; raise PinKeyError without its key, BusyError where too many are checked."""
-        key = keys.get(known.key)
-        if key is None or known.scheme != "scrypt":
-            raise PinKeyError("pin_key", "this hub does not hold the key by which the PIN was made")
+        key = require_key(known, keys)
         made = await self._in_thread(pin, key, known.salt, n=known.n, r=known.r, p=known.p)
         return hmac.compare_digest(made, known.hash)
 

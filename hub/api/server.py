@@ -31,6 +31,7 @@ from hub.api import (
     sales,
     service,
     shop,
+    standby_keys,
     stock,
     styles,
     suspended,
@@ -73,6 +74,7 @@ def routes() -> tuple[Route, ...]:
         *drawer_sessions.ROUTES,
         *days.ROUTES,
         *sync.ROUTES,
+        *standby_keys.ROUTES,
     )
 
 

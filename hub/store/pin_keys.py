@@ -32,6 +32,14 @@ def add_keys(tx: Connection, keys: Iterable[tuple[str, int]]) -> int:
     ).rowcount
 
 
+def missing_keys(read: Connection) -> set[str]:
+    """Return the names of keys by which cashiers' PINs were hashed and that are not held here."""
+    rows = read.execute(
+        "SELECT body ->> '$.pin.key' AS named FROM cashier_version WHERE named NOT IN (SELECT key_id FROM pin_key)"
+    ).fetchall()
+    return {key_id for (key_id,) in rows}
+
+
 def all_keys(read: Connection) -> list[tuple[str, int]]:
     """Return (secret, made_ms) of all keys, for the store's other hub."""
     rows: list[tuple[str, int]] = read.execute("SELECT secret, made_ms FROM pin_key ORDER BY key_id").fetchall()

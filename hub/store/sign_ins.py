@@ -61,6 +61,14 @@ def was_right(tx: Connection, cashier_id: str, till_id: str) -> None:
     tx.execute("DELETE FROM pin_guess WHERE who IN (?, ?)", (f"cashier:{cashier_id}", f"till:{till_id}"))
 
 
+def was_not_looked_at(tx: Connection, cashier_id: str, till_id: str) -> None:
+    """A guess that was counted could not be looked at: it was none."""
+    tx.execute(
+        "UPDATE pin_guess SET wrong = max(0, wrong - 1) WHERE who IN (?, ?)",
+        (f"cashier:{cashier_id}", f"till:{till_id}"),
+    )
+
+
 def note_lock(tx: Connection, cashier_id: str, till_id: str, *, now_ms: int) -> None:
     """Note in the trail that a guess was one too many."""
     reason = f"{LOCKED_AT} wrong PINs"

@@ -290,3 +290,22 @@ def test_every_duty_is_some_routes_and_the_page_says_who_may(contract: Any) -> N
     rows = [line for line in page.splitlines() if line.startswith("| `") and "." in line.split("`")[1]]
     said = {line.split("`")[1]: line.split("|")[2].strip() for line in rows}
     assert {duty: role or "the till's token" for duty, role in DUTIES.items()} == said
+
+
+async def test_a_pin_that_cannot_be_looked_at_is_no_guess(hub: Any, till: Any, manager: Any) -> None:
+    await hub.runtime.db.write(lambda tx: tx.execute("UPDATE pin_key SET key_id = 'lost'") and None)
+    for _ in range(FREE + 1):
+        answer = await till.post("/v1/cashiers/sign-in", {"cashier_id": "c7", "pin": PIN})
+        assert (answer.status, answer.json["code"]) == (503, "pin_key")
+    assert hub.runtime.db.read.execute("SELECT * FROM pin_guess").fetchall() == []
+
+
+async def test_guesses_that_were_too_many_at_once_are_none(hub: Any, till: Any, manager: Any) -> None:
+    wanted = [("c7", "0000"), ("boss", "000000")]
+    hub.runtime.pins._waiting = 99  # as if sixteen tills had their PINs checked just now
+
+    answers = [await till.post("/v1/cashiers/sign-in", {"cashier_id": c, "pin": pin}) for c, pin in wanted]
+    hub.runtime.pins._waiting = 0
+
+    assert [(a.status, a.json["code"], a.headers["Retry-After"]) for a in answers] == [(503, "pin_busy", "1")] * 2
+    assert {wrong for (wrong,) in hub.runtime.db.read.execute("SELECT wrong FROM pin_guess")} == {0}

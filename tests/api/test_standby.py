@@ -116,3 +116,41 @@ def test_the_line_to_another_machine_is_encrypted(tmp_path: Any) -> None:
         raw | {"standby": {"follows": "https://hub-a.local", "token": "secret-of-the-pair"}}, base=tmp_path
     )
     assert "secret-of-the-pair" not in repr(config)
+
+
+async def test_a_cashier_who_was_enrolled_at_either_hub_signs_in_at_both(
+    followed: Any, follower: Any, pair_till: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each hub has made a key of its own before; nobody but the two is told them."""
+    monkeypatch.setattr("hub.standby_keys.LOOK_EVERY_S", 0.05)
+    for hub, number in ((followed, "1"), (follower, "2")):
+        manager = await pair_till(hub, scope="manager")
+        body = {"cashier_id": f"c{number}", "number": number, "name": "Mei", "role": "cashier", "pin": "4819"}
+        assert (await manager.post("/v1/cashiers", body)).status == 201
+    for hub in (followed, follower):
+        till = await pair_till(hub)
+        listed = lambda got: len(got.json["items"]) == 2  # noqa: E731
+        await until(lambda till=till: till.get("/v1/cashiers"), listed)
+        for number in ("1", "2"):
+            ask = lambda till=till, number=number: till.post("/v1/cashiers/sign-in", {"number": number, "pin": "4819"})  # noqa: E731
+            answer = await until(ask, lambda got: got.status != 503)
+            assert answer.status == 201, (number, answer.body)
+    keys = [
+        hub.runtime.db.read.execute("SELECT key_id FROM pin_key ORDER BY 1").fetchall() for hub in (followed, follower)
+    ]
+    assert keys[0] == keys[1] and len(keys[0]) in (1, 2)
+
+
+async def test_only_the_other_hub_is_told_the_keys(followed: Any, pair_till: Any) -> None:
+    manager = await pair_till(followed, scope="manager")
+    body = {"cashier_id": "c1", "number": "1", "name": "Mei", "role": "cashier", "pin": "4819"}
+    assert (await manager.post("/v1/cashiers", body)).status == 201
+    other = await pair_till(followed, scope="standby")
+
+    told = await other.post("/sync/v1/pin-keys", {"keys": [{"secret": "k" * 43, "made_ms": 1}]})
+    again = await other.post("/sync/v1/pin-keys", {"keys": []})
+    bad = await other.post("/sync/v1/pin-keys", {"keys": [{"secret": "short", "made_ms": 1}]})
+    refused = await manager.post("/sync/v1/pin-keys", {"keys": []})
+
+    assert told.status == 200 and told.json == again.json and len(told.json["keys"]) == 2
+    assert (bad.status, refused.status, refused.json["code"]) == (422, 403, "forbidden")
