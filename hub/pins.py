@@ -3,7 +3,7 @@
     key (pepper)   256 random bits, made on this machine, kept in its database beside the hashes and told to the store's other hub
                    alone; never sent to the cloud. A PIN has 13 to 20 bits: whoever gets the hashes from the cloud, where those
                    of all shops lie together, learns nothing without it
-    scrypt         N=2^14, r=8, p=1: 16 MiB and tens of milliseconds, for whoever takes card, key and hashes. It makes a guess
+    scrypt         N=2^14, r=8, p=1: 16 MiB and about 0.1 s, for whoever takes card, key and hashes. It makes a guess
                    dear, not impossible: a million of them are a day's work. Then all PINs of the store have to be set anew
     salt           128 random bits, so that equal PINs do not look equal
 

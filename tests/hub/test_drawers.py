@@ -32,10 +32,10 @@ CASHIER, SUPERVISOR = Doer("cashier:c7", "cashier"), Doer("cashier:c2", "supervi
 MakeSale = Callable[..., Sale]
 
 
-def second_hub() -> End:
+def second_hub(incarnation: str = "fedcba9876543210") -> End:
     """The store's other hub, whose rows come here by the log alone."""
     end = End("hk01")
-    end.replica = begin_incarnation(end.tx, "hk01", incarnation="fedcba9876543210", now_ms=1)
+    end.replica = begin_incarnation(end.tx, "hk01", incarnation=incarnation, now_ms=1)
     return end
 
 
@@ -365,6 +365,27 @@ async def test_every_sale_of_a_drawer_is_in_exactly_one_z_report(desk: Desk, see
         cash = sum(report.figures.expected_cash for report in mine)
         assert cash == sum(totals) - walk.back[till_id], (seed, till_id)
         assert mine[-1].figures.missing == (), "nothing is missing when all has come"
+
+
+async def test_a_sale_that_was_counted_is_not_again_when_another_hubs_row_of_it_stands(desk: Desk) -> None:
+    """A till has posted it to both; the row of the smaller name stands, whenever it comes."""
+    await desk.open()
+    one = await desk.sell(2)
+    assert (await desk.close()).figures.sales == 1
+    other = second_hub("00000000000000aa")
+    there = replace(one, lines=tuple(replace(line, open_item=True) for line in one.lines))
+    sales.sale_job(other.replica, desk.store.shop, there, print_to=None, now_ms=NOW_MS)(other.tx)
+    rep, rows = other.replica.rep, rows_after(other.tx, other.replica.local_id, "sales", 0, 10)
+
+    def job(tx: Any) -> None:
+        apply_rows(tx, "sales", rows, replica=replica_id(tx, rep, now_ms=NOW_MS), rep=rep)
+
+    await desk.store.db.write(job)
+    await desk.open("s2")
+    other.close()
+
+    assert desk.store.db.read.execute("SELECT seq, receipt_no FROM sale").fetchall() == [(1, "t1-0000-000001")]
+    assert (await desk.close("s2")).figures.sales == 0
 
 
 async def test_another_hub_goes_on_with_the_drawer_from_the_log_alone(desk: Desk) -> None:
