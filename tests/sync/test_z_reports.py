@@ -267,6 +267,15 @@ def test_a_return_is_counted_by_its_place_and_under_a_new_life_by_its_name() -> 
     assert is_return_counted(Mark(AT + timedelta(seconds=1)), PlacedReturn(B, 1, fact), before=())
 
 
+def test_the_mark_behind_a_report_is_as_far_as_the_books_went() -> None:
+    before = Mark(AT, sold={A: 5}, returned={A: 2}, numbers={"x": 3})
+    told = figures([_fact("y-2"), _fact("x-9")], [], [], missing=("x-000004",))
+
+    mark = moved(before, told, sold={A: 4, B: 7}, returned={A: 3})
+
+    assert mark == Mark(AT, {A: 5, B: 7}, {A: 3}, {"x": 9, "y": 2}, ("x-000004",)), "and never goes back"
+
+
 def test_the_mark_behind_two_reports_that_met_is_the_further_of_each() -> None:
     one = Mark(AT, {A: 5, B: 1}, {A: 2}, {"x": 3}, ("x-1", "x-2"))
     other = Mark(AT + timedelta(days=1), {A: 4}, {B: 7}, {"x": 9, "y": 1}, ("x-2",))
