@@ -118,6 +118,45 @@ def test_a_pin_that_is_tried_first_is_weak(pin: str) -> None:
     assert weakness(pin, number="99999999") is not None
 
 
+@pytest.mark.parametrize(
+    ("pin", "why"),
+    [
+        ("4944", "one or two different digits"),
+        ("1357", "digits at even steps"),
+        ("481481", "a group that repeats"),
+        ("258049", "a line on the keypad"),
+        ("148841", "the same from both ends"),
+        ("1948", "a year"),
+        ("991231", "a date"),  # YYMMDD
+        ("311299", "a date"),  # DDMMYY
+        ("19990430", "a date"),  # YYYYMMDD
+        ("07101999", "a date"),  # DDMMYYYY
+        ("17082026", "a date"),
+    ],
+)
+def test_it_is_said_why_a_pin_is_weak(pin: str, why: str) -> None:
+    assert weakness(pin, number="99999999") == why
+
+
+@pytest.mark.parametrize(
+    "pin",
+    [
+        *("990015", "991315", "991100", "991132"),  # no such month, no such day
+        *("194826", "1999123"),  # a year or a date is all of it
+        *("48170822", "22089377"),  # a day, but of no year
+        *("19489377", "48931977"),  # a year, but no day
+        "4818",
+    ],
+)
+def test_what_only_looks_like_a_date_is_good(pin: str) -> None:
+    assert weakness(pin, number="99999999") is None
+
+
+@pytest.mark.parametrize("pin", ["4819372605183"[:PIN_DIGITS_MAX], "481937"])
+def test_a_good_pin_of_as_many_digits_as_are_allowed_is_taken(pin: str) -> None:
+    check_pin(pin, "manager", number="99999999")
+
+
 @pytest.mark.parametrize("pin", ["4819", "7306", "481937", "730648", "918273", "60518294", "482915073"])
 def test_other_pins_are_good(pin: str) -> None:
     assert weakness(pin, number="99999999") is None
@@ -126,6 +165,7 @@ def test_other_pins_are_good(pin: str) -> None:
 def test_a_pin_is_not_the_cashiers_number() -> None:
     assert weakness("4819", number="4819") and weakness("948196", number="4819") and weakness("600075", number="7")
     assert weakness("518297", number="7") is None, "one digit of a short number is in many PINs"
+    assert weakness("507518", number="75") is None, "three of it are, too"
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,8 @@ def test_a_discount_on_the_sale_is_at_most_what_it_costs() -> None:
         with_sale_discount((SaleLine(1, "A", 1, 1000, per=1),), 1001)
 
     assert refused.value.code == "discount_above_amount"
+    (free,) = with_sale_discount((SaleLine(1, "A", 1, 1000, per=1),), 1000)
+    assert free.discount == 1000
 
 
 def test_a_further_discount_keeps_the_sum() -> None:

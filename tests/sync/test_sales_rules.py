@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from sync.errors import RuleError
@@ -300,6 +300,8 @@ def test_a_coupon_takes_off_what_the_discounts_that_name_it_do() -> None:
     sale = sale_of((first, second))
 
     check_sums(msgspec.structs.replace(sale, coupons=(Coupon("c1", 50),)))
+    third = SaleLine(3, "C", 1, 1000, per=1, discount=7, discounts=(Discount(7, "coupon", "c2"),))
+    check_sums(msgspec.structs.replace(sale_of((first, second, third)), coupons=(Coupon("c1", 50), Coupon("c2", 7))))
 
     for coupons, code in (
         ((Coupon("c1", 49),), "coupon_amount"),
@@ -312,7 +314,13 @@ def test_a_coupon_takes_off_what_the_discounts_that_name_it_do() -> None:
         assert refused.value.code == code
 
 
+def test_nothing_goes_back_of_a_tender_of_which_it_is_not_said_what_was_handed_over() -> None:
+    assert Tender("card", 5).change == 0
+
+
 @given(amount=st.integers(0, 10**6), tendered=st.integers(0, 10**6))
+@example(amount=5, tendered=4)
+@example(amount=5, tendered=5)
 def test_change_is_what_was_handed_over_beyond_the_amount(amount: int, tendered: int) -> None:
     line = SaleLine(1, "A", 1, amount, per=1)
     sale = replaced(lines=(line,), rounding=0, total=amount, tenders=(Tender("card", amount, tendered=tendered),))
@@ -334,3 +342,4 @@ def test_points_are_burned_by_a_member() -> None:
         check_sums(msgspec.structs.replace(sale, member_id=None))
 
     assert refused.value.code == "points_member"
+    check_sums(msgspec.structs.replace(sale, points_burned=0, member_id=None))
