@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from sync.actions import Load
+from sync.actions import Load, LoadOpening
 from sync.batch import START, Batch, Boundary, Head
 from sync.model import Feed
+from sync.opening import PART_ROWS, Opening, Part
 from sync.sending import BATCH_ROWS, STATE_PACE_MS, STATE_ROWS, TELEMETRY_ROWS, WINDOW, Sending
 
 ME, PEER = "hk01:a", "cloud:b"
@@ -184,3 +185,51 @@ def test_a_stream_is_known_once_it_was_offered() -> None:
     assert not sending.knows(ME, "sales")
     sending.begin(SALES, START)
     assert sending.knows(ME, "sales") and not sending.knows(PEER, "sales") and not sending.knows(ME, "levels")
+
+
+def summing(*, sent: int) -> Sending:
+    """One that has just asked for the sum of the sales up to 50, with so many sent before."""
+    sending = Sending()
+    sending.begin(SALES, at(sent))
+    sending.begin_with_sum(SALES, 50)
+    assert sending.next([SALES], PEER, 0) == LoadOpening(SALES, 50)
+    return sending
+
+
+def test_a_sum_of_no_more_than_was_sent_is_not_told() -> None:
+    sending = summing(sent=10)
+
+    assert sending.summed_up(Opening(at(10), (b"{}",)), at(10)) is None
+    assert asked(sending, [SALES]) == ("sales", 10, BATCH_ROWS)
+
+
+def test_rows_that_are_no_more_and_that_nobody_can_sum_up_are_passed_over_and_named() -> None:
+    sending = summing(sent=10)
+
+    assert sending.summed_up(None, at(20)) == SALES
+    assert asked(sending, [SALES]) == ("sales", 20, BATCH_ROWS)
+
+
+def test_a_sum_is_confirmed_by_an_ack_of_its_end_and_of_nothing_before() -> None:
+    sending = summing(sent=10)
+    assert sending.summed_up(Opening(at(40), (b"{}",)), START) is None
+    part = sending.next([SALES], PEER, 0)
+    assert isinstance(part, Part) and not part.more
+
+    sending.acked(ME, "sales", at(39))
+    assert not sending.is_at_rest
+    sending.acked(ME, "sales", at(40))
+    assert sending.is_at_rest and asked(sending, [SALES]) == ("sales", 40, BATCH_ROWS)
+
+
+def test_a_sum_that_is_pulled_half_way_is_asked_for_again_and_its_pulls_are_counted() -> None:
+    sending = summing(sent=0)
+    sending.summed_up(Opening(at(40), (b"{}",) * (PART_ROWS + 1)), START)
+    part = sending.next([SALES], PEER, 0)
+    assert isinstance(part, Part) and part.more
+    sending.acked(ME, "sales", START)
+
+    assert sending.pulled(ME, "sales", START) == 1
+    assert sending.next([SALES], PEER, 0) == LoadOpening(SALES, 50)
+    sending.acked(ME, "sales", START)
+    assert sending.pulled(ME, "sales", START) == 2, "an ack of less than the sum is none"
