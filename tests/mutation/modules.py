@@ -20,6 +20,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "sync/kinds.py": ("test_kinds.py",),
     "sync/clock.py": ("test_clock.py", "test_stamps.py"),
     "sync/retail/coupons.py": ("test_coupons.py",),
+    "sync/retail/windows.py": ("test_coupons.py", "test_pricing.py"),
+    "sync/retail/pricing.py": ("test_pricing.py",),
     "sync/sending.py": (
         "test_sending.py",
         "test_session.py",
