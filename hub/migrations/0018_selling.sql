@@ -56,6 +56,8 @@ CREATE TABLE promotion (
   replica INTEGER NOT NULL REFERENCES replica (id),
   seq INTEGER NOT NULL,
   gone INTEGER NOT NULL DEFAULT 0 CHECK (gone IN (0, 1)),
+  scope TEXT NOT NULL CHECK (scope IN ('store', 'region', 'hq')),
+  place TEXT NOT NULL,
   name_zh_hant TEXT NOT NULL,
   name_en TEXT NOT NULL,
   does TEXT NOT NULL CHECK (does IN ('n_for_amount', 'n_for_price_of', 'percent_off', 'amount_off')),

@@ -71,7 +71,7 @@ def admit(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, context: Conte
         check_sums(sale)
     except RuleError as err:
         raise RefusedError(err.code, str(err), pointer=err.pointer) from err
-    _hold_prices(tx, sale, known, notes, at=at)
+    _hold_prices(tx, shop, sale, known, notes, at=at)
     return Admitted(
         sale=sale,
         effects=tuple(
@@ -111,10 +111,10 @@ def _hold_goods(line: SaleLine, index: int, goods: Goods | None, notes: _Notes) 
         notes.refuse(RefusedError("unit", detail, pointer=f"/lines/{index}/unit"), line=line.line)
 
 
-def _hold_prices(tx: Connection, sale: Sale, known: dict[str, Goods], notes: _Notes, *, at: At) -> None:
+def _hold_prices(tx: Connection, shop: Shop, sale: Sale, known: dict[str, Goods], notes: _Notes, *, at: At) -> None:
     """Note where the shop would have sold at another price, or with another promotion: by the function that makes quotes."""
     bare = [replace(line, discount=0, discounts=()) for line in sale.lines]
-    shops = quoted(bare, known, live_promotions(tx, at), at=at, is_member=sale.member_id is not None)
+    shops = quoted(bare, known, live_promotions(tx, shop, at), at=at, is_member=sale.member_id is not None)
     for line, other in zip(sale.lines, shops.lines, strict=True):
         notes.warnings += differences(line, other)
     if shops.by_grace:

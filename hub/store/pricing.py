@@ -96,8 +96,8 @@ def goods_of(read: Connection, shop: Shop, skus: Sequence[str], at: At) -> dict[
     }
 
 
-def live_promotions(read: Connection, at: At) -> list[Promotion]:
-    """Return the promotions whose dates are not far from the moment: more than LIVE_MAX are not looked at."""
+def live_promotions(read: Connection, shop: Shop, at: At) -> list[Promotion]:
+    """Return the promotions for this shop whose dates are not far from the moment: more than LIVE_MAX are not looked at."""
     slack = timedelta(days=1, milliseconds=0 if at.is_sure else at.grace_ms)
     rows = read.execute(
         """
@@ -105,9 +105,10 @@ def live_promotions(read: Connection, at: At) -> list[Promotion]:
           valid_from, valid_until, weekdays, hour_from, hour_until
         FROM promotion
         WHERE gone = 0 AND (valid_from = '' OR valid_from <= ?) AND (valid_until = '' OR valid_until >= ?)
+          AND (scope <> 'store' OR place = ?)
         ORDER BY promotion_id LIMIT ?
         """,
-        ((at.moment + slack).date().isoformat(), (at.moment - slack).date().isoformat(), LIVE_MAX),
+        ((at.moment + slack).date().isoformat(), (at.moment - slack).date().isoformat(), shop.store_id, LIVE_MAX),
     ).fetchall()
     return [promotion for row in rows if (promotion := _promotion(*row)) is not None]
 
@@ -150,7 +151,7 @@ def pricing(read: Connection) -> Pricing:
     promotions = read.execute(
         """
         SELECT promotion_id, n, does, count, pay_for, amount_minor, rate_bp, members_only, valid_from, valid_until,
-          hour_from, hour_until, skus, categories, weekdays, name_zh_hant, name_en
+          hour_from, hour_until, scope, place, skus, categories, weekdays, name_zh_hant, name_en
         FROM promotion WHERE gone = 0 ORDER BY promotion_id
         """
     ).fetchall()
@@ -241,11 +242,14 @@ def _list_row(*row: Any) -> PriceListRow:  # Any: columns
 
 
 def _promotion_row(*row: Any) -> PromotionRow:  # Any: columns
-    *said, members_only, valid_from, valid_until, hour_from, hour_until, skus, categories, weekdays, zh_hant, en = row
+    *said, members_only, valid_from, valid_until, hour_from, hour_until, scope, place = row[:-5]
+    skus, categories, weekdays, zh_hant, en = row[-5:]
     names = ("promotion_id", "n", "does", "count", "pay_for", "amount", "rate_bp")
     return PromotionRow(
         **dict(zip(names, said, strict=True)),
         name=Name(zh_hant, en),
+        scope=scope,
+        place=place,
         members_only=bool(members_only),
         valid_from=valid_from,
         valid_until=valid_until,

@@ -87,7 +87,7 @@ def quote(read: Connection, shop: Shop, request: QuoteRequest, *, moment: dateti
     wanted = [_line(line, goods.get(line.sku), index) for index, line in enumerate(request.lines)]
     _check_numbers(wanted)
     try:
-        found = quoted(wanted, goods, live_promotions(read, at), at=at, is_member=request.member_id is not None)
+        found = quoted(wanted, goods, live_promotions(read, shop, at), at=at, is_member=request.member_id is not None)
         lines = found.lines
         if request.discount is not None:
             whole = request.discount

@@ -4,6 +4,7 @@
 [stores.STORE-ID]  token or token_file: the store's own; for a store that the cloud pulls also mode = "pull", url, hub_token or
                    hub_token_file, every_s; for one that dials also mode = "realtime" or "scheduled" with every_s: it is told
                    rights: see sync.rights_settings; with it the store shares rights to its stock
+                   region: whose price lists and promotions it gets beside head office's and its own
                    catalogue, branches: which of [scopes] it gets; without them all of the catalogue, and no other branch
 [[tokens]]         name, token or token_file, scope = "office"
 [scopes.catalogue.NAME] currency, categories, skus_like; [scopes.branches.NAME] stores: see sync.cloud.scope_definitions
@@ -55,6 +56,7 @@ class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
     every_s: Annotated[float, Meta(ge=0.1, le=86_400)] | None = None
     catalogue: Annotated[str, Meta(max_length=100)] = ""
     branches: Annotated[str, Meta(max_length=100)] = ""
+    region: Annotated[str, Meta(max_length=64)] = ""
     rights: RightsSection | None = None
 
 
@@ -109,6 +111,7 @@ class CloudConfig:
     holders: dict[bytes, Holder] = field(repr=False)
     scopes: tuple[Wanted, ...] = ()
     rights: dict[str, Policy] = field(default_factory=dict)
+    regions: dict[str, str] = field(default_factory=dict)
 
     @property
     def database(self) -> Path:
@@ -150,6 +153,7 @@ def parse_cloud_config(raw: dict[str, Any], *, base: Path) -> CloudConfig:
             for wanted in wanted_of(store, file.scopes, catalogue=section.catalogue, branches=section.branches)
         ),
         rights={store: section.rights.declared for store, section in file.stores.items() if section.rights is not None},
+        regions={store: section.region for store, section in file.stores.items() if section.region},
     )
 
 

@@ -6,10 +6,12 @@ Not here: what is written (sync.cloud.scopes and its neighbours), to whom it is 
 import asyncio
 import logging
 from collections.abc import Collection
+from functools import partial
 from sqlite3 import Connection
 
 from sync.cloud.config import CloudConfig
 from sync.cloud.line import Line
+from sync.cloud.pricing import share_pricing
 from sync.cloud.scope_branches import (
     BRANCHES,
     CONTACT_EVERY_MS,
@@ -33,12 +35,23 @@ log = logging.getLogger(__name__)
 
 
 async def settle(config: CloudConfig, books: CloudStore) -> None:
-    """Serve what the configuration says. One write job: nobody is connected yet."""
+    """Serve what the configuration says, in a write job, and one a store: nobody is connected yet."""
 
     def job(tx: Connection) -> None:
         settle_scopes(tx, books.replica, config.scopes, stores=config.stores, fill=FILL)
 
     await books.db.write(job)
+    await share_prices(books, config)
+
+
+async def share_prices(books: CloudStore, config: CloudConfig) -> None:
+    """Bring the scope of each store to what is for it."""
+    is_grown = False
+    for store in config.stores:
+        share = partial(share_pricing, own=books.replica, store=store, region=config.regions.get(store, ""))
+        is_grown |= await books.db.write(share)
+    if is_grown:
+        books.on_grown()
 
 
 async def fold(books: CloudStore) -> None:

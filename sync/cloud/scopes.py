@@ -141,7 +141,7 @@ def put_bytes(  # noqa: PLR0917 - a row and where it goes
 
     `by` is its writer where that is not the cloud. Tell the stores that something has grown after the commit.
     """
-    scope = _own_scope(tx, stream, store)
+    scope = own_scope(tx, stream, store)
     numbers = Numbers(tx, own, stream)
     carried = put_body(body, by=by)
     seq = numbers.next(carried)
@@ -257,7 +257,7 @@ def _begin(tx: Connection, base: str, stream: str, definition: str, generation: 
     return scope_id
 
 
-def _own_scope(tx: Connection, base: str, store: str) -> int:
+def own_scope(tx: Connection, base: str, store: str) -> int:
     """Return a store's own scope of a stream, begun with its first row."""
     stream = f"{base}{AT}{store}"
     known = tx.execute("SELECT id FROM scope WHERE stream = ?", (stream,)).fetchone()

@@ -68,6 +68,8 @@ class PromotionRow(Struct, frozen=True, kw_only=True, tag_field="kind", tag="pro
     promotion_id: Id
     n: int = 0
     gone: bool = False
+    scope: PriceScope = "hq"
+    place: Annotated[str, Meta(max_length=64)] = ""
     name: Name
     does: PromotionKind
     count: Annotated[int, Meta(ge=0, le=COUNT_MAX)] = 0
@@ -137,13 +139,13 @@ def check_window(row: PriceListRow | PromotionRow | StorePriceRow) -> Iterator[P
 def check_price_list(row: PriceListRow) -> Iterator[Problem]:
     """Yield what is wrong with a price list."""
     yield from check_window(row)
-    if (row.scope == "hq") == bool(row.place):
-        yield Problem("place", "/place", "name the region or the store of a list; one of head office is for all")
+    yield from _check_place(row)
 
 
 def check_promotion(row: PromotionRow) -> Iterator[Problem]:
     """Yield what is wrong with a promotion."""
     yield from check_window(row)
+    yield from _check_place(row)
     if row.does == "n_for_amount" and row.count < 1:
         yield Problem("promotion", "/count", "say how many pieces cost the amount")
     if row.does == "n_for_price_of" and not 0 < row.pay_for < row.count:
@@ -156,7 +158,15 @@ def check_promotion(row: PromotionRow) -> Iterator[Problem]:
         yield Problem("promotion", "/amount", "say how much a piece")
 
 
+def _check_place(row: PriceListRow | PromotionRow) -> Iterator[Problem]:
+    if (row.scope == "hq") == bool(row.place):
+        yield Problem(
+            "place", "/place", "name the region or the store that it is for; what is head office's is for all"
+        )
+
+
 _WINDOW = (Column("valid_from", path="valid_from"), Column("valid_until", path="valid_until"))
+_SCOPE = (Column("scope", path="scope", choices=("store", "region", "hq")), Column("place", path="place"))
 _NAME = (Column("name_zh_hant", path="name.zh-Hant"), Column("name_en", path="name.en"))
 
 PRICE_LIST = Entity(
@@ -169,8 +179,7 @@ PRICE_LIST = Entity(
     doc="A price list: for head office's shops, a region or a store, from when until when.",
     key=(Column("list_id", path="list_id"),),
     columns=(
-        Column("scope", path="scope", choices=("store", "region", "hq")),
-        Column("place", path="place"),
+        *_SCOPE,
         Column("rank", "INTEGER", path="rank"),
         *_NAME,
         *_WINDOW,
@@ -199,6 +208,7 @@ PROMOTION = Entity(
     doc="A promotion: any of these for an amount, some for the price of fewer, a percentage or an amount off.",
     key=(Column("promotion_id", path="promotion_id"),),
     columns=(
+        *_SCOPE,
         *_NAME,
         Column("does", path="does", choices=("n_for_amount", "n_for_price_of", "percent_off", "amount_off")),
         Column("count", "INTEGER", path="count"),
