@@ -61,7 +61,8 @@ def admit(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, context: Conte
     for index, line in enumerate(sale.lines):
         _hold_goods(line, index, known.get(line.sku), notes)
     lines = tuple(filled(line, known.get(line.sku)) for line in sale.lines)
-    sale = replace(sale, lines=lines)
+    if lines != sale.lines:
+        sale = replace(sale, lines=lines)
     _note_overrides(sale, known, notes)
     if authority is not None and not sale.training:
         for refused, number in unapproved(tx, sale, authority, now_ms=now_ms):
@@ -113,7 +114,7 @@ def _hold_goods(line: SaleLine, index: int, goods: Goods | None, notes: _Notes) 
 
 def _hold_prices(tx: Connection, shop: Shop, sale: Sale, known: dict[str, Goods], notes: _Notes, *, at: At) -> None:
     """Note where the shop would have sold at another price, or with another promotion: by the function that makes quotes."""
-    bare = [replace(line, discount=0, discounts=()) for line in sale.lines]
+    bare = [replace(line, discount=0, discounts=()) if line.discount else line for line in sale.lines]
     shops = quoted(bare, known, live_promotions(tx, shop, at), at=at, is_member=sale.member_id is not None)
     for line, other in zip(sale.lines, shops.lines, strict=True):
         notes.warnings += differences(line, other)

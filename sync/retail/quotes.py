@@ -50,8 +50,8 @@ def quoted(
 ) -> Quoted:
     """Return what the lines come to; raise RuleError (discount_above_amount) where they are discounted beyond that."""
     priced = [_priced(line, goods.get(line.sku)) for line in lines]
-    basket = [_basket_line(line, goods.get(line.sku)) for line in priced]
-    considered = apply_promotions(basket, promotions, at=at, is_member=is_member)
+    basket = [_basket_line(line, goods.get(line.sku)) for line in priced] if promotions else []
+    considered = apply_promotions(basket, promotions, at=at, is_member=is_member) if promotions else ()
     reasons = {each.promotion_id: _reason(each) for each in promotions}
     parts = {
         line: Discount(amount, "promotion", each.promotion_id, reasons[each.promotion_id])
@@ -98,6 +98,8 @@ def filled(line: SaleLine, goods: Goods | None) -> SaleLine:
 def _priced(line: SaleLine, goods: Goods | None) -> SaleLine:
     if goods is None or goods.price is None or _is_fixed(line, goods):
         return filled(line, goods)
+    if (line.unit_price, line.per) == (goods.price.amount, goods.price.per):
+        return line
     return replace(line, unit_price=goods.price.amount, per=goods.price.per)
 
 
@@ -116,6 +118,8 @@ def _basket_line(line: SaleLine, goods: Goods | None) -> BasketLine:
 
 
 def _discounted(line: SaleLine, part: Discount | None, index: int) -> SaleLine:
+    if part is None and not line.discount and not line.discounts:
+        return line
     kept = tuple(each for each in line.discounts if each.kind != "promotion")
     if line.discount and not line.discounts:
         kept = (Discount(line.discount, "manual"),)

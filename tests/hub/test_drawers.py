@@ -17,6 +17,7 @@ from hub.store.drawers import Doer
 from hub.store.lives import begin_life
 from hub.store.model import utc
 from hub.store.returns import return_job
+from hub.store.sale_approvals import Authority
 from hub.store.voids import Void, void_job
 from sync.retail.drawers import Counting, Denomination, Moving, Opening
 from sync.retail.returns import Return, ReturnLine
@@ -216,9 +217,10 @@ async def test_suspended_late_and_void_sales_and_receipts_stand_on_it(desk: Desk
     one = await desk.sell()
     await desk.store.sell(replace(one, cashier_id="c9"), now_ms=NOW_MS)
     voided = await desk.sell(3)
-    job = void_job(
-        desk.store.replica, desk.store.shop, voided.sale_id, Void(void_id="v1", till_id="t1", reason="x"), now_ms=NOW_MS
-    )
+    anybody = Authority(ApprovalRules(void="none"))
+    void = Void(void_id="v1", till_id="t1", reason="x")
+    store = desk.store
+    job = void_job(store.replica, store.shop, voided.sale_id, void, now_ms=NOW_MS, actor="till:t1", authority=anybody)
     await desk.store.db.write(job)
     await desk.sell(receipt_no="pad-000007", offline=True, sold_at=datetime(2026, 9, 21, 3, tzinfo=UTC))
 
