@@ -85,7 +85,7 @@ async def test_a_body_that_claims_ten_megabytes_is_answered_before_it_is_sent(ti
     head = f"POST /v1/sales HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {till.token}\r\nContent-Length: 10000000\r\n\r\n"
     writer.write(head.encode() + b" " * (BODY_MAX + 1))
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         status_line = await reader.readline()
     writer.transport.abort()
 
@@ -159,7 +159,7 @@ async def test_bytes_that_are_no_text_in_an_address_are_a_problem(till: Any, pat
         b"GET %s HTTP/1.1\r\nHost: hub\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n"
         % (path, till.token.encode())
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         answer = await reader.read()
     writer.close()
 
@@ -173,7 +173,7 @@ async def test_bytes_that_are_no_text_in_a_query_are_no_accident(till: Any, quer
     reader, writer = await asyncio.open_connection("127.0.0.1", till.hub.port)
     head = b"GET /v1/products?%s HTTP/1.1\r\nHost: hub\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n"
     writer.write(head % (query, till.token.encode()))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         answer = await reader.read()
     writer.close()
 
@@ -186,7 +186,7 @@ async def test_bytes_that_are_no_text_in_a_query_are_no_accident(till: Any, quer
 async def test_bytes_that_are_no_http_close_one_connection_only(till: Any, raw: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", till.hub.port)
     writer.write(raw)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         answer = await reader.read()
     writer.close()
 

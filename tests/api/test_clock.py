@@ -35,7 +35,7 @@ async def test_sales_are_marked_until_the_manager_confirms(unsure: Any, pair_til
     for wrong in ("1970-01-01T00:00:00Z", "2300-01-01T00:00:00Z"):
         refused = await manager.post("/v1/clock/confirm", {"now": wrong})
         assert (refused.status, refused.json["code"], refused.json["pointer"]) == (422, "clock_range", "/now")
-    async with till.events() as ws, asyncio.timeout(20):
+    async with till.events() as ws, asyncio.timeout(30):
         confirmed = await manager.post("/v1/clock/confirm", {"now": "2026-09-22T09:00:00+08:00"})
         async for message in ws:
             event = json.loads(message.data)

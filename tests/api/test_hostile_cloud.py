@@ -1,5 +1,6 @@
 """A cloud that lies, after a good hello: the hub goes on selling, takes nothing of it, and the line comes back."""
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -147,11 +148,15 @@ async def test_registers_that_cannot_be_used_are_kept_aside_and_named(
     for body in [*UNUSABLE, write_row(price_row("PLUM", Price(2600, "HKD", 600), 1))]:
         liar.books.write("catalogue", body, feed=Feed.STATE)
     till = await pair_till(await join(start_hub, liar))
-    await until(lambda: till.get("/v1/products/PLUM"), lambda got: got.json["price"]["amount"] == 2600)
+
+    def named() -> list[logging.LogRecord]:
+        return [record for record in caplog.records if "kept aside" in record.message]
+
+    await until(lambda: till.get("/v1/products/PLUM"), lambda got: got.json["price"]["amount"] == 2600 and named())
 
     assert (await till.get("/v1/products/TEA-01")).json["price"]["amount"] == 1090
-    (named,) = [record for record in caplog.records if "kept aside" in record.message]
-    assert named.rows == len(UNUSABLE)
+    (said,) = named()
+    assert said.rows == len(UNUSABLE)
 
 
 @pytest.mark.parametrize("body", [b'{"a":"' + b"1" * 5000 + b'"}', deep(3000), b'{"a":-0.0}', b'{"a":0.0}'])

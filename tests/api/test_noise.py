@@ -19,7 +19,7 @@ currency = "HKD"
 [api]
 port = {port}
 """
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 async def run_hub(folder: Path, port: int) -> asyncio.subprocess.Process:

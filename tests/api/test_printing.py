@@ -73,7 +73,7 @@ async def test_print_events_tell_what_becomes_of_a_job(counter: Counter) -> None
         job = await counter.sell()
         states: list[str] = []
         while not states or states[-1] != "printed":
-            event = await ws.receive_json(timeout=10)
+            event = await ws.receive_json(timeout=30)
             if event["type"] == "print":
                 assert event["data"]["job_id"] == job
                 states.append(event["data"]["state"])

@@ -154,11 +154,11 @@ async def test_a_return_is_found_by_its_id(till: Any, sale: Any) -> None:
 async def test_other_screens_hear_of_a_return_once_after_its_commit(till: Any, sale: Any) -> None:
     asked = back(till, sale)
     async with till.events() as ws:
-        await ws.receive_json(timeout=10)
+        await ws.receive_json(timeout=30)
         for _ in range(2):
             await till.post("/v1/returns", asked)
         await till.post("/v1/sales", till.sale())
-        events = [await ws.receive_json(timeout=10) for _ in range(3)]
+        events = [await ws.receive_json(timeout=30) for _ in range(3)]
 
     assert [event["type"] for event in events] == ["return", "stock", "sale"]
     assert events[0]["data"] == {

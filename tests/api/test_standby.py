@@ -34,7 +34,7 @@ async def test_a_sale_is_safe_once_the_other_hub_has_it(
 ) -> None:
     till, beside = await pair_till(followed), await pair_till(follower)
     sale, other = till.sale(), beside.sale()
-    async with till.events() as ws, asyncio.timeout(20):
+    async with till.events() as ws, asyncio.timeout(30):
         answer = (await till.post("/v1/sales", sale)).json
         async for message in ws:
             event = json.loads(message.data)

@@ -117,7 +117,7 @@ async def test_a_safe_sale_is_safe_in_the_next_life_too(
 
 async def test_tills_are_told_what_is_safe(joined: Any, pair_till: Any) -> None:
     till = await pair_till(joined)
-    async with till.events() as ws, asyncio.timeout(20):
+    async with till.events() as ws, asyncio.timeout(30):
         await till.post("/v1/sales", till.sale())
         async for message in ws:
             event = json.loads(message.data)
@@ -162,7 +162,7 @@ async def test_a_clock_a_year_off_is_named_and_decides_nothing(
 
 async def test_prices_come_down_and_screens_are_told(joined: Any, pair_till: Any, far_end: FarEnd) -> None:
     till = await pair_till(joined)
-    async with till.events() as ws, asyncio.timeout(20):
+    async with till.events() as ws, asyncio.timeout(30):
         row = write_row(price_row("TEA-01", Price(999, "HKD"), 1))
         far_end.books.write("catalogue", row, feed=Feed.STATE)
         async for message in ws:

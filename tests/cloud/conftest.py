@@ -31,7 +31,7 @@ from sync.protocol import FRAME_MAX, SUBPROTOCOL
 from sync.session import End
 
 STARTED_MS = 1_790_000_000_000
-WAIT_S = 20.0
+WAIT_S = 60.0
 OFFICE = "office-token-0123456789"
 TOKENS = {"hk01": "hk01-token-0123456789", "hk02": "hk02-token-0123456789"}
 

@@ -19,7 +19,7 @@ from sync.line import LinkState, Schedule
 from sync.protocol import SUBPROTOCOL, Hello, encode
 from sync.push import BODY_MAX, CONTENT_TYPE, Envelope, read_body, write_body
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 SESSION = "0123456789abcdef"
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-READY_S = 30.0
+READY_S = 60.0
 TOKEN, OFFICE = "hk01-token-0123456789", "office-token-0123456789"
 CONFIG = """
 [cloud]

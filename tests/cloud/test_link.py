@@ -7,7 +7,7 @@ import pytest
 
 from sync.protocol import SUBPROTOCOL, Hello, HelloOk, decode, encode
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 def entry(sku: str) -> dict[str, Any]:

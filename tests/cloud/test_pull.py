@@ -19,7 +19,7 @@ from sync.model import Feed
 from sync.protocol import Packed, decode, unpacked
 
 HUB_TOKEN = "what-the-hub-gave-out-1"
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @dataclass

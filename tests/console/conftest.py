@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import ConsoleMessage, Page, async_playwright
+from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
 
 from devices.model import CounterReading
 from devices.testing.printer import SimulatedPrinter
@@ -43,8 +43,9 @@ from sync.retail.returns import Return, ReturnLine
 from sync.retail.sales import SaleLine, Tender
 
 CHROMIUM = Path("/usr/bin/chromium")
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
+EXPECT_TIMEOUT_MS = 30_000  # the machine may be busy
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -355,6 +356,7 @@ async def open_screen(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[S
     """Return a function that opens a Chromium window with a profile of its own."""
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed (Debian: apt-get install chromium)")
+    expect.set_options(timeout=EXPECT_TIMEOUT_MS)
     async with async_playwright() as playwright:
         contexts = []
 

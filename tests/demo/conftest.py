@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 60.0
 
 
 class Demo:

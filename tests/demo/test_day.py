@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-DAY_TIMEOUT_S = 120
+DAY_TIMEOUT_S = 300
 SHORT_S = "12"
 FAULTS = ["miscount", "lose", "double", "misprint", "oversell"]  # all of them with --full
 

@@ -21,7 +21,7 @@ from hub.client import CloudClient, HubClient, ProblemError, UnreachableError, n
 from sync.retail.sales import SaleLine, Tender
 
 BUN = "4899990000406"
-WAIT_S = 30
+WAIT_S = 60.0
 STOP_TIMEOUT_S = 2.0  # the promise: Ctrl-C stops all of it within two seconds
 STORE = """
 [store]

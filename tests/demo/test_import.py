@@ -11,7 +11,7 @@ from typing import Any
 from hub.client import CloudClient, HubClient, ProblemError
 
 FILE = "sku,name,price,currency,stock\nNEW-1,New thing,12.50,HKD,7\nNEW-2,Newer thing,8.00,HKD,\n"
-WAIT_S = 20
+WAIT_S = 60.0
 Started = Callable[..., Any]  # the fixture of conftest.py
 
 

@@ -37,7 +37,7 @@ async def _driven(
     async with asyncio.TaskGroup() as group:
         outcome = group.create_task(_caught(run(ctx, _options(printer, **changes))), name="driver")
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 yield outcome
         finally:
             outcome.cancel()
@@ -49,7 +49,7 @@ async def _caught(running: Awaitable[None]) -> Any:
 
 
 async def _reason(printer: SimulatedPrinter, ctx: RecordingContext, **changes: Any) -> WireError:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         with pytest.raises(WireError) as caught:
             await run(ctx, _options(printer, **changes))
     return caught.value

@@ -17,7 +17,7 @@ from devices.model import Health, Scan
 from devices.supervisor import DeviceSpec, DeviceState, Outside, Supervisor
 from devices.testing.serial_line import VirtualSerialLine
 
-TEST_TIMEOUT_S = 20.0
+TEST_TIMEOUT_S = 60.0
 
 
 class Hub:

@@ -27,7 +27,7 @@ from devices.supervisor import (
 )
 
 READY = StatusUpdate(Health.READY)
-TEST_TIMEOUT_S = 20.0
+TEST_TIMEOUT_S = 60.0
 Run = Callable[[DeviceContext, Any], Awaitable[None]]
 
 

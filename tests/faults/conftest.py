@@ -19,7 +19,7 @@ import pytest
 
 from hub.client import HubClient
 
-READY_S = 20.0  # a start takes under a second; one that takes this long never ends
+READY_S = 60.0  # a start takes under a second; one that takes this long never ends
 CONFIG = """
 [store]
 id = "hk01"

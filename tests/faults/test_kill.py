@@ -40,7 +40,7 @@ PRINTER_LINES_PER_S = 400.0  # a receipt takes a twentieth of a second: most kil
 PRINTING_TILL, PRINTED_SHARE = "t1", 0.1  # always some receipts waiting, never more than the end can print
 KILL_AFTER_S = (0.0, 0.5)  # from ready to the kill; a sale takes a few milliseconds
 RETURNED_SHARE = 0.3  # of the sales: something of them comes back
-QUIET_S = 20.0
+QUIET_S = 60.0
 
 MakeHub = Callable[..., Any]
 

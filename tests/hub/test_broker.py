@@ -54,7 +54,7 @@ async def answer(port: int, said: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(said)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await reader.read(64)
     except ConnectionError:
         return b""
@@ -188,7 +188,7 @@ async def test_bytes_that_are_no_mqtt_end_their_connection_only(port: int, caplo
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(rng.randbytes(rng.randint(1, 80)) if n % 2 else bytes(damaged))
         writer.write_eof()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             with contextlib.suppress(ConnectionError):
                 await reader.read()
         writer.close()
@@ -201,7 +201,7 @@ async def test_a_packet_that_is_too_long_is_not_read(port: int) -> None:
     writer.write(connect("device1", "device-token"))
     await reader.readexactly(4)
     writer.write(b"\x32\xff\xff\xff\x7f" + bytes(PACKET_BYTES_MAX))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         with contextlib.suppress(ConnectionError):
             assert await reader.read() == b""
     writer.close()
@@ -276,7 +276,7 @@ async def test_a_device_comes_in_when_the_hub_can_hear_it() -> None:
         was_waiting = not device.done()
         writer.write(subscribe("store/hk01/counter/+/count"))
         assert (await reader.readexactly(5))[:1] == b"\x90"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             admitted = await device
         writer.close()
 

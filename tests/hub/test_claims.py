@@ -8,7 +8,7 @@ from hub.claims import Claims
 from hub.errors import ConflictError
 
 GRACE_S = 0.1
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 async def past(delay_s: float) -> None:

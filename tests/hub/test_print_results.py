@@ -17,7 +17,7 @@ from sync.retail.sales import Sale
 from sync.store.rows import rows_after
 
 NOTE = Document((Text("note"),))
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 class Desk:

@@ -134,7 +134,7 @@ async def test_an_ack_makes_safe_and_survives_a_restart(store: Any, sale: Callab
     noted = asyncio.Event()
     books.on_acked = noted.set
     await books.acked(CLOUD, books.rep, "sales", batch.end)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await noted.wait()
 
     assert books.holders.cloud["sales"] == 1
@@ -321,7 +321,7 @@ async def test_a_disk_that_takes_no_commit_stops_the_folding_for_a_while_only(
     )
     connection = store.db._writer._conn
     connection.execute("PRAGMA query_only = ON")  # what a full disk does to every commit
-    async with asyncio.TaskGroup() as group, asyncio.timeout(10):
+    async with asyncio.TaskGroup() as group, asyncio.timeout(30):
         running = group.create_task(hub.run(), name="replication")
         while store.db.last_commit_ok:  # noqa: ASYNC110 - the writer has no signal for it
             await asyncio.sleep(0.001)

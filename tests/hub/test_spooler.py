@@ -17,7 +17,7 @@ from sync.errors import BusyError, OutcomeUnknownError
 from sync.retail.sales import Sale
 
 NOTE = Document((Text("note"),))
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 def full_disk(tx: Connection) -> None:

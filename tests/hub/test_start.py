@@ -27,7 +27,7 @@ async def storehub(folder: Path, *words: str, store: str = "hk01") -> tuple[int 
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         _, said = await process.communicate()
     return process.returncode, said.decode()
 

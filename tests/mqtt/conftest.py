@@ -30,7 +30,7 @@ from sync.db import Database
 from sync.errors import OutcomeUnknownError
 from sync.model import Replica
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 HUB = ("hub", "hub-secret")
 DOOR = ("device1", "token-of-the-door-sensor")
 BROKERS = ("embedded", "mosquitto")

@@ -34,7 +34,7 @@ class Disk:
     """The file. Faults stay until they are taken back, but a cut, which comes once."""
 
     def __init__(self, image: bytes) -> None:
-        self.connection = sqlite3.connect(":memory:", factory=Connection, isolation_level=None, cached_statements=256)
+        self.connection = sqlite3.connect(":memory:", factory=Connection, isolation_level=None, cached_statements=1024)
         self.connection.deserialize(image)
         self.connection.execute("PRAGMA foreign_keys = ON")
         self.connection.execute("PRAGMA journal_mode = MEMORY")

@@ -262,7 +262,7 @@ async def test_a_job_that_may_wait_goes_alone_when_nobody_comes(db: Database) ->
     done = asyncio.Event()
     db.write_soon(note("may wait"), then=lambda _: done.set())
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await done.wait()
 
     assert notes(db) == ["may wait"]

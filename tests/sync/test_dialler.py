@@ -20,7 +20,7 @@ from sync.sending import BATCH_ROWS, WINDOW
 from sync.testing.memory_books import MemoryBooks
 
 HUB, CLOUD = "hk01:aa", "cloud:bb"
-WAIT_S = 20.0
+WAIT_S = 60.0
 NEVER = Schedule("scheduled", 3600.0)  # no contact of its own accord while a test runs
 
 

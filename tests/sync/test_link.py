@@ -18,7 +18,7 @@ from sync.protocol import FRAME_MAX, SUBPROTOCOL, Ack, Hello, HelloOk, decode, e
 from sync.testing.memory_books import MemoryBooks
 
 HUB, CLOUD = "hk01:aa", "cloud:bb"
-WAIT_S = 20.0
+WAIT_S = 60.0
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

@@ -16,7 +16,7 @@ from sync.testing.memory_books import MemoryBooks
 from sync.wire import Take
 
 HUB, OTHER_LIFE, CLOUD = "hk01:aa", "hk01:bb", "cloud:cc"
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class Writer(MemoryBooks):

@@ -23,7 +23,7 @@ from sync.wire import WireError
 
 HUB, CLOUD = "hk01:aa", "cloud:bb"
 SESSION = "0123456789abcdef"
-WAIT_S = 20.0
+WAIT_S = 60.0
 SEEDS = 10
 Post = Callable[[bytes], Awaitable[bytes]]
 
