@@ -1,7 +1,8 @@
 """Rows that an earlier version could not read, once this one can: facts get their keys and count, state rows are merged.
 
 They keep their numbers in the feed, or move to its end as any state row that changes; what stays unread is tried once by each
-version. Functions of a write job, done before anybody may dial.
+version. A life that was sealed before its keys could be read is summed up again, where another has one of them. Functions of a
+write job, done before anybody may dial.
 """
 
 from collections.abc import Sequence
@@ -9,8 +10,10 @@ from sqlite3 import Connection
 
 from sync.batch import Row
 from sync.cloud.facts import count_facts
+from sync.cloud.lives import sum_up_again
 from sync.cloud.rows import is_tally_stream, read_facts, read_tally
 from sync.cloud.tallies import merge_tallies
+from sync.model import Replica
 from sync.store.rows import fingerprint
 
 ADOPT_MAX = 1000  # rows of one job
@@ -23,7 +26,7 @@ def has_untried(read: Connection) -> bool:
     return read.execute("SELECT 1 FROM unread WHERE tried <> ? LIMIT 1", (fingerprint(),)).fetchone() is not None
 
 
-def adopt(tx: Connection, *, now_ms: int) -> int:
+def adopt(tx: Connection, own: Replica, *, now_ms: int) -> int:
     """Read up to ADOPT_MAX rows anew, in the order of their coming; return how many can be read now."""
     found = tx.execute(
         """
@@ -45,7 +48,10 @@ def adopt(tx: Connection, *, now_ms: int) -> int:
             left, merged = _merge(tx, feed_id, rows, store=store, replica=replica, stream=stream, now_ms=now_ms)
         facts = read_facts(stream, [body for _, (_, body) in left])
         numbers = [n for n, _ in left]
-        count_facts(tx, list(zip(numbers, facts, strict=True)), feed_id=feed_id, store=store, stream=stream)
+        duplicates = count_facts(
+            tx, list(zip(numbers, facts, strict=True)), feed_id=feed_id, store=store, stream=stream
+        )
+        sum_up_again(tx, own, feed_id, [each.key for each in duplicates], now_ms=now_ms)
         read += merged + len(facts) - facts.count(None)
     return read
 

@@ -59,9 +59,14 @@ def told_of(reader: Connection, replica: int, stream: str) -> Iterator[Said]:
     yield from read(body.encode() for (body,) in rows)
 
 
-def add_told(reader: Connection, replica: int, sums: dict[Place, list[int]], *, streams: Sequence[str]) -> None:
-    """Add what was told of a writer's logs to [on_hand, received, issued, picked] by (sku, location)."""
-    for stream in streams:
+def add_told(
+    reader: Connection, replica: int, sums: dict[Place, list[int]], *, streams: Sequence[str] | None = None
+) -> None:
+    """Add what was told of a writer's logs to [on_hand, received, issued, picked] by (sku, location); of all but its
+    compensations where no streams are named.
+    """
+    told = "SELECT DISTINCT stream FROM opening WHERE replica = ? AND stream <> 'duplicates' ORDER BY stream"
+    for stream in [row[0] for row in reader.execute(told, (replica,))] if streams is None else streams:
         for each in told_of(reader, replica, stream):
             if isinstance(each, Came):
                 total = sums.setdefault((each.sku, each.location), [0, 0, 0, 0])

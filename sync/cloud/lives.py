@@ -9,7 +9,7 @@ Source: the design, 3.1 (Fork repair).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from sqlite3 import Connection
 
 import msgspec
@@ -20,6 +20,7 @@ from sync.cloud.cursors import cursor_of, number_rows
 from sync.cloud.floors import add_told
 from sync.cloud.rights import heir_of, pass_on
 from sync.cloud.rows import key_of
+from sync.cloud.scope_branches import mark_store
 from sync.model import Feed, Replica, Stream
 from sync.retail.levels import LevelRow
 from sync.retail.seals import SealedLevel, SealFact
@@ -101,11 +102,43 @@ def seal_if_whole(tx: Connection, own: Replica, replica: int, *, now_ms: int) ->
     _replace_levels(tx, replica, levels, now_ms=now_ms)
     fact = SealFact(rep=rep, heads=heads, levels=levels, heir=heir or None, why=why)
     seq = _write_fact(tx, own, msgspec.json.encode(fact), now_ms=now_ms)
-    tx.execute("UPDATE ended_life SET sealed_ms = ?, seal_seq = ? WHERE replica = ?", (now_ms, seq, replica))
+    tx.execute(  # the order of seals is told by it: a clock that was put back changes none
+        """
+        UPDATE ended_life SET seal_seq = ?, sealed_ms = max(?, coalesce((SELECT max(sealed_ms) + 1 FROM ended_life), 0))
+        WHERE replica = ?
+        """,
+        (seq, now_ms, replica),
+    )
     lives_on = heir_of(tx, rep)
     if lives_on is not None:
         pass_on(tx, own, rep, lives_on)
     return Sealed(replica, rep, heir, heads)
+
+
+def sum_up_again(tx: Connection, own: Replica, feed_id: int, keys: Sequence[str], *, now_ms: int) -> None:
+    """Sum up anew the levels of sealed lives that have written facts under these keys, which could not be read at their seals.
+
+    What changes of what is left of their rights passes on as at the seal.
+    """
+    found = tx.execute(
+        """
+        SELECT DISTINCT fact.replica, store || ':' || incarnation, store
+        FROM (
+          SELECT n, key FROM duplicate WHERE stream = ?1 UNION SELECT n, key FROM fact_key WHERE stream = ?1
+        ) AS named
+        JOIN fact ON fact.stream = ?1 AND fact.n = named.n
+        JOIN ended_life ON ended_life.replica = fact.replica AND sealed_ms IS NOT NULL
+        JOIN replica ON replica.id = fact.replica
+        WHERE named.key IN (SELECT value FROM json_each(?2)) ORDER BY sealed_ms, seal_seq
+        """,
+        (feed_id, json.dumps(list(keys))),
+    ).fetchall()
+    for replica, rep, store in found:
+        _replace_levels(tx, replica, levels_of(tx, replica), now_ms=now_ms)
+        lives_on = heir_of(tx, rep)
+        if lives_on is not None:
+            pass_on(tx, own, rep, lives_on)
+        mark_store(tx, store, now_ms=now_ms)
 
 
 def sealed_lives(read: Connection, store: str) -> tuple[str, ...]:
@@ -134,8 +167,9 @@ def waiting_lives(read: Connection) -> set[int]:
 def levels_of(tx: Connection, replica: int) -> tuple[SealedLevel, ...]:
     """Return the stock levels of a writer as its facts give them that stand by its seal.
 
-    A key that a life sealed before holds as well is that one's; of all others this writer's row stands now, whose it was before,
-    and its own compensations are void with it: see sync.merge.standing.
+    Facts of any kind, as its own levels had them: also of one that this version does not know. A key that a life sealed before
+    holds as well is that one's; of all others this writer's row stands now, whose it was before, and its own compensations are
+    void with it: see sync.merge.standing.
     """
     rows = tx.execute(
         """
@@ -149,7 +183,8 @@ def levels_of(tx: Connection, replica: int) -> tuple[SealedLevel, ...]:
           FROM rival AS mine
           JOIN rival AS other ON other.stream = mine.stream AND other.key = mine.key AND other.n <> mine.n
           JOIN fact ON fact.stream = other.stream AND fact.n = other.n
-          JOIN ended_life ON ended_life.replica = fact.replica AND ended_life.sealed_ms IS NOT NULL
+          JOIN ended_life ON ended_life.replica = fact.replica
+            AND ended_life.sealed_ms < coalesce((SELECT sealed_ms FROM ended_life WHERE replica = ?1), 1 << 62)
         )
         SELECT effect.value ->> 0, effect.value ->> 1,
                sum(iif(named.value = '$.stock', max(effect.value ->> 2, 0), 0)),
@@ -161,7 +196,7 @@ def levels_of(tx: Connection, replica: int) -> tuple[SealedLevel, ...]:
         JOIN json_each(
           CASE WHEN json_valid(CAST(fact.body AS TEXT)) THEN CAST(fact.body AS TEXT) ELSE '{}' END, named.value
         ) AS effect
-        WHERE fact.replica = ?1 AND feed.stream IN ('sales', 'returns', 'stock', 'promises')
+        WHERE fact.replica = ?1 AND feed.kind = 'log' AND feed.stream <> 'duplicates'
           AND (fact.stream, fact.n) NOT IN (SELECT stream, n FROM taken)
           AND fact.seq > coalesce(
             (SELECT last FROM floor WHERE floor.replica = ?1 AND floor.stream = feed.stream AND is_told = 1), 0)
@@ -170,7 +205,7 @@ def levels_of(tx: Connection, replica: int) -> tuple[SealedLevel, ...]:
         (replica,),
     )
     sums = {(sku, location): [0, *numbers] for sku, location, *numbers in rows}
-    add_told(tx, replica, sums, streams=("sales", "returns", "stock", "promises"))
+    add_told(tx, replica, sums)
     return tuple(SealedLevel(*place, *totals[1:]) for place, totals in sorted(sums.items()))
 
 

@@ -86,7 +86,7 @@ async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], 
     failpoints.hit("cloud.identified")
     adopted = 0
     while has_untried(db.read):
-        adopted += await db.write(lambda tx: adopt(tx, now_ms=begun_ms))
+        adopted += await db.write(lambda tx: adopt(tx, replica, now_ms=begun_ms))
     if adopted:
         log.info("rows that the former version could not read were applied", extra={"rows": adopted})
     metrics = CloudMetrics()

@@ -22,7 +22,7 @@ def upgraded(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.undo()
         db = cloud.cloud.books.db
         assert has_untried(db.read)
-        read: int = await db.write(lambda tx: adopt(tx, now_ms=1))
+        read: int = await db.write(lambda tx: adopt(tx, cloud.cloud.books.replica, now_ms=1))
         assert not has_untried(db.read)
         return read
 
@@ -59,3 +59,21 @@ async def test_state_rows_that_nobody_could_read_are_merged_after_the_upgrade(
     assert sql("SELECT seq, CAST(body AS TEXT) ->> 'in' FROM tally") == [(2, 5)]
     assert sql("SELECT seq FROM fact") == [(3,)], "what is still no row of ours stays"
     assert sql("SELECT kind FROM feed WHERE stream = 'footfall'") == [(Feed.STATE,)]
+
+
+async def test_what_was_sealed_before_anybody_could_read_its_keys_is_summed_up_again(
+    cloud: Any, writer: Any, new_writer: Any, upgraded: Any, sql: Any
+) -> None:
+    """One sale of two lives: both were sealed with it, as nobody knew that it is the same."""
+    heir = new_writer("hk01:bbbbbbbbbbbbbbbb")
+    for by in (writer, heir):
+        by.sell("sale-1", 100, stock=[["TEA-01", "shop", -1]])
+        await cloud.books().apply(by.batch())
+        assert await cloud.cloud.books.end_life(by.rep, heir="", why="its card is dead", wanted={}) is not None
+    levels = "SELECT sum(CAST(body AS TEXT) ->> 'issued') FROM tally"
+    assert sql(levels) == [(2,)]
+
+    assert await upgraded() == 2
+
+    assert sql(levels) == [(1,)]
+    assert sql(levels + " JOIN replica ON replica.id = tally.replica WHERE incarnation = 'aaaaaaaaaaaaaaaa'") == [(1,)]

@@ -15,6 +15,7 @@ import pytest
 from hub.store.model import Shop
 from hub.store.sales import find_sale
 from sync.batch import START, Batch, Boundary, Gap, batch_of
+from sync.cloud.lives import sealed_lives
 from sync.cloud.store import CloudBooks, CloudStore
 from sync.errors import BusyError, ForkError
 from sync.model import Feed
@@ -417,3 +418,27 @@ async def test_facts_of_a_kind_that_nobody_knows_yet_reach_the_stores_other_hubs
         ).fetchall()
         == rows
     )
+
+
+async def test_a_seal_counts_what_facts_of_a_kind_that_nobody_here_knows_have_moved(cloud: Cloud) -> None:
+    """The writer was of a later version, whose levels have it."""
+    rep, books = "hk01:00000000000000ff", CloudBooks(cloud.store, "hk01")
+    samples = [(1, b'{"sample_id":"x1","stock":[["TEA-01","shop",-2]]}')]
+    levels = [(1, b'{"v":1,"sku":"TEA-01","location":"shop","received":0,"issued":2}')]
+    await books.apply(batch_of(rep, "samples", Feed.LOG, START, samples))
+    await books.apply(batch_of(rep, "levels", Feed.STATE, START, levels))
+    before = cloud.stock_by_tallies()
+
+    assert await cloud.store.end_life(rep, heir="", why="its machine is gone", wanted={}) is not None
+
+    assert cloud.stock_by_tallies() == before == {"TEA-01": -2}
+
+
+async def test_seals_have_an_order_whatever_the_clock_of_the_cloud_does(cloud: Cloud) -> None:
+    """Whose row stands of two sealed lives is told by it."""
+    lives = [f"hk01:{n:016x}" for n in (9, 5, 7)]
+    for rep, ahead_ms in zip(lives, (10**9, 0, 5), strict=True):
+        cloud.now_ms = 1_790_000_000_000 + ahead_ms
+        assert await cloud.store.end_life(rep, heir="", why="its machine is gone", wanted={}) is not None
+
+    assert list(sealed_lives(cloud.db.read, "hk01")) == lives
