@@ -53,9 +53,9 @@ def mark(tx: Connection, replica: int, stream: str, at: Boundary) -> None:
 
 
 def differs(read: Connection, replica: int, batch: Batch, after: Boundary) -> bool:
-    """Whether rows of a batch behind the mark are held here as something else; raise ProtocolError when they are not proved."""
+    """Whether rows of a batch behind a boundary are held here as something else; raise ProtocolError when they are not proved."""
     rows = [row for row in batch.rows if row[0] > after.last]
-    there = dict(rows_after(read, replica, batch.stream, after.last, len(rows))) if rows else {}
+    there = dict(rows_after(read, replica, batch.stream, rows[0][0] - 1, len(rows))) if rows else {}
     if all(there.get(seq, body) == body for seq, body in rows):
         return False
     new_rows(after, batch)

@@ -7,7 +7,7 @@
     print ledger                    jobs that ended JOBS_KEPT_DAYS ago: a reprint of an older sale is a job of its own
     what Z reports counted, printed as long as the sales and the reports themselves
     suspended sales, conflicts      ASIDE_KEPT_DAYS: a manager has had more than a year
-    sensors                         that have said nothing for ASIDE_KEPT_DAYS: one that comes back begins with a baseline
+    sensors                         that have said nothing for ASIDE_KEPT_DAYS, by clocks like ours: such a one begins anew
     boundaries that were offered    see sync.store.retention.thin_offered
 
 A hub without a cloud is the only copy: it forgets no fact. Not here: when it is done (hub.upkeep). Source: the design, 3.2.
@@ -52,7 +52,7 @@ _AGED = {  # table -> (its key, its time column, what else must be true, days)
     "suspended_end": ("sale_id, content_hash", "ended_ms", "TRUE", ASIDE_KEPT_DAYS),
     "parked_basket": ("basket_id", "parked_ms", "TRUE", BASKETS_KEPT_DAYS),
     "conflict": ("entity, key, field, rep", "physical_ms", "TRUE", ASIDE_KEPT_DAYS),
-    "footfall_sensor": ("sensor", "at_ms", "TRUE", ASIDE_KEPT_DAYS),
+    "footfall_sensor": ("sensor", "at_ms", "is_at_good", ASIDE_KEPT_DAYS),
 }
 
 
@@ -69,7 +69,7 @@ class Step(Struct, frozen=True):
 
 
 def note_marks(tx: Connection, own: Replica, *, peer: str, now_ms: int) -> None:
-    """Note how far the cloud holds every stream of this store today. What other lives wrote came from it."""
+    """Note how far the cloud holds every stream of this store today."""
     for stream, last in acked(tx, own, peer=peer).items():
         note_mark(tx, own.local_id, stream, last, now_ms=now_ms)
     for replica, stream, last in _received(tx, own):
@@ -132,9 +132,12 @@ def _is_log(tx: Connection, replica: int, stream: str) -> bool:
 
 
 def _received(tx: Connection, own: Replica) -> list[tuple[int, str, int]]:
+    """How far the cloud is known to hold what other lives wrote: what came from beside, up to the mark."""
     rows: list[tuple[int, str, int]] = tx.execute(
         """
-        SELECT replica, stream, last FROM received JOIN replica ON replica.id = received.replica
+        SELECT received.replica, received.stream, coalesce(confirmed.last, received.last)
+        FROM received JOIN replica ON replica.id = received.replica
+        LEFT JOIN confirmed ON confirmed.replica = received.replica AND confirmed.stream = received.stream
         WHERE replica.store = ? AND replica.own = 0 ORDER BY replica.id
         """,
         (own.store,),

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from hub.store.confirmed import adopt, differs, mark, mark_of, move_mark
 from hub.store.stock import apply_effects
-from sync.batch import Batch, Boundary, Gap, Head, batch_of, new_rows
+from sync.batch import START, Batch, Boundary, Gap, Head, batch_of, new_rows
 from sync.effects import effects_of, sum_effects
 from sync.entities import REGISTRY
 from sync.errors import ForkError
@@ -58,7 +58,10 @@ class Joined(Struct, frozen=True):
 
 
 def take_batch(tx: Connection, own: Replica, batch: Batch, *, now_ms: int, is_beside: bool = False) -> Joined:
-    """Take rows of another life of this store with their cursor; `is_beside`: they come from the other hub itself."""
+    """Take rows of another life of this store with their cursor; `is_beside`: they come from the other hub itself.
+
+    Raise ForkError when it has written others over those that are known: nothing that follows from them is taken.
+    """
     owner = replica_id(tx, batch.rep, now_ms=now_ms)
     confirmed = mark_of(tx, owner, batch.stream)
     stock: dict[str, int] = {}
@@ -72,6 +75,8 @@ def take_batch(tx: Connection, own: Replica, batch: Batch, *, now_ms: int, is_be
     rows = new_rows(cursor, batch, is_relayed=True)
     if isinstance(rows, Gap):
         return Joined(rows, stock=stock)
+    if not rows and is_beside and differs(tx, owner, batch, START):
+        raise ForkError(f"{batch.rep} {batch.stream}: {batch.last} and what follows from it are of another past of it")
     if rows and is_beside:
         mark(tx, owner, batch.stream, cursor)
     joined = Joined(cursor, stock=stock)

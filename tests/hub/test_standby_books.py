@@ -16,7 +16,7 @@ from hub.standby_books import StandbyBooks
 from hub.store.explain import explain
 from hub.store.model import Shop
 from sync.batch import START, Boundary
-from sync.errors import ProtocolError
+from sync.errors import ForkError, ProtocolError
 from sync.model import Stream
 from sync.store.streams import append_fact
 from sync.store.unknown import keep_unknown
@@ -289,3 +289,40 @@ async def test_the_line_between_two_hubs_carries_the_logs_of_their_store_alone(
     assert {rep.rpartition(":")[0] for rep, _ in StandbyBooks(standby.books).vector("")} <= {"hk01"}
     assert PEER not in {head.rep for head in books.heads()}
     assert not books.admits("hk02:0123456789abcdef")
+
+
+async def test_rows_that_a_copied_card_wrote_over_known_ones_end_the_conversation_before_what_follows_from_them(
+    world: World, hub: Machine, standby: Machine
+) -> None:
+    """Else a return would pass on whose sale nobody but the copy has."""
+    await follow(standby, hub)
+    copy = await world.machine("copy", hub.copy_to(world.folder / "card.db"))
+    [theirs] = await world.sell(copy, 3)
+    await world.sell(hub, 1)
+    await follow(standby, hub)
+    head = next(head for head in copy.books.heads() if (head.rep, head.stream) == (copy.rep, "sales"))
+    batch = await copy.books.load(head, START, 100)
+    assert batch is not None
+    before = standby.sale_ids(), standby.books.received()
+
+    with pytest.raises(ForkError, match="another past"):
+        await standby.books.take_beside(batch)
+
+    assert (standby.sale_ids(), standby.books.received()) == before
+    assert theirs.sale_id not in standby.sale_ids()
+
+
+async def test_rows_of_the_other_hub_that_the_cloud_is_not_known_to_hold_are_forgotten_by_nobody(
+    world: World, hub: Machine, standby: Machine, cloud: Cloud
+) -> None:
+    await world.sell(hub, 1, 2)
+    await follow(standby, hub)
+    for days in (0, 500, 20):
+        await standby.forget(days=days)
+    assert standby.sale_ids() == sorted(world.answered)
+
+    await everybody(cloud, standby, hub)
+    for days in (1, 20):
+        await standby.forget(days=days)
+    assert standby.sale_ids() == []
+    world.check(cloud, hub)
