@@ -8,7 +8,7 @@ Not here: how the line is and what is safe (hub.replication), SQL (hub.store, sy
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from sqlite3 import Connection
 from typing import TypeVar
 
@@ -274,6 +274,11 @@ class HubBooks:
                 self._look_what_to_pass_on()
         else:
             self.holders.note(PEER, stream, boundary)
+
+    async def held_by_cloud(self, held: Mapping[tuple[str, str], Boundary]) -> None:
+        """Note what a cloud that asks says it holds: less than once where it was restored."""
+        for head in self.heads():
+            await self.acked("", head.rep, head.stream, held.get((head.rep, head.stream), START))
 
     def held_of(self, rep: str, stream: Stream) -> int:
         """How far the cloud and this hub hold a stream of another life, a former one of this hub or of another hub."""

@@ -159,6 +159,8 @@ async def post_hello(call: Call) -> Reply:
     if why:
         await _begin_anew(call, why)
         raise ConflictError("fork", why)
+    if hub.replication.peer_of(call.client.till_id) == PEER:
+        await books.held_by_cloud({(each.rep, each.stream): _boundary(each) for each in request.vector})
     if request.sealed:
         await books.note_sealed(tuple(request.sealed))
     vector = [_view(rep, stream, at) for (rep, stream), at in books.vector(request.rep).items()]
@@ -296,8 +298,7 @@ def _boundary_at(hub: Runtime, head: Head, last: int) -> Boundary:
 def _never_offered(books: HubBooks, request: HelloRequest) -> str:
     """Return what the asker holds of this life that it was never offered, "" when all is well."""
     for held in request.vector:
-        boundary = Boundary(held.last, bytes.fromhex(held.digest))
-        if held.rep == books.rep and not books.is_offered(held.rep, held.stream, boundary):
+        if held.rep == books.rep and not books.is_offered(held.rep, held.stream, _boundary(held)):
             return f"{held.stream}: {held.last} was never offered"
     return ""
 
@@ -311,6 +312,10 @@ async def _begin_anew(call: Call, why: str) -> None:
         await replication.books.forked(why)
     except (ForkError, ProtocolError) as err:
         raise ConflictError("fork", err.detail) from err
+
+
+def _boundary(held: HeldView) -> Boundary:
+    return Boundary(held.last, bytes.fromhex(held.digest))
 
 
 def _view(rep: str, stream: str, at: Boundary) -> HeldView:

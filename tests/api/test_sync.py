@@ -353,6 +353,18 @@ async def test_a_cloud_that_knows_another_past_makes_the_hub_somebody_else(
     assert sales is not None and (sales.rep, len(sales.rows)) == (greeted["rep"], 2)
 
 
+async def test_a_cloud_that_asks_and_has_forgotten_what_it_held_makes_it_unsafe_again(
+    puller: Any, pair_till: Any, until: Callable[..., Any]
+) -> None:
+    manager = await pair_till(puller.hub, "manager")
+    batch = read_feed((await feed(puller)).body)
+    assert batch is not None
+    said = held(await rep_of(puller), "sales", batch.last, batch.digest.hex())
+    for vector, safe in (([said], batch.last), ([], 0)):
+        assert (await puller.post("/sync/v1/hello", {"rep": CLOUD, "vector": vector})).status == 200
+        await until(lambda: manager.get("/v1/sync"), lambda got: got.json["safe"]["upto"] == safe)  # noqa: B023
+
+
 async def test_a_reader_beside_the_cloud_makes_nobody_somebody_else(
     joined: Any, pair_till: Any, until: Callable[..., Any]
 ) -> None:
