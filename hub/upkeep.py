@@ -4,6 +4,7 @@
     audit       all checks, in a thread with a connection of its own; then the part that is due is compared with the cloud
 
 A day is 24 hours after the last time, by the earlier of this clock and the cloud's: one that runs ahead forgets nothing early.
+Rows age by what has been counted so: where both clocks jump ahead, by AGES_MS_MAX from one day's upkeep to the next.
 Not here: what is forgotten (hub.store.retention), the checks (hub.store.audit, hub.audit_peer).
 """
 
@@ -17,7 +18,7 @@ from hub.client import CloudClient
 from hub.holders import PEER
 from hub.runtime import Runtime
 from hub.store.audit import Finding, audit
-from hub.store.mending import note_done
+from hub.store.mending import note_counted, note_done
 from hub.store.readers import open_to_read
 from hub.store.retention import note_marks, prune
 from hub.store.upkeep import Done, last_done
@@ -29,6 +30,9 @@ from sync.store.retention import DAY_MS
 FIRST_AFTER_S = 60.0  # after a start: a shop that opens has other work
 LOOK_EVERY_S = 600.0  # whether a day has passed
 PAUSE_S = 0.1  # between two steps: a thousand rows a second are enough, and a sale waits for one step at most
+AGES_MS_MAX = (
+    2 * DAY_MS
+)  # from one upkeep to the next; a hub that was off for a month has forgotten what is due a month later
 NAMED_MAX = 5  # findings in the log; `storehub audit` names them all
 
 log = logging.getLogger(__name__)
@@ -56,7 +60,7 @@ async def do_due(hub: Runtime) -> None:
 
 async def forget(hub: Runtime) -> int:
     """Forget what is old; return how many rows."""
-    own, now_ms = hub.replica, _now_ms(hub)
+    own, done_ms, now_ms = hub.replica, _now_ms(hub), _counted_ms(hub)
     peer = PEER if hub.config.cloud is not None else None
     if peer is not None:
         await hub.db.write(lambda tx: note_marks(tx, own, peer=PEER, now_ms=now_ms))
@@ -70,7 +74,12 @@ async def forget(hub: Runtime) -> int:
         await asyncio.sleep(PAUSE_S)
     for why in stopped:
         log.error("a log cannot be pruned; run `storehub audit`", extra={"why": why})
-    await hub.db.write(lambda tx: note_done(tx, "retention", found=total, said="", now_ms=now_ms))
+
+    def job(tx: Connection) -> None:
+        note_done(tx, "retention", found=total, said="", now_ms=done_ms)
+        note_counted(tx, now_ms=now_ms)
+
+    await hub.db.write(job)
     if total:
         log.info("old rows were forgotten", extra={"rows": total})
     return total
@@ -124,6 +133,12 @@ async def _compared(hub: Runtime, *, part: int) -> Compared | None:
 def _is_due(hub: Runtime, done: Done | None) -> bool:
     now_ms = _now_ms(hub)
     return done is None or not done.done_ms <= now_ms < done.done_ms + DAY_MS
+
+
+def _counted_ms(hub: Runtime) -> int:
+    """Return the time by which rows age: a clock that is behind forgets nothing, one that has jumped ahead little."""
+    counted = last_done(hub.db.read).get("counted")
+    return _now_ms(hub) if counted is None else min(_now_ms(hub), counted.done_ms + AGES_MS_MAX)
 
 
 def _now_ms(hub: Runtime) -> int:

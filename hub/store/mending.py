@@ -51,6 +51,17 @@ def note_done(tx: Connection, task: str, *, found: int, said: str, now_ms: int) 
     )
 
 
+def note_counted(tx: Connection, *, now_ms: int) -> None:
+    """Note how far time has been counted by which rows age; it does not go back."""
+    tx.execute(
+        """
+        INSERT INTO upkeep (task, done_ms, n, found, said) VALUES ('counted', ?, 1, 0, '')
+        ON CONFLICT (task) DO UPDATE SET done_ms = max(done_ms, excluded.done_ms), n = n + 1
+        """,
+        (now_ms,),
+    )
+
+
 def _mend_stock(tx: Connection, _own: Replica, finding: Finding) -> None:
     sku, location = finding.key
     tx.execute(

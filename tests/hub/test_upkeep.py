@@ -11,6 +11,10 @@ from sync.line import LinkState
 from sync.store.retention import DAY_MS
 from tests.hub.days_world import by_hand
 
+JOB = """
+INSERT INTO print_job (job_id, printer_id, sale_id, document, mark, state, reason, attempts, created_ms, changed_ms)
+VALUES ('j', 'p', 's1', NULL, '', 'printed', '', 1, ?1, ?1)
+"""
 CLOUD = {"url": "http://127.0.0.1:9", "token": "a-token-of-this-store"}
 
 
@@ -28,8 +32,8 @@ async def test_once_a_day_the_books_are_audited_and_it_shows_in_the_metrics(star
     hub.clock.now_ms += DAY_MS
     await do_due(hub.runtime)
 
-    assert {task: done.n for task, done in first.items()} == {"audit": 1, "retention": 1}
-    assert {task: done.n for task, done in last_done(hub.runtime.db.read).items()} == {"audit": 2, "retention": 2}
+    assert {task: done.n for task, done in first.items()} == {"audit": 1, "counted": 1, "retention": 1}
+    assert {task: done.n for task, done in last_done(hub.runtime.db.read).items()} == dict.fromkeys(first, 2)
     assert b"storehub_audit_last_ok 1.0" in hub.runtime.metrics.render()
 
 
@@ -47,21 +51,54 @@ async def test_what_differs_is_logged_and_shown(start_hub: Any, caplog: pytest.L
 async def test_a_clock_that_runs_ahead_of_the_clouds_forgets_nothing_early(start_hub: Any) -> None:
     hub = await start_hub(cloud=CLOUD)
     began_ms = hub.clock.now_ms
-    await hub.runtime.db.write(
-        lambda tx: tx.execute(
-            """
-            INSERT INTO print_job (job_id, printer_id, sale_id, document, mark, state, reason, attempts, created_ms, changed_ms)
-            VALUES ('j', 'p', 's1', NULL, '', 'printed', '', 1, ?1, ?1)
-            """,
-            (began_ms,),
-        )
-    )
+    await hub.runtime.db.write(lambda tx: tx.execute(JOB, (began_ms,)))
     hub.clock.now_ms += 1000 * DAY_MS
     hub.runtime.replication.link = LinkState(since_ms=0, clock_offset_ms=-1000 * DAY_MS)
 
     assert await forget(hub.runtime) == 0
     hub.runtime.replication.link = LinkState(since_ms=0, clock_offset_ms=0)
+    for _ in range(16):
+        await forget(hub.runtime)
+    assert count_jobs(hub) == 0
+
+
+async def test_two_clocks_that_jump_ahead_by_years_forget_nothing_early(start_hub: Any) -> None:
+    """The hub believes its cloud. Rows age by the days on which there was an upkeep, two at most for one."""
+    hub = await start_hub(cloud=CLOUD)
+    await forget(hub.runtime)
+    await hub.runtime.db.write(lambda tx: tx.execute(JOB, (hub.clock.now_ms,)))
+
+    hub.clock.now_ms += 30 * 365 * DAY_MS
+    for _ in range(15):
+        assert await forget(hub.runtime) == 0
     assert await forget(hub.runtime) == 1
+
+
+@pytest.mark.parametrize(("is_at_good", "left"), [(True, 0), (False, 1)])
+async def test_a_sensor_whose_clock_is_years_behind_is_no_sensor_of_years_ago(
+    start_hub: Any, is_at_good: bool, left: int
+) -> None:
+    """Forgotten, it would count again what a broker brings again."""
+    hub = await start_hub()
+    sensor = ("c1", hub.clock.now_ms - 500 * DAY_MS, is_at_good)
+    await hub.runtime.db.write(
+        lambda tx: tx.execute(
+            """
+            INSERT INTO footfall_sensor (sensor, at_ms, is_at_good, former_boots, delta_bits, delta_ids)
+            VALUES (?, ?, ?, '[]', 0, '[]')
+            """,
+            sensor,
+        )
+    )
+
+    await forget(hub.runtime)
+
+    assert hub.runtime.db.read.execute("SELECT count(*) FROM footfall_sensor").fetchone() == (left,)
+
+
+def count_jobs(hub: Any) -> int:
+    count: int = hub.runtime.db.read.execute("SELECT count(*) FROM print_job").fetchone()[0]
+    return count
 
 
 async def test_a_cloud_that_does_not_answer_is_no_difference(start_hub: Any) -> None:
