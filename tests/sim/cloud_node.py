@@ -21,6 +21,7 @@ from tests.sim.pushing import PushedWire
 from tests.sim.talk import Talk
 
 if TYPE_CHECKING:
+    from tests.sim.hub_node import HubNode
     from tests.sim.world import World
 
 
@@ -34,6 +35,7 @@ class CloudNode(Node):
         super().__init__(world, "cloud")
         self.cloud: Cloud | None = None
         self.talks: list[Talk] = []
+        self._askers: list[Asker] = []
         self.expects = ""  # who it was when it was restored
         self.config = parse_cloud_config({}, base=Path("/"))
 
@@ -59,9 +61,13 @@ class CloudNode(Node):
 
         db.on_group = on_group
         self.log["opened"] += 1
-        for hub in self.world.hubs:
-            if hub.mode == "pull":
-                Asker(self, hub)
+        self._askers = [Asker(self, hub) for hub in self.world.hubs if hub.mode == "pull" and not hub.is_retired]
+
+    def move(self, hub: "HubNode", to: "HubNode") -> None:
+        """Another machine has a hub's address from now on."""
+        for asker in self._askers:
+            if asker.hub is hub:
+                asker.hub = to
 
     def gone(self) -> None:
         """The machine is down."""

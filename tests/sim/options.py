@@ -1,7 +1,9 @@
 """What a seed makes of a run: how long, how rough, which faults. Every value is drawn, and each can be set from the command line.
 
 A run has a few kinds of fault, not all of them: rare ones show where common ones do not drown them ("swarm testing", Groce et
-al. 2012).
+al. 2012). Forks, old and new programs, modes and a late hub are drawn together. Kept apart: `prunes` and forks, where one seed in
+five breaks yet; a copied card beside the hub that the cloud asks at one address (faults/cloned); a card and the cloud's disk, both
+of yesterday.
 """
 
 import random
@@ -10,14 +12,13 @@ from typing import Any
 
 DIALLING = ("realtime", "scheduled", "http")  # a store with two hubs has one address, so the cloud asks neither
 MODES = (*DIALLING, "pull")
-MODES_PCT = 30  # of the seeds without forks
-VERSIONS_PCT = 30  # of the seeds without forks
+MODES_PCT = 30
+VERSIONS_PCT = 30
 STANDBY_PCT = 40
-LAST = ("faults", "has_versions", "modes")  # drawn after the others
-FORKS_PCT = 30  # of the given seeds have clones and restored backups
-DRAWN_FROM = (
-    1_000_000  # seeds from here on are drawn: theirs have forks by hand only, one in a hundred of those breaks yet
-)
+LATE_PCT = 10
+PRUNES_PCT = 15  # of the seeds without forks: one in five with both breaks yet
+LAST = ("faults", "has_versions", "modes", "joins_late", "prunes")  # drawn after the others
+FORKS_PCT = 30  # have clones and restored backups
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class Options:
     slow_send_pct: int = 10  # of the frames keep their sender waiting
     regret_pct: int = 8  # of the customers bring something back on the spot
     heal_minutes: int = 45  # by then everything must be everywhere; the longest time-out in the product is five minutes
-    prunes: bool = False  # hubs forget after seconds what they keep for days; only by hand
-    joins_late: bool = False  # the second hub is switched on when the shop has sold for a while; only by hand
+    prunes: bool = False  # hubs forget after seconds what they keep for days
+    joins_late: bool = False  # the second hub is switched on when the shop has sold for a while
     faults: tuple[str, ...] = ()
     fault_every_ms: int = 8_000
     has_standby: bool = False  # the second hub follows the first
@@ -62,7 +63,7 @@ def draw(seed: int, kinds: list[tuple[str, bool]], given: dict[str, str]) -> Opt
         hubs=rng.choice((3, 3, 3, 4)),
         is_wired=rng.random() < 0.3,
         is_hostile=rng.random() < 0.25,
-        has_forks=rng.randrange(100) < FORKS_PCT and seed < DRAWN_FROM,
+        has_forks=rng.randrange(100) < FORKS_PCT,
         roams=rng.random() < 0.25,
         has_own_catalogue=rng.random() < 0.5,
         commit_ms_max=rng.choice((0, 5, 5, 60)),
@@ -88,9 +89,11 @@ def draw(seed: int, kinds: list[tuple[str, bool]], given: dict[str, str]) -> Opt
 def _drawn_last(seed: int, options: Options) -> dict[str, Any]:
     """Draw what came later by itself, so that a seed's other options stay as they were."""
     rng = random.Random(f"later options {seed}")
-    is_mixed, has_modes = (rng.randrange(100) < pct and not options.has_forks for pct in (VERSIONS_PCT, MODES_PCT))
+    is_mixed, has_modes = (rng.randrange(100) < pct for pct in (VERSIONS_PCT, MODES_PCT))
     modes = [rng.choice(MODES if n > 1 else DIALLING) for n in range(options.hubs)] if has_modes else []
-    return {"has_versions": is_mixed, "modes": tuple(modes)}
+    is_late = rng.randrange(100) < LATE_PCT
+    prunes = rng.randrange(100) < PRUNES_PCT and not options.has_forks
+    return {"has_versions": is_mixed, "modes": tuple(modes), "joins_late": is_late, "prunes": prunes}
 
 
 def _with(options: Options, given: dict[str, str]) -> Options:

@@ -96,6 +96,7 @@ class Client:
         for request in kept:
             if f"{request.key} again" not in self.open:
                 self.ask_again(request)
+        self.world.tell("heard_of_new_life", self)
 
     def connect(self) -> None:
         """The hub has started: say what the last facts were that it answered, as the event socket does."""
@@ -103,6 +104,12 @@ class Client:
         if hub is not None:
             for seen in [each for (rep, _), each in self.seen.items() if rep == self.home.rep]:
                 self.home.run(lambda seen=seen: self.home.spawn(hub.replication.witness(seen)))  # type: ignore[misc]
+
+    def remember(self, seen: Seen) -> None:
+        """Be a witness of what was answered."""
+        life = seen.rep, seen.stream
+        if life not in self.seen or self.seen[life].seq < seen.seq:
+            self.seen[life] = seen
 
     def _keep_abroad(self, request: Request) -> None:
         """Another hub has booked it, whose fate this client does not hear of: it is safe when the own hub says so."""
@@ -133,9 +140,7 @@ class Client:
         """Remember until it is safe."""
         hub = self.home.hub
         dot = json.loads(request.answer)["dot"]
-        life = dot["rep"], dot["stream"]
-        if life not in self.seen or self.seen[life].seq < dot["seq"]:
-            self.seen[life] = Seen(rep=dot["rep"], seq=dot["seq"], key=request.key, stream=dot["stream"])
+        self.remember(Seen(rep=dot["rep"], seq=dot["seq"], key=request.key, stream=dot["stream"]))
         self.kept.append(request)
         if hub is not None:
             holders = hub.replication.books.holders

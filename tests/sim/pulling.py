@@ -41,13 +41,13 @@ class _Asked(NamedTuple):
 
 
 class Asker:
-    """Asks one hub, again and again, until the cloud's life ends."""
+    """Asks the hub that has an address, again and again, until the cloud's life ends."""
 
     def __init__(self, cloud: "CloudNode", hub: "HubNode") -> None:
         assert cloud.cloud is not None
         rng = cloud.world.rng
         source = PullFrom(hub.store, "", rng.uniform(*EVERY_S), "")
-        self._cloud, self._hub = cloud, hub
+        self._cloud, self.hub = cloud, hub
         self._puller = Puller(source, cloud.cloud.books, cloud.cloud.line, rng=rng)
         self._failures = 0
         self._again(rng.uniform(*EVERY_S))
@@ -56,7 +56,7 @@ class Asker:
         self._cloud.after(wait_s * 1000, self._ask)
 
     def _ask(self) -> None:
-        asked = self._puller._talk(SimHub(self._cloud, self._hub))
+        asked = self._puller._talk(SimHub(self._cloud, self.hub))
         self._cloud.spawn(asked, done=self._went_well, failed=self._failed)
 
     def _went_well(self, _: None) -> None:
@@ -68,7 +68,7 @@ class Asker:
     def _failed(self, err: SyncError) -> None:
         self._puller._failed(err)
         self._failures += 1
-        self._cloud.world.note("cloud", f"cannot pull {self._hub.name}: {err.code} {err.detail}")
+        self._cloud.world.note("cloud", f"cannot pull {self.hub.name}: {err.code} {err.detail}")
         self._again(self._puller.wait_s(self._failures))
 
 

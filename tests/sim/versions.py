@@ -26,7 +26,7 @@ from sync.cloud import adopting, catalogue, facts, relay, rows
 from sync.entities import REGISTRY, Registry
 from sync.errors import StartError
 from sync.kinds import Column, Entity, Kind, Measure, Priority
-from sync.model import Replica
+from sync.model import Dot, Replica
 from sync.protocol import FEATURES, Hello, HelloOk, Unknown
 from sync.retail import registers
 from sync.retail.catalogue import Product as Goods
@@ -117,12 +117,17 @@ def begin(world: "World") -> None:
     """Draw who is older, and when he is upgraded."""
     for node in world.nodes:
         if world.rng.randrange(100) < OLDER_PCT:
-            features = tuple(each for each in FEATURES if world.rng.random() < 0.7)
-            node.program = older(features)
-            at_ms = world.rng.randint(*UPGRADE_MS)
-            world.until_healed(lambda node=node: upgrade(node), ms=(at_ms, at_ms))  # type: ignore[misc]
+            install(node, older(tuple(each for each in FEATURES if world.rng.random() < 0.7)))
         else:
-            node.program = newer()
+            install(node, newer())
+
+
+def install(node: "Node", program: Program) -> None:
+    """Let a machine run a program; an older one for a while."""
+    node.program = program
+    if program.version == 1:
+        at_ms = node.world.rng.randint(*UPGRADE_MS)
+        node.world.until_healed(lambda: upgrade(node), ms=(at_ms, at_ms))
 
 
 def upgrade(node: "Node") -> None:
@@ -180,12 +185,20 @@ def is_later(what: object) -> bool:
     return isinstance(what, Unknown) and what.kind == LATER
 
 
-def give_sample(tx: sqlite3.Connection, own: Replica, sample_id: str, sku: str, qty: int, *, location: str) -> None:
-    """The newer program's own write job: a sample is given once."""
-    if tx.execute("SELECT 1 FROM sample WHERE sample_id = ?", (sample_id,)).fetchone() is None:
-        effects = (StockEffect(sku, location, -qty),)
-        record_fact(tx, own, SAMPLE, SampleRow(sample_id=sample_id, qty=qty, stock=effects))
-        apply_effects(tx, effects)
+def give_sample(tx: sqlite3.Connection, own: Replica, sample_id: str, sku: str, qty: int, *, location: str) -> Dot:
+    """The newer program's own write job: a sample is given once. Return where it stands."""
+    there = tx.execute(
+        """
+        SELECT store, incarnation, seq FROM sample JOIN replica ON replica.id = sample.replica WHERE sample_id = ?
+        """,
+        (sample_id,),
+    ).fetchone()
+    if there is not None:
+        return Dot(f"{there[0]}:{there[1]}", SAMPLES, there[2])
+    effects = (StockEffect(sku, location, -qty),)
+    dot = record_fact(tx, own, SAMPLE, SampleRow(sample_id=sample_id, qty=qty, stock=effects))
+    apply_effects(tx, effects)
+    return dot
 
 
 @cache

@@ -27,11 +27,12 @@ from sync.store import retention
 from tests.sim import plugins, versions
 from tests.sim.beside import Beside
 from tests.sim.cloud_node import CloudNode
-from tests.sim.hub_node import HubNode
+from tests.sim.hub_node import UPKEEP_MS, HubNode
 from tests.sim.network import Network
 from tests.sim.node import Node
 from tests.sim.options import Options, draw
 from tests.sim.people import People
+from tests.sim.samples import Samples
 
 EPOCH_MS = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 LOOK_EVERY_MS = 2_000
@@ -71,6 +72,7 @@ class World:
         self.hubs = [HubNode(self, f"hub{n}", _store_of(n), modes[n]) for n in range(options.hubs)]
         self.beside = Beside(self, self.hubs[1], self.hubs[0]) if options.has_standby else None
         self.people = People(self)
+        self.samples = Samples(self)
         self.auditors: list[Any] = [kind(self) for kind in plugins.auditors()]
         self._hear: dict[str, list[Callable[..., None]]] = {}
 
@@ -96,7 +98,7 @@ class World:
             name = f"on_{event}"
             listeners = [
                 getattr(auditor, name)
-                for auditor in (self.people, self.beside, *self.auditors)
+                for auditor in (self.people, self.samples, self.beside, *self.auditors)
                 if hasattr(auditor, name)
             ]
             self._hear[event] = listeners
@@ -218,6 +220,7 @@ class World:
             stack.enter_context(patch.object(openings, "DAYS_SEEN", 0 if self.options.prunes else openings.DAYS_SEEN))
             if self.options.prunes:
                 stack.enter_context(patch.object(upkeep, "asyncio", SimpleNamespace(sleep=_no_pause)))
+                stack.enter_context(patch.object(upkeep, "AGES_MS_MAX", 2 * UPKEEP_MS))
                 stack.enter_context(patch.object(retention, "keep_days", _keep_days))
                 for module in (retention, hub_retention):
                     stack.enter_context(patch.object(module, "RECOVERY_DAYS", RECOVERY_MS / retention.DAY_MS))

@@ -117,6 +117,7 @@ class Auditor:
             )
             for table in TABLES
         )
+        expected += hub.disk.value("SELECT coalesce(sum(on_hand), 0) FROM opening")
         found = hub.disk.value("SELECT sum(on_hand) FROM stock")
         if found != expected:
             self.problems.append(
