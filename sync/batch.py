@@ -6,14 +6,14 @@
     last <= cursor         nothing is new; the cursor is acknowledged again
     after >  cursor        a gap: nothing is taken, the range is pulled again from the cursor
 
-A log is dense and the receiver recomputes its digest; in a state stream holes are allowed (an overwritten row moves to the
-end) and the digest is the writer's, kept beside the cursor: a batch that does not begin exactly there may be a copy's, and the
-pull that answers it names a boundary which the copy never offered. A state stream that somebody else passes on (a *relay*) has
-no such boundaries: its rows are merged wherever they begin. Source: the design, 3.1 and 3.4.
+A log is dense and the receiver recomputes its digest, row by row. In a state stream holes are allowed (an overwritten row goes to
+the end) and the digest is the writer's, rolled once a batch and kept beside the cursor: a batch that does not begin exactly there
+may be a copy's, and the pull that answers it names a boundary which the copy never offered. A state stream that somebody else
+passes on (a *relay*) has no such boundaries: its rows are merged wherever they begin. Source: the design, 3.1 and 3.4.
 """
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from operator import ge
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -83,10 +83,17 @@ class Gap(Struct, frozen=True):
 
 def batch_of(rep: str, stream: str, feed: Feed, after: Boundary, rows: Sequence[Row]) -> Batch:
     """Return the batch of these rows (one or more, in the order of their seq) behind a boundary of the writer's own."""
-    digest = after.digest
+    digest = (
+        rolled(after.digest, rows) if feed is Feed.LOG else roll(after.digest, b"\n".join([row for _, row in rows]))
+    )
+    return Batch(rep, stream, feed, after.last, rows[-1][0], digest, tuple(rows))
+
+
+def rolled(digest: bytes, rows: Iterable[Row]) -> bytes:
+    """Return a log's digest behind these rows."""
     for _, row in rows:
         digest = roll(digest, row)
-    return Batch(rep, stream, feed, after.last, rows[-1][0], digest, tuple(rows))
+    return digest
 
 
 def new_rows(cursor: Boundary, batch: Batch, *, is_relayed: bool = False) -> Sequence[Row] | Gap:
@@ -102,9 +109,7 @@ def new_rows(cursor: Boundary, batch: Batch, *, is_relayed: bool = False) -> Seq
         return Gap(cursor)
     rows = [row for row in batch.rows if row[0] > cursor.last]
     if batch.feed is Feed.LOG:
-        digest = cursor.digest
-        for _, row in rows:
-            digest = roll(digest, row)
+        digest = rolled(cursor.digest, rows)
         if digest != batch.digest:
             raise ProtocolError(
                 f"{batch.rep} {batch.stream}: the digest of rows {cursor.last + 1} to {batch.last} is {digest.hex()}, "
@@ -122,7 +127,7 @@ def _check_shape(batch: Batch) -> None:
         raise ProtocolError(f"{name}: no stream is that long")
     if not seqs or batch.after < 0 or seqs[0] <= batch.after or seqs[-1] != batch.last:
         raise ProtocolError(f"{name}: the rows are not those of the range")
-    if any(one >= other for one, other in pairwise(seqs)):
+    if any(map(ge, seqs, seqs[1:])):
         raise ProtocolError(f"{name}: the rows are not in their order")
     if batch.feed is Feed.LOG and (seqs[0] != batch.after + 1 or seqs[-1] - seqs[0] != len(seqs) - 1):
         raise ProtocolError(f"{name}: a log has no holes")

@@ -21,11 +21,13 @@ Source: columnar layout with byte planes as in Apache Parquet (BYTE_STREAM_SPLIT
 import re
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import chain, islice, repeat
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from sync.errors import ProtocolError
 from sync.json_errors import NOT_JSON
@@ -37,6 +39,7 @@ _LOOKED_AT = (
     4 * TEMPLATES_MAX
 )  # names of goods show within so many that they have no template: nearly all have it no sooner
 SHAPES_MAX = 200
+STRUCTS_MAX = 256  # kinds of objects that are remembered; a peer that has more of them is slower
 DIGITS_MAX = 18  # of one run: more do not fit into 64 bits
 _WIDTHS = ((1 << 8, "B"), (1 << 16, "H"), (1 << 32, "I"), (1 << 64, "Q"))
 _CODES = {array(code).itemsize: code for _, code in _WIDTHS}
@@ -270,7 +273,8 @@ class _Reader:
             (names,), read = shapes, [self.values(column, count) for column in columns]
             if len(names) != len(read):
                 raise ValueError(f"{len(read)} columns for {len(names)} keys")
-            return list(map(dict, map(zip, repeat(names), zip(*read, strict=True))))
+            named = _struct_of(tuple(names))
+            return list(map(named, *read) if named else map(dict, map(zip, repeat(names), zip(*read, strict=True))))
         counts = Counter(which)
         having = {key: sum(counts[number] for number, shape in enumerate(shapes) if key in shape) for key in keys}
         sources = {key: iter(self.values(column, having[key])) for key, column in zip(keys, columns, strict=True)}
@@ -335,6 +339,18 @@ class _Reader:
         "i": _numbers,
         "v": _as_they_are,
     }
+
+
+@lru_cache(STRUCTS_MAX)
+def _struct_of(names: tuple[str, ...]) -> Callable[..., Struct] | None:
+    """Return what is made of values and written as an object with these keys is, in a fifth of the time that a dict takes; None
+    where a key has to be escaped.
+    """
+    try:
+        keys = [(f"key_{at}", Any, msgspec.field(name=name)) for at, name in enumerate(names)]
+        return msgspec.defstruct("Object", keys, gc=False)
+    except ValueError:
+        return None
 
 
 def _layout(template: str) -> str:

@@ -17,7 +17,8 @@ read as `Unknown`. Rows are kept as the bytes received. Every list has a bound. 
 """
 
 from collections.abc import Collection, Sequence
-from itertools import pairwise
+from itertools import accumulate
+from operator import sub
 from typing import Annotated
 
 import msgspec
@@ -212,9 +213,9 @@ def decode(message: bytes) -> Frame:
 
 def packed(batch: Batch, *, features: Collection[str] = FEATURES) -> Packed:
     """Return a batch ready for the wire, packed as a peer with these features can read it."""
-    rows, columns, compressed = _packed_rows([row for _, row in batch.rows], features)
-    seqs = [batch.after, *(seq for seq, _ in batch.rows)]
-    steps = () if batch.feed is Feed.LOG else tuple(later - earlier for earlier, later in pairwise(seqs))
+    seqs, bodies = zip(*batch.rows, strict=True)
+    rows, columns, compressed = _packed_rows(bodies, features)
+    steps = () if batch.feed is Feed.LOG else tuple(map(sub, seqs, (batch.after, *seqs)))
     return Packed(
         *(batch.rep, batch.stream, batch.feed, batch.after, batch.last, batch.digest),
         rows=rows,
@@ -230,10 +231,7 @@ def unpacked(frame: Packed) -> Batch:
     if frame.feed is Feed.LOG:
         seqs = list(range(frame.after + 1, frame.after + 1 + len(rows)))
     else:
-        seqs, at = [], frame.after
-        for step in frame.steps:
-            at += step
-            seqs.append(at)
+        seqs = list(accumulate(frame.steps, initial=frame.after))[1:]
     if len(seqs) != len(rows):
         raise ProtocolError(f"{frame.rep} {frame.stream}: {len(rows)} rows for {len(seqs)} seqs")
     return Batch(

@@ -9,9 +9,10 @@ Digests, cursors and the rule who may write what stream are not here (sync.store
 
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from hashlib import blake2b
+from itertools import chain
 from sqlite3 import Connection
 from typing import Any, NamedTuple, Union
 
@@ -74,17 +75,17 @@ def rows_after(
     """Return at most `limit` rows and `bytes_max` bytes of a writer's stream from behind `after`; one larger row comes alone."""
     wanted = (replica, after, limit)
     entities = registry.of(stream)
-    rows: dict[int, bytes] = {}
+    sources: list[list[Row]] = []
     for entity in entities:
         table = table_of(entity)
         found = read.execute(table.read, wanted).fetchall()
         if found:
             seqs, *columns = zip(*found, strict=True)
-            rows.update(zip(seqs, table.write(columns), strict=True))
+            sources.append(list(zip(seqs, table.write(columns), strict=True)))
     if any(entity.kind is Kind.FACT for entity in entities):
-        rows.update(second_rows(read, replica, stream, after, limit))
-    rows.update(unknown_after(read, replica, stream, after, limit))
-    return _within_bytes(sorted(rows.items())[:limit], bytes_max)
+        sources.append(second_rows(read, replica, stream, after, limit))
+    sources.append(unknown_after(read, replica, stream, after, limit))
+    return _within_bytes(_in_order(sources)[:limit], bytes_max)
 
 
 def apply_rows(
@@ -228,9 +229,9 @@ def _sorted_out(rows: Sequence[Row], entities: tuple[Entity, ...], rep: str) -> 
     values, is_ours = _read_all(decoder, rows, is_state=is_state)
     if values is not None:  # as nearly always: nothing need be asked of each row
         read = [(seq, body, value) for (seq, body), value in zip(rows, values, strict=True)]
-        groups = {table: [each for each in read if type(each[2]) is row] for row, table in table_of_row.items()}
-        if all(_may_all_stand(table.entity, group) for table, group in groups.items() if group):
-            return _Sorted({table: group for table, group in groups.items() if group}, [], is_ours)
+        groups = _by_table(read, table_of_row)
+        if all(_may_all_stand(table.entity, group) for table, group in groups.items()):
+            return _Sorted(groups, [], is_ours)
     readable: dict[Table, list[Read]] = {}
     odd: list[Row] = []
     for seq, body in rows:
@@ -241,6 +242,13 @@ def _sorted_out(rows: Sequence[Row], entities: tuple[Entity, ...], rep: str) -> 
         else:
             readable.setdefault(table, []).append((seq, body, value))
     return _Sorted(readable, odd, False)
+
+
+def _by_table(read: list[Read], table_of_row: dict[type, Table]) -> dict[Table, list[Read]]:
+    kinds = {type(value) for _, _, value in read}
+    if len(kinds) == 1:
+        return {table_of_row[kinds.pop()]: read}
+    return {table_of_row[kind]: [each for each in read if type(each[2]) is kind] for kind in kinds}
 
 
 def _read_all(
@@ -378,8 +386,14 @@ def _shape(row: Any) -> Any:
     return {field.encode_name: _shape(plain_type(field)) for field in msgspec.structs.fields(row)}
 
 
+def _in_order(sources: Iterable[list[Row]]) -> list[Row]:
+    """Merge rows that are in order by source; of two with one seq the later source's is the whole row."""
+    found = [rows for rows in sources if rows]
+    return found[0] if len(found) == 1 else sorted(dict(chain.from_iterable(found)).items())
+
+
 def _within_bytes(rows: list[Row], bytes_max: int) -> list[Row]:
-    if sum(len(body) for _, body in rows) <= bytes_max:
+    if sum([len(body) for _, body in rows]) <= bytes_max:
         return rows
     taken: list[Row] = []
     size = 0

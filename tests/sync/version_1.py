@@ -9,8 +9,9 @@ import msgspec
 from backports import zstd
 from msgspec import Struct
 
-from sync.batch import START, Batch, Boundary, batch_of
+from sync.batch import START, Batch, Boundary, batch_of, rolled
 from sync.columns import pack, unpack
+from sync.digest import EMPTY
 from sync.model import Feed
 
 HUB, CLOUD = "hk01:00000000000000aa", "cloud:00000000000000bb"
@@ -18,7 +19,10 @@ SALES = batch_of(
     *(HUB, "sales", Feed.LOG, START),
     [(1, b'{"id":"s-1","qty":1,"total":1090}'), (2, b'{"id":"s-2","qty":2,"total":2180}')],
 )
-CATALOGUE = batch_of(CLOUD, "catalogue", Feed.STATE, START, [(1, b'{"sku":"A","n":1}'), (3, b'{"sku":"B","n":2}')])
+_PRODUCTS = ((1, b'{"sku":"A","n":1}'), (3, b'{"sku":"B","n":2}'))
+CATALOGUE = Batch(
+    CLOUD, "catalogue", Feed.STATE, 0, 3, rolled(EMPTY, _PRODUCTS), _PRODUCTS
+)  # as that version rolled it
 GOLDEN = {
     "hello": (
         "87a474797065a568656c6c6fa776657273696f6e01a3726570b5686b30313a30303030303030303030303030306161a67363"
