@@ -251,7 +251,7 @@ class Replication:
     async def fold_now(self) -> None:
         """Fold all facts there are, book sums that wait; with a line, do what is due at a contact."""
         await self.books.sums.book()
-        while self.mode != "alone" and facts_to_fold(self._db.read, self.books.replica):
+        while facts_to_fold(self._db.read, self.books.replica):
             await self._db.write(lambda tx: fold(tx, self.books.replica))
         if self.contact:
             await self.books.tell_lost(self.contact)
@@ -263,7 +263,7 @@ class Replication:
             if self._is_draining():
                 continue
             try:
-                await self.fold_now()
+                await (self.books.sums.book() if self.mode == "alone" else self.fold_now())
             except SyncError as err:  # a full disk, a writer with too much to do: the levels can wait
                 log.debug("levels were not folded", extra={"error": str(err)})
 

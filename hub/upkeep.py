@@ -27,7 +27,7 @@ from sync.store.audit import note_audited
 from sync.store.replicas import own_replica
 from sync.store.retention import DAY_MS
 
-FIRST_AFTER_S = 60.0  # after a start: a shop that opens has other work
+FIRST_AFTER_S = 300.0  # after a start: a shop that opens has other work, and a new one downloads its catalogue
 LOOK_EVERY_S = 600.0  # whether a day has passed
 PAUSE_S = 0.1  # between two steps: a thousand rows a second are enough, and a sale waits for one step at most
 AGES_MS_MAX = (

@@ -191,7 +191,7 @@ def _put(
             told = take_registers(tx, owner, rows, currency=currency)
             continue
         rep = by or _rep_of(tx, owner)
-        found = rows
+        found: Sequence[Row] = rows
         if base == BRANCH_LEVEL.stream:
             found = _of_others(rows, store)
             _forget_former_lives(tx, owner, found)
@@ -210,7 +210,12 @@ def _restamp(body: bytes) -> RestampRow | None:
     return row
 
 
-def _of_others(rows: Sequence[Row], store: str) -> list[Row]:
+def _of_others(rows: Sequence[Row], store: str) -> Sequence[Row]:
+    said = b"".join([body for _, body in rows])
+    if (
+        store.encode() not in said and b"\\" not in said
+    ):  # as nearly always: the name stands nowhere, whatever way it is written
+        return rows
     decode = table_of(BRANCH_LEVEL).decode
     found = []
     for seq, body in rows:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from operator import add
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -9,6 +10,7 @@ _NOT_WORDS = "\u19b0-\u19c9\u1cf2\u1cf3"  # letters to Python, separators to the
 _RUN = re.compile(rf"[{_HAN}]+|[^\W_{_NOT_WORDS}{_HAN}]+")
 _IS_HAN = re.compile(f"[{_HAN}]")
 _QUERY_WORDS_MAX = 16
+WORDS_KEPT = 512  # of a catalogue that comes down: goods of one kind stand beside one another, and share their names
 
 
 def index_words(*texts: str) -> str:
@@ -17,13 +19,8 @@ def index_words(*texts: str) -> str:
     for word in _folded(" ".join(texts)).split():
         if word.isascii() and word.isalnum():  # as most are: the expression takes five times as long to say so
             words.append(word)
-            continue
-        for run in _RUN.findall(word):
-            if run.isascii() or not _is_ideographic(run):
-                words.append(run)
-            else:
-                words += run
-                words += map(add, run, run[1:])
+        else:
+            words += _words_in(word)
     return " ".join(dict.fromkeys(words))
 
 
@@ -38,6 +35,19 @@ def match_expression(query: str) -> str:
         else:
             terms += [f'"{run[i : i + 2]}"' for i in range(len(run) - 1)]
     return " AND ".join(terms[:_QUERY_WORDS_MAX])
+
+
+@lru_cache(WORDS_KEPT)
+def _words_in(word: str) -> tuple[str, ...]:
+    """Return the words in what stands between two spaces."""
+    words: list[str] = []
+    for run in _RUN.findall(word):
+        if run.isascii() or not _is_ideographic(run):
+            words.append(run)
+        else:
+            words += run
+            words += map(add, run, run[1:])
+    return tuple(words)
 
 
 def _runs(text: str) -> list[str]:
