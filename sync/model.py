@@ -36,6 +36,7 @@ class Stream(StrEnum):
     TRAIL = "trail"
     CASHIERS = "cashiers"
     DRAWERS = "drawers"
+    TRANSFERS = "transfers"
 
 
 class Replica(Struct, frozen=True):

@@ -1,6 +1,6 @@
 """Look-up: products by SKU, GTIN, scan and words; stock."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, structs
 
@@ -14,6 +14,8 @@ from hub.store import products, stock
 from hub.store.model import Item, MeasureView
 from hub.store.stock import Moved, Movement
 from hub.store.tills import Scope
+from sync.retail.movements import Qty
+from sync.retail.sales import Id, ShortText, Sku
 
 STAFF: frozenset[Scope] = frozenset({"till", "manager"})
 Text = Annotated[str, Meta(max_length=4096)]
@@ -27,6 +29,16 @@ class ProductQuery(Struct, frozen=True, forbid_unknown_fields=True):
     q: Text | None = None
     after: Text = ""
     limit: Annotated[int, Meta(ge=1, le=products.PAGE_MAX)] = 50
+
+
+class MovementRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Goods in (positive) or out (negative) of one SKU, in the product's unit. `movement_id` is made by the client."""
+
+    movement_id: Id
+    sku: Sku
+    qty: Qty
+    reason: Literal["receive", "adjust"]
+    note: ShortText = ""
 
 
 class ProductPage(Struct, frozen=True):
@@ -62,9 +74,10 @@ async def get_product(call: Call) -> Reply:
 
 async def post_movement(call: Call) -> Reply:
     """POST /v1/stock/movements"""
-    hub, movement = call.hub, call.body
-    if movement.qty == 0:
+    hub, said = call.hub, call.body
+    if said.qty == 0:
         raise RefusedError("quantity_zero", "a movement of 0 moves nothing", pointer="/qty")
+    movement = Movement(said.movement_id, said.sku, said.qty, said.reason, said.note)
     now_ms = hub.now_ms()
 
     def announce(moved: Moved) -> None:
@@ -134,7 +147,7 @@ ROUTES = (
         "Receive or adjust stock",
         STAFF,
         Moved,
-        body=Movement,
+        body=MovementRequest,
         status=201,
         statuses=(200,),
         problems=(409, 422, 503),

@@ -35,6 +35,7 @@ from sync.cloud.rows import is_tally_stream, read_facts
 from sync.cloud.scope_branches import mark_store, share_out
 from sync.cloud.scope_visitors import is_forgotten, is_visitors, load_visitors, offer_visitors, visitors_head
 from sync.cloud.tallies import merge_former_footfall, merge_tallies
+from sync.cloud.transfers import hand_on
 from sync.db import Database
 from sync.errors import ProtocolError, SyncError
 from sync.model import Feed, Replica, Stream
@@ -358,6 +359,7 @@ def _apply(
         check_room(tx, replica, batch.stream)
         kind, stream = batch.feed, batch.stream
         added = add_facts(tx, rows, store=store, replica=replica, stream=stream, kind=kind, now_ms=now_ms)
+        is_shared = stream == Stream.TRANSFERS and hand_on(tx, own, store, rows)
     end = batch.end if batch.last > cursor.last else cursor
     move_cursor(tx, replica, held_as, end, rows=len(rows), now_ms=now_ms)
     sealed = seal_if_whole(tx, own, replica, now_ms=now_ms) if replica in waiting else None

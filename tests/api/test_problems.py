@@ -23,6 +23,7 @@ SHARED = (
     (SYNC / "retail" / "tenders.py", {"Finding"}),
     (SYNC / "retail" / "cashiers.py", {"RuleError"}),
     (SYNC / "retail" / "drawers.py", {"RuleError"}),
+    (SYNC / "retail" / "documents.py", {"RuleError"}),
     (SYNC / "clock.py", {"RuleError"}),
     (SYNC / "db.py", {"BusyError", "OutcomeUnknownError"}),
 )

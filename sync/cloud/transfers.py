@@ -1,0 +1,37 @@
+"""Transfers between branches: the cloud hands a transfer to its receiver, what has come of it to its sender. A write job's part.
+
+Each goes into the other store's own scope (`transfers@hk02`), once: a row that is told again, by a restored hub or to a restored
+cloud, is known there. A store speaks for itself only: a row that names another one as its writer is kept and handed to nobody.
+"""
+
+from collections.abc import Sequence
+from sqlite3 import Connection
+
+import msgspec
+
+from sync.batch import Row
+from sync.cloud.scopes import put_row, scope_of, standing
+from sync.json_errors import NOT_JSON
+from sync.model import Replica
+from sync.retail.transfers import ARRIVAL, TRANSFER, ArrivalFact, TransferFact
+
+_decode = msgspec.json.Decoder(TransferFact | ArrivalFact).decode
+
+
+def hand_on(tx: Connection, own: Replica, store: str, rows: Sequence[Row]) -> bool:
+    """Put a store's new rows into the scopes of the other stores that they name; say whether any has grown."""
+    is_grown = False
+    for _, body in rows:
+        try:
+            fact = _decode(body)
+        except NOT_JSON:
+            continue
+        is_transfer = isinstance(fact, TransferFact)
+        writer, other = (fact.sender, fact.receiver) if is_transfer else (fact.receiver, fact.sender)
+        entity, key = (TRANSFER, fact.transfer_id) if isinstance(fact, TransferFact) else (ARRIVAL, fact.arrival_id)
+        scope = scope_of(tx, other, entity.stream)
+        if writer != store or other == store or (scope is not None and standing(tx, scope, entity.name, key)):
+            continue
+        put_row(tx, own, other, entity, fact)
+        is_grown = True
+    return is_grown
