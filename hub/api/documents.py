@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from hub.api.catalogue import STAFF
-from hub.api.routing import Call, Reply, Route
+from hub.api.clock import MANAGER
+from hub.api.routing import Call, Reply, Route, may
 from hub.errors import RefusedError
 from hub.store import documents, transfers
 from hub.store.stock import Booked
@@ -120,14 +122,14 @@ async def get_document(call: Call) -> Reply:
     booked = documents.find_document(call.hub.db.read, call.path["document_id"])
     assert booked.fact is not None
     said = booked.fact.movement
-    return Reply(DocumentView(said, answer_of(said, booked, call.hub.shop.store_id)))
+    return Reply(DocumentView(said, _shown(call, booked)))
 
 
 async def list_flagged(call: Call) -> Reply:
     """GET /v1/stock/documents"""
-    query, store = call.query, call.hub.shop.store_id
+    query = call.query
     found = documents.flagged(call.hub.db.read, after=query.after, limit=query.limit)
-    items = [answer_of(booked.fact.movement, booked, store) for booked in found if booked.fact]
+    items = [_shown(call, booked) for booked in found]
     return Reply(FlaggedPage(items, items[-1].document_id if len(items) == query.limit else ""))
 
 
@@ -181,6 +183,15 @@ def answer_of(said: Movement, booked: Booked, store: str) -> DocumentAnswer:
     if fact is None:
         return DocumentAnswer(said.movement_id, booked.dot, transfer_id=travels)
     return DocumentAnswer(said.movement_id, booked.dot, fact.committed_at, fact.stock, fact.flags, travels)
+
+
+def _shown(call: Call, booked: Booked) -> DocumentAnswer:
+    """Return what a client may see: who counted blind may count again, and is not told what the books say."""
+    assert booked.fact is not None
+    said = booked.fact.movement
+    answer = answer_of(said, booked, call.hub.shop.store_id)
+    is_hidden = said.is_blind and not may(call.client, MANAGER)
+    return replace(answer, stock=(), flags=()) if is_hidden else answer
 
 
 ROUTES = (

@@ -57,7 +57,7 @@ def book_document(
     effects = effects_of(said, location, unstocked=unstocked)
     flags += note_differences(said)
     flags += _transfer_flags(tx, own, said)
-    flags += _overdraws(tx, own, said, effects, rule)
+    flags += overdraws(tx, own, said, effects, rule)
     booked = book(tx, own, said, effects, now_ms=now_ms, flags=flags)
     _let_travel(tx, own, said, now_ms=now_ms)
     return booked
@@ -104,25 +104,7 @@ def known_skus(tx: Connection, said: Movement) -> tuple[frozenset[str], tuple[Fl
     return unstocked, tuple(flags)
 
 
-def _transfer_flags(tx: Connection, own: Replica, said: Movement) -> tuple[Flag, ...]:
-    """Hold what came against the other store's document, with all that had come of it before."""
-    if said.reason != "transfer_in":
-        return ()
-    transfer = find_transfer(tx, said.transfer)
-    if transfer is None:
-        return (Flag("transfer_unknown", detail=f"{said.transfer} is not known here yet"),)
-    if transfer.receiver != own.store:
-        return (Flag("transfer_to_another", detail=f"{said.transfer} was sent to {transfer.receiver}"),)
-    if said.is_partial:
-        return ()
-    sent = {line.sku: line.qty for line in transfer.lines}
-    came = came_of(arrivals_of(tx, said.transfer))
-    for line in said.lines:
-        came[line.sku] += line.qty
-    return differences(sent, came)
-
-
-def _overdraws(
+def overdraws(
     tx: Connection, own: Replica, said: Movement, effects: Iterable[StockEffect], rule: Rule | None
 ) -> tuple[Flag, ...]:
     """Flag what goes beyond this life's right; under `strict` a transfer is refused, goods that are gone are not."""
@@ -140,6 +122,24 @@ def _overdraws(
             raise RefusedError("no_right", detail, pointer=f"/lines/{index}/qty")
         flags.append(Flag("overdraw", effect.sku, f"right {right} before, {right - qty} after"))
     return tuple(flags)
+
+
+def _transfer_flags(tx: Connection, own: Replica, said: Movement) -> tuple[Flag, ...]:
+    """Hold what came against the other store's document, with all that had come of it before."""
+    if said.reason != "transfer_in":
+        return ()
+    transfer = find_transfer(tx, said.transfer)
+    if transfer is None:
+        return (Flag("transfer_unknown", detail=f"{said.transfer} is not known here yet"),)
+    if transfer.receiver != own.store:
+        return (Flag("transfer_to_another", detail=f"{said.transfer} was sent to {transfer.receiver}"),)
+    if said.is_partial:
+        return ()
+    sent = {line.sku: line.qty for line in transfer.lines}
+    came = came_of(arrivals_of(tx, said.transfer))
+    for line in said.lines:
+        came[line.sku] += line.qty
+    return differences(sent, came)
 
 
 def _let_travel(tx: Connection, own: Replica, said: Movement, *, now_ms: int) -> None:

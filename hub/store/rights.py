@@ -195,16 +195,18 @@ def uncounted(read: Connection, own: Replica, place: Place) -> int:
 
 
 def note_counted(tx: Connection, own: Replica, place: Place) -> None:
-    """Note that the shelf was counted: what was passed on to this life by now is there."""
-    tx.execute(
+    """Note that the shelf was counted: what was passed on to this life by now is there, and may be shared."""
+    is_news = tx.execute(
         """
         INSERT INTO right_counted (sku, location, heir, qty)
         SELECT sku, location, heir, sum(max(qty, 0)) FROM passed_right
         WHERE sku = ? AND location = ? AND heir = ? AND gone = 0 GROUP BY 1, 2, 3
-        ON CONFLICT (sku, location, heir) DO UPDATE SET qty = excluded.qty
+        ON CONFLICT (sku, location, heir) DO UPDATE SET qty = excluded.qty WHERE excluded.qty <> right_counted.qty
         """,
         (*place, own.rep),
-    )
+    ).rowcount
+    if is_news:  # a count that agrees moves nothing, and nobody would look at the place again
+        tx.execute("DELETE FROM right_looked WHERE source = 'passed_right'")
 
 
 def _is_first_life(read: Connection, own: Replica) -> bool:

@@ -44,6 +44,7 @@ class Movement(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
     """Goods in (positive) or out (negative) in the product's unit, or a document. `movement_id` is made by the client.
 
     `transfer` names the document by which goods came, `store` the branch to which they go. `is_partial`: more of it is to come.
+    `seen` is what a count's lines had seen that do not say it themselves.
     """
 
     movement_id: Id
@@ -58,6 +59,7 @@ class Movement(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
     store: Annotated[str, Meta(max_length=40, pattern=r"^([a-z0-9][a-z0-9-]*)?\Z")] = ""
     by: Id | None = None
     is_partial: bool = False
+    seen: Vector = field(default_factory=dict)
     is_blind: bool = False
     recount_of: Id | None = None
 

@@ -1,4 +1,4 @@
-"""Stock: which facts make rights and which spend them, what may be promised, what a count says. Pure.
+"""Stock: which facts make rights and which spend them, what may be promised. Pure.
 
     fact                                     on hand   right of the shop   received  issued  picked
     goods in, transfer in, resaleable
@@ -12,10 +12,8 @@
 `on hand` is what can be sold: a picked promise is out of it, waiting for its customer. When its order is cancelled then, the
 goods are put back and make a right again, and the promise stays ended as picked. Only the owner of a location makes rights there.
 
-A shelf that is counted while the shop sells: the count names how much of each writer's level it had seen. Its difference is to
-the figure at that vector and is added to the figure of now: what was sold since is in neither of the two and is lost once only.
-
-Not here: reservations' life, purchase orders, storage. Source: the design, sections 3.3 (Rights, Stock on hand) and 4.
+Not here: a shelf that is counted while the shop sells (counts), reservations' life, purchase orders, storage. Source: the design,
+sections 3.3 (Rights, Stock on hand) and 4.
 """
 
 from collections.abc import Iterable, Mapping
@@ -70,21 +68,6 @@ class Effect(Struct, frozen=True, array_like=True):
     received: int = 0
     issued: int = 0
     picked: int = 0
-
-
-class Seen(Struct, frozen=True, array_like=True):
-    """How much of a writer's level had been seen when the shelf was counted; both figures as in `levels`."""
-
-    rep: str
-    received: int
-    issued: int
-
-
-class Counted(Struct, frozen=True):
-    """What a count comes to: a surplus or shortage, or None where it agrees."""
-
-    movement: Movement | None
-    qty: int
 
 
 class Component(Struct, frozen=True, array_like=True):
@@ -158,23 +141,3 @@ def check_kit(sku: str, kit: Iterable[Component], *, kits: Mapping[str, tuple[Co
             raise RuleError("kit_part", f"/kits/{sku}/{index}", f"{part.qty} of {part.sku} is no part")
         if part.sku == sku or part.sku in kits:
             raise RuleError("kit_in_kit", f"/kits/{sku}/{index}", f"{part.sku} is a kit: name its parts in {sku}")
-
-
-def count_difference(counted: int, *, seen: Iterable[Seen], state: State, corrected_since: int = 0) -> Counted:
-    """Return what a count adds to the figure of now: its difference to the figure at the vector it had seen.
-
-    `corrected_since` is the sum of surpluses and shortages booked by counts it had not seen: they corrected the same shelf, and a
-    difference is booked once. Raise RuleError for a count that has seen more than is known here: the levels must arrive first.
-    """
-    figure = 0
-    for each in seen:
-        known = state.get(each.rep, rights.Row())
-        if each.received > known.received or each.issued > known.issued:
-            raise RuleError(
-                "count_ahead", "/seen", f"the count has seen more of {each.rep} than is known here: sync first"
-            )
-        figure += each.received - each.issued
-    difference = counted - figure - corrected_since
-    if not difference:
-        return Counted(None, 0)
-    return Counted(Movement.SURPLUS if difference > 0 else Movement.SHORTAGE, abs(difference))

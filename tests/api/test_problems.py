@@ -24,6 +24,7 @@ SHARED = (
     (SYNC / "retail" / "cashiers.py", {"RuleError"}),
     (SYNC / "retail" / "drawers.py", {"RuleError"}),
     (SYNC / "retail" / "documents.py", {"RuleError"}),
+    (SYNC / "retail" / "counts.py", {"RuleError"}),
     (SYNC / "clock.py", {"RuleError"}),
     (SYNC / "db.py", {"BusyError", "OutcomeUnknownError"}),
 )

@@ -1,4 +1,4 @@
-"""Stock's rules: what makes a right and what spends one, what a till may promise, and a shelf counted while the shop sells."""
+"""Stock's rules: what makes a right and what spends one, what a till may promise."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sync.errors import RuleError
 from sync.retail import rights, stock
 from sync.retail.rights import Row, SpendPolicy, State
-from sync.retail.stock import Component, Counted, Effect, Movement, Seen
+from sync.retail.stock import Component, Effect, Movement
 
 HUB, CLOUD = "shop:1", "cloud:1"
 STRICT, PHYSICAL = SpendPolicy.STRICT, SpendPolicy.PHYSICAL_FIRST
@@ -137,112 +137,7 @@ def test_a_kit_that_cannot_be_counted_is_refused(parts: tuple[Component, ...], c
     assert code_of(stock.check_kit, "BOX", parts, kits=KITS) == code
 
 
-# a shelf that is counted while the shop sells
-
-ACTS = st.lists(st.integers(-4, 4), max_size=8)
-
-
-def moved(state: State, qty: int) -> State:
-    movement = Movement.RECEIVE if qty > 0 else Movement.SALE
-    return stock.move(state, HUB, movement, qty=abs(qty), policy=PHYSICAL).state if qty else state
-
-
-def booked(state: State, count: Counted) -> State:
-    if count.movement is None:
-        return state
-    return stock.move(state, HUB, count.movement, qty=count.qty, policy=PHYSICAL).state
-
-
-def check_count(before: list[int], after: list[int], lost: int) -> None:
-    """`lost` went without a record; the shelf is counted, the shop goes on, then the count is booked: the books are the shelf."""
-    state: State = {HUB: Row(received=40)}
-    for qty in before:
-        state = moved(state, qty)
-    counted = rights.on_hand_of(state) - lost
-    seen = [Seen(HUB, state[HUB].received, state[HUB].issued)]
-    for qty in after:
-        state = moved(state, qty)
-    state = booked(state, stock.count_difference(counted, seen=seen, state=state))
-    assert rights.on_hand_of(state) == counted + sum(after)
-    again = stock.count_difference(counted + sum(after), seen=vector(state), state=state)
-    assert again == Counted(None, 0)
-
-
-def vector(state: State) -> list[Seen]:
-    return [Seen(rep, row.received, row.issued) for rep, row in state.items()]
-
-
-@given(before=ACTS, after=ACTS, lost=st.integers(-5, 5))
-def test_sales_during_a_count_are_lost_once(before: list[int], after: list[int], lost: int) -> None:
-    check_count(before, after, lost)
-
-
-def test_a_count_sums_the_levels_of_all_lives_of_a_shop() -> None:
-    state = {"shop:0": Row(received=9, issued=4), HUB: Row(received=1, issued=3)}
-
-    assert stock.count_difference(3, seen=vector(state), state=state) == Counted(None, 0)
-    assert stock.count_difference(1, seen=vector(state), state=state) == Counted(Movement.SHORTAGE, 2)
-
-
-def check_two_counts(lost: int) -> None:
-    """Two people count one shelf and neither has seen the other's count: what is lost is lost once."""
-    state: State = {HUB: Row(received=9)}
-    seen, counted = vector(state), 9 - lost
-    first = stock.count_difference(counted, seen=seen, state=state)
-    state = booked(state, first)
-    corrected = rights.on_hand_of(state) - 9
-    second = stock.count_difference(counted, seen=seen, state=state, corrected_since=corrected)
-    assert second == Counted(None, 0)
-
-
-@given(lost=st.integers(-5, 5))
-def test_what_two_counts_find_is_booked_once(lost: int) -> None:
-    check_two_counts(lost)
-
-
-@pytest.mark.parametrize("seen", [Seen(HUB, 6, 0), Seen(HUB, 5, 2), Seen("shop:9", 1, 0)])
-def test_a_count_that_has_seen_more_than_is_known_waits(seen: Seen) -> None:
-    state = {HUB: Row(received=5, issued=1)}
-
-    assert code_of(stock.count_difference, 5, seen=[seen], state=state) == "count_ahead"
-
-
 # planted faults
-
-difference = stock.count_difference
-
-
-def difference_to_the_figure_of_now(counted: int, *, state: State, **_more: Any) -> Counted:
-    return difference(counted, seen=vector(state), state=state)
-
-
-def difference_that_forgets_other_counts(counted: int, *, seen: Any, state: State, **_more: Any) -> Counted:
-    return difference(counted, seen=seen, state=state)
-
-
-def difference_with_the_wrong_sign(counted: int, **known: Any) -> Counted:
-    found = difference(counted, **known)
-    turned = {Movement.SURPLUS: Movement.SHORTAGE, Movement.SHORTAGE: Movement.SURPLUS, None: None}
-    return Counted(turned[found.movement], found.qty)
-
-
-@pytest.mark.parametrize(
-    ("fault", "law", "inputs"),
-    [
-        (difference_to_the_figure_of_now, check_count, ([1, -2], [-3], 2)),
-        (difference_with_the_wrong_sign, check_count, ([1, -2], [-3], 2)),
-        (difference_that_forgets_other_counts, check_two_counts, (2,)),
-    ],
-    ids=lambda value: getattr(value, "__name__", ""),
-)
-def test_a_planted_fault_breaks_its_law(
-    fault: Callable[..., Any], law: Callable[..., None], inputs: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    law(*inputs)
-    monkeypatch.setattr(stock, "count_difference", fault)
-
-    with pytest.raises(AssertionError):
-        law(*inputs)
 
 
 @pytest.mark.parametrize(
