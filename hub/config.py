@@ -11,6 +11,7 @@
              wake_for, transport (auto, websocket, http), import_token, reconnect_max_s
 [standby]    follows (the address of the store's other hub), token (storehub pair --scope standby, there), reconnect_max_s
 [approvals]  who may approve of what: see hub.store.approvals
+[stock]      safety_stock: what stays on the shelf of each SKU (with [rights]: written there); hold_s: how long goods are held
 [rights]     see sync.rights_settings, and policy (physical-first, strict), reclaimed_online: the shop shares rights to its stock
 [clock]      rtc: this machine keeps the time while it is switched off (a battery-backed clock)
 [mqtt]       port, username, password: the embedded broker, and the account of the hub's own drivers there
@@ -39,6 +40,7 @@ from sync.entities import REGISTRY
 from sync.errors import ConfigError
 from sync.line import BACKOFF_MAX_S, EVERY_MAX_S, EVERY_MIN_S, Schedule, Transport
 from sync.retail.catalogue import Name
+from sync.retail.reservations import HOLD_S_MAX
 from sync.retail.rights import SpendPolicy
 from sync.rights_settings import RightsSection
 from sync.settings import convert_settings, is_loopback, load_settings
@@ -144,6 +146,13 @@ class StandbySection(Struct, frozen=True, forbid_unknown_fields=True):
     reconnect_max_s: Annotated[float, Meta(ge=0.1, le=300)] = STANDBY_BACKOFF_MAX_S
 
 
+class StockSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[stock]; what is held for a basket or a customer is let go after `hold_s`, unless the till says otherwise."""
+
+    safety_stock: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    hold_s: Annotated[int, Meta(ge=1, le=HOLD_S_MAX)] = 1800
+
+
 class HubRightsSection(RightsSection, frozen=True, forbid_unknown_fields=True):
     """[rights]; `policy` says what becomes of a sale beyond the shop's right.
 
@@ -175,6 +184,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     clock: ClockSection = field(default_factory=ClockSection)
     rights: HubRightsSection | None = None
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
+    stock: StockSection = field(default_factory=StockSection)
     devices: dict[str, dict[str, Any]] = {}  # Any: each driver declares its own options
 
 
@@ -223,6 +233,8 @@ class Config:
     has_rtc: bool = False
     rights: Rule | None = None
     approvals: ApprovalRules = dataclass_field(default_factory=ApprovalRules)
+    safety_stock: int = 0
+    hold_s: int = 1800
 
     @property
     def database(self) -> Path:
@@ -270,7 +282,17 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         has_rtc=file.clock.rtc,
         rights=file.rights.rule if file.rights else None,
         approvals=file.approvals,
+        safety_stock=_safety_stock(file),
+        hold_s=file.stock.hold_s,
     )
+
+
+def _safety_stock(file: File) -> int:
+    if file.rights is None:
+        return file.stock.safety_stock or 0
+    if file.stock.safety_stock is not None:
+        raise ConfigError("stock.safety_stock: this shop shares rights, write it in [rights] only, as at the cloud")
+    return file.rights.safety_stock
 
 
 def _device(name: str, section: dict[str, Any]) -> DeviceSpec:

@@ -15,11 +15,14 @@ from hub.store.admission import ORDINARY, Context
 from hub.store.model import Shop
 from hub.store.printing import PrintTo
 from hub.store.promises import Ended, answer, is_asked, is_booked, overdraws, pick, promises_at_risk
+from hub.store.reservations import Names, consume
 from hub.store.rights import Debt, Rule, balance, debts, is_changed
 from hub.store.sales import Recorded, sale_job
 from sync.db import Database
 from sync.model import Replica
 from sync.retail.sales import Sale, Warned
+
+NOTHING_HELD = Names()
 
 
 class Attention(Struct, frozen=True):
@@ -60,13 +63,16 @@ class Rights:
         now_ms: int,
         warnings: tuple[Warned, ...] = (),
         context: Context = ORDINARY,
+        names: Names = NOTHING_HELD,
     ) -> Callable[[Connection], Recorded]:
-        """Return hub.store.sales.sale_job, held against this life's rights in the same job."""
+        """Return hub.store.sales.sale_job, held against this life's rights in the same job; what was held for it is its own."""
 
         def job(tx: Connection) -> Recorded:
             noted = warnings
-            if self.rule is not None and not is_booked(tx, sale.sale_id):
-                noted = (*warnings, *overdraws(tx, replica, self._shop.location, sale, self.rule))
+            if not is_booked(tx, sale.sale_id) and not sale.training:
+                noted = (*noted, *consume(tx, sale, names, location=self._shop.location, now_ms=now_ms))
+                if self.rule is not None:
+                    noted = (*noted, *overdraws(tx, replica, self._shop.location, sale, self.rule))
             return sale_job(
                 replica,
                 self._shop,

@@ -23,6 +23,7 @@ from hub.replication import Replication, SyncView
 from hub.rights import Rights
 from hub.spooler import Spooler
 from hub.store import products, sales
+from hub.store.availability import Shelf
 from hub.store.lives import Reborn
 from hub.store.model import Shop, utc
 from hub.store.printing import OpenJob, PrintJobView
@@ -96,6 +97,12 @@ class Runtime:
     def today(self) -> str:
         """The trading day of now."""
         return business_date(self.now, self.shop.zone, cut_over_hour=self.shop.cut_over_hour)
+
+    @property
+    def shelf(self) -> Shelf:
+        """This shop's shelf as it is looked at now."""
+        config = self.config
+        return Shelf(self.replica, self.shop.location, self.rights.rule, config.safety_stock, self.now_ms())
 
     def spooler(self, printer_id: str) -> Spooler:
         """Return a printer's spooler; raise NotFoundError naming the printers there are."""

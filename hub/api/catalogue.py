@@ -11,6 +11,7 @@ from devices.model import Measure
 from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError, RefusedError
 from hub.store import products, stock
+from hub.store.availability import with_stock
 from hub.store.model import Item, MeasureView
 from hub.store.stock import Moved, Movement
 from hub.store.tills import Scope
@@ -53,9 +54,9 @@ async def list_products(call: Call) -> Reply:
     hub, query = call.hub, call.query
     location = hub.shop.location
     if query.gtin is not None:
-        return Reply(_page_of(_by_gtin(call, query.gtin)))
+        return Reply(_page_of(call, _by_gtin(call, query.gtin)))
     if query.scan is not None:
-        return Reply(_page_of(by_scan(call, query.scan)))
+        return Reply(_page_of(call, by_scan(call, query.scan)))
     if query.q is not None:
         items = await products.search_items(
             hub.db, query.q, location=location, after=query.after, limit=query.limit + 1
@@ -63,7 +64,7 @@ async def list_products(call: Call) -> Reply:
     else:
         items = await products.list_items(hub.db, location=location, after=query.after, limit=query.limit + 1)
     more = len(items) > query.limit
-    items = items[: query.limit]
+    items = with_stock(hub.db.read, hub.shelf, items[: query.limit])
     return Reply(ProductPage(items, items[-1].sku if more else None))
 
 
@@ -116,8 +117,8 @@ def _by_gtin(call: Call, text: str) -> Item | None:
     return products.item_by_gtin(call.hub.db.read, gtin, location=call.hub.shop.location)
 
 
-def _page_of(item: Item | None) -> ProductPage:
-    return ProductPage([item] if item else [])
+def _page_of(call: Call, item: Item | None) -> ProductPage:
+    return ProductPage(with_stock(call.hub.db.read, call.hub.shelf, [item]) if item else [])
 
 
 def known_item(call: Call, sku: str) -> Item:
@@ -125,7 +126,7 @@ def known_item(call: Call, sku: str) -> Item:
     item = products.item_by_sku(call.hub.db.read, sku, location=call.hub.shop.location)
     if item is None:
         raise NotFoundError("product", f"no product {sku!r}")
-    return item
+    return with_stock(call.hub.db.read, call.hub.shelf, [item])[0]
 
 
 ROUTES = (

@@ -18,6 +18,7 @@ from hub.store import printing, sales
 from hub.store.admission import Context
 from hub.store.model import SaleAnswer
 from hub.store.printing import PrintTo
+from hub.store.reservations import Names
 from hub.store.returns import ReturnAnswer, returned_by_line
 from hub.store.sale_approvals import Authority
 from hub.store.sales import Recorded, SaleView
@@ -32,9 +33,12 @@ class SaleRequest(Sale, frozen=True, omit_defaults=True, forbid_unknown_fields=T
     """A sale and what to do with it: `print` true for the shop's receipt printer, or a printer's name.
 
     `seen` is the newest fact that the till was ever answered: by it a hub that was restored from a copy finds out off line.
+    `reservations` and `basket_id` name what was held for it.
     """
 
     print: bool | Id = False
+    reservations: Annotated[tuple[Id, ...], Meta(max_length=100)] = ()
+    basket_id: Id | None = None
     seen: Seen | None = None
 
 
@@ -79,6 +83,7 @@ async def post_sale(call: Call) -> Reply:
         now_ms=hub.now_ms(),
         warnings=warnings,
         context=Context(hub.replication.is_cut_off, hub.clock.is_sure, authority_of(call)),
+        names=Names(request.reservations, request.basket_id),
     )
 
     def give_up_promise() -> None:

@@ -100,8 +100,9 @@ export class Search {
     for (const [sku, figure] of Object.entries(onHand)) {
       const item = this.rows.get(sku);
       if (!item?.stock) continue;
-      const { promised } = item.stock;
-      this.rows.put(sku, { ...item, stock: { on_hand: figure, promised, available: figure - promised } });
+      const { on_hand, available } = item.stock;
+      const kept = on_hand - available;
+      this.rows.put(sku, { ...item, stock: { ...item.stock, on_hand: figure, available: Math.max(0, figure - kept) } });
     }
   }
 

@@ -27,3 +27,46 @@ CREATE TABLE arrival (
   UNIQUE (replica, seq)
 ) STRICT;
 CREATE INDEX arrival_transfer_id ON arrival (transfer_id);
+
+-- A kit is sold by its own SKU and takes its parts off the shelf.
+ALTER TABLE product ADD COLUMN parts TEXT NOT NULL DEFAULT '[]';
+
+-- Register, stream 'safety'. How much of a SKU stays on a store's shelf for who walks in.
+CREATE TABLE safety_stock (
+  sku TEXT NOT NULL,
+  store TEXT NOT NULL,
+  location TEXT NOT NULL,
+  n INTEGER NOT NULL,
+  replica INTEGER NOT NULL REFERENCES replica (id),
+  seq INTEGER NOT NULL,
+  gone INTEGER NOT NULL DEFAULT 0 CHECK (gone IN (0, 1)),
+  qty INTEGER NOT NULL,
+  PRIMARY KEY (sku, store, location),
+  UNIQUE (replica, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Local to this hub: what is held for a basket or a customer. Its lines are what leaves the shelf, of a kit its parts.
+CREATE TABLE reservation (
+  reservation_id TEXT PRIMARY KEY,
+  content_hash BLOB NOT NULL,
+  body TEXT NOT NULL,
+  till_id TEXT NOT NULL,
+  basket_id TEXT,
+  member_id TEXT,
+  state TEXT NOT NULL CHECK (state IN ('held', 'sold', 'released')),
+  sale_id TEXT,
+  made_ms INTEGER NOT NULL,
+  expires_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX reservation_basket ON reservation (basket_id) WHERE state = 'held';
+
+CREATE TABLE reservation_line (
+  reservation_id TEXT NOT NULL,
+  sku TEXT NOT NULL,
+  location TEXT NOT NULL,
+  qty INTEGER NOT NULL,
+  expires_ms INTEGER NOT NULL,
+  is_held INTEGER NOT NULL CHECK (is_held IN (0, 1)),
+  PRIMARY KEY (reservation_id, sku)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX reservation_line_held ON reservation_line (sku, location) WHERE is_held = 1;

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from hub.errors import RefusedError
 from hub.store.clock import traded_at
+from hub.store.kits import line_effects
 from hub.store.model import Shop, utc
 from hub.store.pricing import at_moment, goods_of, live_promotions
 from hub.store.sale_approvals import Authority, unapproved
@@ -76,9 +77,10 @@ def admit(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, context: Conte
     return Admitted(
         sale=sale,
         effects=tuple(
-            StockEffect(line.sku, shop.location, -line.qty)
+            effect
             for line in lines
-            if (goods := known.get(line.sku)) is not None and goods.stocked and goods.unit == line.unit
+            if (goods := known.get(line.sku)) is not None and goods.unit == line.unit
+            for effect in line_effects(tx, line.sku, line.qty, location=shop.location, is_stocked=goods.stocked)
         ),
         tax=tax_of(sale, shop.tax, {sku: goods.category for sku, goods in known.items()}),
         warnings=tuple(notes.warnings),

@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from sync.model import Dot
 from sync.retail.catalogue import Name, Price, Product
 from sync.retail.sales import Warned
+from sync.retail.stock import Component
 from sync.retail.tax import TaxRates
 from sync.retail.tenders import USUAL_TENDERS, TenderType
 
@@ -47,7 +48,7 @@ class PriceView(Struct, frozen=True):
 
 
 class StockView(Struct, frozen=True):
-    """Stock at this shop in the product's unit: on the shelf, free to promise, promised."""
+    """Stock at this shop in the product's unit: on the shelf; what a till may promise; promised to orders, baskets, customers."""
 
     on_hand: int
     available: int
@@ -74,6 +75,7 @@ class Item(Struct, frozen=True, omit_defaults=True):
     price: PriceView | None = None
     stock: StockView | None = None
     measure: MeasureView | None = None
+    parts: list[Component] = field(default_factory=list)
 
 
 class SaleAnswer(Struct, frozen=True, omit_defaults=True):

@@ -125,6 +125,7 @@ def _values(row: ProductRow) -> tuple[bool | str | None, ...]:
         row.name.en,
         msgspec.json.encode(row.attributes, order="sorted").decode(),
         msgspec.json.encode(row.gtins).decode(),
+        msgspec.json.encode(row.parts, order="sorted").decode() if row.parts else "[]",
     )
 
 

@@ -92,13 +92,16 @@ def _without_taken_gtins(tx: Connection, product: Product, taken: list[tuple[str
 
 def _put_product(tx: Connection, replica: Replica, product: Product) -> bool:
     before = tx.execute(
-        "SELECT stocked, unit, style, category, name_zh_hant, name_en, attributes, gtins, n, gone FROM product WHERE sku = ?",
+        """
+        SELECT stocked, unit, style, category, name_zh_hant, name_en, attributes, gtins, parts, n, gone
+        FROM product WHERE sku = ?
+        """,
         (product.sku,),
     ).fetchone()
-    if before is not None and before[:8] == _product_values(product) and not before[9]:
+    if before is not None and before[:9] == _product_values(product) and not before[10]:
         return False
     seq = reserve_state_seqs(tx, replica, Stream.CATALOGUE, 1)
-    write_product(tx, product, n=before[8] + 1 if before else 1, replica=replica.local_id, seq=seq)
+    write_product(tx, product, n=before[9] + 1 if before else 1, replica=replica.local_id, seq=seq)
     return True
 
 
@@ -112,6 +115,7 @@ def _product_values(product: Product) -> tuple[Any, ...]:  # Any: columns
         product.name.en,
         msgjson.encode(product.attributes, order="sorted").decode(),
         msgjson.encode(product.gtins).decode(),
+        msgjson.encode(product.parts, order="sorted").decode(),
     )
 
 
@@ -120,12 +124,13 @@ def write_product(tx: Connection, product: Product, *, n: int, replica: int, seq
     rowid = tx.execute(
         """
         INSERT INTO product
-          (stocked, unit, style, category, name_zh_hant, name_en, attributes, gtins, sku, n, replica, seq, gone)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          (stocked, unit, style, category, name_zh_hant, name_en, attributes, gtins, parts, sku, n, replica, seq, gone)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (sku) DO UPDATE SET
           stocked = excluded.stocked, unit = excluded.unit, style = excluded.style, category = excluded.category,
           name_zh_hant = excluded.name_zh_hant, name_en = excluded.name_en, attributes = excluded.attributes,
-          gtins = excluded.gtins, n = excluded.n, replica = excluded.replica, seq = excluded.seq, gone = excluded.gone
+          gtins = excluded.gtins, parts = excluded.parts, n = excluded.n, replica = excluded.replica, seq = excluded.seq,
+          gone = excluded.gone
         RETURNING id
         """,
         (*_product_values(product), product.sku, n, replica, seq, is_gone),

@@ -14,8 +14,20 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.store.kits import goods_of
 from hub.store.model import utc
-from hub.store.rights import Place, Rule, debts, grant, grantable, is_shared, known_state, right_of, uncounted
+from hub.store.rights import (
+    Place,
+    Rule,
+    debts,
+    grant,
+    grantable,
+    is_shared,
+    kept_on_shelf,
+    known_state,
+    right_of,
+    uncounted,
+)
 from hub.store.sales import is_known
 from hub.store.stock import apply_effects
 from sync import failpoints
@@ -94,29 +106,22 @@ def overdraws(read: Connection, own: Replica, location: str, sale: Sale, rule: R
 
     Raise RefusedError under `strict`, but not for a sale that has already happened.
     """
+    goods = goods_of(read, [line.sku for line in sale.lines])
+    first: dict[str, int] = {}
     wanted: Counter[str] = Counter()
-    for line in sale.lines:
-        wanted[line.sku] += line.qty
-    stocked = {
-        sku
-        for (sku,) in read.execute(
-            "SELECT sku FROM product JOIN json_each(?) AS wanted ON product.sku = wanted.value WHERE stocked = 1",
-            (msgspec.json.encode(sorted(wanted)).decode(),),
-        )
-    }
-    warned = []
     for index, line in enumerate(sale.lines):
-        qty = wanted.pop(line.sku, 0)
-        place = Place(line.sku, location)
-        if line.sku not in stocked or not qty or not is_shared(read, own, place):
-            continue
-        before = right_of(read, own, place)
-        if qty <= before:
+        for sku, qty in goods.taken(line.sku, line.qty).items() if line.sku in goods.known else ():
+            first.setdefault(sku, index)
+            wanted[sku] += qty
+    warned = []
+    for sku, index in first.items():
+        place, qty = Place(sku, location), wanted[sku]
+        if not is_shared(read, own, place) or qty <= (before := right_of(read, own, place)):
             continue
         if rule.spend is SpendPolicy.STRICT and not sale.offline:
-            detail = f"{line.sku}: this shop has a right to {max(0, before)}, the sale takes {qty}"
+            detail = f"{sku}: this shop has a right to {max(0, before)}, the sale takes {qty}"
             raise RefusedError("no_right", detail, pointer=f"/lines/{index}/qty")
-        warned.append(Warned("overdraw", line.line, f"{line.sku}: right {before} before, {before - qty} after"))
+        warned.append(Warned("overdraw", sale.lines[index].line, f"{sku}: right {before} before, {before - qty} after"))
     return warned
 
 
@@ -222,6 +227,7 @@ def _grant_asked(tx: Connection, own: Replica, rule: Rule, place: Place, qty: in
     right = grantable(tx, own, place)
     kept = 0 if rule.reclaimed_online else uncounted(tx, own, place)
     if taker == cloud:
+        kept += kept_on_shelf(tx, own, place, rule)
         granted = answer_request({own.rep: Row(received=right)}, own.rep, qty, policy=rule.policy, kept=kept)
     else:
         granted = min(qty, max(0, right - kept))

@@ -4,6 +4,7 @@
     keys of pruned facts            KEYS_KEPT_DAYS after that: a till that repeats a sale later than this is told to ask a person
     footfall                        by its `keep`; where there is a cloud, only what it holds
     approvals                       JOBS_KEPT_DAYS after they expired
+    reservations                    that were over JOBS_KEPT_DAYS ago
     print ledger                    jobs that ended JOBS_KEPT_DAYS ago: a reprint of an older sale is a job of its own
     what Z reports counted, printed as long as the sales and the reports themselves
     suspended sales, conflicts      ASIDE_KEPT_DAYS: a manager has had more than a year
@@ -48,6 +49,8 @@ _AGED = {  # table -> (its key, its time column, what else must be true, days)
     "approval": ("approval_id", "expires_ms", "TRUE", JOBS_KEPT_DAYS),
     "z_print": ("job_id", "queued_ms", "TRUE", ASIDE_KEPT_DAYS),
     "z_counted": ("entity, key", "counted_ms", "TRUE", ASIDE_KEPT_DAYS),
+    "reservation": ("reservation_id", "expires_ms", "TRUE", JOBS_KEPT_DAYS),
+    "reservation_line": ("reservation_id, sku", "expires_ms", "TRUE", JOBS_KEPT_DAYS),
     "suspended_sale": ("sale_id, content_hash", "received_ms", "TRUE", ASIDE_KEPT_DAYS),
     "suspended_end": ("sale_id, content_hash", "ended_ms", "TRUE", ASIDE_KEPT_DAYS),
     "parked_basket": ("basket_id", "parked_ms", "TRUE", BASKETS_KEPT_DAYS),

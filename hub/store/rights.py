@@ -59,11 +59,6 @@ def right_of(read: Connection, own: Replica, place: Place) -> int:
     return _net(read, own, place) + _picked(read, own, place) + _moved(read, own, place)
 
 
-def available(read: Connection, own: Replica, place: Place, rule: Rule, *, reserved: int = 0) -> int:
-    """Return what this shop may still promise to somebody who is not standing in it."""
-    return max(0, right_of(read, own, place) - reserved - rule.policy.safety_stock)
-
-
 def is_shared(read: Connection, own: Replica, place: Place) -> bool:
     """Whether rights are in use here: some were granted or passed on, or this life is not the shop's first."""
     row = read.execute(
@@ -151,7 +146,7 @@ def share(tx: Connection, own: Replica, place: Place, rule: Rule, *, cloud: str)
     """Grant what is due at a place."""
     state, exact = known_state(tx, own, place, cloud=cloud), right_of(tx, own, place)
     unfolded = max(0, rights.right_of(state, own.rep) - exact)
-    kept = unfolded + (0 if rule.reclaimed_online else uncounted(tx, own, place))
+    kept = unfolded + (0 if rule.reclaimed_online else uncounted(tx, own, place)) + kept_on_shelf(tx, own, place, rule)
     for due in due_grants(state, own.rep, sides=Sides(own.rep, cloud), policy=rule.policy, kept=kept):
         grant(tx, own, place, due.receiver, due.qty)
 
@@ -207,6 +202,14 @@ def note_counted(tx: Connection, own: Replica, place: Place) -> None:
     ).rowcount
     if is_news:  # a count that agrees moves nothing, and nobody would look at the place again
         tx.execute("DELETE FROM right_looked WHERE source = 'passed_right'")
+
+
+def kept_on_shelf(read: Connection, own: Replica, place: Place, rule: Rule) -> int:
+    """Return what this store's own word on a SKU keeps on the shelf beyond the policy that both ends have."""
+    row = read.execute(
+        "SELECT qty FROM safety_stock WHERE sku = ? AND location = ? AND store = ? AND gone = 0", (*place, own.store)
+    ).fetchone()
+    return max(0, row[0] - rule.policy.safety_stock) if row else 0
 
 
 def _is_first_life(read: Connection, own: Replica) -> bool:

@@ -11,6 +11,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 from sync.retail.money import AmountError, minor_digits
+from sync.retail.stock import Component
 
 SKU_CHARS_MAX = 64
 NAME_CHARS_MAX = 200
@@ -20,6 +21,8 @@ ATTRIBUTES_MAX = 8
 ATTRIBUTE_KEY_CHARS_MAX = 32
 ATTRIBUTE_VALUE_CHARS_MAX = 64
 GTINS_MAX = 20
+PARTS_MAX = 50
+PART_QTY_MAX = 100_000
 PRICE_AMOUNT_MAX = 10**9
 PER_MAX = 100_000
 ATTRIBUTE_KEY = re.compile(rf"[a-z][a-z0-9_]{{0,{ATTRIBUTE_KEY_CHARS_MAX - 1}}}")
@@ -45,7 +48,8 @@ class Name(Struct, frozen=True, omit_defaults=True):
 class Product(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One sellable item (SKU). `stocked` is false for services, fees and kits, which have no stock of their own.
 
-    `gtins` holds GTIN-14 text; `attributes` has keys such as `colour` and `size`; `style` joins the SKUs of one model.
+    `gtins` holds GTIN-14 text; `attributes` has keys such as `colour` and `size`; `style` joins the SKUs of one model. `parts`
+    makes it a kit: what a sale of one takes off the shelf.
     """
 
     sku: str
@@ -56,6 +60,7 @@ class Product(Struct, frozen=True, kw_only=True, omit_defaults=True):
     unit: Unit = "each"
     stocked: bool = True
     category: str | None = None
+    parts: list[Component] = field(default_factory=list)
 
 
 class Price(Struct, frozen=True):
@@ -86,6 +91,8 @@ def check_product(product: Product) -> list[Problem]:
         problems.append(Problem("unit_unknown", "/unit", f"{product.unit!r}: known: each, g"))
     if product.category is not None:
         problems += _check_text("category", "/category", product.category, CATEGORY_CHARS_MAX)
+    if product.parts:
+        problems += _check_parts(product)
     return problems
 
 
@@ -160,4 +167,21 @@ def _check_gtins(gtins: list[str]) -> list[Problem]:
             problems.append(Problem("gtin_format", f"/gtins/{index}", f"{gtin!r}: 14 digits"))
     if len(set(gtins)) != len(gtins):
         problems.append(Problem("gtin_twice", "/gtins", "the same GTIN twice"))
+    return problems
+
+
+def _check_parts(product: Product) -> list[Problem]:
+    problems = []
+    if product.stocked:
+        problems.append(Problem("kit_stocked", "/stocked", "a kit has no stock of its own: its parts have"))
+    if len(product.parts) > PARTS_MAX:
+        problems.append(Problem("parts_too_many", "/parts", f"{len(product.parts)}; at most {PARTS_MAX}"))
+    for index, part in enumerate(product.parts[:PARTS_MAX]):
+        problems += _check_identifier("part", f"/parts/{index}/sku", part.sku, SKU_CHARS_MAX)
+        if not 1 <= part.qty <= PART_QTY_MAX:
+            problems.append(Problem("part_qty", f"/parts/{index}/qty", f"{part.qty}: 1 to {PART_QTY_MAX}"))
+        if part.sku == product.sku:
+            problems.append(Problem("kit_in_itself", f"/parts/{index}/sku", f"{part.sku} is the kit"))
+    if len({part.sku for part in product.parts}) != len(product.parts):
+        problems.append(Problem("part_twice", "/parts", "the same part twice"))
     return problems

@@ -1,8 +1,8 @@
 """The stocktake: what a count of a shelf adds to the books, while the shop goes on selling. Pure.
 
-A count names what it had seen booked (a vector: replica -> stream -> seq) when the shelf was counted. What was booked since then by
-sales, deliveries or anybody stays as it is; what other counts have booked since then corrected the same shelf, and is not booked
-again. So that after the count
+A count names what it had seen booked (a vector: replica -> stream -> seq) when the shelf was counted. What was booked since then
+by sales, deliveries or anybody stays as it is; what other counts have booked since then corrected the same shelf, and is not
+booked again. So that after the count
 
     on hand = what was counted + what was moved since, counts aside
 

@@ -46,11 +46,13 @@ class _PlainName(Name, frozen=True, omit_defaults=True):
 class _PlainProduct(ProductRow, frozen=True, kw_only=True, tag_field="kind", tag="product"):
     sku: Annotated[str, Meta(min_length=1, max_length=SKU_CHARS_MAX)]
     n: Version
-    style: Annotated[str, Meta(min_length=1, max_length=STYLE_CHARS_MAX)] | None = None
-    attributes: Annotated[dict[str, AttributeValue], Meta(max_length=ATTRIBUTES_MAX)] = field(default_factory=dict)
-    gtins: Annotated[list[Gtin], Meta(max_length=GTINS_MAX)] = field(default_factory=list)
+    style: Annotated[str, Meta(min_length=1, max_length=STYLE_CHARS_MAX)] | None = field(default_factory=lambda: None)
+    attributes: Annotated[dict[str, AttributeValue], Meta(max_length=ATTRIBUTES_MAX)] = field(
+        default_factory=lambda: {}
+    )
+    gtins: Annotated[list[Gtin], Meta(max_length=GTINS_MAX)] = field(default_factory=lambda: [])
     name: _PlainName
-    category: Annotated[str, Meta(max_length=CATEGORY_CHARS_MAX)] | None = None
+    category: Annotated[str, Meta(max_length=CATEGORY_CHARS_MAX)] | None = field(default_factory=lambda: None)
 
 
 class _PlainPrice(PriceRow, frozen=True, kw_only=True, tag_field="kind", tag="price"):

@@ -9,22 +9,24 @@ from msgspec import Struct, field
 
 from sync.kinds import Authority, Column, Entity, Kind, Shape
 from sync.retail.catalogue import Name, Price, Product, Unit
+from sync.retail.stock import Component
 
 
-class ProductRow(Struct, frozen=True, kw_only=True, tag_field="kind", tag="product"):
-    """A version of a product: every field of Product, beside `n` and `gone`."""
+class ProductRow(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="product"):
+    """A version of a product: every field of Product, beside `n` and `gone`. No `parts` are left out, nothing else ever is."""
 
-    v: int = 1
+    v: int = field(default_factory=lambda: 1)
     sku: str
     n: int
-    gone: bool = False
-    style: str | None = None
-    attributes: dict[str, str] = field(default_factory=dict)
-    gtins: list[str] = field(default_factory=list)
+    gone: bool = field(default_factory=lambda: False)
+    style: str | None = field(default_factory=lambda: None)
+    attributes: dict[str, str] = field(default_factory=lambda: {})
+    gtins: list[str] = field(default_factory=lambda: [])
     name: Name
-    unit: Unit = "each"
-    stocked: bool = True
-    category: str | None = None
+    unit: Unit = field(default_factory=lambda: "each")
+    stocked: bool = field(default_factory=lambda: True)
+    category: str | None = field(default_factory=lambda: None)
+    parts: list[Component] = field(default_factory=list)
 
     @property
     def product(self) -> Product:
@@ -92,6 +94,7 @@ PRODUCT = Entity(
         Column("name_en", path="name.en"),
         Column("attributes", path="attributes", shape=Shape.JSON),
         Column("gtins", path="gtins", shape=Shape.JSON),
+        Column("parts", path="parts", shape=Shape.JSON, default="[]"),
     ),
     authority=Authority.CLOUD,
     with_id=True,

@@ -70,11 +70,11 @@ class Effect(Struct, frozen=True, array_like=True):
     picked: int = 0
 
 
-class Component(Struct, frozen=True, array_like=True):
-    """How much of a SKU is in one kit."""
+class Component(Struct, frozen=True, kw_only=True):
+    """How much of a SKU is in one kit, in its unit. By name, as a column keeps it."""
 
-    sku: str
     qty: int
+    sku: str
 
 
 def effect_of(movement: Movement, qty: int) -> Effect:
@@ -125,19 +125,7 @@ def taken_by(
 ) -> dict[str, int]:
     """Return SKU -> quantity that a line takes off the shelf: a kit its parts, a SKU without stock nothing."""
     taken: dict[str, int] = {}
-    for part in kits.get(sku, (Component(sku, 1),)):
+    for part in kits.get(sku, (Component(sku=sku, qty=1),)):
         if part.sku not in unstocked:
             taken[part.sku] = taken.get(part.sku, 0) + part.qty * qty
     return taken
-
-
-def check_kit(sku: str, kit: Iterable[Component], *, kits: Mapping[str, tuple[Component, ...]]) -> None:
-    """Raise RuleError for a kit that is empty, holds itself or another kit, or no whole part."""
-    parts = tuple(kit)
-    if not parts:
-        raise RuleError("kit_empty", f"/kits/{sku}", f"{sku} has no parts: name them, or declare it without stock")
-    for index, part in enumerate(parts):
-        if part.qty < 1:
-            raise RuleError("kit_part", f"/kits/{sku}/{index}", f"{part.qty} of {part.sku} is no part")
-        if part.sku == sku or part.sku in kits:
-            raise RuleError("kit_in_kit", f"/kits/{sku}/{index}", f"{part.sku} is a kit: name its parts in {sku}")

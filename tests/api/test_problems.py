@@ -25,6 +25,7 @@ SHARED = (
     (SYNC / "retail" / "drawers.py", {"RuleError"}),
     (SYNC / "retail" / "documents.py", {"RuleError"}),
     (SYNC / "retail" / "counts.py", {"RuleError"}),
+    (SYNC / "retail" / "reservations.py", {"RuleError"}),
     (SYNC / "clock.py", {"RuleError"}),
     (SYNC / "db.py", {"BusyError", "OutcomeUnknownError"}),
 )

@@ -10,11 +10,14 @@ import pytest
 from hub.config import parse_config
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.store import rights
+from hub.store.availability import Shelf, standings
 from hub.store.promises import pick, release
+from hub.store.reservations import hold
 from hub.store.rights import Rule
 from sync.errors import ConfigError, RuleError
 from sync.retail.promises import PROMISE, PromiseFact
 from sync.retail.rebalance import Policy
+from sync.retail.reservations import Reservation, ReservationLine
 from sync.retail.rights import SpendPolicy
 from sync.store.replicas import replica_id
 from sync.store.rows import apply_rows
@@ -151,9 +154,16 @@ def test_no_grant_goes_beyond_what_others_can_see(shop: Ends) -> None:
 
 
 def test_safety_stock_and_reservations_are_not_available(shop: Ends) -> None:
-    rule = Rule(policy=Policy(safety_stock=2))
+    shelf = Shelf(shop.hub.replica, "shop", Rule(policy=Policy(safety_stock=2)), 2, shop.now_ms)
+    said = Reservation(reservation_id="r1", lines=(ReservationLine(SKU, 1),), basket_id="b1")
+    before = standings(shop.hub.db.read, shelf, [SKU])[SKU]
+    write(shop, lambda tx: hold(tx, shelf, said, till_id="t1", hold_s=60))
+    after = standings(shop.hub.db.read, shelf, [SKU])[SKU]
 
-    assert rights.available(shop.hub.db.read, shop.hub.replica, HERE, rule, reserved=1) == 2
+    assert (before.right, before.available) == (5, 3)
+    assert (after.right, after.available, after.on_hand) == (5, 2, 10)
+    over = Shelf(shelf.own, "shop", shelf.rule, 2, shop.now_ms + 60_000)
+    assert standings(shop.hub.db.read, over, [SKU])[SKU].available == 3, "its time is over"
 
 
 def test_the_section_of_the_file_becomes_the_rule() -> None:

@@ -1,5 +1,7 @@
 """A product is stored only within its bounds, and travels with the names of the wire."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -11,6 +13,8 @@ from sync.retail.catalogue import (
     CATEGORY_CHARS_MAX,
     GTINS_MAX,
     NAME_CHARS_MAX,
+    PART_QTY_MAX,
+    PARTS_MAX,
     PER_MAX,
     PRICE_AMOUNT_MAX,
     SKU_CHARS_MAX,
@@ -21,6 +25,7 @@ from sync.retail.catalogue import (
     check_price,
     check_product,
 )
+from sync.retail.stock import Component
 
 SHIRT = Product(
     sku="TEE-WHT-M",
@@ -46,6 +51,45 @@ def test_a_product_travels_with_the_names_of_the_wire() -> None:
 def test_a_missing_language_falls_back_to_the_other() -> None:
     assert Name(en="Tea").text("zh-Hant") == "Tea"
     assert Name(zh_hant="茶").text("en") == "茶"
+
+
+KIT = Product(
+    sku="GIFT",
+    name=Name(en="Gift"),
+    stocked=False,
+    parts=[Component(sku="TEA", qty=2), Component(sku="CUP", qty=PART_QTY_MAX)],
+)
+
+
+def test_a_kit_names_its_parts_and_they_travel_by_name() -> None:
+    assert check_product(KIT) == []
+    wire = msgspec.json.decode(msgspec.json.encode(KIT))
+    assert wire["parts"] == [{"sku": "TEA", "qty": 2}, {"sku": "CUP", "qty": PART_QTY_MAX}]
+    assert "parts" not in msgspec.json.decode(msgspec.json.encode(SHIRT))
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "field"),
+    [
+        ({"stocked": True}, "kit_stocked", "/stocked"),
+        ({"parts": [Component(sku="TEA", qty=0)]}, "part_qty", "/parts/0/qty"),
+        ({"parts": [Component(sku="TEA", qty=PART_QTY_MAX + 1)]}, "part_qty", "/parts/0/qty"),
+        ({"parts": [Component(sku="A", qty=1), Component(sku="GIFT", qty=1)]}, "kit_in_itself", "/parts/1/sku"),
+        ({"parts": [Component(sku="TEA", qty=1)] * 2}, "part_twice", "/parts"),
+        ({"parts": [Component(sku="", qty=1)]}, "part_missing", "/parts/0/sku"),
+        ({"parts": [Component(sku=f"P{n}", qty=1) for n in range(PARTS_MAX + 1)]}, "parts_too_many", "/parts"),
+    ],
+)
+def test_a_kit_that_cannot_be_put_together_is_a_problem(change: dict[str, Any], code: str, field: str) -> None:
+    found = check_product(msgspec.structs.replace(KIT, **change))
+
+    assert [(problem.code, problem.field) for problem in found] == [(code, field)]
+
+
+def test_a_kit_may_have_as_many_parts_as_there_may_be() -> None:
+    parts = [Component(sku=f"P{n}", qty=1) for n in range(PARTS_MAX)]
+
+    assert check_product(msgspec.structs.replace(KIT, parts=parts)) == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The stocktake's rule: a shelf that is counted while the shop sells comes out as it is, whoever counts, posts late or counts twice."""
+"""The stocktake's rule: a shelf that is counted while the shop sells comes out as it is, whoever counts, late or twice."""
 
 from collections.abc import Callable
 from typing import Any

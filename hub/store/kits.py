@@ -1,0 +1,54 @@
+"""What a SKU takes off the shelf, by the catalogue as it stands here: itself, a kit its parts, a fee nothing.
+
+A part that the catalogue does not know yet is taken like any other: it is on its way. A kit within a kit has no stock of its own
+and moves nothing; head office names the parts. Rules: sync.retail.stock. Reads, on any connection.
+"""
+
+import json
+from collections.abc import Iterable
+from sqlite3 import Connection
+from typing import NamedTuple
+
+import msgspec
+
+from sync.retail.sales import StockEffect
+from sync.retail.stock import Component, taken_by
+
+_parts = msgspec.json.Decoder(tuple[Component, ...]).decode
+
+
+class Goods(NamedTuple):
+    """What is known of some SKUs: kits and their parts, those without stock, and all that the catalogue has."""
+
+    kits: dict[str, tuple[Component, ...]]
+    unstocked: frozenset[str]
+    known: frozenset[str]
+
+    def taken(self, sku: str, qty: int) -> dict[str, int]:
+        """Return SKU -> quantity that leaves the shelf for so much of a SKU."""
+        return taken_by(sku, qty, kits=self.kits, unstocked=self.unstocked)
+
+
+def goods_of(read: Connection, skus: Iterable[str]) -> Goods:
+    """Return what is known of these SKUs and of the parts of those that are kits."""
+    rows = _rows(read, skus)
+    kits = {sku: _parts(parts) for sku, _, parts in rows if parts != "[]"}
+    named = {part.sku for parts in kits.values() for part in parts} - {sku for sku, _, _ in rows}
+    rows += _rows(read, named) if named else []
+    unstocked = frozenset(sku for sku, is_stocked, _ in rows if not is_stocked)
+    return Goods(kits, unstocked, frozenset(sku for sku, _, _ in rows))
+
+
+def line_effects(tx: Connection, sku: str, qty: int, *, location: str, is_stocked: bool) -> list[StockEffect]:
+    """Return what selling so much of a SKU does to the shelf."""
+    if is_stocked:
+        return [StockEffect(sku, location, -qty)]
+    taken = goods_of(tx, [sku]).taken(sku, qty)
+    return [StockEffect(part, location, -moved) for part, moved in taken.items()]
+
+
+def _rows(read: Connection, skus: Iterable[str]) -> list[tuple[str, int, str]]:
+    return read.execute(
+        "SELECT sku, stocked, parts FROM product WHERE sku IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted(set(skus))),),
+    ).fetchall()
