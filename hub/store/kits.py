@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from sync.retail.sales import StockEffect
-from sync.retail.stock import Component, taken_by
+from sync.retail.returns import ReturnedLine
+from sync.retail.sales import SaleFact, StockEffect
+from sync.retail.stock import Component, parts_back, taken_by
 
 _parts = msgspec.json.Decoder(tuple[Component, ...]).decode
 
@@ -45,6 +46,20 @@ def line_effects(tx: Connection, sku: str, qty: int, *, location: str, is_stocke
         return [StockEffect(sku, location, -qty)]
     taken = goods_of(tx, [sku]).taken(sku, qty)
     return [StockEffect(part, location, -moved) for part, moved in taken.items()]
+
+
+def kit_effects_back(
+    tx: Connection, sold: SaleFact, back: Iterable[ReturnedLine], location: str
+) -> tuple[StockEffect, ...]:
+    """Return what comes back to the shelf by lines of a sale that were kits."""
+    lines = [(line.sku, line.qty) for line in back]
+    kits = goods_of(tx, [sku for sku, _ in lines]).kits
+    if not kits:
+        return ()
+    taken_out: dict[str, int] = {}
+    for effect in sold.stock:
+        taken_out[effect.sku] = taken_out.get(effect.sku, 0) - effect.qty
+    return tuple(StockEffect(sku, location, qty) for sku, qty in parts_back(lines, taken_out, kits=kits).items())
 
 
 def _rows(read: Connection, skus: Iterable[str]) -> list[tuple[str, int, str]]:

@@ -23,6 +23,7 @@ from msgspec.structs import replace
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.store.clock import traded_at
 from hub.store.days import day_of, late_warnings
+from hub.store.kits import kit_effects_back
 from hub.store.model import Shop, utc
 from hub.store.pruned import pruned_return
 from hub.store.sales import SaleView, Told, find_sale
@@ -138,7 +139,10 @@ def _record(
         noted += _hold_tenders(content, refund, sale.currency, has_happened=has_happened)
     except RuleError as err:
         raise RefusedError(err.code, str(err), pointer=err.pointer) from err
-    effects = effects_back(sold.fact, back, shop.location)
+    effects = (
+        *effects_back(sold.fact, back, shop.location),
+        *kit_effects_back(tx, sold.fact, back, shop.location),
+    )
     stock = apply_effects(tx, effects)
     committed_at = utc(now_ms)
     day = day_of(tx, shop, traded_at(content.returned_at, committed_at), now_ms=now_ms)

@@ -120,6 +120,21 @@ def kit_available(kit: Iterable[Component], available_of: Mapping[str, int | Non
     return min(whole, default=None)
 
 
+def parts_back(
+    back: Iterable[tuple[str, int]], taken_out: Mapping[str, int], *, kits: Mapping[str, tuple[Component, ...]]
+) -> dict[str, int]:
+    """Return SKU -> quantity of parts that come back with kits; `taken_out` is what the sale took of each SKU.
+
+    A kit may have been declared anew since: no more of a part comes back than the sale took.
+    """
+    found: dict[str, int] = {}
+    for sku, qty in back:
+        for part in kits.get(sku, ()):
+            whole = found.get(part.sku, 0) + part.qty * qty
+            found[part.sku] = min(whole, taken_out.get(part.sku, 0))
+    return {sku: qty for sku, qty in found.items() if qty}
+
+
 def taken_by(
     sku: str, qty: int, *, kits: Mapping[str, tuple[Component, ...]], unstocked: frozenset[str]
 ) -> dict[str, int]:

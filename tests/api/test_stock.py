@@ -1,9 +1,11 @@
-"""GET /v1/stock/{sku}: here, at the other branches with the age of each figure, and the style's other SKUs."""
+"""Stock by HTTP: here, at the other branches with the age of each figure; a kit and its parts."""
 
 from typing import Any
 
 import msgspec
 
+from hub.store.model import Entry
+from hub.store.products import put_products
 from sync.retail.branch_levels import BranchLevelRow
 from sync.retail.branches import BranchRow
 from sync.retail.catalogue import Name
@@ -48,3 +50,22 @@ async def test_without_other_branches_there_are_none(till: Any) -> None:
     answer = (await till.get("/v1/stock/TEA-01")).json
 
     assert (answer["branches"], answer["sku"]) == ([], "TEA-01")
+
+
+async def test_a_kit_is_sold_by_its_name_and_leaves_as_its_parts(hub: Any, till: Any) -> None:
+    parts = [{"sku": "TEA-01", "qty": 3}, {"sku": "BAG", "qty": 1}]
+    product = {"sku": "BOX", "name": {"en": "Box of tea"}, "stocked": False, "parts": parts}
+    entry = msgspec.convert({"product": product, "price": {"amount": 3000, "currency": "HKD"}}, Entry)
+    runtime = hub.runtime
+    await runtime.db.write(lambda tx: put_products(tx, runtime.replica, [entry], location="shop", now_ms=1))
+
+    item = (await till.get("/v1/products/BOX")).json
+    sold = await till.post("/v1/sales", till.sale({"sku": "BOX", "qty": 2, "unit_price": 3000}))
+    held = {"reservation_id": "r1", "lines": [{"sku": "BOX", "qty": 4}], "basket_id": "b1"}
+    kept = [await till.post("/v1/reservations", held | {"reservation_id": f"r{n}"}) for n in range(2)]
+
+    assert (item["parts"], item["stock"]) == (parts, {"on_hand": 6, "available": 6, "promised": 0})
+    assert sold.json["stock"] == {"TEA-01": 14}
+    assert [answer.status for answer in kept] == [201, 422]
+    assert (await till.get("/v1/products/TEA-01")).json["stock"] == {"on_hand": 14, "available": 2, "promised": 12}
+    assert (await till.get("/v1/stock/BOX")).json["stock"] == {"on_hand": 4, "available": 0, "promised": 0}

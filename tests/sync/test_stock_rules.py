@@ -122,6 +122,21 @@ def test_as_many_kits_as_are_there_can_be_taken_and_not_one_more(parts: dict[str
     assert all(qty <= parts[sku] for sku, qty in taken.items()) == (extra == 0)
 
 
+@pytest.mark.parametrize(
+    ("back", "taken_out", "parts"),
+    [
+        ([("GIFT", 2)], {"TEA": 6, "CUP": 3}, {"TEA": 4, "CUP": 2}),
+        ([("GIFT", 1), ("GIFT", 1)], {"TEA": 3, "CUP": 2}, {"TEA": 3, "CUP": 2}),
+        ([("GIFT", 2)], {"TEA": 1}, {"TEA": 1}),
+        ([("TEA", 2)], {"TEA": 2}, {}),
+    ],
+)
+def test_the_parts_of_a_kit_come_back_with_it_but_no_more_than_were_taken(
+    back: list[tuple[str, int]], taken_out: dict[str, int], parts: dict[str, int]
+) -> None:
+    assert stock.parts_back(back, taken_out, kits=KITS) == parts
+
+
 # planted faults
 
 
