@@ -1,50 +1,139 @@
-"""GET /v1/attention: what waits for the manager, a page at a time: overdraws, promises at risk, rows set aside, baskets left."""
+"""The manager's list: what waits for a person, a page at a time, each line with its age and its remedy; notes on it."""
 
+from sqlite3 import Connection
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from hub.api.clock import MANAGER
+from hub.api.problems import LANGUAGES, texts
 from hub.api.routing import Call, Reply, Route
-from hub.store.attention import Read, Waiting, page, readers
+from hub.store.attention import (
+    CLOSED_BY_A_PERSON,
+    Note,
+    Source,
+    Waiting,
+    find_line,
+    listed,
+    notes_of,
+    page,
+    sources,
+    take_note,
+)
 from hub.store.baskets import left_baskets
+from hub.store.model import utc
+from sync.retail.sales import Id
 
 PAGE_MAX = 200
+BASKETS_MAX = 1000  # that nobody took up; the oldest names are shown
+KINDS = CLOSED_BY_A_PERSON | {"overdrawn", "at_risk", "unread", "suspended", "left_basket"}
+NoteText = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*\Z")]
 
 
 class AttentionQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """`after` is `next` of the page before."""
+    """`after` is `next` of the page before; `closed`: also what a person has closed."""
 
     after: Annotated[str, Meta(max_length=2000)] = ""
     limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = 50
+    closed: bool = False
+
+
+class Line(Struct, frozen=True):
+    """A line: what it is, since when, whose, what to do. `closes`: by a person's note, or by itself when its cause is gone."""
+
+    id: str
+    kind: str
+    key: str
+    said: str
+    age_s: int | None
+    owner: str
+    closes: str
+    title: dict[str, str]
+    remedy: dict[str, str]
 
 
 class AttentionPage(Struct, frozen=True):
     """Lines by kind; `next` is empty on the last page."""
 
-    items: list[Waiting]
+    items: list[Line]
     next: str = ""
+
+
+class LineView(Struct, frozen=True):
+    """A line and what was noted of it, oldest first."""
+
+    line: Line
+    notes: list[Note]
+
+
+class NoteRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """A note on a line. `close` takes it off the list, where a person may. `by` is who notes it, else the client."""
+
+    note_id: Id
+    text: NoteText
+    close: bool = False
+    by: Id | None = None
 
 
 async def get_attention(call: Call) -> Reply:
     """GET /v1/attention"""
     hub, query = call.hub, call.query
+    items = page(hub.db.read, _kinds(call), after=query.after, limit=query.limit, with_closed=query.closed)
+    last = items[-1].id if len(items) == query.limit else ""
+    return Reply(AttentionPage([_line(call, each) for each in items], last))
+
+
+async def get_line(call: Call) -> Reply:
+    """GET /v1/attention/{id}"""
+    line = find_line(_kinds(call), call.path["id"])
+    return Reply(LineView(_line(call, line), notes_of(call.hub.db.read, line.id)))
+
+
+async def post_note(call: Call) -> Reply:
+    """POST /v1/attention/{id}/notes"""
+    hub, said = call.hub, call.body
+    now_ms = hub.now_ms()
+    line = find_line(_kinds(call), call.path["id"])
+    note = Note(said.note_id, said.text, said.close, said.by or call.client.till_id, utc(now_ms))
+
+    def job(tx: Connection) -> bool:
+        return take_note(tx, line, note, now_ms=now_ms)
+
+    is_new = await hub.db.write(job)
+    return Reply(LineView(_line(call, line), notes_of(hub.db.read, line.id)), 201 if is_new else 200)
+
+
+def _kinds(call: Call) -> dict[str, Source]:
+    hub = call.hub
     rights = hub.rights.attention(hub.replication.link.peer_rep)
     overdrawn = [
         (f"{debt.sku} {debt.location}", f"{debt.qty} more were sold than this shop has rights to")
         for debt in rights.debts
     ]
     at_risk = [(promise, "it may have to give way to goods that were sold") for promise in rights.at_risk]
-    kinds = {"overdrawn": _of(overdrawn), "at_risk": _of(at_risk), **readers(hub.db.read)}
-    today = hub.today
-    kinds["left_basket"] = lambda after, limit: left_baskets(hub.db.read, today=today, after=after, limit=limit)
-    items = page(kinds, after=query.after, limit=query.limit)
-    last = f"{items[-1].kind} {items[-1].key}" if len(items) == query.limit else ""
-    return Reply(AttentionPage(items, last))
+    left = left_baskets(hub.db.read, today=hub.today, after="", limit=BASKETS_MAX)
+    made = {
+        "overdrawn": listed(Waiting("overdrawn", *line) for line in overdrawn),
+        "at_risk": listed(Waiting("at_risk", *line) for line in at_risk),
+    }
+    kept = sources(hub.db.read, store=hub.shop.store_id, now_ms=hub.now_ms())
+    return {**made, **kept, "left_basket": listed(Waiting("left_basket", *line) for line in left)}
 
 
-def _of(lines: list[tuple[str, str]]) -> Read:
-    return lambda after, limit: [line for line in sorted(lines) if line[0] > after][:limit]
+def _line(call: Call, waiting: Waiting) -> Line:
+    told = f"attention_{waiting.kind}"
+    since_ms = waiting.since_ms
+    return Line(
+        id=waiting.id,
+        kind=waiting.kind,
+        key=waiting.key,
+        said=waiting.said,
+        age_s=None if since_ms is None else max(0, (call.hub.now_ms() - since_ms) // 1000),
+        owner=waiting.owner,
+        closes="person" if waiting.kind in CLOSED_BY_A_PERSON else "itself",
+        title={language: texts(language)[told]["title"] for language in LANGUAGES},
+        remedy={language: texts(language)[told]["remedy"] for language in LANGUAGES},
+    )
 
 
 ROUTES = (
@@ -57,5 +146,26 @@ ROUTES = (
         AttentionPage,
         query=AttentionQuery,
         problems=(403, 422),
+    ),
+    Route(
+        "GET",
+        "/v1/attention/{id}",
+        get_line,
+        "One line of the manager's list, with its notes",
+        MANAGER,
+        LineView,
+        problems=(404,),
+    ),
+    Route(
+        "POST",
+        "/v1/attention/{id}/notes",
+        post_note,
+        "Note something of a line, or close it",
+        MANAGER,
+        LineView,
+        body=NoteRequest,
+        status=201,
+        statuses=(200,),
+        problems=(404, 409, 422, 503),
     ),
 )

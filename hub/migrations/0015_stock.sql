@@ -70,3 +70,14 @@ CREATE TABLE reservation_line (
   PRIMARY KEY (reservation_id, sku)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX reservation_line_held ON reservation_line (sku, location) WHERE is_held = 1;
+
+-- Local to this hub: what a manager has noted of a line of the list; a note that closes takes the line off it.
+CREATE TABLE attention_note (
+  note_id TEXT PRIMARY KEY,
+  entry TEXT NOT NULL,
+  text TEXT NOT NULL,
+  closes INTEGER NOT NULL CHECK (closes IN (0, 1)),
+  by TEXT NOT NULL,
+  noted_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX attention_note_entry ON attention_note (entry, closes);

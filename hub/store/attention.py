@@ -1,73 +1,209 @@
-"""The manager's list in its first form: what waits for a person, read from the tables that have it. Reads only.
+"""The manager's list: what waits for a person, read from the tables that have it; a person's notes on it.
 
-    suspended   a sale whose id is known with other content             second     a row whose key another writer's row has
-    lost_field  a value of a member that another writer overruled       unread     a row that this version cannot read
-    hole        rows of another machine that nobody has any more
+    kind        what                                                          closed by
+    suspended   a sale whose id is known with other content                   itself: it is booked or discarded (hub.store.suspended)
+    left_basket a basket that nobody took up                                  itself: hub.store.baskets
+    second      a row whose key another writer's row has                      a person
+    lost_field  a value of a member that another writer overruled             a person
+    document    a document of stock on which something was noted              a person
+    transfer    goods that we sent, and something else has come               a person
+    hole        rows of another machine that nobody has any more              a person
+    unread      a row that this version cannot read                           itself: an upgrade reads it
+    overdrawn   sold beyond the shop's rights (worked out in hub.rights)      itself: the cloud settles it
+    at_risk     a promise that may have to give way (hub.rights)              itself: the settlement's word stands
 
-What was sold beyond the shop's rights, and promises at risk, are worked out in hub.rights. Source: the design, 3.3.
+A note never changes what it is about. Source: the design, 3.3.
 """
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from sqlite3 import Connection
+from typing import NamedTuple
 
 from msgspec import Struct
 
-_KINDS = {  # kind -> SQL for (key, said) in the order of the key, from behind a key, at most so many
+from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.store.model import utc
+from hub.store.transfers import differing_sent
+
+CLOSED_BY_A_PERSON = frozenset({"second", "lost_field", "document", "transfer", "hole"})
+ALL = -1  # SQLite's word for no limit
+SENT_WITHIN_MS = 90 * 86_400_000  # what went out longer ago than the movements are kept is nobody's to look for
+_REP = "store || ':' || incarnation"
+_KINDS = {  # kind -> SQL for (name, said, since_ms, owner)
     "suspended": """
-        SELECT sale_id || ' ' || lower(hex(content_hash)) AS key, 'till ' || till_id
-        FROM suspended_sale LEFT JOIN suspended_end USING (sale_id, content_hash)
-        WHERE ended_by IS NULL AND key > ? ORDER BY key LIMIT ?
+        SELECT sale_id || ' ' || lower(hex(content_hash)) AS name, 'till ' || till_id AS said, received_ms AS since_ms,
+          till_id AS owner
+        FROM suspended_sale LEFT JOIN suspended_end USING (sale_id, content_hash) WHERE ended_by IS NULL
     """,
-    "second": """
-        SELECT entity || ' ' || key || ' ' || store || ':' || incarnation || '/' || seq AS name, 'another row of this key stands'
-        FROM second_row JOIN replica ON replica.id = second_row.replica WHERE name > ? ORDER BY name LIMIT ?
+    "second": f"""
+        SELECT entity || ' ' || key || ' ' || {_REP} || '/' || seq AS name, 'another row of this key stands' AS said,
+          iif(json_valid(CAST(body AS TEXT)), unixepoch(CAST(body AS TEXT) ->> '$.committed_at') * 1000, NULL) AS since_ms,
+          {_REP} AS owner
+        FROM second_row JOIN replica ON replica.id = second_row.replica
     """,
     "lost_field": """
-        SELECT entity || ' ' || key || ' ' || field || ' ' || rep AS name, 'another writer''s value stands'
-        FROM conflict WHERE name > ? ORDER BY name LIMIT ?
+        SELECT entity || ' ' || key || ' ' || field || ' ' || rep AS name, 'another writer''s value stands' AS said,
+          physical_ms AS since_ms, rep AS owner
+        FROM conflict
     """,
-    "unread": """
-        SELECT store || ':' || incarnation || '/' || stream || '/' || printf('%016d', seq) AS name, 'this version cannot read it'
-        FROM unknown_row JOIN replica ON replica.id = unknown_row.replica WHERE name > ? ORDER BY name LIMIT ?
+    "document": """
+        SELECT movement_id AS name, (
+            SELECT group_concat(flag.value ->> '$.code' || coalesce(' ' || (flag.value ->> '$.sku'), ''), ', ')
+            FROM json_each(flags) AS flag
+          ) AS said, unixepoch(body ->> '$.committed_at') * 1000 AS since_ms, coalesce(body ->> '$.movement.by', '') AS owner
+        FROM stock_movement WHERE flags <> '[]'
     """,
-    "hole": """
-        SELECT store || ':' || incarnation || '/' || stream || '/' || printf('%016d', last) AS name,
-          'rows ' || (after + 1) || ' to ' || last || ' are lost'
-        FROM hole JOIN replica ON replica.id = hole.replica WHERE name > ? ORDER BY name LIMIT ?
+    "unread": f"""
+        SELECT {_REP} || '/' || stream || '/' || printf('%016d', seq) AS name, 'this version cannot read it' AS said,
+          NULL AS since_ms, {_REP} AS owner
+        FROM unknown_row JOIN replica ON replica.id = unknown_row.replica
+    """,
+    "hole": f"""
+        SELECT {_REP} || '/' || stream || '/' || printf('%016d', last) AS name,
+          'rows ' || (after + 1) || ' to ' || last || ' are lost' AS said, noted_ms AS since_ms, {_REP} AS owner
+        FROM hole JOIN replica ON replica.id = hole.replica
     """,
 }
-Read = Callable[[str, int], list[tuple[str, str]]]
-"""From behind a key, at most so many: (key, what to say)."""
 
 
 class Waiting(Struct, frozen=True):
-    """A line of the list."""
+    """A line of the list; `since_ms` is None where nobody knows, `owner` is whose it is."""
 
     kind: str
     key: str
     said: str
+    since_ms: int | None = None
+    owner: str = ""
+
+    @property
+    def id(self) -> str:
+        """What it is called by."""
+        return f"{self.kind}:{self.key}"
 
 
-def readers(read: Connection) -> dict[str, Read]:
-    """Return how to read each kind."""
-    return {kind: _reader(read, sql) for kind, sql in _KINDS.items()}
+class Source(NamedTuple):
+    """How a kind is read: `page` from behind a key, at most so many; `one` by its key."""
+
+    page: Callable[[str, int], list[Waiting]]
+    one: Callable[[str], Waiting | None]
 
 
-def page(kinds: dict[str, Read], *, after: str, limit: int) -> list[Waiting]:
-    """Return the next lines behind `kind key`, kinds in their order."""
-    begun, _, key = after.partition(" ")
+class Note(Struct, frozen=True):
+    """What a person has noted of a line."""
+
+    note_id: str
+    text: str
+    closes: bool
+    by: str
+    noted_at: datetime
+
+
+def sources(read: Connection, *, store: str, now_ms: int) -> dict[str, Source]:
+    """Return how to read each kind that is kept in tables."""
+    since = utc(max(0, now_ms - SENT_WITHIN_MS))
+
+    def transfers(after: str, limit: int) -> list[Waiting]:
+        found = differing_sent(read, after, limit, store=store, since=since)
+        return [
+            Waiting("transfer", name, "something else has come", _ms(datetime.fromisoformat(at)), receiver)
+            for name, at, receiver in found
+        ]
+
+    def transfer(key: str) -> Waiting | None:
+        found = [line for line in transfers("", ALL) if line.key == key]
+        return found[0] if found else None
+
+    return {kind: _source(read, kind, sql) for kind, sql in _KINDS.items()} | {"transfer": Source(transfers, transfer)}
+
+
+def listed(lines: Iterable[Waiting]) -> Source:
+    """Return how to read a kind of which all lines are at hand."""
+    known = {line.key: line for line in sorted(lines, key=lambda line: line.key)}
+    return Source(lambda after, limit: [line for key, line in known.items() if key > after][:limit], known.get)
+
+
+def page(
+    read: Connection, kinds: Mapping[str, Source], *, after: str, limit: int, with_closed: bool = False
+) -> list[Waiting]:
+    """Return the next lines behind the one of this id, kinds in their order; those that a person has closed are left out."""
+    begun, _, key = after.partition(":")
     found: list[Waiting] = []
     for kind in _from(list(kinds), begun):
-        rows = kinds[kind](key if kind == begun else "", limit - len(found))
-        found += [Waiting(kind, *row) for row in rows]
-        if len(found) >= limit:
-            break
+        at = key if kind == begun else ""
+        while len(found) < limit:
+            rows = kinds[kind].page(at, limit)
+            closed = set() if with_closed else _closed(read, rows)
+            found += [row for row in rows if row.id not in closed][: limit - len(found)]
+            if len(rows) < limit:
+                break
+            at = rows[-1].key
     return found
+
+
+def find_line(kinds: Mapping[str, Source], name: str) -> Waiting:
+    """Return a line by its id, closed or not; raise NotFoundError."""
+    kind, _, key = name.partition(":")
+    line = kinds[kind].one(key) if kind in kinds else None
+    if line is None:
+        raise NotFoundError("attention", f"nothing of the name {name!r} waits")
+    return line
+
+
+def take_note(tx: Connection, line: Waiting, note: Note, *, now_ms: int) -> bool:
+    """Write a note once; say whether it is new. Raise ConflictError for a known id with other content, RefusedError to close what
+    closes itself.
+    """
+    known = tx.execute(
+        "SELECT entry, text, closes, by FROM attention_note WHERE note_id = ?", (note.note_id,)
+    ).fetchone()
+    said = (line.id, note.text, note.closes, note.by)
+    if known is not None:
+        if known != said:
+            raise ConflictError("other_content", f"note {note.note_id} is known with other content", pointer="/note_id")
+        return False
+    if note.closes and line.kind not in CLOSED_BY_A_PERSON:
+        raise RefusedError("closes_itself", f"{line.kind} leaves the list by itself", pointer="/close")
+    tx.execute(
+        "INSERT INTO attention_note (note_id, entry, text, closes, by, noted_ms) VALUES (?, ?, ?, ?, ?, ?)",
+        (note.note_id, *said, now_ms),
+    )
+    return True
+
+
+def notes_of(read: Connection, name: str) -> list[Note]:
+    """Return what was noted of a line, oldest first."""
+    rows = read.execute(
+        "SELECT note_id, text, closes, by, noted_ms FROM attention_note WHERE entry = ? ORDER BY noted_ms, note_id",
+        (name,),
+    ).fetchall()
+    return [Note(note_id, text, bool(closes), by, utc(noted_ms)) for note_id, text, closes, by, noted_ms in rows]
+
+
+def _closed(read: Connection, rows: Iterable[Waiting]) -> set[str]:
+    found = read.execute(
+        "SELECT DISTINCT entry FROM attention_note WHERE closes = 1 AND entry IN (SELECT value FROM json_each(?))",
+        (json.dumps([row.id for row in rows]),),
+    )
+    return {name for (name,) in found}
 
 
 def _from(kinds: list[str], begun: str) -> Iterator[str]:
     yield from kinds[kinds.index(begun) :] if begun in kinds else kinds
 
 
-def _reader(read: Connection, sql: str) -> Read:
-    return lambda after, limit: read.execute(sql, (after, limit)).fetchall()
+def _source(read: Connection, kind: str, sql: str) -> Source:
+    def lines(where: str, *values: str | int) -> list[Waiting]:
+        rows = read.execute(f"SELECT name, said, since_ms, owner FROM ({sql}) WHERE {where}", values).fetchall()
+        return [Waiting(kind, *row) for row in rows]
+
+    def one(key: str) -> Waiting | None:
+        found = lines("name = ?", key)
+        return found[0] if found else None
+
+    return Source(lambda after, limit: lines("name > ? ORDER BY name LIMIT ?", after, limit), one)
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)

@@ -94,11 +94,12 @@ def waiting_baskets(read: Connection, *, today: str) -> list[BasketView]:
     return [_view(row, today) for row in rows]
 
 
-def left_baskets(read: Connection, *, today: str, after: str, limit: int) -> list[tuple[str, str]]:
-    """Return (basket, what to say) of baskets whose day is over and that nobody has taken up, behind a basket."""
-    rows: list[tuple[str, str]] = read.execute(
+def left_baskets(read: Connection, *, today: str, after: str, limit: int) -> list[tuple[str, str, int, str]]:
+    """Return (basket, what to say, since when, till) of baskets whose day is over and that nobody has taken up, behind a basket."""
+    rows: list[tuple[str, str, int, str]] = read.execute(
         """
-        SELECT basket_id, 'parked at ' || (body ->> '$.till_id') || ' on ' || business_date || ' and never taken up'
+        SELECT basket_id, 'parked at ' || (body ->> '$.till_id') || ' on ' || business_date || ' and never taken up', parked_ms,
+          body ->> '$.till_id'
         FROM parked_basket WHERE basket_id > ? AND business_date < ? AND taken_by IS NULL ORDER BY basket_id LIMIT ?
         """,
         (after, today, limit),

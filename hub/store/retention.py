@@ -7,7 +7,7 @@
     reservations                    that were over JOBS_KEPT_DAYS ago
     print ledger                    jobs that ended JOBS_KEPT_DAYS ago: a reprint of an older sale is a job of its own
     what Z reports counted, printed as long as the sales and the reports themselves
-    suspended sales, conflicts      ASIDE_KEPT_DAYS: a manager has had more than a year
+    suspended sales, conflicts, notes on them   ASIDE_KEPT_DAYS: a manager has had more than a year
     sensors                         that have said nothing for ASIDE_KEPT_DAYS, by clocks like ours: such a one begins anew
     boundaries that were offered    see sync.store.retention.thin_offered
 
@@ -51,6 +51,7 @@ _AGED = {  # table -> (its key, its time column, what else must be true, days)
     "z_counted": ("entity, key", "counted_ms", "TRUE", ASIDE_KEPT_DAYS),
     "reservation": ("reservation_id", "expires_ms", "TRUE", JOBS_KEPT_DAYS),
     "reservation_line": ("reservation_id, sku", "expires_ms", "TRUE", JOBS_KEPT_DAYS),
+    "attention_note": ("note_id", "noted_ms", "TRUE", ASIDE_KEPT_DAYS),
     "suspended_sale": ("sale_id, content_hash", "received_ms", "TRUE", ASIDE_KEPT_DAYS),
     "suspended_end": ("sale_id, content_hash", "ended_ms", "TRUE", ASIDE_KEPT_DAYS),
     "parked_basket": ("basket_id", "parked_ms", "TRUE", BASKETS_KEPT_DAYS),

@@ -110,11 +110,13 @@ async def waiting_transfers(
     return [name for (name,) in rows]
 
 
-def differing_sent(read: Connection, after: str, limit: int, *, store: str, since: datetime) -> list[tuple[str, str]]:
-    """Return (name, sent_at) of this store's transfers of which something else has come than was sent."""
-    rows: list[tuple[str, str]] = read.execute(
+def differing_sent(
+    read: Connection, after: str, limit: int, *, store: str, since: datetime
+) -> list[tuple[str, str, str]]:
+    """Return (name, sent_at, receiver) of this store's transfers of which something else has come than was sent."""
+    rows: list[tuple[str, str, str]] = read.execute(
         f"""
-        SELECT named.transfer_id, named.body ->> '$.sent_at' FROM transfer AS named
+        SELECT named.transfer_id, named.body ->> '$.sent_at', receiver FROM transfer AS named
         WHERE named.transfer_id > ? AND sender = ? AND named.body ->> '$.sent_at' > ? AND NOT ({_IS_OPEN}) AND {_DIFFERS}
         ORDER BY 1 LIMIT ?
         """,
