@@ -146,7 +146,9 @@ def share(tx: Connection, own: Replica, place: Place, rule: Rule, *, cloud: str)
     """Grant what is due at a place."""
     state, exact = known_state(tx, own, place, cloud=cloud), right_of(tx, own, place)
     unfolded = max(0, rights.right_of(state, own.rep) - exact)
-    kept = unfolded + (0 if rule.reclaimed_online else uncounted(tx, own, place)) + kept_on_shelf(tx, own, place, rule)
+    kept = unfolded + (0 if rule.reclaimed_online else uncounted(tx, own, place))
+    if not rights.debts(state):  # goods that were sold are covered before any are kept for who walks in
+        kept += kept_on_shelf(tx, own, place, rule)
     for due in due_grants(state, own.rep, sides=Sides(own.rep, cloud), policy=rule.policy, kept=kept):
         grant(tx, own, place, due.receiver, due.qty)
 
