@@ -44,7 +44,8 @@ class Auditor:
             return
         if request.kind == "movement":
             said = json.loads(body)
-            body = json.dumps([said["movement_id"], said["dot"]]).encode()  # `repeated` and `on_hand` say how it is now
+            if "movement_id" in said:  # `repeated` and `on_hand` say how it is now; a document is told as it was
+                body = json.dumps([said["movement_id"], said["dot"]]).encode()
         known = self.told.setdefault((hub.name, request.key), body)
         options = self.world.options
         is_one = len(request.hubs) < 2 and not (options.has_forks or options.prunes)  # else another row of it may stand

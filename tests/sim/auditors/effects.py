@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from hub.api.documents import DocumentRequest
 from tests.sim.goods import CURRENCY, OWN, SERVICE
 from tests.sim.hub_node import HubNode
 from tests.sim.people import Request
@@ -144,8 +145,15 @@ class Auditor:
                 sku = key.partition("~")[2]
                 yield key, _sum((own.product.sku, own.stock or 0) for own in OWN if own.product.sku == sku)
             else:
-                said = self.asked[key].body
-                yield key, _sum([(said.sku, said.qty)])
+                yield key, _moved_by(self.asked[key].body)
+
+
+def _moved_by(said: Any) -> Sums:
+    """What a movement of one SKU or a document moves; the sim's documents name no SKU that is declared without stock."""
+    if isinstance(said, DocumentRequest):
+        sign = -1 if said.kind == "transfer_out" else 1
+        return _sum((line.sku, sign * line.qty) for line in said.lines)
+    return _sum([(said.sku, said.qty)])
 
 
 def _without_effect(sale: Any) -> frozenset[int]:
