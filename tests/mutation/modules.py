@@ -37,6 +37,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "sync/retail/counts.py": ("test_counts.py",),
     "sync/retail/documents.py": ("test_documents.py",),
     "sync/retail/transfers.py": ("test_documents.py",),
+    "sync/retail/reservations.py": ("test_reservations.py",),
     "sync/retail/orders.py": ("test_orders.py",),
     "sync/retail/money.py": ("test_money.py",),
     "sync/protocol.py": ("test_protocol.py", "test_protocol_v1.py"),
@@ -57,6 +58,6 @@ TESTS: dict[str, tuple[str, ...]] = {
     "sync/retail/registers.py": ("test_registers.py",),
     "sync/retail/undo.py": ("test_undo.py",),
     "sync/digest.py": ("test_digest.py",),
-    "sync/retail/movements.py": ("test_movements.py",),
+    "sync/retail/movements.py": ("test_movements.py", "test_documents.py"),
     "sync/retail/days.py": ("test_days.py",),
 }

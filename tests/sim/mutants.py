@@ -308,6 +308,11 @@ def adopt_twice() -> AbstractContextManager[Any]:
     return patch.object(app, "adopt_unknown", adopt_unknown)
 
 
+def transfers_to_nobody() -> AbstractContextManager[Any]:
+    """The cloud keeps what one branch has sent to another."""
+    return patch.object(cloud_store, "hand_on", lambda *_: False)
+
+
 def adopt_later_versions_only() -> AbstractContextManager[Any]:
     """A register's version that stands already is not read anew: what it said more is lost."""
     return patch.object(tables.Table, "insert_anew", property(lambda table: table.insert))
@@ -337,5 +342,6 @@ MUTANTS = {
     "unsure_beats_sure": Mutant(unsure_beats_sure, {"faults": "boot_1970,clock"}),
     "drop_unknown": Mutant(drop_unknown, OLD_AND_NEW, 6),
     "adopt_twice": Mutant(adopt_twice, OLD_AND_NEW, 6),
+    "transfers_to_nobody": Mutant(transfers_to_nobody, {}),
     "adopt_later_versions_only": Mutant(adopt_later_versions_only, OLD_AND_NEW, 4),
 }

@@ -108,6 +108,8 @@ def test_a_vector_that_cannot_be_compared_is_refused(seen: Any, options: Any, co
 def test_a_vector_up_to_what_is_here_can_be_compared() -> None:
     check(KNOWN)
     check({REP: {"sales": 6}}, pruned={REP: {"sales": 6}})
+    check({REP: {"returns": 0}})
+    check({REP: {}}, pruned={REP: {"returns": 0}})
     check({"hk01:0": {"sales": 8}}, ended=("hk01:0",))
     check({REP: {}}, ended=("hk01:0",), pruned={"hk01:0": {"sales": 5}})
 

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from sync.errors import RuleError
 from sync.retail import documents
 from sync.retail.movements import Flag, Movement, MovementLine, content_hash
-from sync.retail.transfers import ArrivalFact, TransferFact, TransferLine, came_of, sender_of, state_of, transfer_id
+from sync.retail.sales import StockEffect
+from sync.retail.transfers import (
+    ArrivalFact,
+    TransferFact,
+    TransferLine,
+    came_of,
+    lines_of,
+    sender_of,
+    state_of,
+    transfer_id,
+)
 
 AT = datetime(2026, 9, 21, tzinfo=UTC)
 SKUS = ("A", "B", "C", "D")
@@ -68,6 +78,7 @@ def test_a_document_moves_what_its_lines_say_in_one_direction(
         (document("receive", MovementLine("A", 1), MovementLine("A", 2)), "sku_twice", "/lines/1/sku"),
         (document("receive", MovementLine("A", 0)), "quantity_zero", "/lines/0/qty"),
         (document("transfer_out", MovementLine("A", 0)), "quantity_zero", "/lines/0/qty"),
+        (document("transfer_out", MovementLine("A", 0, expected=1)), "quantity_zero", "/lines/0/qty"),
         (document("transfer_out", MovementLine("A", -1)), "quantity_negative", "/lines/0/qty"),
         (document("adjust", MovementLine("A", 1), cause="theft"), "cause_sign", "/lines/0/qty"),
         (document("adjust", MovementLine("A", -1), cause="found"), "cause_sign", "/lines/0/qty"),
@@ -92,6 +103,13 @@ def test_what_can_mean_nothing_is_refused_where_it_stands(said: Movement, code: 
 )
 def test_what_people_write_is_taken(said: Movement) -> None:
     documents.check_document(said)
+
+
+def test_a_line_of_which_nothing_came_moves_nothing_and_travels() -> None:
+    said = document("transfer_in", MovementLine("A", 0), MovementLine("B", 2))
+
+    assert documents.effects_of(said, "shop") == (StockEffect("B", "shop", 2),)
+    assert lines_of(said) == (TransferLine("A", 0), TransferLine("B", 2))
 
 
 def test_without_a_delivery_note_nothing_is_compared_and_with_one_all_lines_are() -> None:
