@@ -1,7 +1,7 @@
 """The manager's list: what waits for a person, read from the tables that have it; a person's notes on it.
 
     kind        what                                                          closed by
-    suspended   a sale whose id is known with other content                   itself: it is booked or discarded (hub.store.suspended)
+    suspended   a sale whose id is known with other content                   itself: booked or discarded (hub.store.suspended)
     left_basket a basket that nobody took up                                  itself: hub.store.baskets
     second      a row whose key another writer's row has                      a person
     lost_field  a value of a member that another writer overruled             a person

@@ -95,7 +95,7 @@ def waiting_baskets(read: Connection, *, today: str) -> list[BasketView]:
 
 
 def left_baskets(read: Connection, *, today: str, after: str, limit: int) -> list[tuple[str, str, int, str]]:
-    """Return (basket, what to say, since when, till) of baskets whose day is over and that nobody has taken up, behind a basket."""
+    """Return (basket, what to say, since when, till) of baskets of days that are over, never taken up, behind a basket."""
     rows: list[tuple[str, str, int, str]] = read.execute(
         """
         SELECT basket_id, 'parked at ' || (body ->> '$.till_id') || ' on ' || business_date || ' and never taken up', parked_ms,
