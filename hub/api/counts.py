@@ -89,7 +89,13 @@ async def post_count(call: Call) -> Reply:
 
     booked = await hub.db.write(
         lambda tx: counts.book_count(
-            tx, hub.replica, said, location=hub.shop.location, rule=hub.rights.rule, now_ms=now_ms
+            tx,
+            hub.replica,
+            said,
+            location=hub.shop.location,
+            rule=hub.rights.rule,
+            now_ms=now_ms,
+            actor=call.client.till_id,
         ),
         then=announce,
     )

@@ -110,7 +110,13 @@ async def post_document(call: Call) -> Reply:
 
     booked = await hub.db.write(
         lambda tx: documents.book_document(
-            tx, hub.replica, said, location=hub.shop.location, rule=hub.rights.rule, now_ms=now_ms
+            tx,
+            hub.replica,
+            said,
+            location=hub.shop.location,
+            rule=hub.rights.rule,
+            now_ms=now_ms,
+            actor=call.client.till_id,
         ),
         then=announce,
     )

@@ -69,7 +69,8 @@ async def put_safety(call: Call) -> Reply:
     if item.stock is None or item.parts:
         raise NotFoundError("not_stocked", f"{item.sku} has no stock of its own")
     shelf, qty = hub.shelf, call.body.qty
-    counts = await hub.db.write(lambda tx: put_safety_stock(tx, shelf, item.sku, qty))
+    by = call.client.till_id
+    counts = await hub.db.write(lambda tx: put_safety_stock(tx, shelf, item.sku, qty, actor=by))
     return Reply(SafetyAnswer(item.sku, counts))
 
 

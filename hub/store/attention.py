@@ -24,6 +24,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.store import audit_trail
 from hub.store.model import utc
 from hub.store.transfers import differing_sent
 
@@ -169,6 +170,8 @@ def take_note(tx: Connection, line: Waiting, note: Note, *, now_ms: int) -> bool
         "INSERT INTO attention_note (note_id, entry, text, closes, by, noted_ms) VALUES (?, ?, ?, ?, ?, ?)",
         (note.note_id, *said, now_ms),
     )
+    if note.closes:
+        audit_trail.note(tx, actor=note.by, action="attention_closed", subject=line.id, reason=note.text, now_ms=now_ms)
     return True
 
 

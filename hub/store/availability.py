@@ -15,6 +15,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hub.store.audit_trail import MACHINE, note
 from hub.store.kits import Goods, goods_of
 from hub.store.model import Item, StockView
 from hub.store.rights import Place, Rule, is_shared, right_of
@@ -101,7 +102,7 @@ def with_stock(read: Connection, shelf: Shelf, items: Sequence[Item]) -> list[It
     return [_shown(item, known, goods) for item in items]
 
 
-def put_safety_stock(tx: Connection, shelf: Shelf, sku: str, qty: int | None) -> int:
+def put_safety_stock(tx: Connection, shelf: Shelf, sku: str, qty: int | None, *, actor: str = MACHINE) -> int:
     """Write how much of a SKU stays; None: the default counts again. Return what counts now."""
     stands = tx.execute(
         "SELECT qty, gone FROM safety_stock WHERE sku = ? AND store = ? AND location = ?",
@@ -113,6 +114,8 @@ def put_safety_stock(tx: Connection, shelf: Shelf, sku: str, qty: int | None) ->
             store=shelf.own.store, sku=sku, location=shelf.location, n=0, gone=bool(said[1]), qty=said[0]
         )
         put_version(tx, shelf.own, SAFETY_STOCK, row)
+        said_qty = "default" if qty is None else str(qty)
+        note(tx, actor=actor, action="safety_stock_set", subject=sku, reason=said_qty, now_ms=shelf.now_ms)
     return shelf.safety_stock if qty is None else qty
 
 

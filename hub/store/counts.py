@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from sqlite3 import Connection
 
 from hub.errors import RefusedError
+from hub.store.audit_trail import MACHINE, note
 from hub.store.documents import known_skus, overdraws
 from hub.store.rights import Place, Rule, note_counted
 from hub.store.stock import Booked, book, known_movement, on_hand
@@ -42,7 +43,7 @@ def seen_now(read: Connection, own: Replica) -> Vector:
 
 
 def book_count(
-    tx: Connection, own: Replica, said: Movement, *, location: str, rule: Rule | None, now_ms: int
+    tx: Connection, own: Replica, said: Movement, *, location: str, rule: Rule | None, now_ms: int, actor: str = MACHINE
 ) -> Booked:
     """Book a count once; raise ConflictError for a known id with other content, RefusedError for one that cannot be compared."""
     known = known_movement(tx, said)
@@ -61,6 +62,8 @@ def book_count(
     flags += overdraws(tx, own, said, effects, rule)
     for line in lines:
         note_counted(tx, own, Place(line.sku, location))
+    found_in = f"{len(effects)} of {len(lines)} products differ"
+    note(tx, actor=said.by or actor, action="stock_counted", subject=said.movement_id, reason=found_in, now_ms=now_ms)
     return book(tx, own, said, effects, now_ms=now_ms, flags=flags)
 
 

@@ -15,6 +15,7 @@ from sqlite3 import Connection
 import msgspec
 
 from hub.errors import NotFoundError, RefusedError
+from hub.store.audit_trail import MACHINE, note
 from hub.store.model import utc
 from hub.store.rights import Place, Rule, is_shared, right_of
 from hub.store.stock import Booked, book, known_movement
@@ -41,9 +42,12 @@ PAGE_MAX = 200
 
 
 def book_document(
-    tx: Connection, own: Replica, said: Movement, *, location: str, rule: Rule | None, now_ms: int
+    tx: Connection, own: Replica, said: Movement, *, location: str, rule: Rule | None, now_ms: int, actor: str = MACHINE
 ) -> Booked:
-    """Book a document once; raise ConflictError for a known id with other content, RefusedError for what can mean nothing."""
+    """Book a document once; raise ConflictError for a known id with other content, RefusedError for what can mean nothing.
+
+    An adjustment is in the trail; `actor` did it where the document names nobody.
+    """
     known = known_movement(tx, said)
     if known is not None:
         return known
@@ -60,6 +64,9 @@ def book_document(
     flags += overdraws(tx, own, said, effects, rule)
     booked = book(tx, own, said, effects, now_ms=now_ms, flags=flags)
     _let_travel(tx, own, said, now_ms=now_ms)
+    if said.reason == "adjust":
+        why = f"{said.cause}: {said.note}" if said.note else str(said.cause)
+        note(tx, actor=said.by or actor, action="stock_adjusted", subject=said.movement_id, reason=why, now_ms=now_ms)
     return booked
 
 

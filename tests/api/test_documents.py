@@ -156,3 +156,24 @@ async def test_a_movement_of_one_sku_is_no_document(till: Any) -> None:
     assert (await till.get("/v1/stock/documents/m1")).json["code"] == "document"
     taken = await till.post("/v1/stock/documents", delivery({"sku": "TEA-01", "qty": 1}, document_id="m1"))
     assert (taken.status, taken.json["code"]) == (409, "other_content")
+
+
+async def test_who_adjusted_counted_and_closed_stands_in_the_trail(hub: Any, till: Any, pair_till: Any) -> None:
+    manager = await pair_till(hub, scope="manager")
+    await till.post("/v1/stock/documents", delivery({"sku": "TEA-01", "qty": 1}, document_id="d0"))
+    broken = delivery({"sku": "TEA-01", "qty": -2}, document_id="d1", kind="adjust", cause="damage", by="ann")
+    for _ in range(2):
+        await till.post("/v1/stock/documents", broken | {"note": "box fell"})
+    await till.post("/v1/stock/counts", {"count_id": "c1", "lines": [{"sku": "TEA-01", "counted": 7}]})
+    await manager.request("PUT", "/v1/stock/TEA-01/safety-stock", {"qty": 3})
+    note = {"note_id": "n1", "text": "counted again", "close": True, "by": "bob"}
+    await manager.post("/v1/attention/document:c1/notes", note)
+
+    lines = (await manager.get("/v1/trail")).json["items"]
+    told = [(line["actor"], line["action"], line["subject"], line["reason"]) for line in lines[:4][::-1]]
+    assert told == [
+        ("ann", "stock_adjusted", "d1", "damage: box fell"),
+        (till.till_id, "stock_counted", "c1", "1 of 1 products differ"),
+        (manager.till_id, "safety_stock_set", "TEA-01", "3"),
+        ("bob", "attention_closed", "document:c1", "counted again"),
+    ]
