@@ -8,7 +8,7 @@ from tests.sim.disk import Disk
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-STREAMS = 24  # more than there are, of one replica
+STREAMS = 40  # more than there are, of one replica
 PEERS = 2
 FILE_KIB = 512
 KIB_AN_OPERATION = 4
