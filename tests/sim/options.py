@@ -1,9 +1,9 @@
 """What a seed makes of a run: how long, how rough, which faults. Every value is drawn, and each can be set from the command line.
 
-A run has a few kinds of fault, not all of them: rare ones show where common ones do not drown them ("swarm testing", Groce et
-al. 2012). Forks, old and new programs, modes and a late hub are drawn together. Kept apart: `prunes` and forks, where one seed in
-five breaks yet; a copied card beside the hub that the cloud asks at one address (faults/cloned); a card and the cloud's disk, both
-of yesterday.
+A run has a few kinds of fault, not all of them: rare ones show where common ones do not drown them ("swarm testing", Groce
+et al. 2012). Forks, old and new programs, modes and a late hub are drawn together. Kept apart: `prunes` and forks, where one
+seed in five breaks yet; a copied card beside the hub that the cloud asks at one address (faults/cloned); a card and the
+cloud's disk, both of yesterday.
 """
 
 import random

@@ -135,7 +135,9 @@ def test_a_cloud_of_today_talks_to_a_hub_of_version_1() -> None:
     today.hear(FRAMES["hello_new"])
     ok, batch = today.take_said()
     today.hear(FRAMES["batch_log"])
-    today.hear(version_1.encode(version_1.Ack(CLOUD, "catalogue", batch.last, batch.digest)))  # the digest is the writer's
+    today.hear(
+        version_1.encode(version_1.Ack(CLOUD, "catalogue", batch.last, batch.digest))
+    )  # the digest is the writer's
     (ack,) = today.take_said()
     today.hear(version_1.encode(version_1.Pull(CLOUD, "catalogue", 0, bytes(8))))
     (again,) = today.take_said()
