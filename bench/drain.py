@@ -37,8 +37,8 @@ from sync.model import Feed, Replica, Stream
 from sync.protocol import encode, packed
 from sync.retail.catalogue import Name
 from sync.retail.sales import Sale
+from sync.store.reading import rows_after
 from sync.store.replicas import identify
-from sync.store.rows import rows_after
 
 SALES = 50_000
 TILLS = 4

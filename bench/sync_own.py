@@ -35,8 +35,9 @@ from sync.retail.levels import LEVEL
 from sync.retail.registers import PRICE, PriceRow
 from sync.sending import STATE_ROWS, WINDOW
 from sync.store.cursors import note_acked, offer, receive_to, received_to
+from sync.store.reading import rows_after
 from sync.store.replicas import identify, own_replica, replica_id
-from sync.store.rows import apply_rows, rows_after
+from sync.store.rows import apply_rows
 from sync.store.writing import Key, grow_tally, put_version
 
 STREAMS = ("levels", "catalogue")

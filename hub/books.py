@@ -44,9 +44,10 @@ from sync.store.cursors import (
     received_to,
 )
 from sync.store.digests import digest_at
+from sync.store.reading import rows_after
 from sync.store.replicas import known_id, replica_id
 from sync.store.retention import floor_of, jump_to
-from sync.store.rows import apply_rows, rows_after
+from sync.store.rows import apply_rows
 from sync.store.streams import stream_digest, stream_heads
 
 T = TypeVar("T")

@@ -18,8 +18,9 @@ from sync.model import Replica
 from sync.store.cursors import receive_to, received_to
 from sync.store.digests import digest_at
 from sync.store.facts import settle_beside
+from sync.store.reading import rows_after
 from sync.store.replicas import known_id
-from sync.store.rows import Taken, rows_after
+from sync.store.rows import Taken
 from sync.store.tables import table_of
 
 Key = tuple[str, str]

@@ -28,9 +28,9 @@ from sync.merge import FactDot
 from sync.model import Feed, Replica, Stream
 from sync.store.cursors import acked
 from sync.store.pruned_keys import known_before
+from sync.store.reading import rows_after
 from sync.store.replicas import known_id
 from sync.store.retention import floor_of
-from sync.store.rows import rows_after
 from sync.store.shared import standing_cells
 from sync.store.tables import table_of
 

@@ -8,7 +8,7 @@ from sqlite3 import Connection
 
 from sync.entities import REGISTRY
 from sync.model import Feed, Replica
-from sync.store.rows import count_after, oldest_after
+from sync.store.reading import count_after, oldest_after
 from sync.store.streams import stream_heads
 
 

@@ -32,9 +32,10 @@ from sync.retail.sales import StockEffect
 from sync.store.cursors import receive_to, received_to
 from sync.store.facts import Duplicate
 from sync.store.pruned_keys import dots_before
+from sync.store.reading import rows_after
 from sync.store.replicas import known_id, replica_id
 from sync.store.retention import PRUNE_MAX, add_opening, floor_of, fold_away, set_floor
-from sync.store.rows import Taken, rows_after
+from sync.store.rows import Taken
 
 KEYS_AT_ONCE = 500
 

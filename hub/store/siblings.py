@@ -25,8 +25,9 @@ from sync.retail.sales import StockEffect
 from sync.scope_rows import base_of
 from sync.store.cursors import check_room, receive_to, received_to
 from sync.store.facts import Duplicate
+from sync.store.reading import rows_after
 from sync.store.replicas import replica_id
-from sync.store.rows import Taken, apply_rows, rows_after
+from sync.store.rows import Taken, apply_rows
 from sync.store.streams import append_fact
 
 KEY_CHARS_MAX = 300  # of a duplicate's key: an entity, a key of 200 at most, a rep and a seq

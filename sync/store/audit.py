@@ -13,8 +13,8 @@ from sync.digest import roll
 from sync.entities import REGISTRY
 from sync.json_errors import NOT_JSON
 from sync.model import Feed
+from sync.store.reading import rows_after
 from sync.store.retention import floor_of
-from sync.store.rows import rows_after
 from sync.store.tables import table_of
 
 NamedRow = tuple[int, str, bytes]

@@ -4,7 +4,7 @@ from sqlite3 import Connection
 
 from sync.batch import ROWS_MAX, Boundary
 from sync.digest import roll
-from sync.store.rows import rows_after
+from sync.store.reading import rows_after
 
 
 def digest_at(read: Connection, replica: int, stream: str, at: Boundary, last: int) -> bytes | None:

@@ -31,7 +31,7 @@ from sync.kinds import Entity, Kind
 from sync.model import Feed, Stream
 from sync.opening import add_moves
 from sync.store.cursors import receive_to
-from sync.store.rows import rows_after
+from sync.store.reading import rows_after
 from sync.store.tables import table_of
 
 DAY_MS = 86_400_000

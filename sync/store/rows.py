@@ -1,34 +1,33 @@
-"""Any stream as rows, and rows of others into their tables: the one place where batches meet tables, for every entity.
+"""Rows of others into their tables: the one place where batches that came meet tables, for every entity.
 
-    rows_after     a writer's rows behind a seq, as the bytes that went or would go into the digest
     apply_rows     rows of another writer, merged by their kind; what cannot be read is kept as it came
     adopt_unknown  what an earlier version could not read, once this one declares it
 
-Digests, cursors and the rule who may write what stream are not here (sync.store.cursors, the books). Functions of a write job.
+Not here: tables as rows (sync.store.reading); digests, cursors and the rule who may write what stream (sync.store.cursors, the
+books). Functions of a write job.
 """
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import blake2b
-from itertools import chain
 from sqlite3 import Connection
 from typing import Any, NamedTuple, Union
 
 import msgspec
 from msgspec import Struct
 
-from sync.batch import BYTES_MAX, SEQ_MAX, Row
+from sync.batch import SEQ_MAX, Row
 from sync.entities import REGISTRY, Registry
 from sync.json_errors import NOT_JSON
 from sync.kinds import Entity, Kind
 from sync.model import Feed
 from sync.paths import plain_type
-from sync.store.facts import Duplicate, add_facts, fact_of, second_rows
+from sync.store.facts import Duplicate, add_facts, fact_of
 from sync.store.shared import take_shared
 from sync.store.tables import Table, table_of
-from sync.store.unknown import forget, has_whole, keep_unknown, keep_whole, release, unknown_after, untried
+from sync.store.unknown import forget, has_whole, keep_unknown, keep_whole, release, untried
 
 ADOPT_MAX = 1000  # rows of one job at start, so that nothing waits for long
 _encoder = msgspec.json.Encoder()
@@ -60,32 +59,6 @@ class Taken(Struct, frozen=True):
 
     def __add__(self, other: "Taken") -> "Taken":
         return Taken(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
-
-
-def rows_after(
-    read: Connection,
-    replica: int,
-    stream: str,
-    after: int,
-    limit: int,
-    *,
-    bytes_max: int = BYTES_MAX,
-    registry: Registry = REGISTRY,
-) -> list[Row]:
-    """Return at most `limit` rows and `bytes_max` bytes of a writer's stream from behind `after`; one larger row comes alone."""
-    wanted = (replica, after, limit)
-    entities = registry.of(stream)
-    sources: list[list[Row]] = []
-    for entity in entities:
-        table = table_of(entity)
-        found = read.execute(table.read, wanted).fetchall()
-        if found:
-            seqs, *columns = zip(*found, strict=True)
-            sources.append(list(zip(seqs, table.write(columns), strict=True)))
-    if any(entity.kind is Kind.FACT for entity in entities):
-        sources.append(second_rows(read, replica, stream, after, limit))
-    sources.append(unknown_after(read, replica, stream, after, limit))
-    return _within_bytes(_in_order(sources)[:limit], bytes_max)
 
 
 def apply_rows(
@@ -138,32 +111,6 @@ def merge_read(
         is_ours=True,
         tried=fingerprint(),
     )
-
-
-def count_after(read: Connection, replica: int, stream: str, after: int, *, registry: Registry = REGISTRY) -> int:
-    """Return how many rows of a writer's state stream stand behind a seq."""
-    return sum(
-        read.execute(f"SELECT count(*) FROM {entity.table} WHERE replica = ? AND seq > ?", (replica, after)).fetchone()[
-            0
-        ]
-        for entity in registry.of(stream)
-    )
-
-
-def oldest_after(
-    read: Connection, replica: int, stream: str, after: int, *, registry: Registry = REGISTRY
-) -> str | None:
-    """Return the date of a writer's first fact behind a seq, as it stands in the row; None where there is none."""
-    found = [
-        read.execute(
-            f"SELECT seq, body ->> ? FROM {entity.table} WHERE replica = ? AND seq > ? ORDER BY seq LIMIT 1",
-            (f"$.{entity.dated}", replica, after),
-        ).fetchone()
-        for entity in registry.of(stream)
-        if entity.kind is Kind.FACT and entity.dated
-    ]
-    first = min((row for row in found if row is not None), default=None)
-    return first[1] if first else None
 
 
 def adopt_unknown(tx: Connection, *, registry: Registry = REGISTRY) -> tuple[Taken, bool]:
@@ -384,22 +331,3 @@ def _shape(row: Any) -> Any:
     if not (isinstance(row, type) and issubclass(row, Struct)):
         return str(row)
     return {field.encode_name: _shape(plain_type(field)) for field in msgspec.structs.fields(row)}
-
-
-def _in_order(sources: Iterable[list[Row]]) -> list[Row]:
-    """Merge rows that are in order by source; of two with one seq the later source's is the whole row."""
-    found = [rows for rows in sources if rows]
-    return found[0] if len(found) == 1 else sorted(dict(chain.from_iterable(found)).items())
-
-
-def _within_bytes(rows: list[Row], bytes_max: int) -> list[Row]:
-    if sum([len(body) for _, body in rows]) <= bytes_max:
-        return rows
-    taken: list[Row] = []
-    size = 0
-    for row in rows:
-        size += len(row[1])
-        if taken and size > bytes_max:
-            break
-        taken.append(row)
-    return taken

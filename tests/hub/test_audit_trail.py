@@ -12,7 +12,7 @@ from hub.errors import RefusedError
 from hub.store.audit_trail import TrailFilter, note, trail_page
 from hub.store.model import utc
 from sync.retail.trail import MASK, masked, trail_entry
-from sync.store.rows import rows_after
+from sync.store.reading import rows_after
 
 NOW_MS = 1_790_000_000_000
 ALL = TrailFilter()

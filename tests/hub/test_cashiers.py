@@ -19,7 +19,8 @@ from hub.store.pin_keys import add_keys, all_keys, key_in_use, pin_keys
 from hub.store.sign_ins import FREE, LIFE_S, LOCKED_AT, TILL_FREE, TILL_WAIT_MS, wait_ms
 from sync.errors import BusyError
 from sync.retail.cashiers import PinHash
-from sync.store.rows import apply_rows, rows_after
+from sync.store.reading import rows_after
+from sync.store.rows import apply_rows
 from tests.sync.entity_world import End
 
 NOW_MS = 1_790_000_000_000

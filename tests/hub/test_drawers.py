@@ -23,8 +23,9 @@ from sync.retail.drawers import Counting, Denomination, Moving, Opening
 from sync.retail.returns import Return, ReturnLine
 from sync.retail.sales import Sale, Tender
 from sync.retail.z_reports import Run, Suspended, ZReport
+from sync.store.reading import rows_after
 from sync.store.replicas import begin_incarnation, replica_id
-from sync.store.rows import apply_rows, rows_after
+from sync.store.rows import apply_rows
 from tests.sync.entity_world import End
 
 NOW_MS = 1_790_000_000_000

@@ -15,7 +15,7 @@ from hub.store import footfall
 from hub.store.footfall import Recorded
 from sync.retail.days import business_date
 from sync.retail.footfall import QUARTER_MS, Verdict
-from sync.store.rows import rows_after
+from sync.store.reading import rows_after
 
 NOW = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 QUARTER = NOW - NOW % QUARTER_MS

@@ -23,8 +23,8 @@ from sync.cloud import openings
 from sync.cloud.store import CloudBooks
 from sync.model import Feed
 from sync.protocol import FEATURES
+from sync.store.reading import rows_after
 from sync.store.retention import DAY_MS
-from sync.store.rows import rows_after
 from tests.hub.lives_world import Cloud, Machine, meet
 from tests.hub.openings_world import WITHOUT, Store, told, years
 

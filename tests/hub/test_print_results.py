@@ -14,7 +14,7 @@ from hub.store import printing
 from hub.store.printing import PrintTo
 from sync.retail.prints import Ended, PrintResult
 from sync.retail.sales import Sale
-from sync.store.rows import rows_after
+from sync.store.reading import rows_after
 
 NOTE = Document((Text("note"),))
 WAIT_S = 60.0

@@ -26,7 +26,7 @@ from sync.model import Feed, Stream
 from sync.retail.catalogue import Name, Price, Product
 from sync.retail.registers import price_row, product_row, write_row
 from sync.store.cursors import STREAMS_MAX, offer, received
-from sync.store.rows import rows_after
+from sync.store.reading import rows_after
 
 CLOUD = "cloud:00000000000000cc"
 NOW_MS = 1_790_000_000_000

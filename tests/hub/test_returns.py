@@ -26,7 +26,7 @@ from hub.store.stock import on_hand
 from sync.model import Stream
 from sync.retail.returns import Return, ReturnLine
 from sync.retail.sales import Sale, SaleLine, StockEffect, Tender
-from sync.store.rows import rows_after
+from sync.store.reading import rows_after
 
 MakeSale = Callable[..., Sale]
 SOLD = {1: ("TEA-01", 3, 1090), 2: ("SHIRT-M", 2, 12_900), 3: ("BAG", 2, 100)}

@@ -22,7 +22,7 @@ from sync.model import Feed
 from sync.opening import Came, Opening, encode
 from sync.protocol import FEATURES
 from sync.retail.sales import SaleLine
-from sync.store.rows import rows_after
+from sync.store.reading import rows_after
 from tests.hub.lives_world import Cloud, Machine, meet
 from tests.hub.openings_world import WITHOUT, Store, told
 

@@ -12,8 +12,9 @@ from hub.migrations import MIGRATIONS
 from sync.entities import REGISTRY, Registry
 from sync.kinds import Entity
 from sync.migrate import migrate
+from sync.store.reading import rows_after
 from sync.store.replicas import begin_incarnation, replica_id
-from sync.store.rows import Taken, apply_rows, rows_after
+from sync.store.rows import Taken, apply_rows
 from sync.store.schema import compare
 from sync.store.tables import table_of
 from sync.testing.workload import stream_of
