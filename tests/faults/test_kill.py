@@ -53,8 +53,10 @@ class Tills:
         self.posted: dict[str, Any] = {}
         self.returns: dict[str, Any] = {}
         self._rng, self._url = rng, base_url
+        self._receipts = 0
         self._stop = asyncio.Event()
         self._up = asyncio.Event()
+        self._news = asyncio.Event()
 
     def hub_is(self, is_up: bool) -> None:
         """Tell the tills whether repeating is of any use."""
@@ -63,6 +65,12 @@ class Tills:
     def stop(self) -> None:
         """Let every till finish the sale in its hand."""
         self._stop.set()
+
+    async def are_ahead_of(self, kills: int) -> None:
+        """Wait until every till has sold, something came back and something was printed for each kill, however slow all is."""
+        while not (len(self.answers) > kills * TILLS and len(self.returns) > kills and self._receipts > kills):
+            self._news.clear()
+            await self._news.wait()
 
     async def shift(self, token: str, till_id: str) -> None:
         """Sell, sale after sale, and take some of it back, until stopped; each is repeated until it is answered."""
@@ -73,6 +81,8 @@ class Tills:
                 sale = self.draw_sale(till_id)
                 self.posted[sale["sale_id"]] = sale
                 self.answers[sale["sale_id"]] = await self._until_answered(session, "/v1/sales", sale)
+                self._receipts += sale["print"]
+                self._news.set()
                 if self._rng.random() < RETURNED_SHARE:
                     back = self.draw_return(sale)
                     self.returns[back["return_id"]] = await self._until_answered(session, "/v1/returns", back)
@@ -171,6 +181,7 @@ async def storm(hub: Any, tills: Tills, rng: random.Random) -> None:
         f"{name}:{COMMITS_OF_A_START + rng.randint(1, 25)}" for name in WORKING
     ]
     rng.shuffle(moments)
+    kills = 0
     for moment in moments:
         tills.hub_is(False)
         if rng.random() < 0.15:
@@ -180,6 +191,8 @@ async def storm(hub: Any, tills: Tills, rng: random.Random) -> None:
         if moment:
             assert await hub.died(QUIET_S), f"{moment} was never reached"
         elif not await hub.died(rng.uniform(*KILL_AFTER_S)):
+            kills += 1
+            await tills.are_ahead_of(kills)
             await hub.kill()
     for name in STARTING:
         assert not await start_after(hub, name)
