@@ -64,16 +64,17 @@ def admit(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, context: Conte
     lines = tuple(filled(line, known.get(line.sku)) for line in sale.lines)
     if lines != sale.lines:
         sale = replace(sale, lines=lines)
-    _note_overrides(sale, known, notes)
-    if authority is not None and not sale.training:
-        for refused, number in unapproved(tx, sale, authority, now_ms=now_ms):
-            notes.refuse(refused, line=number)
     _hold_tenders(shop, sale, notes, is_cut_off=context.is_cut_off)
     try:
         check_sums(sale)
     except RuleError as err:
         raise RefusedError(err.code, str(err), pointer=err.pointer) from err
+    _note_overrides(sale, known, notes)
+    if authority is not None and not sale.training:
+        for refused, number in unapproved(tx, sale, authority, now_ms=now_ms):
+            notes.refuse(refused, line=number)
     _hold_prices(tx, shop, sale, known, notes, at=at)
+    _note_unchecked(sale, notes)
     return Admitted(
         sale=sale,
         effects=tuple(
@@ -122,6 +123,14 @@ def _hold_prices(tx: Connection, shop: Shop, sale: Sale, known: dict[str, Goods]
         notes.warnings += differences(line, other)
     if shops.by_grace:
         notes.note("by_grace", "prices or promotions of a clock that is not sure")
+
+
+def _note_unchecked(sale: Sale, notes: _Notes) -> None:
+    """Nobody redeems coupons or burns points of a sale here yet: what the till has taken for them is said on it."""
+    for coupon in sale.coupons:
+        notes.note("coupon_unchecked", coupon.serial)
+    if sale.points_burned:
+        notes.note("points_unchecked", str(sale.points_burned))
 
 
 def _note_overrides(sale: Sale, known: dict[str, Goods], notes: _Notes) -> None:
