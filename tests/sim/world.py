@@ -19,7 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from hub import upkeep
+from hub import sums, upkeep
 from hub.store import retention as hub_retention
 from sync import failpoints, link
 from sync.cloud import openings
@@ -33,6 +33,7 @@ from tests.sim.node import Node
 from tests.sim.options import Options, draw
 from tests.sim.people import People
 from tests.sim.samples import Samples
+from tests.sim.turns import Turns
 
 EPOCH_MS = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 LOOK_EVERY_MS = 2_000
@@ -216,7 +217,8 @@ class World:
             stack.callback(lambda: [node.end() for node in self.nodes])
             stack.enter_context(patch.object(link, "_steady_ms", lambda: self.now_ms))
             stack.enter_context(patch.object(secrets, "token_hex", lambda count: self.rng.randbytes(count).hex()))
-            stack.enter_context(patch.object(openings, "asyncio", SimpleNamespace(sleep=_no_pause)))
+            for module in (openings, sums):
+                stack.enter_context(patch.object(module, "asyncio", SimpleNamespace(sleep=_no_pause, Lock=Turns)))
             stack.enter_context(patch.object(openings, "DAYS_SEEN", 0 if self.options.prunes else openings.DAYS_SEEN))
             if self.options.prunes:
                 stack.enter_context(patch.object(upkeep, "asyncio", SimpleNamespace(sleep=_no_pause)))

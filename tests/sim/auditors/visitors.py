@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Windows = dict[tuple[str, str, str], tuple[int, int]]
 """(life, entrance, quarter) -> in, out"""
+FORGOTTEN_BEFORE = "2023"  # 1,100 days before a run
 
 
 class Auditor:
@@ -38,7 +39,7 @@ class Auditor:
         held = self._at_cloud()
         for hub in self.world.hubs:
             if not hub.is_retired:
-                yield from _compare(hub, _at_hub(hub), held)
+                yield from _compare(hub, self._at_hub(hub, held), held)
         if not self.world.options.has_forks:
             yield from self._check_taken(held)
         for store in sorted({hub.store for hub in self.world.hubs}):
@@ -53,11 +54,19 @@ class Auditor:
         for entrance, readings in self.taken.items():
             expected = _total(readings)
             home = self.home[entrance]
-            for name, windows in ((home.name, _at_hub(home)), ("the cloud", held)):
+            for name, windows in ((home.name, self._at_hub(home, held)), ("the cloud", held)):
                 there = [numbers for (_, door, _), numbers in windows.items() if door == entrance]
                 found = (sum(came for came, _ in there), sum(left for _, left in there))
                 if found != expected:
                     yield f"{entrance}: {expected} went through, {name} has {found}"
+
+    def _at_hub(self, hub: HubNode, held: Windows) -> Windows:
+        """What a hub shows, and what it has forgotten by now: a clock that was never set had dated it."""
+        here = _at_hub(hub)
+        if self.world.options.prunes:
+            lost = {key: held[key] for key in held.keys() - here.keys() if key[2] < FORGOTTEN_BEFORE}
+            here |= {key: numbers for key, numbers in lost.items() if key[0].rpartition(":")[0] == hub.store}
+        return here
 
     def _at_cloud(self) -> Windows:
         rows = self.world.cloud.disk.rows(
