@@ -3,7 +3,7 @@
     kind        what                                                          closed by
     suspended   a sale whose id is known with other content                   itself: booked or discarded (hub.store.suspended)
     left_basket a basket that nobody took up                                  itself: hub.store.baskets
-    second      a row whose key another writer's row has                      a person
+    second      a row whose key another writer's row has, with other content  a person
     lost_field  a value of a member that another writer overruled             a person
     document    a document of stock on which something was noted              a person
     transfer    goods that we sent, and something else has come               a person
@@ -27,11 +27,19 @@ from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.store import audit_trail
 from hub.store.model import utc
 from hub.store.transfers import differing_sent
+from sync.entities import REGISTRY
+from sync.kinds import Kind
 
 CLOSED_BY_A_PERSON = frozenset({"second", "lost_field", "document", "transfer", "hole"})
 ALL = -1  # SQLite's word for no limit
 SENT_WITHIN_MS = 90 * 86_400_000  # what went out longer ago than the movements are kept is nobody's to look for
 _REP = "store || ':' || incarnation"
+_SAYS_THE_SAME = " OR ".join(  # a restored cloud tells a fact again as its own: byte for byte it is nobody's to look at
+    f"(entity = '{each.name}' AND EXISTS (SELECT 1 FROM {each.table} AS stands "
+    f"WHERE stands.{each.key[0].name} = second_row.key AND stands.body = CAST(second_row.body AS TEXT)))"
+    for each in REGISTRY.entities
+    if each.kind is Kind.FACT and len(each.key) == 1
+)
 _KINDS = {  # kind -> SQL for (name, said, since_ms, owner)
     "suspended": """
         SELECT sale_id || ' ' || lower(hex(content_hash)) AS name, 'till ' || till_id AS said, received_ms AS since_ms,
@@ -42,7 +50,7 @@ _KINDS = {  # kind -> SQL for (name, said, since_ms, owner)
         SELECT entity || ' ' || key || ' ' || {_REP} || '/' || seq AS name, 'another row of this key stands' AS said,
           iif(json_valid(CAST(body AS TEXT)), unixepoch(CAST(body AS TEXT) ->> '$.committed_at') * 1000, NULL) AS since_ms,
           {_REP} AS owner
-        FROM second_row JOIN replica ON replica.id = second_row.replica
+        FROM second_row JOIN replica ON replica.id = second_row.replica WHERE NOT ({_SAYS_THE_SAME})
     """,
     "lost_field": """
         SELECT entity || ' ' || key || ' ' || field || ' ' || rep AS name, 'another writer''s value stands' AS said,

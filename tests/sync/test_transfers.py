@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from hub.store.attention import sources
 from hub.store.documents import book_document
 from hub.store.transfers import TransferView, transfer_view
 from sync.retail.movements import Movement, MovementLine
@@ -99,6 +100,12 @@ def test_a_cloud_that_was_restored_hands_it_on_again_and_nobody_has_it_twice(wor
     assert told(view(world, "hk01"))[0] == "arrived"
     for store in ("hk01", "hk02"):
         assert world.hubs[store].file.execute("SELECT count(*) FROM transfer").fetchone() == (1,)
+    told_again = world.hubs["hk02"]
+    assert told_again.file.execute("SELECT key FROM second_row").fetchall() == [(NAME,)]
+    waiting = sources(told_again.db.read, store="hk02", now_ms=STARTED_MS)["second"]
+    assert waiting.page("", 10) == [], "the same said again is nobody's to look at"
+    told_again.file.execute("UPDATE second_row SET body = CAST(replace(CAST(body AS TEXT), '5', '6') AS BLOB)")
+    assert [line.key.split()[:2] for line in waiting.page("", 10)] == [["transfer", NAME]]
 
 
 def test_a_store_cannot_speak_for_another(world: World) -> None:
