@@ -84,6 +84,9 @@ def merge_cells(
     rows: Iterable[Mapping[str, Cell]], *, effective: Callable[[Stamp], Stamp] = lambda stamp: stamp
 ) -> Merged:
     """Merge the rows of all writers of a shared register; `effective` gives the stamp that counts (see sync.clock)."""
+    rows = list(rows)
+    if len(rows) == 1 and ERASED not in rows[0]:
+        return Merged(dict(sorted(rows[0].items())))
     said: dict[str, list[Cell]] = {}
     for row in rows:
         for field, cell in row.items():

@@ -1,6 +1,8 @@
 """The member's clear data: a register that shops and the cloud write together, cell by cell. Source: the design, 3.2, 3.3.
 
-Facts name a member by its id and hold no clear data. `erased` absorbs all other cells, past and future.
+Facts name a member by its id and hold no clear data: identities as keyed hashes (sync.retail.identities), links
+(sync.retail.people), consents (sync.retail.consents). `erased` absorbs all other cells, past and future. `tier` is written by the
+cloud only; an identity of a declared kind is a cell of its name behind `id:`.
 """
 
 from typing import Final
@@ -14,16 +16,18 @@ FIELDS: Final = (
     "name",
     "email",
     "phone",
+    "card",
+    "line_id",
     "language",
     "birth_month",
     "tier",
     "note",
-    "consent_marketing",
-    "consent_profile",
     "gone",
     ERASED,
 )
 """The cells that this version knows; others are kept and passed on."""
+DECLARED: Final = "id:"
+"""Before the name of a declared identity kind."""
 
 
 class MemberRow(Struct, frozen=True, kw_only=True):
@@ -40,7 +44,7 @@ MEMBER = Entity(
     kind=Kind.REGISTER,
     table="member",
     row=MemberRow,
-    doc="A member's name, ways to reach them, language, tier and consents.",
+    doc="A member's name, ways to reach them, language, tier.",
     key=(Column("member_id", path="key"),),
     authority=Authority.SHARED,
 )

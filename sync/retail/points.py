@@ -13,13 +13,15 @@ Not here: whose points they are when members are linked (the sum is over a perso
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from sync.errors import RuleError
-from sync.retail.sales import AMOUNT_MAX, POINTS_MAX, Amount, Id, PointsEffect
+from sync.kinds import Column, Entity, Keep, Kind
+from sync.retail.sales import AMOUNT_MAX, POINTS_MAX, Amount, Id, PointsEffect, ShortText
 
 Reason = Literal["earn", "burn", "return", "adjust"]
 
@@ -42,7 +44,9 @@ class PointsFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     business_date: str
     sale_id: Id | None = None
     offline: bool = False
+    why: ShortText = ""
     points: tuple[PointsEffect, ...]
+    at: datetime
 
 
 class Where(StrEnum):
@@ -116,3 +120,17 @@ def exposure(facts: Iterable[PointsFact], confirmed: Iterable[str]) -> Mapping[s
     settled = frozenset(confirmed)
     burns = {f.entry_id: f.points for f in facts if f.offline and f.reason == "burn" and f.entry_id not in settled}
     return {member: -points for member, points in ledger(burns.items()).items()}
+
+
+POINTS = Entity(
+    name="points",
+    stream="points",
+    kind=Kind.FACT,
+    table="points_entry",
+    row=PointsFact,
+    doc="An entry of a member's points that is no sale and no return.",
+    key=(Column("entry_id", path="entry_id"),),
+    columns=(Column("reason", path="reason", choices=("earn", "burn", "return", "adjust")),),
+    dated="at",
+    keep=Keep(days=400),
+)

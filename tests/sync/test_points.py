@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -140,6 +141,7 @@ MayBurn = Callable[..., Burn]
 
 def entry(n: str, wish: Wish, points: int, verdict: Burn | None) -> PointsFact:
     return PointsFact(
+        at=datetime(2026, 9, 21, tzinfo=UTC),
         entry_id=f"e{n}",
         reason="burn" if verdict else "earn" if points > 0 else "return",
         store=f"hk0{wish.at}",
