@@ -23,6 +23,7 @@ from hub.bus import Bus
 from hub.claims import CLAIM_GRACE_S, Claims
 from hub.clock import HubClock, start_clock
 from hub.config import HUB_LOCK, Config
+from hub.erasures import Erasures, list_erased
 from hub.holders import PEER
 from hub.machine import fingerprint
 from hub.machine_clock import MachineClock, machine_clock
@@ -32,9 +33,13 @@ from hub.runtime import Runtime
 from hub.spooler import Spooler
 from hub.standby_keys import run_keys
 from hub.store import printing, tills
+from hub.store.arrivals import unlisted
+from hub.store.audit_trail import MACHINE
 from hub.store.branches import branch_of, put_branch
 from hub.store.clock import last_commit_ms, load_clock, save_clock
+from hub.store.erasure import apply_erasures
 from hub.store.lives import begin_life, known_machine
+from hub.store.members import Work
 from hub.store.receipt_links import KEY_BYTES, receipt_key
 from hub.store.siblings import settle
 from hub.upkeep import run_upkeep
@@ -45,6 +50,7 @@ from sync.dialler import Dialler
 from sync.errors import one_error
 from sync.folder import own_folder
 from sync.model import Replica
+from sync.retail.identities import KEY_BYTES as IDENTITY_KEY_BYTES
 from sync.store.replicas import identify
 from sync.store.rows import adopt_unknown
 
@@ -108,6 +114,7 @@ async def open_hub(
     if config.cloud is not None:
         await db.write(lambda tx: put_branch(tx, replica, branch_of(config.shop)))
     await adopt_all(db, replica)
+    await _apply_erasures(config, db, replica, hub_clock)
     interrupted = await db.write(lambda tx: printing.settle_interrupted(tx, replica, now_ms=begun_ms))
     failpoints.hit("recovery.prints_settled")
     if interrupted:
@@ -132,6 +139,20 @@ async def open_hub(
         tokens=tills.all_tokens(db.read),
         variable_measures=_variable_measures(config),
     )
+
+
+async def _apply_erasures(config: Config, db: Database, replica: Replica, clock: HubClock) -> None:
+    """Before it serves, a database that was put back forgets who was erased since."""
+    listed = Erasures(config.data_dir).all()
+    if not listed and not unlisted(db.read):
+        return
+    work = Work(
+        MACHINE, replica, config.shop.members, clock.stamp(), secrets.token_hex(IDENTITY_KEY_BYTES), clock.now_ms()
+    )
+    erased = await db.write(lambda tx: apply_erasures(tx, work, listed))
+    await list_erased(db, Erasures(config.data_dir))
+    if erased:
+        log.warning("members who were erased since this copy was taken are erased again", extra={"members": erased})
 
 
 def _start_clock(db: Database, machine: MachineClock) -> HubClock:

@@ -8,7 +8,7 @@ Not here: how the line is and what is safe (hub.replication), SQL (hub.store, sy
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from sqlite3 import Connection
 from typing import TypeVar
 
@@ -32,6 +32,7 @@ from sync.errors import ForkError, ProtocolError, SyncError
 from sync.model import Feed, Replica, Stream
 from sync.opening import Opening
 from sync.protocol import FormerLife
+from sync.retail.members import MEMBER
 from sync.scope_rows import base_of, is_scoped
 from sync.store.cursors import (
     check_room,
@@ -80,6 +81,7 @@ class HubBooks:
         self._marked: dict[tuple[str, str], Boundary] = {}
         self.on_acked: Callable[[], None] = lambda: None
         self.on_catalogue: Callable[[int], None] = lambda _: None
+        self.on_members: Callable[[], Awaitable[object]] | None = None
         self.on_reborn: Callable[[Reborn], None] = lambda _: None
         self.on_joined: Callable[[Joined], None] = lambda _: None
         self.replica = replica
@@ -240,6 +242,8 @@ class HubBooks:
                 lambda tx: _apply(tx, self.replica, batch, currency=self._currency, now_ms=now_ms)
             )
             rows = TakenRows(rows.changed + more.changed, more.unusable)
+        if base_of(batch.stream) == MEMBER.stream and self.on_members is not None:
+            await self.on_members()
         self._look_what_to_pass_on()  # a cloud that has lost these is told of them
         if rows.changed:
             self.on_catalogue(rows.changed)

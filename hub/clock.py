@@ -32,6 +32,7 @@ from sync.clock import STEP_MAX_MS, TIME_MAX_MS, TIME_MIN_MS, Clock, Contact, St
 from sync.db import Database
 from sync.errors import RuleError, SyncError
 from sync.retail.sales import Warned
+from sync.scope_rows import base_of, plain_rows
 from sync.stamps import is_stamped, stamped_cells
 
 TICK_S = 60.0  # well within STEP_MAX_MS: a clock that is not read takes silence for a step
@@ -163,10 +164,11 @@ class HubClock:
 
     def take(self, batch: Batch) -> SavedClock | None:
         """See the stamps of a peer's rows; return what is to be saved with them. One from the far future is named, not taken."""
-        if not is_stamped(batch.stream):
+        stream = base_of(batch.stream)
+        if not is_stamped(stream):
             return None
         self._read()
-        for each in stamped_cells(batch.stream, batch.rows):
+        for each in stamped_cells(stream, plain_rows(batch.stream, batch.rows)):
             self._clock, is_taken = self._clock.receive(each.stamp, self._clock.wall_ms)
             if not is_taken:
                 self._name(each.stamp, batch.rep)

@@ -5,12 +5,11 @@
 [api]       host, port (only loopback addresses: there is no TLS yet)
 [data]      dir, synchronous
 [receipt]   printer: the device that prints receipts when a till names none; url: under which customers reach this hub's pages
-[tax], [tenders.NAME]   see hub.selling_settings
+[tax], [tenders.NAME]: hub.selling_settings; [members]: hub.member_settings; [approvals], who may approve: hub.store.approvals
 [[console.pages]] title_zh_hant, title_en, url, height: a device's own web page, shown in the console
 [cloud]      url and token of the cloud end, mode (realtime, scheduled with every_s, pull; left out: the cloud's word counts),
              wake_for, transport (auto, websocket, http), import_token, reconnect_max_s
 [standby]    follows (the address of the store's other hub), token (storehub pair --scope standby, there), reconnect_max_s
-[approvals]  who may approve of what: see hub.store.approvals
 [stock]      safety_stock: what stays on the shelf of each SKU (with [rights]: written there); hold_s: how long goods are held
 [rights]     see sync.rights_settings, and policy (physical-first, strict), reclaimed_online: the shop shares rights to its stock
 [clock]      rtc: this machine keeps the time while it is switched off (a battery-backed clock)
@@ -32,6 +31,7 @@ from msgspec import Meta, Struct, field
 from devices.errors import OptionError
 from devices.registry import load, options_for
 from devices.supervisor import DeviceSpec
+from hub.member_settings import MembersSection, member_rules
 from hub.selling_settings import TaxSection, TenderSection, tender_types
 from hub.store.approvals import ApprovalRules
 from hub.store.model import Shop
@@ -185,6 +185,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     rights: HubRightsSection | None = None
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
     stock: StockSection = field(default_factory=StockSection)
+    members: MembersSection = field(default_factory=MembersSection)
     devices: dict[str, dict[str, Any]] = {}  # Any: each driver declares its own options
 
 
@@ -340,6 +341,7 @@ def _shop(file: File) -> Shop:
         hours={str(WEEKDAYS.index(day) + 1): hours for day, hours in section.hours.items()},
         tax=file.tax.rates,
         tenders=tender_types(file.tenders),
+        members=member_rules(file.members, section.currency, has_cloud=file.cloud is not None),
     )
 
 

@@ -15,6 +15,8 @@ DUTIES: dict[str, Role | None] = {
     "cashiers.sign_in": None,
     "cashiers.own_pin": None,
     "cashiers.manage": "manager",
+    "members.serve": None,  # names and identities masked, unless a manager asks
+    "members.manage": "manager",
     "sales.sell": None,
     "sales.void": None,  # [approvals] void says who may do it alone
     "drawer.look": None,

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,15 +17,17 @@ from hub.bus import CONSOLE, Bus
 from hub.claims import Claims
 from hub.clock import SURE, UNSURE, HubClock
 from hub.config import Config
+from hub.erasures import Erasures, list_erased
 from hub.errors import NotFoundError
 from hub.metrics import Metrics
 from hub.pins import Pins
 from hub.replication import Replication, SyncView
 from hub.rights import Rights
 from hub.spooler import Spooler
-from hub.store import products, sales
+from hub.store import people, products, sales
 from hub.store.availability import Shelf
 from hub.store.lives import Reborn
+from hub.store.members import Work
 from hub.store.model import Shop, utc
 from hub.store.printing import OpenJob, PrintJobView
 from hub.store.receipts import marked, receipt, without_pulse
@@ -59,11 +62,13 @@ class Runtime:
     device_states: Callable[[], list[DeviceState]] = list
     tokens: dict[bytes, Paired] = field(default_factory=dict)
     spoolers: dict[str, Spooler] = field(default_factory=dict)
+    erasures: Erasures = field(init=False)
     replication: Replication = field(init=False)
     rights: Rights = field(init=False)
     pins: Pins = field(init=False)
 
     def __post_init__(self) -> None:
+        self.erasures = Erasures(self.config.data_dir)
         mode = self.config.cloud.mode if self.config.cloud else "alone"
         self.replication = Replication(
             self.db,
@@ -77,6 +82,7 @@ class Runtime:
             on_reborn=self.on_reborn,
             clock=self.clock,
         )
+        self.replication.books.on_members = partial(list_erased, self.db, self.erasures)
         self.clock.on_change = self.on_clock
         self.pins = Pins(self.new_secret)
         rule = self.config.rights
@@ -104,6 +110,17 @@ class Runtime:
         config = self.config
         return Shelf(self.replica, self.shop.location, self.rights.rule, config.safety_stock, self.now_ms())
 
+    def member_work(self, actor: str) -> Work:
+        """Return what a job about members needs; the key (256 bits) is taken by a hub that has none."""
+        return Work(
+            actor,
+            self.replica,
+            self.shop.members,
+            self.clock.stamp(),
+            "".join(self.new_incarnation() for _ in range(4)),
+            self.now_ms(),
+        )
+
     def spooler(self, printer_id: str) -> Spooler:
         """Return a printer's spooler; raise NotFoundError naming the printers there are."""
         try:
@@ -117,6 +134,8 @@ class Runtime:
         data: dict[str, Any] = msgspec.to_builtins(scan)  # Any: JSON
         if scan.gtin is not None and (sku := products.sku_of_gtin(self.db.read, scan.gtin)) is not None:
             data["sku"] = sku
+        elif scan.error is None and (found := people.found_by_code(self.db.read, scan.label, self.shop.members)):
+            data["member_id"] = found[0].member_id
         self.metrics.scans.labels(device_id, scan.error or "ok").inc()
         holder = self.claims.holder(device_id)
         if holder is not None:

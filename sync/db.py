@@ -147,6 +147,12 @@ class Database:
             await self._searcher.interrupt()
             raise BusyError("search_too_slow", f"the search took longer than {SEARCH_TIMEOUT_S} s") from err
 
+    async def empty_log(self) -> bool:
+        """Bring all that is committed into the file and cut the write-ahead log; false while a reader still needs it."""
+        run: Callable[..., Awaitable[Any]] = self._writer._execute
+        row = await run(lambda: self._writer._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
+        return bool(row[0] == 0)
+
     async def run_writer(self) -> None:
         """Serve write jobs until `drain` is called and all of them are answered."""
         while not (self._closing and not self._waiting and not self._soon):
@@ -283,6 +289,7 @@ def connect_writer(path: Path, migrations: str, synchronous: Synchronous = "full
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # Debian's default; who is erased is overwritten, not only unlinked
     migrate(connection, migrations)
     return connection
 

@@ -1,6 +1,7 @@
-"""What a fact does to stock, read by the fixed name `stock` whatever its kind: a hub sums kinds that it does not know. Pure.
+"""What a fact does to stock and points, read by fixed names whatever its kind: a hub sums kinds that it does not know. Pure.
 
-`stock` is a list of [sku, location, qty]; a row that has none, or something else under the name, moves nothing. Where rows are
+`stock` is a list of [sku, location, qty], `points` one of [member, points]; a row that has none, or something else under the
+name, moves nothing. Where rows are
 stored, hub.store.levels and sync.store.facts read the same in SQL. Source: the design, 3.2.
 """
 
@@ -27,11 +28,23 @@ class Effect(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     qty: Annotated[int, Meta(ge=-QTY_MAX, le=QTY_MAX)]
 
 
+class PointsMoved(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A signed number of a member's points."""
+
+    member_id: Text
+    points: Annotated[int, Meta(ge=-QTY_MAX, le=QTY_MAX)]
+
+
+class _Points(Struct):
+    points: Annotated[tuple[PointsMoved, ...], Meta(max_length=EFFECTS_MAX)] = ()
+
+
 class _Effects(Struct):
     stock: Annotated[tuple[Effect, ...], Meta(max_length=EFFECTS_MAX)] = ()
 
 
 _decode = msgspec.json.Decoder(_Effects).decode
+_decode_points = msgspec.json.Decoder(_Points).decode
 
 
 def effects_of(body: bytes) -> tuple[Effect, ...]:
@@ -50,3 +63,23 @@ def sum_effects(counted: Iterable[bytes], fallen: Iterable[bytes] = ()) -> dict[
             for effect in effects_of(body):
                 sums[effect.sku, effect.location] += sign * effect.qty
     return {key: qty for key, qty in sorted(sums.items()) if qty}
+
+
+def points_of(body: bytes) -> tuple[PointsMoved, ...]:
+    """Return the points effects of a fact of any kind; none for a row that has none or cannot be read."""
+    if b'"points"' not in body:
+        return ()
+    try:
+        return _decode_points(body).points
+    except NOT_JSON:
+        return ()
+
+
+def sum_points(counted: Iterable[bytes], fallen: Iterable[bytes] = ()) -> dict[str, int]:
+    """Return member -> change of points, when rows begin to count and others cease to."""
+    sums: Counter[str] = Counter()
+    for sign, bodies in ((1, counted), (-1, fallen)):
+        for body in bodies:
+            for effect in points_of(body):
+                sums[effect.member_id] += sign * effect.points
+    return {member: points for member, points in sorted(sums.items()) if points}

@@ -14,9 +14,12 @@ Source: the design, 3.4.
 """
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Raw, Struct, field
+
+from sync.json_errors import NOT_JSON
 
 AT = "@"
 _MARK = b'{"@":"'
@@ -55,6 +58,23 @@ def is_scoped(stream: str) -> bool:
 def base_of(stream: str) -> str:
     """Return the stream that a scope is a part of; any other stream as it is."""
     return stream.partition(AT)[0] if is_scoped(stream) else stream
+
+
+def plain_rows(stream: str, rows: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Return the entities' rows of a batch, whoever wrote them; what a scope says beside them is left out."""
+    if not is_scoped(stream):
+        return list(rows)
+    found = []
+    for seq, body in rows:
+        try:
+            said = read_scope_row(body)
+        except NOT_JSON:
+            continue
+        if said is None:
+            found.append((seq, body))
+        elif isinstance(said, PutBy):
+            found.append((seq, bytes(said.row)))
+    return found
 
 
 def write_scope_row(row: ScopeRow) -> bytes:

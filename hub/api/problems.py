@@ -25,7 +25,7 @@ _STATUS: dict[type[SyncError], int] = {
     OutcomeUnknownError: 503,
 }
 _STATUS_OF_CODE = {
-    **dict.fromkeys(("pairing_code", "not_your_till"), 403),
+    **dict.fromkeys(("pairing_code", "not_your_till", "forbidden"), 403),
     **dict.fromkeys(("pin", "pin_locked", "cashier_disabled", "sign_in_needed", "sign_in_over", "role_too_low"), 403),
     "unreadable": 400,
     "too_many_guesses": 429,

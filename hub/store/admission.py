@@ -126,11 +126,9 @@ def _hold_prices(tx: Connection, shop: Shop, sale: Sale, known: dict[str, Goods]
 
 
 def _note_unchecked(sale: Sale, notes: _Notes) -> None:
-    """Nobody redeems coupons or burns points of a sale here yet: what the till has taken for them is said on it."""
+    """Nobody redeems coupons of a sale here yet: what the till has taken for them is said on it."""
     for coupon in sale.coupons:
         notes.note("coupon_unchecked", coupon.serial)
-    if sale.points_burned:
-        notes.note("points_unchecked", str(sale.points_burned))
 
 
 def _note_overrides(sale: Sale, known: dict[str, Goods], notes: _Notes) -> None:

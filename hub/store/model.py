@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
 
+from hub.store.member_rules import MemberRules
 from sync.model import Dot
 from sync.retail.catalogue import Name, Price, Product
 from sync.retail.sales import Warned
@@ -28,6 +29,7 @@ class Shop(Struct, frozen=True):
     hours: dict[str, tuple[str, str]] = {}
     tax: TaxRates = TaxRates()
     tenders: tuple[TenderType, ...] = USUAL_TENDERS
+    members: MemberRules = MemberRules()
 
 
 class Entry(Struct, frozen=True):
@@ -87,6 +89,7 @@ class SaleAnswer(Struct, frozen=True, omit_defaults=True):
     business_date: str
     dot: Dot
     stock: dict[str, int]
+    points: int = 0
     warnings: tuple[Warned, ...] = ()
     print_job: str | None = None
     training: bool = False

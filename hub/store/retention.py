@@ -56,6 +56,7 @@ _AGED = {  # table -> (its key, its time column, what else must be true, days)
     "suspended_end": ("sale_id, content_hash", "ended_ms", "TRUE", ASIDE_KEPT_DAYS),
     "parked_basket": ("basket_id", "parked_ms", "TRUE", BASKETS_KEPT_DAYS),
     "conflict": ("entity, key, field, rep", "physical_ms", "TRUE", ASIDE_KEPT_DAYS),
+    "point_burn": ("entity, key, member_id", "burned_ms", "TRUE", ASIDE_KEPT_DAYS),
     "footfall_sensor": ("sensor", "at_ms", "is_at_good", ASIDE_KEPT_DAYS),
 }
 

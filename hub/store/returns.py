@@ -25,12 +25,14 @@ from hub.store.clock import traded_at
 from hub.store.days import day_of, late_warnings
 from hub.store.kits import kit_effects_back
 from hub.store.model import Shop, utc
+from hub.store.points import apply_effects_of
 from hub.store.pruned import pruned_return
 from hub.store.sales import SaleView, Told, find_sale
 from hub.store.stock import apply_effects
 from sync import failpoints
 from sync.errors import RuleError
 from sync.model import Dot, Replica, Stream
+from sync.retail.points_back import return_points
 from sync.retail.returns import (
     Return,
     ReturnedLine,
@@ -57,6 +59,7 @@ class ReturnAnswer(Struct, frozen=True, omit_defaults=True):
     business_date: str
     dot: Dot
     stock: dict[str, int]
+    points: int = 0
     warnings: tuple[Warned, ...] = ()
 
 
@@ -147,6 +150,8 @@ def _record(
     committed_at = utc(now_ms)
     day = day_of(tx, shop, traded_at(content.returned_at, committed_at), now_ms=now_ms)
     below_zero = [Warned("stock_below_zero", detail=f"{sku}: {figure}") for sku, figure in stock.items() if figure < 0]
+    points = return_points(sold.fact, content.lines, returned)
+    apply_effects_of(tx, points)
     fact = ReturnFact(
         content=content,
         currency=sale.currency,
@@ -156,6 +161,7 @@ def _record(
         committed_at=committed_at,
         stock=effects,
         warnings=(*noted, *below_zero, *late_warnings(day)),
+        points=points,
     )
     return _write(tx, replica, fact, stock)
 
@@ -205,6 +211,7 @@ def _answer(fact: ReturnFact, dot: Dot, stock: dict[str, int]) -> bytes:
         business_date=fact.business_date,
         dot=dot,
         stock=stock,
+        points=sum(effect.points for effect in fact.points),
         warnings=fact.warnings,
     )
     return msgspec.json.encode(answer)

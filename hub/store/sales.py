@@ -25,6 +25,7 @@ from hub.store.clock import traded_at
 from hub.store.days import day_of, late_warnings
 from hub.store.lives import new_dot
 from hub.store.model import SaleAnswer, Shop, utc
+from hub.store.points import book_points, sale_points
 from hub.store.printing import PrintTo, queue_sale
 from hub.store.pruned import pruned_sale
 from hub.store.stock import apply_effects
@@ -122,13 +123,16 @@ def _record(
     receipt_no = _receipt_no(tx, replica, sale, warnings)
     committed_at = utc(now_ms)
     day = day_of(tx, shop, traded_at(sale.sold_at, committed_at), now_ms=now_ms)
+    spent = sale_points(tx, shop.members, sale, day=day.business_date)
+    book_points(tx, spent, "sale", sale.sale_id, day=day.business_date, now_ms=now_ms)
     fact = SaleFact(
         sale=sale,
         receipt_no=receipt_no,
         business_date=day.business_date,
         committed_at=committed_at,
         stock=admitted.effects,
-        warnings=(*warnings, *late_warnings(day)),
+        warnings=(*warnings, *spent.warnings, *late_warnings(day)),
+        points=spent.effects,
         tax=admitted.tax,
     )
     return _write(tx, replica, fact, stock=stock, print_to=print_to, now_ms=now_ms)
@@ -175,6 +179,7 @@ def _answer(fact: SaleFact, dot: Dot, told: Told) -> bytes:
         business_date=fact.business_date,
         dot=dot,
         stock=told.stock,
+        points=sum(effect.points for effect in fact.points),
         warnings=fact.warnings,
         print_job=told.print_job,
     )

@@ -15,10 +15,12 @@ Functions of a write job.
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from sqlite3 import Connection
 from typing import Any, NamedTuple
 
+from hub.store.arrivals import members_arrived
 from hub.store.catalogue import TakenRows, take_registers
 from hub.store.product_rows import derive_again, forget_derived
 from sync.batch import Row
@@ -27,6 +29,8 @@ from sync.json_errors import NOT_JSON
 from sync.kinds import Entity, Kind
 from sync.model import Stream
 from sync.retail.branch_levels import BRANCH_LEVEL
+from sync.retail.member_points import MEMBER_POINTS
+from sync.retail.members import MEMBER, MemberRow
 from sync.retail.registers import PRODUCT
 from sync.retail.restamps import RESTAMP, RestampRow
 from sync.scope_rows import Gone, PutBy, Whole, base_of, read_scope_row
@@ -194,12 +198,24 @@ def _put(
         found: Sequence[Row] = rows
         if base == BRANCH_LEVEL.stream:
             found = _of_others(rows, store)
-            _forget_former_lives(tx, owner, found)
+            _forget_former_lives(tx, owner, BRANCH_LEVEL, found)
+        if base == MEMBER_POINTS.stream:
+            _forget_former_lives(tx, owner, MEMBER_POINTS, found)
         writer = replica_id(tx, by, now_ms=now_ms) if by else owner
         taken += apply_rows(tx, base, found, replica=writer, rep=rep, is_owner=not by)
+        if base == MEMBER.stream:
+            members_arrived(tx, [row.key for row in _members(found)])
         if base == RESTAMP.stream:
             look_again(tx, [row for _, body in found if (row := _restamp(body)) is not None])
     return TakenRows(told.changed, told.unusable + taken.unread), taken
+
+
+def _members(rows: Sequence[Row]) -> list[MemberRow]:
+    found = []
+    for _, body in rows:
+        with suppress(*NOT_JSON):
+            found.append(table_of(MEMBER).decode(body))
+    return found
 
 
 def _restamp(body: bytes) -> RestampRow | None:
@@ -228,14 +244,14 @@ def _of_others(rows: Sequence[Row], store: str) -> Sequence[Row]:
     return found
 
 
-def _forget_former_lives(tx: Connection, owner: int, rows: Sequence[Row]) -> None:
+def _forget_former_lives(tx: Connection, owner: int, entity: Entity, rows: Sequence[Row]) -> None:
     """A figure that a former life of the cloud summed up counts no more, however large its n."""
     lives = "SELECT count(*) FROM replica WHERE store = (SELECT store FROM replica WHERE id = ?)"
     if tx.execute(lives, (owner,)).fetchone()[0] == 1:
         return
-    keys = _keys_of(BRANCH_LEVEL.stream, rows).get(BRANCH_LEVEL.name, [])
+    keys = _keys_of(entity.stream, rows).get(entity.name, [])
     tx.executemany(
-        f"DELETE FROM branch_level WHERE {_is_key(BRANCH_LEVEL)} AND replica <> ?", [(*key, owner) for key in keys]
+        f"DELETE FROM {entity.table} WHERE {_is_key(entity)} AND replica <> ?", [(*key, owner) for key in keys]
     )
 
 

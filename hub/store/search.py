@@ -24,17 +24,22 @@ def index_words(*texts: str) -> str:
     return " ".join(dict.fromkeys(words))
 
 
-def match_expression(query: str) -> str:
-    """Return the FTS5 expression of what a person typed: all words, the Latin ones as prefixes; empty if no word is in it."""
-    terms: list[str] = []
+def query_terms(query: str) -> list[tuple[str, bool]]:
+    """Return the words of what a person typed, with whether each is a prefix: Latin ones are; none if no word is in it."""
+    terms: list[tuple[str, bool]] = []
     for run in _runs(query):
         if not _is_ideographic(run):
-            terms.append(f'"{run}"*')
+            terms.append((run, True))
         elif len(run) == 1:
-            terms.append(f'"{run}"')
+            terms.append((run, False))
         else:
-            terms += [f'"{run[i : i + 2]}"' for i in range(len(run) - 1)]
-    return " AND ".join(terms[:_QUERY_WORDS_MAX])
+            terms += [(run[i : i + 2], False) for i in range(len(run) - 1)]
+    return terms[:_QUERY_WORDS_MAX]
+
+
+def match_expression(query: str) -> str:
+    """Return the FTS5 expression of what a person typed: all words; empty if no word is in it."""
+    return " AND ".join(f'"{word}"*' if is_prefix else f'"{word}"' for word, is_prefix in query_terms(query))
 
 
 @lru_cache(WORDS_KEPT)

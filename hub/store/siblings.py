@@ -14,9 +14,10 @@ import msgspec
 from msgspec import Struct
 
 from hub.store.confirmed import adopt, differs, mark, mark_of, move_mark
+from hub.store.point_balance import apply_points
 from hub.store.stock import apply_effects
 from sync.batch import START, Batch, Boundary, Gap, Head, batch_of, new_rows
-from sync.effects import effects_of, sum_effects
+from sync.effects import effects_of, sum_effects, sum_points
 from sync.entities import REGISTRY
 from sync.errors import ForkError
 from sync.model import Feed, Replica, Stream
@@ -97,8 +98,9 @@ def take_batch(tx: Connection, own: Replica, batch: Batch, *, now_ms: int, is_be
 
 
 def settle(tx: Connection, own: Replica, taken: Taken) -> dict[str, int]:
-    """Bring the cached stock in line with what counts now, and compensate facts of ours that gave way; return new figures."""
+    """Bring cached stock and points in line with what counts now, and compensate facts of ours that gave way; return figures."""
     _give_way(tx, own, taken.duplicates)
+    apply_points(tx, sum_points(taken.counted, taken.fallen))
     changed = sum_effects(taken.counted, taken.fallen)
     return apply_effects(tx, [StockEffect(*place, qty) for place, qty in changed.items()])
 

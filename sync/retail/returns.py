@@ -26,6 +26,7 @@ from sync.retail.sales import (
     SOLD_YEARS,
     Id,
     Moment,
+    PointsEffect,
     Sale,
     SaleFact,
     SaleLine,
@@ -89,6 +90,7 @@ class ReturnFact(Struct, frozen=True, omit_defaults=True, kw_only=True):
     committed_at: datetime
     stock: tuple[StockEffect, ...] = ()
     warnings: tuple[Warned, ...] = ()
+    points: tuple[PointsEffect, ...] = ()
 
 
 def content_hash(content: Return) -> bytes:

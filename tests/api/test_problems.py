@@ -19,6 +19,7 @@ NEVER_ANSWERED = {ConfigError.__name__, StartError.__name__}  # these end the st
 SHARED = (
     (SYNC / "retail" / "sales.py", {"RuleError"}),
     (SYNC / "retail" / "discounts.py", {"RuleError"}),
+    (SYNC / "retail" / "identities.py", {"RuleError"}),
     (SYNC / "retail" / "returns.py", {"RuleError"}),
     (SYNC / "retail" / "tenders.py", {"Finding"}),
     (SYNC / "retail" / "cashiers.py", {"RuleError"}),

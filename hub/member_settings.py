@@ -1,0 +1,54 @@
+"""[members] of the configuration file, checked: what members are known by, what joins them, what points are.
+
+region             TW, HK, …: whose telephone numbers are meant where no country is written; left out: that of the shop's currency
+join               identity kinds by which a new member is joined to who has it already; others ask the cashier
+points             { points, per }: so many points for each `per` minor units of goods; left out: none are earned
+burn_off_line_max  points of a member and day that are burned without the cloud's word
+identities.NAME    { pattern, hard }: a further kind; its canonical form (NFKC, capitals, no blanks or hyphens) fits the pattern
+"""
+
+import re
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from hub.store.member_rules import MemberRules
+from sync.errors import ConfigError
+from sync.retail.identities import KINDS, DeclaredKind, IdentityKind, is_region, region_of
+from sync.retail.points import PointsRule
+from sync.retail.sales import POINTS_MAX
+
+
+class MembersSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[members]; `burn_off_line_max` 0: no points are burned while there is a cloud that would have to say yes."""
+
+    region: Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")] | None = None
+    join: list[str] = []
+    points: PointsRule | None = None
+    burn_off_line_max: Annotated[int, Meta(ge=0, le=POINTS_MAX)] = 0
+    identities: dict[IdentityKind, DeclaredKind] = {}
+
+
+def member_rules(section: MembersSection, currency: str, *, has_cloud: bool) -> MemberRules:
+    """Check the section; raise ConfigError with the key, the value and the remedy."""
+    if section.region is not None and not is_region(section.region):
+        raise ConfigError(f"members.region {section.region!r} is no region of telephone numbers; write one as TW or HK")
+    for name, kind in section.identities.items():
+        if name in KINDS:
+            raise ConfigError(f"members.identities.{name}: that kind is there already")
+        try:
+            re.compile(kind.pattern)
+        except re.error as err:
+            raise ConfigError(f"members.identities.{name}.pattern {kind.pattern!r}: {err}") from err
+    for kind_name in section.join:
+        if kind_name not in (*KINDS, *section.identities):
+            known = ", ".join((*KINDS, *section.identities))
+            raise ConfigError(f"members.join: no identity kind {kind_name!r}; kinds: {known}")
+    return MemberRules(
+        region=section.region or region_of(currency),
+        declared=section.identities,
+        join=tuple(section.join),
+        points=section.points,
+        burn_off_line_max=section.burn_off_line_max,
+        has_cloud=has_cloud,
+    )

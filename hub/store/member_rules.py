@@ -1,0 +1,26 @@
+"""The shop's rules about members, as the configuration says them. Pure values; see hub.member_settings for the file."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from sync.retail.identities import DeclaredKind
+from sync.retail.members import DECLARED
+from sync.retail.people import HARD
+from sync.retail.points import PointsRule
+
+
+class MemberRules(Struct, frozen=True):
+    """[members] as the store reads it; `has_cloud`: this ledger is not the only one."""
+
+    region: str | None = None
+    declared: Mapping[str, DeclaredKind] = {}
+    join: tuple[str, ...] = ()
+    points: PointsRule | None = None
+    burn_off_line_max: int = 0
+    has_cloud: bool = False
+
+    @property
+    def hard(self) -> tuple[str, ...]:
+        """Cells of which a person has one value."""
+        return (*HARD, *(DECLARED + name for name, kind in self.declared.items() if kind.hard))
