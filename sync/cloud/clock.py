@@ -60,14 +60,15 @@ def take_stamps(
             continue
         replaced.append(Restamped(each.entity, each.key, each.field, each.stamp, instead))
         _note(tx, replaced[-1], replica, now_ms)
-    tx.execute(
-        """
-        INSERT INTO clock (id, physical_ms, logical) VALUES (1, ?, ?)
-        ON CONFLICT (id) DO UPDATE SET physical_ms = excluded.physical_ms, logical = excluded.logical
-        """,
-        clock.highest,
-    )
+    _save(tx, clock)
     return tuple(replaced)
+
+
+def next_stamp(tx: Connection, own: Replica, *, now_ms: int) -> Stamp:
+    """Take a stamp for a cell that the cloud writes; raise RuleError (clock_range) when its wall clock was never set."""
+    clock, stamp = _load(tx, own.rep, now_ms).now(now_ms)
+    _save(tx, clock)
+    return stamp
 
 
 def tell_restamps(tx: Connection, own: Replica, store: str, restamped: Sequence[Restamped]) -> None:
@@ -107,6 +108,16 @@ def _load(tx: Connection, rep: str, now_ms: int) -> Clock:
     """Return the cloud's clock; raise RuleError (clock_range) when its wall clock was never set."""
     row = tx.execute("SELECT physical_ms, logical FROM clock WHERE id = 1").fetchone() or (0, 0)
     return Clock(rep=rep, physical_ms=row[0], logical=row[1], wall_ms=now_ms).contact(Contact(0, 0), now_ms)
+
+
+def _save(tx: Connection, clock: Clock) -> None:
+    tx.execute(
+        """
+        INSERT INTO clock (id, physical_ms, logical) VALUES (1, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET physical_ms = excluded.physical_ms, logical = excluded.logical
+        """,
+        clock.highest,
+    )
 
 
 def _known(tx: Connection, each: StampedCell, replica: int) -> Stamp | None:

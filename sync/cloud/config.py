@@ -5,9 +5,11 @@
                    hub_token_file, every_s; for one that dials also mode = "realtime" or "scheduled" with every_s: it is told
                    rights: see sync.rights_settings; with it the store shares rights to its stock
                    region: whose price lists and promotions it gets beside head office's and its own
-                   catalogue, branches: which of [scopes] it gets; without them all of the catalogue, and no other branch
+                   catalogue, branches, members: which of [scopes] it gets; without them all of the catalogue, no other branch,
+                   and no other shop's members
 [[tokens]]         name, token or token_file, scope = "office"
-[scopes.catalogue.NAME] currency, categories, skus_like; [scopes.branches.NAME] stores: see sync.cloud.scope_definitions
+[scopes.catalogue.NAME] currency, categories, skus_like; [scopes.branches.NAME] stores; [scopes.members.NAME] stores:
+                   see sync.cloud.scope_definitions
 
 Tokens are kept as hashes from here on; only what the cloud itself must present to a hub is kept as it is.
 """
@@ -57,6 +59,7 @@ class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
     catalogue: Annotated[str, Meta(max_length=100)] = ""
     branches: Annotated[str, Meta(max_length=100)] = ""
     region: Annotated[str, Meta(max_length=64)] = ""
+    members: Annotated[str, Meta(max_length=100)] = ""
     rights: RightsSection | None = None
 
 
@@ -150,7 +153,12 @@ def parse_cloud_config(raw: dict[str, Any], *, base: Path) -> CloudConfig:
         scopes=tuple(
             wanted
             for store, section in file.stores.items()
-            for wanted in wanted_of(store, file.scopes, catalogue=section.catalogue, branches=section.branches)
+            for wanted in wanted_of(
+                *(store, file.scopes),
+                catalogue=section.catalogue,
+                branches=section.branches,
+                members=section.members,
+            )
         ),
         rights={store: section.rights.declared for store, section in file.stores.items() if section.rights is not None},
         regions={store: section.region for store, section in file.stores.items() if section.region},

@@ -24,6 +24,7 @@ from sync.cloud.cursors import STREAM_CHARS_MAX
 from sync.cloud.feed_page import CONTENT_TYPE, write_page
 from sync.cloud.http import CLOUD, AnswerError, answer, holder_of, office, read_body, read_query
 from sync.cloud.life_routes import life_routes
+from sync.cloud.member_routes import member_routes
 from sync.cloud.pricing_routes import pricing_routes
 from sync.cloud.promise_routes import promise_routes
 from sync.errors import SyncError
@@ -160,6 +161,7 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
         *life_routes(),
         *promise_routes(),
         *pricing_routes(),
+        *member_routes(),
         *audit_routes(),
         web.get("/healthz", healthz),
         web.get("/readyz", readyz),

@@ -55,11 +55,18 @@ class BranchScope(Struct, frozen=True, forbid_unknown_fields=True):
     stores: tuple[Word, ...] = ()
 
 
+class MemberScope(Struct, frozen=True, forbid_unknown_fields=True):
+    """[scopes.members.NAME]: the stores of a region, which share their members."""
+
+    stores: tuple[Word, ...] = ()
+
+
 class ScopesSection(Struct, frozen=True, forbid_unknown_fields=True):
     """[scopes]"""
 
     catalogue: dict[Word, CatalogueScope] = {}
     branches: dict[Word, BranchScope] = {}
+    members: dict[Word, MemberScope] = {}
 
 
 class Wanted(Struct, frozen=True):
@@ -70,7 +77,9 @@ class Wanted(Struct, frozen=True):
     definition: str
 
 
-def wanted_of(store: str, scopes: ScopesSection, *, catalogue: str, branches: str) -> tuple[Wanted, ...]:
+def wanted_of(
+    store: str, scopes: ScopesSection, *, catalogue: str, branches: str, members: str = ""
+) -> tuple[Wanted, ...]:
     """Return the scopes of a store by their names; raise ConfigError for a name that is not there."""
     found: list[Wanted] = []
     if catalogue:
@@ -78,10 +87,13 @@ def wanted_of(store: str, scopes: ScopesSection, *, catalogue: str, branches: st
     if branches:
         definition = definition_of(_named(scopes.branches, branches, store, "branches"))
         found += [Wanted(store, base, definition) for base in ("branches", "branch_levels")]
+    if members:
+        definition = definition_of(_named(scopes.members, members, store, "members"))
+        found += [Wanted(store, base, definition) for base in ("members", "people", "member_points")]
     return tuple(found)
 
 
-def definition_of(scope: CatalogueScope | BranchScope) -> str:
+def definition_of(scope: CatalogueScope | BranchScope | MemberScope) -> str:
     """Return a definition as canonical JSON: what says the same is the same text."""
     raw = msgspec.to_builtins(scope)
     said = {name: sorted(set(value)) if isinstance(value, tuple | list) else value for name, value in raw.items()}
@@ -104,6 +116,11 @@ def catalogue_scope(definition: str) -> CatalogueScope:
 def branch_scope(definition: str) -> BranchScope:
     """Read a definition of branches again."""
     return msgspec.json.decode(definition, type=BranchScope)
+
+
+def member_scope(definition: str) -> MemberScope:
+    """Read a definition of a region's members again."""
+    return msgspec.json.decode(definition, type=MemberScope)
 
 
 def _named(known: Mapping[str, T], name: str, store: str, what: str) -> T:

@@ -6,11 +6,13 @@ Not here: what is written (sync.cloud.scopes and its neighbours), to whom it is 
 import asyncio
 import logging
 from collections.abc import Collection
+from datetime import UTC, datetime
 from functools import partial
 from sqlite3 import Connection
 
 from sync.cloud.config import CloudConfig
 from sync.cloud.line import Line
+from sync.cloud.member_points import POINTS, fill_points
 from sync.cloud.pricing import share_pricing
 from sync.cloud.scope_branches import (
     BRANCHES,
@@ -24,12 +26,21 @@ from sync.cloud.scope_branches import (
     tell_contact,
 )
 from sync.cloud.scope_catalogue import fill_catalogue
+from sync.cloud.scope_members import MEMBERS, PEOPLE, ensure_keys, fill_members, fill_people, rotate
 from sync.cloud.scopes import settle_scopes
 from sync.cloud.store import CloudStore
 from sync.errors import SyncError
 from sync.model import Stream
+from sync.retail.identities import IdentityKeyRow, new_key
 
-FILL = {Stream.CATALOGUE: fill_catalogue, BRANCHES: fill_branches, LEVELS: fill_levels}
+FILL = {
+    Stream.CATALOGUE: fill_catalogue,
+    BRANCHES: fill_branches,
+    LEVELS: fill_levels,
+    MEMBERS: fill_members,
+    PEOPLE: fill_people,
+    POINTS: fill_points,
+}
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +48,11 @@ log = logging.getLogger(__name__)
 async def settle(config: CloudConfig, books: CloudStore) -> None:
     """Serve what the configuration says, in a write job, and one a store: nobody is connected yet."""
 
+    fresh = chains_key(books)
+
     def job(tx: Connection) -> None:
         settle_scopes(tx, books.replica, config.scopes, stores=config.stores, fill=FILL)
+        ensure_keys(tx, books.replica, stores_with_members(config), fresh=fresh)
 
     await books.db.write(job)
     await share_prices(books, config)
@@ -52,6 +66,26 @@ async def share_prices(books: CloudStore, config: CloudConfig) -> None:
         is_grown |= await books.db.write(share)
     if is_grown:
         books.on_grown()
+
+
+def stores_with_members(config: CloudConfig) -> list[str]:
+    """Return the stores that share members with a region."""
+    return [each.store for each in config.scopes if each.base == MEMBERS]
+
+
+def chains_key(books: CloudStore) -> IdentityKeyRow:
+    """Return a new key, of 256 random bits."""
+    secret = "".join(books.new_incarnation() for _ in range(4))
+    begun_at = datetime.fromtimestamp(books.now_ms() / 1000, UTC)
+    return new_key(secret, is_chains=True, begun_at=begun_at)
+
+
+async def rotate_key(config: CloudConfig, books: CloudStore) -> IdentityKeyRow:
+    """Give the stores that share members a new key; the former ones still find."""
+    fresh, stores = chains_key(books), stores_with_members(config)
+    await books.db.write(lambda tx: rotate(tx, books.replica, stores, fresh=fresh))
+    books.on_grown()
+    return fresh
 
 
 async def fold(books: CloudStore) -> None:

@@ -27,12 +27,14 @@ from sync.cloud.cursors import check_writer, cursor_of, cursors, move_cursor, re
 from sync.cloud.facts import Added, add_facts
 from sync.cloud.floors import floor_of
 from sync.cloud.lives import LIVES_A_DAY_MAX, Sealed, give_up, is_sealed, seal_if_whole, sealed_lives, waiting_lives
+from sync.cloud.member_points import share_points
 from sync.cloud.metrics import CloudMetrics, label_of
 from sync.cloud.openings import sum_up, told_up_to
 from sync.cloud.relay import held_boundary, other_lives, relay_batch
 from sync.cloud.retention import jump_to
 from sync.cloud.rows import is_tally_stream, read_facts
 from sync.cloud.scope_branches import mark_store, share_out
+from sync.cloud.scope_members import MEMBERS, share_members
 from sync.cloud.scope_visitors import is_forgotten, is_visitors, load_visitors, offer_visitors, visitors_head
 from sync.cloud.tallies import merge_former_footfall, merge_tallies
 from sync.cloud.transfers import hand_on
@@ -236,6 +238,8 @@ class CloudBooks:
             batches.labels(store, "refused" if isinstance(err, ProtocolError) else "failed").inc()
             raise
         failpoints.hit("cloud.committed")
+        if batch.stream == MEMBERS and any(b'"erased"' in body for _, body in batch.rows):
+            await cloud.db.empty_log()  # what was swept stands nowhere any more
         return applied.end
 
     async def acked(self, peer_rep: str, rep: str, stream: str, boundary: Boundary) -> None:
@@ -354,12 +358,13 @@ def _apply(
         added = merge_former_footfall(tx, rows, store=store, replica=replica, now_ms=now_ms)
     elif is_tally_stream(batch.stream):
         added = merge_tallies(tx, rows, store=store, replica=replica, stream=batch.stream, now_ms=now_ms)
-        is_shared = share_out(tx, own, batch, rows, now_ms=now_ms)
+        is_shared = share_out(tx, own, batch, rows, now_ms=now_ms) | share_members(tx, own, batch, rows, restamped)
     else:
         check_room(tx, replica, batch.stream)
         kind, stream = batch.feed, batch.stream
         added = add_facts(tx, rows, store=store, replica=replica, stream=stream, kind=kind, now_ms=now_ms)
         is_shared = stream == Stream.TRANSFERS and hand_on(tx, own, store, rows)
+        is_shared |= share_members(tx, own, batch, rows) | share_points(tx, own, batch, rows)
     end = batch.end if batch.last > cursor.last else cursor
     move_cursor(tx, replica, held_as, end, rows=len(rows), now_ms=now_ms)
     sealed = seal_if_whole(tx, own, replica, now_ms=now_ms) if replica in waiting else None
