@@ -40,6 +40,7 @@ BENCHMARKS = {
         "three replicas merged pairwise, beside other libraries; rights; a cold start", 1.0, "about 6 min"
     ),
     "telemetry": Benchmark("people counters flood a broker; durable messages a second", 2.0, "about 1 min"),
+    "members": Benchmark("a member found among 500,000, 16 clients", 3.0, "about 3 min"),
     "idle": Benchmark("start-up time and memory, idle and after work of every kind", 20.0, "about 1 min"),
 }
 
