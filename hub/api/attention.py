@@ -26,7 +26,7 @@ from sync.retail.sales import Id
 
 PAGE_MAX = 200
 BASKETS_MAX = 1000  # that nobody took up; the oldest names are shown
-KINDS = CLOSED_BY_A_PERSON | {"overdrawn", "at_risk", "unread", "suspended", "left_basket"}
+KINDS = CLOSED_BY_A_PERSON | {"overdrawn", "at_risk", "unread", "suspended", "left_basket", "locked"}
 NoteText = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*\Z")]
 
 

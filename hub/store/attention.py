@@ -11,6 +11,7 @@
     unread      a row that this version cannot read                           itself: an upgrade reads it
     overdrawn   sold beyond the shop's rights (worked out in hub.rights)      itself: the cloud settles it
     at_risk     a promise that may have to give way (hub.rights)              itself: the settlement's word stands
+    locked      a cashier after too many wrong PINs                           itself: hub.store.sign_ins.unlock
 
 A note never changes what it is about. Source: the design, 3.3.
 """
@@ -26,6 +27,7 @@ from msgspec import Struct
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.store import audit_trail
 from hub.store.model import utc
+from hub.store.sign_ins import LOCKED_AT
 from hub.store.transfers import differing_sent
 from sync.entities import REGISTRY
 from sync.kinds import Kind
@@ -73,6 +75,10 @@ _KINDS = {  # kind -> SQL for (name, said, since_ms, owner)
         SELECT {_REP} || '/' || stream || '/' || printf('%016d', last) AS name,
           'rows ' || (after + 1) || ' to ' || last || ' are lost' AS said, noted_ms AS since_ms, {_REP} AS owner
         FROM hole JOIN replica ON replica.id = hole.replica
+    """,
+    "locked": f"""
+        SELECT substr(who, 9) AS name, 'locked after ' || wrong || ' wrong PINs' AS said, at_ms AS since_ms, '' AS owner
+        FROM pin_guess WHERE who LIKE 'cashier:%' AND wrong >= {LOCKED_AT}
     """,
 }
 

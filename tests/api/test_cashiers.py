@@ -93,6 +93,10 @@ async def test_a_wrong_pin_is_refused_then_waits_then_locks_until_a_manager_unlo
     locked = await till.post("/v1/cashiers/sign-in", {"cashier_id": "c7", "pin": PIN})
     listed = {each["cashier_id"]: each["is_locked"] for each in (await till.get("/v1/cashiers")).json["items"]}
     assert (locked.status, locked.json["code"], listed) == (403, "pin_locked", {"c7": True, "boss": False})
+    waiting = (await manager.get("/v1/attention")).json["items"]
+    assert [(line["kind"], line["key"], line["said"]) for line in waiting] == [
+        ("locked", "c7", "locked after 10 wrong PINs")
+    ]
 
     session = await sign_in(till, "boss", BOSS_PIN)
     unlocked = await till.request("POST", "/v1/cashiers/c7/unlock", {"reason": "new glasses"}, **session)

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -9,10 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub.errors import RefusedError
+from hub.migrations import MIGRATIONS
 from hub.store.audit_trail import TrailFilter, note, trail_page
 from hub.store.model import utc
+from sync.migrate import migrate, migrations
 from sync.retail.trail import MASK, masked, trail_entry
 from sync.store.reading import rows_after
+from sync.store.replicas import identify
 
 NOW_MS = 1_790_000_000_000
 ALL = TrailFilter()
@@ -139,3 +143,27 @@ def test_no_run_of_seven_digits_and_no_address_is_ever_written(before: str, numb
     assert re.search(r"[0-9]{7}", written) is None
     assert number not in written and "@" not in written
     assert masked(written) == written
+
+
+def test_a_database_of_the_version_before_opens_and_takes_lines_and_cashiers() -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as old:
+        for number, sql in migrations(MIGRATIONS):
+            if number <= 14:
+                old.executescript(f"{sql}; PRAGMA user_version = {number};")
+        old.execute("INSERT INTO replica (store, incarnation, began_ms, own) VALUES ('hk01', '0123456789abcdef', 1, 1)")
+        old.execute(
+            "INSERT INTO till (till_id, name, scope, token_hash, paired_ms) VALUES ('t1', 'Counter', 'till', x'00', 1)"
+        )
+        migrate(old, MIGRATIONS)
+        identify(old, "hk01", incarnation="x", now_ms=NOW_MS)
+        note(old, actor="till:t1", action="no_sale", subject="s1", reason="", now_ms=NOW_MS)
+
+        assert [line.subject for line in trail_page(old, ALL, after="", limit=9).items] == ["s1"]
+        assert old.execute("SELECT till_id FROM till").fetchall() == [("t1",)]
+        assert old.execute(
+            "SELECT name, seq FROM stream WHERE name IN ('trail', 'cashiers', 'drawers')"
+        ).fetchall() == [
+            ("cashiers", 0),
+            ("drawers", 0),
+            ("trail", 1),
+        ]
