@@ -1,5 +1,6 @@
 """Drawer sessions in the books: what each deed writes and refuses, and that every sale of a drawer is in exactly one Z report."""
 
+import asyncio
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -201,6 +202,17 @@ async def test_a_count_that_cannot_be_closes_nothing_and_takes_no_number(desk: D
             await desk.close("s1", *counted)
 
     assert (await desk.close()).z_no == "t1-Z04HM-0001"
+
+
+async def test_of_counts_that_come_at_once_one_closes_the_session(desk: Desk) -> None:
+    await desk.open()
+    closing = [desk.close("s1", (10, n % 2)) for n in range(6)]
+
+    done = await asyncio.gather(*closing, return_exceptions=True)
+
+    reports = [each for each in done if isinstance(each, ZReport)]
+    assert reports == [reports[0]] * 3 and sum(isinstance(each, ConflictError) for each in done) == 3
+    assert desk.store.db.read.execute("SELECT count(*) FROM z_report").fetchone() == (1,)
 
 
 async def test_numbers_of_z_reports_have_no_gaps_by_till(desk: Desk) -> None:
