@@ -115,13 +115,6 @@ CREATE TABLE z_series (
   last_n INTEGER NOT NULL,
   PRIMARY KEY (till_id, series)
 ) STRICT, WITHOUT ROWID;
--- Sales and returns that a Z report of this hub has counted.
-CREATE TABLE z_counted (
-  entity TEXT NOT NULL,
-  key TEXT NOT NULL,
-  counted_ms INTEGER NOT NULL,
-  PRIMARY KEY (entity, key)
-) STRICT, WITHOUT ROWID;
 -- Which print jobs printed a Z report: only the first is no copy.
 CREATE TABLE z_print (
   job_id TEXT PRIMARY KEY,

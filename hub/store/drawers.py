@@ -18,7 +18,7 @@ from hub.store.approvals import ApprovalRules, authorise
 from hub.store.audit_trail import note
 from hub.store.days import day_of, open_sessions
 from hub.store.model import Shop, utc
-from hub.store.z_reports import gather, heads, last_zs, next_z_no, note_counted
+from hub.store.z_reports import gather, heads, last_zs, next_z_no
 from sync.errors import RuleError
 from sync.model import Replica
 from sync.retail.cashiers import Role
@@ -193,10 +193,10 @@ def close_session(
         difference=counted_cash - gathered.figures.expected_cash,
         note=counting.note,
         previous=gathered.previous,
+        names=gathered.names,
         mark=moved(gathered.mark, gathered.figures, sold=gathered.sold, returned=gathered.returned),
     )
     record_fact(tx, replica, Z_REPORT, report)
-    note_counted(tx, gathered, now_ms=now_ms)
     note(tx, actor=by.actor, action="drawer_session_closed", subject=report.z_no, reason=counting.note, now_ms=now_ms)
     return report, True
 

@@ -6,7 +6,7 @@
     approvals                       JOBS_KEPT_DAYS after they expired
     reservations                    that were over JOBS_KEPT_DAYS ago
     print ledger                    jobs that ended JOBS_KEPT_DAYS ago: a reprint of an older sale is a job of its own
-    what Z reports counted, printed as long as the sales and the reports themselves
+    which jobs printed a Z report   as long as the report itself
     suspended sales, conflicts, notes on them   ASIDE_KEPT_DAYS: a manager has had more than a year
     sensors                         that have said nothing for ASIDE_KEPT_DAYS, by clocks like ours: such a one begins anew
     boundaries that were offered    see sync.store.retention.thin_offered
@@ -48,7 +48,6 @@ _AGED = {  # table -> (its key, its time column, what else must be true, days)
     "print_job": ("id", "changed_ms", "state IN ('printed', 'failed', 'unknown')", JOBS_KEPT_DAYS),
     "approval": ("approval_id", "expires_ms", "TRUE", JOBS_KEPT_DAYS),
     "z_print": ("job_id", "queued_ms", "TRUE", ASIDE_KEPT_DAYS),
-    "z_counted": ("entity, key", "counted_ms", "TRUE", ASIDE_KEPT_DAYS),
     "reservation": ("reservation_id", "expires_ms", "TRUE", JOBS_KEPT_DAYS),
     "reservation_line": ("reservation_id, sku", "expires_ms", "TRUE", JOBS_KEPT_DAYS),
     "attention_note": ("note_id", "noted_ms", "TRUE", ASIDE_KEPT_DAYS),

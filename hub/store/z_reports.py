@@ -1,13 +1,11 @@
 """What a Z or an X report adds up: the rows of one drawer that no Z report has counted. Reads, and the Z's own number.
 
 A sale belongs to the drawer of the session that it names, else to that of its till. Sums and what counts: sync.retail.z_reports.
-`z_counted` holds what a Z of this hub has counted, by key: a row that another life's row replaces later is not counted again.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator, Mapping
 from sqlite3 import Connection
-from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -20,27 +18,26 @@ from sync.retail.returns import ReturnFact
 from sync.retail.sales import SaleFact
 from sync.retail.z_reports import (
     Figures,
-    Placed,
-    PlacedReturn,
+    Place,
     Suspended,
     ZReport,
     figures_of,
     is_counted,
-    is_return_counted,
     merged,
     missing_after,
+    name_of,
+    names_in,
 )
 
-T = TypeVar("T")
+LOOKED_BACK = 60  # Z reports whose names are asked: a row that comes anew comes within two months of its sale
 
 
 class Gathered(Struct, frozen=True):
-    """The sums of a session so far, what they are made of, and how far the books went."""
+    """The sums of a session so far, the names of what is in them, and how far the books went."""
 
     figures: Figures
     mark: Mark
-    sales: tuple[str, ...]
-    returns: tuple[str, ...]
+    names: str
     sold: dict[str, int]
     returned: dict[str, int]
     previous: str
@@ -48,28 +45,27 @@ class Gathered(Struct, frozen=True):
 
 def gather(read: Connection, shop: Shop, opened: DrawerOpened) -> Gathered:
     """Add up an open session as it is now."""
-    before = last_zs(read, opened.till_id)
-    marks = [each.mark for each in before]
+    tips = last_zs(read, opened.till_id)
+    marks = [each.mark for each in tips]
     if not marks:
         assert opened.mark is not None, "a till's first session has a mark"
         marks = [opened.mark]
-    mark = merged(marks)
+    mark, before = merged(marks), _names_before(read, opened.till_id)
     sold, returned = heads(read, "sale"), heads(read, "sale_return")
-    sales = [each.fact for each in _sales(read, opened.till_id, mark)]
-    returns = [each.fact for each in _returns(read, opened.till_id, mark)]
-    missing = missing_after(mark, (fact.receipt_no for fact in sales))
+    sales = dict(_sales(read, opened.till_id, mark, before))
+    returns = dict(_returns(read, opened.till_id, mark, before))
+    missing = missing_after(mark, (fact.receipt_no for fact in sales.values()))
     figures = figures_of(
-        sales,
-        returns,
+        list(sales.values()),
+        list(returns.values()),
         movements_of(read, opened.session_id),
         cash_types=frozenset(tender.type for tender in shop.tenders if tender.kind == "cash"),
         float_amount=opened.float_amount,
         missing=_not_in_books(read, missing),
         suspended=_suspended(read, opened.till_id),
     )
-    sale_ids = tuple(fact.sale.sale_id for fact in sales)
-    return_ids = tuple(fact.content.return_id for fact in returns)
-    return Gathered(figures, mark, sale_ids, return_ids, sold, returned, before[0].z_no if before else "")
+    names = "".join(sorted({*sales, *returns}))
+    return Gathered(figures, mark, names, sold, returned, tips[0].z_no if tips else "")
 
 
 def last_zs(read: Connection, till_id: str) -> list[ZReport]:
@@ -116,72 +112,47 @@ def next_z_no(tx: Connection, replica: Replica, till_id: str) -> str:
     return f"{till_id}-Z{series}-{n:04}"
 
 
-def note_counted(tx: Connection, gathered: Gathered, *, now_ms: int) -> None:
-    """Remember by key what a Z report has counted."""
-    rows = [("sale", key, now_ms) for key in gathered.sales] + [("return", key, now_ms) for key in gathered.returns]
-    tx.executemany(
-        "INSERT INTO z_counted (entity, key, counted_ms) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", sorted(rows)
-    )
-
-
-def _sales(read: Connection, till_id: str, mark: Mark) -> list[Placed]:
-    placed = _rows(
-        read,
-        """
-        SELECT store || ':' || incarnation, sale.seq, sale.body
-        FROM sale JOIN replica ON replica.id = sale.replica
-        WHERE replica.incarnation = :incarnation AND sale.seq > :after
+def _sales(read: Connection, till_id: str, mark: Mark, before: set[str]) -> Iterator[tuple[str, SaleFact]]:
+    sql = """
+        SELECT sale.seq, sale.body FROM sale
+        WHERE sale.replica = :replica AND sale.seq > :after
           AND coalesce(
             (SELECT till_id FROM drawer_opened WHERE session_id = sale.body ->> '$.sale.session_id'),
             sale.body ->> '$.sale.till_id'
           ) = :till_id
-          AND NOT EXISTS (SELECT 1 FROM z_counted WHERE entity = 'sale' AND key = sale.sale_id)
         ORDER BY sale.seq
-        """,
-        till_id,
-        after=mark.sold,
-        place=lambda rep, seq, body: Placed(rep, seq, msgspec.json.decode(body, type=SaleFact)),
-    )
-    return [each for each in placed if not is_counted(mark, each)]
-
-
-def _returns(read: Connection, till_id: str, mark: Mark) -> list[PlacedReturn]:
-    placed = _rows(
-        read,
         """
-        SELECT store || ':' || incarnation, sale_return.seq, sale_return.body
-        FROM sale_return JOIN replica ON replica.id = sale_return.replica
-        WHERE replica.incarnation = :incarnation AND sale_return.seq > :after
-          AND sale_return.body ->> '$.return.till_id' = :till_id
-          AND NOT EXISTS (SELECT 1 FROM z_counted WHERE entity = 'return' AND key = sale_return.return_id)
-        ORDER BY sale_return.seq
-        """,
-        till_id,
-        after=mark.returned,
-        place=lambda rep, seq, body: PlacedReturn(rep, seq, msgspec.json.decode(body, type=ReturnFact)),
-    )
-    before = _returns_before(read, till_id)
-    return [each for each in placed if not is_return_counted(mark, each, before=before)]
+    for rep, seq, body in _rows(read, sql, till_id, after=mark.sold):
+        fact = msgspec.json.decode(body, type=SaleFact)
+        place = Place(rep, seq, name_of("sale", fact.sale.sale_id), fact.committed_at)
+        if not is_counted(place, upto=mark.sold, since=mark.since, before=before):
+            yield place.name, fact
 
 
-def _returns_before(read: Connection, till_id: str) -> set[str]:
+def _returns(read: Connection, till_id: str, mark: Mark, before: set[str]) -> Iterator[tuple[str, ReturnFact]]:
+    sql = """
+        SELECT seq, body FROM sale_return
+        WHERE replica = :replica AND seq > :after AND body ->> '$.return.till_id' = :till_id ORDER BY seq
+        """
+    for rep, seq, body in _rows(read, sql, till_id, after=mark.returned):
+        fact = msgspec.json.decode(body, type=ReturnFact)
+        place = Place(rep, seq, name_of("return", fact.content.return_id), fact.committed_at)
+        if not is_counted(place, upto=mark.returned, since=mark.since, before=before):
+            yield place.name, fact
+
+
+def _rows(read: Connection, sql: str, till_id: str, *, after: Mapping[str, int]) -> Iterator[tuple[str, int, str]]:
+    for rep, local_id in read.execute("SELECT store || ':' || incarnation, id FROM replica ORDER BY id").fetchall():
+        wanted = {"replica": local_id, "after": after.get(rep, 0), "till_id": till_id}
+        for seq, body in read.execute(sql, wanted).fetchall():
+            yield rep, seq, body
+
+
+def _names_before(read: Connection, till_id: str) -> set[str]:
     rows = read.execute(
-        """
-        SELECT named.value FROM z_report, json_each(z_report.body, '$.figures.return_ids') AS named WHERE till_id = ?
-        """,
-        (till_id,),
+        "SELECT body ->> '$.names' FROM z_report WHERE till_id = ? ORDER BY id DESC LIMIT ?", (till_id, LOOKED_BACK)
     ).fetchall()
-    return {return_id for (return_id,) in rows}
-
-
-def _rows(
-    read: Connection, sql: str, till_id: str, *, after: dict[str, int], place: Callable[[str, int, str], T]
-) -> Iterable[T]:
-    lives = read.execute("SELECT store || ':' || incarnation, incarnation FROM replica ORDER BY id").fetchall()
-    for rep, incarnation in lives:
-        wanted = {"incarnation": incarnation, "after": after.get(rep, 0), "till_id": till_id}
-        for row in read.execute(sql, wanted):
-            yield place(*row)
+    return {name for (names,) in rows if names for name in names_in(names)}
 
 
 def _not_in_books(read: Connection, receipt_nos: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """The Z report: what went through a till's drawer in one session, added up, counted against, signed. Pure sums and the fact.
 
     which sales    those of the drawer (of the session that they name, else of the till) that no Z report has counted: behind the
-                   mark of the one before, whatever a clock says. So each is in one Z, also one that comes late. From a life that
-                   the mark does not name (a restored hub writes again) only what has a number that was not counted;
-                   returns have none, a Z names those that it has counted
+                   mark of the one before, whatever a clock says, and under no name that one of the last has counted: a restored
+                   hub writes again, and another hub's row of a sale may come to stand. So each is in one Z, also one that comes
+                   late
     expected       float + cash taken - cash paid back + paid in - paid out - dropped; cash is what is declared as cash
     a refund       that does not say how it was paid out is told apart, and expected from no drawer
     a void         is a return of all of a sale on its own day: told apart from returns, paid back like them
@@ -16,6 +16,7 @@ Not here: which rows there are (hub.store.z_reports), the paper (hub.store.z_pap
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from hashlib import blake2b
 from itertools import groupby
 
 from msgspec import Struct
@@ -26,6 +27,7 @@ from sync.retail.returns import ReturnFact
 from sync.retail.sales import SaleFact, SaleLine, TaxPart, amount_of
 
 UNSTATED = "unstated"  # a line's discount that says of nothing that it is made of
+NAME_CHARS = 12  # of a name; hexadecimal
 LATE = "late"  # a sale's warning: its own trading day was closed
 MISSING_MAX = 200  # numbers that are listed; more is another trouble than a gap
 _NUMBER = re.compile(r"(.+)-(\d{1,12})")
@@ -90,8 +92,7 @@ class DiscountSum(Struct, frozen=True, array_like=True):
 class Figures(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The sums of a session, in minor units. `gross` less `discounts` and plus `rounding` is `total`.
 
-    `refunds` of `returns`, `voided` of `voids`, `return_ids` of both. `unstated`: refunds that do not say how they were paid
-    out; they are in no tender.
+    `refunds` of `returns`, `voided` of `voids`. `unstated`: refunds that do not say how they were paid out, in no tender.
     """
 
     sales: int
@@ -101,7 +102,6 @@ class Figures(Struct, frozen=True, omit_defaults=True, kw_only=True):
     rounding: int = 0
     total: int
     returns: int = 0
-    return_ids: tuple[str, ...] = ()
     refunds: int = 0
     voids: int = 0
     voided: int = 0
@@ -120,7 +120,10 @@ class Figures(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class ZReport(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="kind", tag="z"):
-    """A session that was closed: its sums, what was counted, who signed. `previous` is the till's Z report before it."""
+    """A session that was closed: its sums, what was counted, who signed. `previous` is the till's Z report before it.
+
+    `names` of the sales and returns in it, see name_of, one after the other.
+    """
 
     v: int = 1
     z_no: str
@@ -139,41 +142,34 @@ class ZReport(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="
     difference: int
     note: str = ""
     previous: str = ""
+    names: str = ""
     mark: Mark
 
 
-class Placed(Struct, frozen=True):
-    """A sale and where it stands in its writer's stream."""
+class Place(Struct, frozen=True):
+    """Where a sale or return stands: in its writer's stream, and by a short name of its key."""
 
     rep: str
     seq: int
-    fact: SaleFact
+    name: str
+    committed_at: datetime
 
 
-class PlacedReturn(Struct, frozen=True):
-    """A return and where it stands in its writer's stream."""
-
-    rep: str
-    seq: int
-    fact: ReturnFact
+def name_of(entity: str, key: str) -> str:
+    """Return the name of a sale or return in a Z report: 48 bits of its key, so that 500 of them are 6 KB."""
+    return blake2b(f"{entity} {key}".encode(), digest_size=NAME_CHARS // 2).hexdigest()
 
 
-def is_counted(mark: Mark, sale: Placed) -> bool:
-    """Whether a till's sale was in a Z report before."""
-    if sale.rep in mark.sold:
-        return sale.seq <= mark.sold[sale.rep]
-    if sale.fact.committed_at < mark.since:
+def names_in(names: str) -> list[str]:
+    """Return the names that a Z report has written one after the other."""
+    return [names[at : at + NAME_CHARS] for at in range(0, len(names), NAME_CHARS)]
+
+
+def is_counted(place: Place, *, upto: Mapping[str, int], since: datetime, before: Collection[str]) -> bool:
+    """Whether a Z report has counted this: `upto` and `since` are its mark's, `before` the names in the last Z reports."""
+    if place.name in before:
         return True
-    number = number_of(sale.fact.receipt_no)
-    is_below = number is not None and number[1] <= mark.numbers.get(number[0], 0)
-    return is_below and sale.fact.receipt_no not in mark.missing
-
-
-def is_return_counted(mark: Mark, back: PlacedReturn, *, before: Collection[str]) -> bool:
-    """Whether a till's return was in a Z report before; `before` are the return_ids of all of them."""
-    if back.rep in mark.returned:
-        return back.seq <= mark.returned[back.rep]
-    return back.fact.committed_at < mark.since or back.fact.content.return_id in before
+    return place.seq <= upto[place.rep] if place.rep in upto else place.committed_at < since
 
 
 def number_of(receipt_no: str) -> tuple[str, int] | None:
@@ -207,7 +203,6 @@ def figures_of(
         rounding=sum(fact.sale.rounding for fact in sales),
         total=sum(fact.sale.total for fact in sales),
         returns=len(back),
-        return_ids=tuple(sorted(fact.content.return_id for fact in returns)),
         refunds=sum(fact.refund for fact in back),
         voids=len(voids),
         voided=sum(fact.refund for fact in voids),

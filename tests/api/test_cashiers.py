@@ -58,8 +58,11 @@ async def test_a_cashier_signs_in_by_number_and_the_till_is_told_who_it_is(till:
     assert (await actions(manager))[-1] == ("cashier:c7", "signed_in", "t1")
 
 
-async def test_nothing_that_is_told_or_stored_holds_a_pin_or_a_session(till: Any, manager: Any, hub: Any) -> None:
-    session = (await sign_in(till))[SESSION_HEADER]
+async def test_nothing_that_is_told_stored_or_logged_holds_a_pin_or_a_session(
+    till: Any, manager: Any, hub: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = (await sign_in(till, "boss", BOSS_PIN))[SESSION_HEADER]
+    await till.post("/v1/cashiers/sign-in", {"cashier_id": "c7", "pin": BOSS_PIN})
     listed = await till.get("/v1/cashiers")
 
     stored = b"".join(path.read_bytes() for path in hub.config.data_dir.glob("hub.db*"))
@@ -67,6 +70,7 @@ async def test_nothing_that_is_told_or_stored_holds_a_pin_or_a_session(till: Any
     assert [each["cashier_id"] for each in listed.json["items"]] == ["boss", "c7"]
     for secret in ("481937", session):
         assert secret.encode() not in stored + listed.body
+        assert secret not in "".join(str(vars(record)) for record in caplog.get_records("call"))
     assert b"hash" not in listed.body and b"salt" not in listed.body
 
 

@@ -153,7 +153,7 @@ async def test_what_is_refused_leaves_the_books_as_they_were(
     desk = await signed_in(till)
     await desk.post("/v1/drawer-sessions", OPENING)
     read = till.hub.runtime.db.read
-    tables = ("drawer_opened", "drawer_movement", "z_report", "z_series", "z_counted", "trail")
+    tables = ("drawer_opened", "drawer_movement", "z_report", "z_series", "z_print", "trail")
     before = [read.execute(f"SELECT count(*) FROM {table}").fetchone() for table in tables]
 
     answer = await desk.post(f"/v1/drawer-sessions{path}", body)

@@ -25,16 +25,17 @@ from sync.retail.returns import Return, ReturnedLine, ReturnFact, ReturnLine
 from sync.retail.sales import Discount, Sale, SaleFact, SaleLine, TaxPart, Tender, Warned
 from sync.retail.z_reports import (
     MISSING_MAX,
+    NAME_CHARS,
     Figures,
-    Placed,
-    PlacedReturn,
+    Place,
     Run,
     figures_of,
     is_counted,
-    is_return_counted,
     merged,
     missing_after,
     moved,
+    name_of,
+    names_in,
     number_of,
 )
 
@@ -240,31 +241,24 @@ def test_receipts_of_another_form_are_listed_and_have_no_gaps() -> None:
     assert told.receipts == (Run("x-12", 7, 7),) and told.other_receipts == ("-5", "ABC")
 
 
-def test_a_sale_is_counted_by_its_place_and_under_a_new_life_by_its_number() -> None:
-    mark = Mark(AT, sold={A: 5}, numbers={"t1-0TR5": 9}, missing=("t1-0TR5-000004",))
+def test_what_is_counted_is_known_by_its_place_and_anywhere_by_its_name() -> None:
+    def counted(rep: str, seq: int, name: str = "n", *, at: datetime = AT) -> bool:
+        return is_counted(Place(rep, seq, name, at), upto={A: 5}, since=AT, before={"known"})
 
-    def counted(rep: str, seq: int, receipt_no: str, **at: Any) -> bool:
-        return is_counted(mark, Placed(rep, seq, _fact(receipt_no, **at)))
-
-    assert counted(A, 5, "t1-0TR5-000099") and not counted(A, 6, "t1-0TR5-000001")
-    assert counted(B, 1, "t1-0TR5-000009") and not counted(B, 1, "t1-0TR5-000010")
-    assert not counted(B, 1, "t1-0TR5-000004"), "it was missing, and has come"
-    assert not counted(B, 1, "t1-9999-000001") and not counted(B, 1, "ABC")
-    assert counted(B, 1, "ABC", committed_at=AT - timedelta(seconds=1)), "before the till's first session"
-
-
-def test_a_return_is_counted_by_its_place_and_under_a_new_life_by_its_name() -> None:
-    content = Return(return_id="r", till_id="t1", sale_id="s", lines=(ReturnLine(1, 1),), reason="x")
-    fact = ReturnFact(
-        content=content, currency="HKD", lines=(), refund=0, business_date="2026-09-21", committed_at=AT, stock=()
+    assert counted(A, 5) and not counted(A, 6)
+    assert counted(A, 6, "known") and counted(B, 1, "known"), (
+        "written again by another life, or another hub's row of it"
     )
-    mark = Mark(AT, returned={A: 5})
+    assert not counted(B, 1)
+    assert counted(B, 1, at=AT - timedelta(seconds=1)), "before the till's first session"
 
-    assert is_return_counted(mark, PlacedReturn(A, 5, fact), before=())
-    assert not is_return_counted(mark, PlacedReturn(A, 6, fact), before={"r"})
-    assert is_return_counted(mark, PlacedReturn(B, 1, fact), before={"r"})
-    assert not is_return_counted(mark, PlacedReturn(B, 1, fact), before={"other"})
-    assert is_return_counted(Mark(AT + timedelta(seconds=1)), PlacedReturn(B, 1, fact), before=())
+
+@given(st.sets(st.text(min_size=1, max_size=40), max_size=30))
+def test_names_are_read_back_from_a_report_and_a_sale_is_no_return(keys: set[str]) -> None:
+    names = sorted(name_of(entity, key) for key in keys for entity in ("sale", "return"))
+
+    assert names_in("".join(names)) == names and len(set(names)) == 2 * len(keys)
+    assert all(len(name) == NAME_CHARS for name in names)
 
 
 def test_the_mark_behind_a_report_is_as_far_as_the_books_went() -> None:
