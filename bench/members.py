@@ -178,7 +178,7 @@ async def _searches(hub: HubProcess, token: str) -> Figures:
             asked = rng.choice((name_of(number), name_of(number).split()[1], phone_of(number)[-4:], "Chan"))
             began_s = time.perf_counter()
             async with session.get("/v1/members", params={"q": asked}) as response:
-                assert (await response.json())["items"], asked
+                assert response.status == 200 and (await response.json())["items"], (asked, await response.text())
             took_s.append(time.perf_counter() - began_s)
     p50_ms, p99_ms = p50_p99_ms(took_s)
     return {"search_p50_ms": p50_ms, "search_p99_ms": p99_ms}

@@ -54,6 +54,10 @@ def index_members(tx: Connection, member_ids: Iterable[str]) -> None:
         index_member(tx, member_id)
 
 
+_HAS = "EXISTS (SELECT 1 FROM member_word WHERE word = :also{n} AND id = found.id)"  # beside its like: no row is read for it
+_BEGINS = "instr(' ' || words, :also{n}) > 0"
+
+
 class Hit(NamedTuple):
     """A member that was found, and the cursor behind it."""
 
@@ -75,7 +79,7 @@ async def search(db: Database, query: str, *, after: str, limit: int) -> list[Hi
     said, _, at = after.rpartition(" ")
     parameters: dict[str, str | int] = {"begin": begin, "end": end, "limit": limit}
     parameters |= {"word": said, "id": int(at) if at.isascii() and at.isdecimal() and len(at) < 19 else 0}
-    parameters |= {f"also{n}": f" {word}" + ("" if is_prefix else " ") for n, (word, _, is_prefix) in enumerate(terms)}
-    also = "".join(f" AND instr(' ' || words || ' ', :also{n}) > 0" for n, _ in enumerate(terms))
+    parameters |= {f"also{n}": f" {word}" if is_prefix else word for n, (word, _, is_prefix) in enumerate(terms)}
+    also = "".join(" AND " + (_BEGINS if is_prefix else _HAS).format(n=n) for n, (_, _, is_prefix) in enumerate(terms))
     rows = await db.search(f"{_FIND}{also} ORDER BY found.word, found.id LIMIT :limit", parameters)
     return [Hit(member_id, f"{word} {found}") for word, found, member_id in rows]
