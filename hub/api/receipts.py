@@ -18,6 +18,7 @@ from hub.store import sales
 from hub.store.receipt_links import link_code, sale_of_code
 from hub.store.returns import returned_by_line
 
+NO_RECEIPT = "no-receipt.html"
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
@@ -52,7 +53,7 @@ async def get_page(request: web.Request) -> web.StreamResponse:
     hub = request.app[RUNTIME]
     view = sale_of_code(hub.db.read, request.match_info["code"], hub.receipt_key)
     if view is None:
-        body = resources.files("hub.console").joinpath("no-receipt.html").read_text(encoding="utf-8")
+        body = resources.files("hub.console").joinpath(NO_RECEIPT).read_text(encoding="utf-8")
         return web.Response(status=404, text=body, content_type="text/html", headers=_HEADERS)
     shown = replace(view, returned=returned_by_line(hub.db.read, view.fact.sale.sale_id))
     body = receipt_page(hub.shop, shown, hub.name_of)
