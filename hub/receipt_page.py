@@ -14,6 +14,7 @@ from devices.document import Barcode, Columns, Element, Qr, Rule, Text
 from hub.store.model import Shop
 from hub.store.receipts import Names, receipt
 from hub.store.sales import SaleView
+from sync.retail.returns import ReturnFact
 
 QR_SCALE = 4  # pixels a module: read from a screen at arm's length
 _STYLE = (
@@ -25,12 +26,12 @@ _STYLE = (
 )
 
 
-def receipt_page(shop: Shop, view: SaleView, names: Names) -> str:
-    """Return the page of a sale."""
+def receipt_page(shop: Shop, view: SaleView, names: Names, back: ReturnFact | None = None) -> str:
+    """Return the page of a sale; `back` is what came back for it in an exchange."""
     fact = view.fact
     tenders = tuple(replace(tender, provider=None, reference=None) for tender in fact.sale.tenders)
     open_ = replace(fact, sale=replace(fact.sale, cashier_id=None, member_id=None, tenders=tenders))
-    document = receipt(shop, open_, names, receipt_code=view.receipt_code)
+    document = receipt(shop, open_, names, receipt_code=view.receipt_code, back=back)
     body = "".join(_element(element) for element in document.elements)
     title = f"收據 Receipt {escape(fact.receipt_no)}"
     return (

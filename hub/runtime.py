@@ -31,6 +31,7 @@ from hub.store.members import Work
 from hub.store.model import Shop, utc
 from hub.store.printing import OpenJob, PrintJobView
 from hub.store.receipts import marked, receipt, without_pulse
+from hub.store.returns import returned_for
 from hub.store.tills import Paired
 from sync.db import Database
 from sync.model import Replica
@@ -192,7 +193,8 @@ class Runtime:
         assert job.sale_id is not None
         view = sales.find_sale(self.db.read, job.sale_id)
         assert view is not None, f"print job {job.job_id} names no sale"
-        return receipt(self.shop, view.fact, self.name_of, receipt_code=view.receipt_code, mark=job.mark)
+        back = returned_for(self.db.read, view.fact.sale)
+        return receipt(self.shop, view.fact, self.name_of, receipt_code=view.receipt_code, mark=job.mark, back=back)
 
     def name_of(self, sku: str) -> Name | None:
         """Return a product's name."""

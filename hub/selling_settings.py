@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 
 from sync.errors import ConfigError
 from sync.retail.catalogue import CATEGORY_CHARS_MAX, Name
-from sync.retail.sales import AMOUNT_MAX
+from sync.retail.sales import AMOUNT_MAX, EXCHANGED
 from sync.retail.tax import BASIS_POINTS, TaxRates
 from sync.retail.tenders import USUAL_TENDERS, Offline, TenderKind, TenderType
 
@@ -62,6 +62,8 @@ def tender_types(sections: dict[str, TenderSection]) -> tuple[TenderType, ...]:
 def _tender_type(name: str, section: TenderSection) -> TenderType:
     if _TYPE.fullmatch(name) is None:
         raise ConfigError(f"tenders.{name}: a tender's name has small letters, digits and underscores, at most 32")
+    if name == EXCHANGED:
+        raise ConfigError(f"tenders.{name}: the hub writes this tender itself; choose another name")
     if not (section.name_zh_hant or section.name_en):
         raise ConfigError(f"tenders.{name}: give name_zh_hant, name_en or both; receipts show it")
     if (section.offline == "cap") != (section.offline_max_minor is not None):

@@ -16,7 +16,7 @@ from hub.errors import NotFoundError
 from hub.receipt_page import qr_png, qr_svg, receipt_page
 from hub.store import sales
 from hub.store.receipt_links import link_code, sale_of_code
-from hub.store.returns import returned_by_line
+from hub.store.returns import returned_by_line, returned_for
 
 NO_RECEIPT = "no-receipt.html"
 _HEADERS = {
@@ -56,7 +56,7 @@ async def get_page(request: web.Request) -> web.StreamResponse:
         body = resources.files("hub.console").joinpath(NO_RECEIPT).read_text(encoding="utf-8")
         return web.Response(status=404, text=body, content_type="text/html", headers=_HEADERS)
     shown = replace(view, returned=returned_by_line(hub.db.read, view.fact.sale.sale_id))
-    body = receipt_page(hub.shop, shown, hub.name_of)
+    body = receipt_page(hub.shop, shown, hub.name_of, returned_for(hub.db.read, view.fact.sale))
     return web.Response(text=body, content_type="text/html", headers=_HEADERS)
 
 

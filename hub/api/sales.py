@@ -1,6 +1,7 @@
 """Selling: POST /v1/sales and what is known of a sale."""
 
 import logging
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -72,39 +73,23 @@ async def post_sale(call: Call) -> Reply:
     if request.seen is not None:
         await hub.replication.witness(request.seen)
     sale = Sale(**{name: getattr(request, name) for name in Sale.__struct_fields__})
-    spooler, warnings = _printing(call, request)
-    print_to = PrintTo(spooler.printer_id, spooler.reserve()) if spooler else None
-    _hear_till(call, request)
-    warnings += hub.clock.warnings
+    paper = paper_of(call, request)
+    hear_till(call, request)
     job = hub.rights.sale_job(
         hub.replica,
         sale,
-        print_to=print_to,
+        print_to=paper.to,
         now_ms=hub.now_ms(),
-        warnings=warnings,
+        warnings=(*paper.warnings, *hub.clock.warnings),
         context=Context(hub.replication.is_cut_off, hub.clock.is_sure, authority_of(call)),
         names=Names(request.reservations, request.basket_id),
     )
 
-    def give_up_promise() -> None:
-        if spooler and print_to and print_to.is_promised:
-            spooler.release()
-
     def announce(recorded: Recorded) -> None:
         announce_sale(hub, sale, recorded)
-        if recorded.status != "created":
-            give_up_promise()
-            for known in hub.spoolers.values():  # the first answer may have been lost with what followed it
-                known.poke()
-            return
-        if spooler and print_to and recorded.print_job:
-            if print_to.is_promised:
-                spooler.hand_over(recorded.print_job)
-            else:
-                hub.on_print(printing.job_view(hub.db.read, recorded.print_job))
-                spooler.poke()
+        paper.follow(hub, recorded)
 
-    recorded = await hub.db.write(job, then=announce, otherwise=give_up_promise)
+    recorded = await hub.db.write(job, then=announce, otherwise=paper.give_up)
     if recorded.answer is None:
         detail = f"sale {sale.sale_id} is known with other content; this one waits in the manager's list"
         raise ConflictError("other_content", detail, pointer="/sale_id")
@@ -169,7 +154,7 @@ async def post_void(call: Call) -> Reply:
     return Reply(taken.answer, 201 if taken.status == "created" else 200)
 
 
-def _hear_till(call: Call, request: SaleRequest) -> None:
+def hear_till(call: Call, request: SaleRequest) -> None:
     """A sale that is made now shows what time it is at the till."""
     hub = call.hub
     if request.sold_at is None or request.offline or sales.is_known(hub.db.read, request.sale_id):
@@ -177,16 +162,45 @@ def _hear_till(call: Call, request: SaleRequest) -> None:
     hub.clock.till_shows(call.client.till_id, round(request.sold_at.timestamp() * 1000))
 
 
-def _printing(call: Call, request: SaleRequest) -> tuple[Spooler | None, tuple[Warned, ...]]:
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """Where a sale's receipt goes, None for nowhere; a printer may wait for it."""
+
+    spooler: Spooler | None = None
+    to: PrintTo | None = None
+    warnings: tuple[Warned, ...] = ()
+
+    def give_up(self) -> None:
+        """Nothing comes: let the printer go."""
+        if self.spooler and self.to and self.to.is_promised:
+            self.spooler.release()
+
+    def follow(self, hub: Runtime, recorded: Recorded) -> None:
+        """After the commit: the printer begins, or looks whether anything is left to do."""
+        if recorded.status != "created":
+            self.give_up()
+            for known in hub.spoolers.values():  # the first answer may have been lost with what followed it
+                known.poke()
+            return
+        if self.spooler and self.to and recorded.print_job:
+            if self.to.is_promised:
+                self.spooler.hand_over(recorded.print_job)
+            else:
+                hub.on_print(printing.job_view(hub.db.read, recorded.print_job))
+                self.spooler.poke()
+
+
+def paper_of(call: Call, request: SaleRequest) -> Paper:
     """Return where the receipt goes; a known sale prints nothing, one that already happened is booked without it."""
     if sales.is_known(call.hub.db.read, request.sale_id):
-        return None, ()
+        return Paper()
     try:
-        return _spooler(call, request.print), ()
+        spooler = _spooler(call, request.print)
     except SyncError as err:
         if not request.offline:
             raise
-        return None, (Warned(err.code, detail=err.detail),)
+        return Paper(warnings=(Warned(err.code, detail=err.detail),))
+    return Paper(spooler, PrintTo(spooler.printer_id, spooler.reserve())) if spooler else Paper()
 
 
 def _spooler(call: Call, wanted: bool | str) -> Spooler | None:

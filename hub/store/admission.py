@@ -23,19 +23,20 @@ from sync.errors import RuleError
 from sync.retail.quotes import Goods, differences, filled, quoted
 from sync.retail.sales import Sale, SaleLine, StockEffect, TaxPart, Warned, check_sums
 from sync.retail.tax import tax_of
-from sync.retail.tenders import examine
+from sync.retail.tenders import EXCHANGE_TENDER, examine
 from sync.retail.windows import At
 
 
 class Context(Struct, frozen=True):
     """What a sale is made in: `is_cut_off`, there is a cloud and no contact with it; `is_sure`, the clock knows the time.
 
-    Without an `authority` no approval is asked for.
+    Without an `authority` no approval is asked for. `is_exchange`: goods that came back pay a part of it.
     """
 
     is_cut_off: bool = False
     is_sure: bool = True
     authority: Authority | None = None
+    is_exchange: bool = False
 
 
 ORDINARY = Context()
@@ -64,7 +65,7 @@ def admit(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, context: Conte
     lines = tuple(filled(line, known.get(line.sku)) for line in sale.lines)
     if lines != sale.lines:
         sale = replace(sale, lines=lines)
-    _hold_tenders(shop, sale, notes, is_cut_off=context.is_cut_off)
+    _hold_tenders(shop, sale, notes, context)
     try:
         check_sums(sale)
     except RuleError as err:
@@ -139,9 +140,10 @@ def _note_overrides(sale: Sale, known: dict[str, Goods], notes: _Notes) -> None:
             notes.note("price_override", detail, line=line.line)
 
 
-def _hold_tenders(shop: Shop, sale: Sale, notes: _Notes, *, is_cut_off: bool) -> None:
+def _hold_tenders(shop: Shop, sale: Sale, notes: _Notes, context: Context) -> None:
+    taken = (*shop.tenders, EXCHANGE_TENDER) if context.is_exchange else shop.tenders
     for index, tender in enumerate(sale.tenders):
-        for found in examine(tender, shop.tenders, is_cut_off=is_cut_off):
+        for found in examine(tender, taken, is_cut_off=context.is_cut_off):
             if found.is_refused:
                 notes.refuse(RefusedError(found.code, found.detail, pointer=f"/tenders/{index}/{found.field}"))
             else:

@@ -7,8 +7,9 @@ from hub.store.model import Shop
 from hub.store.printing import Mark
 from sync.retail.catalogue import Name
 from sync.retail.money import format_amount
-from sync.retail.sales import DiscountKind, SaleFact, SaleLine, Tender, amount_of
-from sync.retail.tenders import type_of
+from sync.retail.returns import ReturnFact
+from sync.retail.sales import EXCHANGED, DiscountKind, SaleFact, SaleLine, Tender, amount_of
+from sync.retail.tenders import named_type
 
 _MARKS: dict[Mark, str] = {"reprint": "副本 COPY", "repeat": "重印，或為重複單據 REPEAT, MAY BE A DUPLICATE"}
 _TRAINING = "訓練單，並非收據 TRAINING, NOT A RECEIPT"
@@ -23,8 +24,11 @@ _DISCOUNTS: dict[DiscountKind, str] = {
 Names = Callable[[str], Name | None]
 
 
-def receipt(shop: Shop, fact: SaleFact, names: Names, *, receipt_code: str, mark: Mark = "") -> Document:
-    """Return the receipt of a sale; `names` gives a SKU's name. Only its first print opens the drawer.
+def receipt(
+    shop: Shop, fact: SaleFact, names: Names, *, receipt_code: str, mark: Mark = "", back: ReturnFact | None = None
+) -> Document:
+    """Return the receipt of a sale; `names` gives a SKU's name, `back` is what came back for it. Only its first print opens the
+    drawer.
 
     One for training says so on top and at the end, opens nothing, and has no bar code to be found by.
     """
@@ -32,16 +36,19 @@ def receipt(shop: Shop, fact: SaleFact, names: Names, *, receipt_code: str, mark
     elements: list[Element] = [
         *([Text(_TRAINING, bold=True, align="center")] if is_training else []),
         *_header(shop, fact, mark),
+        *(_goods_back(back, names) if back else []),
         Rule(),
         *(element for line in fact.sale.lines for element in _line(line, names(line.sku), fact.sale.currency)),
         Rule(),
         *_totals(shop, fact),
+        *(_paid_back(shop, back) if back else []),
         Feed(),
         Text(_TRAINING, bold=True, align="center") if is_training else Barcode("EAN13", receipt_code),
         *(Text(line, align="center") for line in shop.footer),
         Cut(),
     ]
-    if not mark and not is_training and any(_opens_drawer(shop, tender) for tender in fact.sale.tenders):
+    tenders = (*fact.sale.tenders, *(back.content.tenders if back else ()))
+    if not mark and not is_training and any(_opens_drawer(shop, tender) for tender in tenders):
         elements.insert(0, DrawerPulse())
     return Document(tuple(elements))
 
@@ -100,6 +107,33 @@ def _discounts(line: SaleLine, money: Callable[[int], str]) -> list[Element]:
     return [Columns(f"  {part.reason or _DISCOUNTS[part.kind]}", f"-{money(part.amount)}") for part in line.discounts]
 
 
+def _goods_back(back: ReturnFact, names: Names) -> list[Element]:
+    """What came back, and what it is worth."""
+    elements: list[Element] = [Rule(), Text("退回 Returned", bold=True)]
+    for line in back.lines:
+        name = names(line.sku)
+        said = [name.zh_hant, name.en] if name else [line.sku]
+        elements += [Text(text) for text in dict.fromkeys(said) if text]
+        elements.append(Columns(f"  {line.qty}", f"-{format_amount(line.amount, back.currency)}"))
+    worth = f"-{format_amount(back.refund, back.currency)}"
+    return [*elements, Columns(f"退回合計 Returned {back.currency}", worth, bold=True)]
+
+
+def _paid_back(shop: Shop, back: ReturnFact) -> list[Element]:
+    """What of the refund did not pay for the goods, and how it went out."""
+    due = back.refund - back.content.exchanged
+    if not due:
+        return []
+    paid = [tender for tender in back.content.tenders if tender.type != EXCHANGED]
+    return [
+        Columns(f"應退 Due back {back.currency}", format_amount(due, back.currency), bold=True),
+        *(
+            Columns(f"  退 Paid back: {_tender_name(shop, tender)}", format_amount(tender.amount, back.currency))
+            for tender in paid
+        ),
+    ]
+
+
 def _totals(shop: Shop, fact: SaleFact) -> list[Element]:
     sale = fact.sale
 
@@ -125,12 +159,12 @@ def _totals(shop: Shop, fact: SaleFact) -> list[Element]:
 
 
 def _opens_drawer(shop: Shop, tender: Tender) -> bool:
-    known = type_of(shop.tenders, tender.type)
+    known = named_type(shop.tenders, tender.type)
     return known is not None and known.opens_drawer
 
 
 def _tender_name(shop: Shop, tender: Tender) -> str:
-    known = type_of(shop.tenders, tender.type)
+    known = named_type(shop.tenders, tender.type)
     return " ".join(filter(None, (known.name.zh_hant, known.name.en))) if known else tender.type
 
 

@@ -43,7 +43,7 @@ from sync.retail.returns import (
     effects_back,
     lines_back,
 )
-from sync.retail.sales import Warned
+from sync.retail.sales import EXCHANGED, Sale, Warned
 from sync.store.streams import append_fact
 
 
@@ -87,10 +87,13 @@ def return_job(
     now_ms: int,
     warnings: tuple[Warned, ...] = (),
     has_happened: bool = False,
+    is_exchange: bool = False,
 ) -> Callable[[Connection], Taken]:
     """Return the write job that takes goods back; it raises NotFoundError, ConflictError or RefusedError, nothing written."""
 
     def job(tx: Connection) -> Taken:
+        if not is_exchange and (content.exchange_id or any(tender.type == EXCHANGED for tender in content.tenders)):
+            raise RefusedError("exchange_alone", "an exchange has two parts", pointer="/exchange_id")
         sold = find_sale(tx, content.sale_id)
         named = replace(content, sale_id=sold.fact.sale.sale_id) if sold else content
         known = tx.execute(
@@ -115,6 +118,25 @@ def return_job(
         return Taken("repeated", fact, _answer(fact, Dot(rep, Stream.RETURNS, seq), stock))
 
     return job
+
+
+def refund_of(tx: Connection, content: Return, *, has_happened: bool = False) -> int:
+    """Return what a return refunds, or what it has refunded where it is known; raise NotFoundError, RefusedError."""
+    known = find_return(tx, content.return_id)
+    if known is not None:
+        return known.fact.refund
+    left = pruned_return(tx, content)
+    if left is not None:
+        return left.fact.refund
+    sold = find_sale(tx, content.sale_id)
+    if sold is None:
+        raise NotFoundError("sale", f"no sale {content.sale_id!r}", pointer="/sale_id")
+    sale = sold.fact.sale
+    try:
+        back = lines_back(sale, content.lines, returned_by_line(tx, sale.sale_id), has_happened=has_happened)
+    except RuleError as err:
+        raise RefusedError(err.code, str(err), pointer=err.pointer) from err
+    return sum(line.amount for line in back)
 
 
 def _other_content(content: Return) -> str:
@@ -244,6 +266,13 @@ def find_return(read: Connection, return_id: str) -> ReturnView | None:
         return None
     body, seq, rep = row
     return ReturnView(msgspec.json.decode(body, type=ReturnFact), Dot(rep, Stream.RETURNS, seq))
+
+
+def returned_for(read: Connection, sale: Sale) -> ReturnFact | None:
+    """Return the other part of an exchange: what came back for a sale."""
+    named = next((tender.reference for tender in sale.tenders if tender.type == EXCHANGED), None)
+    view = find_return(read, named) if named else None
+    return view.fact if view and view.fact.content.exchange_id else None
 
 
 class ReturnEvent(Struct, frozen=True):

@@ -64,6 +64,8 @@ def _check(tx: Connection, shop: Shop, sold: SaleView, *, now_ms: int) -> None:
     today = day_of(tx, shop, utc(now_ms), now_ms=now_ms).business_date
     if sold.fact.business_date != today:
         raise RefusedError("void_day", f"it was sold on {sold.fact.business_date}, today is {today}", pointer="")
+    if sold.fact.sale.exchanged:
+        raise RefusedError("void_exchange", "it is one part of an exchange", pointer="")
     if returned_by_line(tx, sold.fact.sale.sale_id):
         raise RefusedError("void_returned", "a part of it is back already", pointer="")
 

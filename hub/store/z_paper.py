@@ -8,7 +8,7 @@ from hub.store.drawers import XReport
 from hub.store.model import Shop
 from sync.retail.drawers import What
 from sync.retail.money import format_amount
-from sync.retail.tenders import type_of
+from sync.retail.tenders import named_type
 from sync.retail.z_reports import UNSTATED, Figures, TenderSum, ZReport
 
 LISTED_MAX = 40  # lines of one list on paper; the report itself has all
@@ -126,7 +126,7 @@ def _sums(figures: Figures, money: Money) -> list[Element]:
 
 
 def _tender(shop: Shop, tender: TenderSum, money: Money) -> Columns:
-    known = type_of(shop.tenders, tender.type)
+    known = named_type(shop.tenders, tender.type)
     said = " ".join(filter(None, (known.name.zh_hant, known.name.en))) if known else tender.type
     return Columns(f"{said} ({tender.count})", money(tender.taken - tender.paid_back))
 

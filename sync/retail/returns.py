@@ -6,7 +6,7 @@
                         want of small coins is no price. Cash that goes out is rounded once more, by its own amount.
     stock               what the sale took out by a line comes back by that line; a line that moved none brings none back
 
-Not here: goods of another store, exchanges, storage, paper. Source: the design, section 3.3 (Return).
+Not here: goods of another store, exchanges (sync.retail.exchanges), storage, paper. Source: the design, section 3.3 (Return).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ from sync.errors import RuleError
 from sync.kinds import Column, Entity, Keep, Kind, Measure, Named, Priority
 from sync.retail.money import cash_rounding, line_amount
 from sync.retail.sales import (
+    EXCHANGED,
     LINES_MAX,
     QTY_MAX,
     SOLD_YEARS,
@@ -51,7 +52,7 @@ class Return(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     """The till-made content of a return. A till may name the sale by its receipt; what is stored is the `sale_id`.
 
     `tenders` say how the refund was paid out, where the till knows; they add up to the refund, or to it rounded for cash. `void`:
-    the whole sale comes back on its own day, as if it had not been made.
+    the whole sale comes back on its own day, as if it had not been made. `exchange_id`: other goods went out for it at once.
     """
 
     return_id: Id
@@ -63,6 +64,12 @@ class Return(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     cashier_id: Id | None = None
     tenders: Annotated[tuple[Tender, ...], Meta(max_length=20)] = ()
     void: bool = False
+    exchange_id: Id | None = None
+
+    @property
+    def exchanged(self) -> int:
+        """What of the refund has paid for other goods."""
+        return sum(tender.amount for tender in self.tenders if tender.type == EXCHANGED)
 
     def __post_init__(self) -> None:
         if self.returned_at is not None and self.returned_at.year not in SOLD_YEARS:
@@ -152,9 +159,11 @@ def effects_back(sold: SaleFact, back: Sequence[ReturnedLine], location: str) ->
 
 def check_tenders(content: Return, refund: int, currency: str) -> None:
     """Raise RuleError unless tenders, where there are any, add up to the refund or to the refund rounded for cash."""
-    paid = sum(tender.amount for tender in content.tenders)
-    if content.tenders and paid not in (refund, refund + cash_rounding(refund, currency)):
-        raise RuleError("refund_tenders", "/tenders", f"tenders add up to {paid}, the refund is {refund}")
+    exchanged = content.exchanged
+    paid, due = sum(tender.amount for tender in content.tenders) - exchanged, refund - exchanged
+    rounded = due + cash_rounding(due, currency) if due > 0 else due
+    if content.tenders and paid not in (due, rounded):
+        raise RuleError("refund_tenders", "/tenders", f"tenders add up to {paid}, the refund is {due}")
 
 
 RETURN = Entity(

@@ -6,6 +6,7 @@ A field that stands at its default is left out, so that the hash of a sale stays
     line        unit_price x qty / per, rounded half up, less `discount`; `discounts` says of what that is made
     sale        the lines and the cash rounding; a discount on all of it stands on its lines (sync.retail.discounts.spread)
     tenders     add up to the total; what is handed over beyond a tender's amount is change
+    exchange    a tender of this type is the value of goods that came back for it (sync.retail.exchanges); no coins are for it
     coupons     each takes off what the discounts that name its serial do
 
 Not here: who may sell, prices of the shop (sync.retail.pricing), tax (sync.retail.tax), storage. Source: the design, 3.3 and 4.
@@ -31,6 +32,7 @@ COUPONS_MAX = 20
 APPROVALS_MAX = 20
 POINTS_MAX = 10**9  # of one entry; more is a typing mistake
 HASH_VERSION = 1
+EXCHANGED = "exchange"  # the type of a tender that carries the value of goods that came back
 SOLD_YEARS = range(1970, 2200)  # a till without a clock says 1970; beyond these years calendar arithmetic overflows
 
 Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*\Z")]
@@ -133,6 +135,11 @@ class Sale(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, 
     approvals: Annotated[tuple[Approval, ...], Meta(max_length=APPROVALS_MAX)] = ()
     training: bool = False
 
+    @property
+    def exchanged(self) -> int:
+        """What goods that came back have paid of it."""
+        return sum(tender.amount for tender in self.tenders if tender.type == EXCHANGED)
+
     def __post_init__(self) -> None:
         if self.sold_at is not None and self.sold_at.year not in SOLD_YEARS:
             raise ValueError(f"sold_at is in the year {self.sold_at.year}: set the till's clock")
@@ -212,8 +219,9 @@ def check_sums(sale: Sale) -> None:
     if sale.points_burned and sale.member_id is None:
         raise RuleError("points_member", "/points_burned", "points are burned, and the sale names no member")
     goods = sum(amount_of(line) for line in sale.lines)
-    if sale.rounding not in (0, cash_rounding(goods, sale.currency)):
-        raise RuleError("rounding", "/rounding", f"{sale.rounding} does not round {goods} {sale.currency} for cash")
+    to_pay = max(0, goods - sale.exchanged)
+    if sale.rounding not in (0, cash_rounding(to_pay, sale.currency)):
+        raise RuleError("rounding", "/rounding", f"{sale.rounding} does not round {to_pay} {sale.currency} for cash")
     if goods + sale.rounding != sale.total:
         raise RuleError(
             "total", "/total", f"lines and rounding add up to {goods + sale.rounding}, the total says {sale.total}"

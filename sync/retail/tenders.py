@@ -21,7 +21,7 @@ from typing import Literal
 from msgspec import Struct
 
 from sync.retail.catalogue import Name
-from sync.retail.sales import Tender
+from sync.retail.sales import EXCHANGED, Tender
 
 TenderKind = Literal["cash", "card", "wallet", "voucher", "mall", "other"]
 Offline = Literal["accept", "cap", "refuse"]
@@ -68,6 +68,15 @@ USUAL_TENDERS = (
     _usual("voucher", "voucher", "禮券", "Voucher"),
 )
 """What is taken where the configuration declares none."""
+
+
+EXCHANGE_TENDER = _usual(EXCHANGED, "other", "換貨抵付", "Exchange")
+"""The value of goods that came back; the hub alone writes it (sync.retail.exchanges)."""
+
+
+def named_type(types: Iterable[TenderType], name: str) -> TenderType | None:
+    """Return a tender as it stands on paper: a declared one, or the exchange."""
+    return EXCHANGE_TENDER if name == EXCHANGED else type_of(types, name)
 
 
 def type_of(types: Iterable[TenderType], name: str) -> TenderType | None:

@@ -208,6 +208,7 @@ CHANGES: list[dict[str, Any]] = [
     {"returned_at": None},
     {"cashier_id": None},
     {"void": True},
+    {"exchange_id": "x1"},
     {"tenders": ()},
 ]
 
