@@ -1,19 +1,15 @@
 """The configuration file (TOML): an unknown key, kind or option stops the start with the nearest known one.
 
-[store]     id, name_zh_hant, name_en, zone, currency, cut_over_hour, receipt_header, receipt_footer; phone, hours: what other
-            branches are told beside the name, as hours = { mon = ["10:00", "22:00"] }
-[api]       host, port (only loopback addresses: there is no TLS yet)
-[data]      dir, synchronous
+[store]     id, names, currency, zone, cut_over_hour, receipt_header, receipt_footer, phone, hours = { mon = ["10:00", "22:00"] }
+[api]       host, port (only loopback addresses: there is no TLS yet); [data]   dir, synchronous
 [receipt]   printer: the device that prints receipts when a till names none; url: under which customers reach this hub's pages
-[tax], [tenders.NAME]: hub.selling_settings; [members]: hub.member_settings; [approvals], who may approve: hub.store.approvals
+[tax], [tenders.NAME]: hub.selling_settings; [members]: hub.member_settings; [approvals], [returns]: hub.store.approvals, claims
 [[console.pages]] title_zh_hant, title_en, url, height: a device's own web page, shown in the console
-[cloud]      url and token of the cloud end, mode (realtime, scheduled with every_s, pull; left out: the cloud's word counts),
-             wake_for, transport (auto, websocket, http), import_token, reconnect_max_s
+[cloud]      see CloudSection: url, token, mode (realtime, scheduled with every_s, pull; left out: the cloud's word counts)
 [standby]    follows (the address of the store's other hub), token (storehub pair --scope standby, there), reconnect_max_s
 [stock]      safety_stock: what stays on the shelf of each SKU (with [rights]: written there); hold_s: how long goods are held
 [rights]     see sync.rights_settings, and policy (physical-first, strict), reclaimed_online: the shop shares rights to its stock
-[clock]      rtc: this machine keeps the time while it is switched off (a battery-backed clock)
-[mqtt]       port, username, password: the embedded broker, and the account of the hub's own drivers there
+[clock]      rtc: this machine has a battery-backed clock; [mqtt]   port; username, password: the hub's own drivers' at the broker
 [devices.NAME]   kind = a file name in devices/drivers, plus that driver's options
 """
 
@@ -34,6 +30,7 @@ from devices.supervisor import DeviceSpec
 from hub.member_settings import MembersSection, member_rules
 from hub.selling_settings import TaxSection, TenderSection, tender_types
 from hub.store.approvals import ApprovalRules
+from hub.store.claims import ReturnRules
 from hub.store.model import Shop
 from hub.store.rights import Rule
 from sync.entities import REGISTRY
@@ -184,6 +181,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     clock: ClockSection = field(default_factory=ClockSection)
     rights: HubRightsSection | None = None
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
+    returns: ReturnRules = field(default_factory=ReturnRules)
     stock: StockSection = field(default_factory=StockSection)
     members: MembersSection = field(default_factory=MembersSection)
     devices: dict[str, dict[str, Any]] = {}  # Any: each driver declares its own options
@@ -234,6 +232,7 @@ class Config:
     has_rtc: bool = False
     rights: Rule | None = None
     approvals: ApprovalRules = dataclass_field(default_factory=ApprovalRules)
+    returns: ReturnRules = dataclass_field(default_factory=ReturnRules)
     safety_stock: int = 0
     hold_s: int = 1800
 
@@ -283,6 +282,7 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         has_rtc=file.clock.rtc,
         rights=file.rights.rule if file.rights else None,
         approvals=file.approvals,
+        returns=file.returns,
         safety_stock=_safety_stock(file),
         hold_s=file.stock.hold_s,
     )

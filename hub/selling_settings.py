@@ -3,7 +3,7 @@
 [tax]            rate_bp, categories = { "food" = 500 }: the tax that prices contain, in basis points
 [tenders.NAME]   kind (cash, card, wallet, voucher, mall, other), name_zh_hant, name_en; provider, reference: true where a sale
                  must name them; gives_change, opens_drawer (left out: true for cash); offline (accept, cap, refuse) and, for cap,
-                 offline_max_minor
+                 offline_max_minor; refund_in_cash: goods paid with it may be refunded in cash
 
 Without a [tenders] section the usual ones are taken. Rules: sync.retail.tax, sync.retail.tenders.
 """
@@ -50,6 +50,7 @@ class TenderSection(Struct, frozen=True, forbid_unknown_fields=True):
     opens_drawer: bool | None = None
     offline: Offline = "accept"
     offline_max_minor: Annotated[int, Meta(ge=0, le=AMOUNT_MAX)] | None = None
+    refund_in_cash: bool = False
 
 
 def tender_types(sections: dict[str, TenderSection]) -> tuple[TenderType, ...]:
@@ -79,4 +80,5 @@ def _tender_type(name: str, section: TenderSection) -> TenderType:
         opens_drawer=is_cash if section.opens_drawer is None else section.opens_drawer,
         offline=section.offline,
         offline_max=section.offline_max_minor or 0,
+        refund_in_cash=section.refund_in_cash,
     )

@@ -4,7 +4,7 @@ import msgspec
 from msgspec import Struct
 
 from hub.api.catalogue import STAFF
-from hub.api.returns import announce_return
+from hub.api.returns import announce_return, terms_of
 from hub.api.routing import Call, Reply, Route
 from hub.api.sales import SaleRequest, announce_sale, authority_of, hear_till, paper_of
 from hub.errors import NotFoundError, RefusedError
@@ -48,6 +48,7 @@ async def post_exchange(call: Call) -> Reply:
         Exchange(call.body.exchange_id, call.body.back, sale, call.body.value),
         now_ms=now_ms,
         warnings=hub.clock.warnings,
+        terms=terms_of(call),
         sale_job=lambda whole: hub.rights.sale_job(
             hub.replica,
             whole,

@@ -5,7 +5,9 @@ from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError, RefusedError
 from hub.runtime import Runtime
 from hub.store import returns
+from hub.store.claims import ReturnTerms
 from hub.store.returns import ReturnAnswer, ReturnView, Taken
+from hub.store.sale_approvals import Authority
 from sync.retail.returns import Return
 
 
@@ -33,9 +35,16 @@ async def post_return(call: Call) -> Reply:
         now_ms=hub.now_ms(),
         warnings=hub.clock.warnings,
         has_happened=request.offline,
+        terms=terms_of(call),
     )
     taken = await hub.db.write(job, then=lambda taken: announce_return(hub, taken))
     return Reply(taken.answer, 201 if taken.status == "created" else 200)
+
+
+def terms_of(call: Call) -> ReturnTerms:
+    """Return what a return is held against, and by whom it is taken."""
+    config, person = call.hub.config, call.person
+    return ReturnTerms(config.returns, Authority(config.approvals, person.role if person else None), call.actor)
 
 
 def announce_return(hub: Runtime, taken: Taken) -> None:
@@ -69,6 +78,7 @@ ROUTES = (
         status=201,
         statuses=(200,),
         problems=(403, 404, 409, 422, 503),
+        duty="returns.take",
     ),
     Route(
         "GET",

@@ -6,6 +6,8 @@
     second      a row whose key another writer's row has, with other content  a person
     lost_field  a value of a member that another writer overruled             a person
     document    a document of stock on which something was noted              a person
+    claim       goods taken back of a sale that is not in these books         a person
+    beyond_sold another store took back more of our sale than was left        a person
     transfer    goods that we sent, and something else has come               a person
     hole        rows of another machine that nobody has any more              a person
     unread      a row that this version cannot read                           itself: an upgrade reads it
@@ -32,7 +34,7 @@ from hub.store.transfers import differing_sent
 from sync.entities import REGISTRY
 from sync.kinds import Kind
 
-CLOSED_BY_A_PERSON = frozenset({"second", "lost_field", "document", "transfer", "hole"})
+CLOSED_BY_A_PERSON = frozenset({"second", "lost_field", "document", "transfer", "hole", "claim", "beyond_sold"})
 ALL = -1  # SQLite's word for no limit
 SENT_WITHIN_MS = 90 * 86_400_000  # what went out longer ago than the movements are kept is nobody's to look for
 _REP = "store || ':' || incarnation"
@@ -65,6 +67,38 @@ _KINDS = {  # kind -> SQL for (name, said, since_ms, owner)
             FROM json_each(flags) AS flag
           ) AS said, unixepoch(body ->> '$.committed_at') * 1000 AS since_ms, coalesce(body ->> '$.movement.by', '') AS owner
         FROM stock_movement WHERE flags <> '[]'
+    """,
+    "claim": """
+        SELECT return_id AS name,
+          coalesce('sold at ' || (body ->> '$.return.claim.store') || ': ' || sale_id, 'without a receipt') || ', ' || (body ->> '$.refund') AS said, unixepoch(body ->> '$.committed_at') * 1000 AS since_ms,
+          'till ' || (body ->> '$.return.till_id') AS owner
+        FROM sale_return WHERE body ->> '$.return.claim' IS NOT NULL
+    """,
+    "beyond_sold": """
+        SELECT elsewhere_id AS name, 'of ' || sale || ': ' || (
+            SELECT group_concat('line ' || (line.value ->> 0)) FROM json_each(taken.body, '$.lines') AS line
+          ) || ', at ' || (body ->> '$.taker') AS said, unixepoch(body ->> '$.taken_at') * 1000 AS since_ms,
+          body ->> '$.taker' AS owner
+        FROM returned_elsewhere AS taken
+        WHERE NOT EXISTS (SELECT 1 FROM sale_return WHERE return_id = taken.body ->> '$.return_id')
+          AND EXISTS (
+            SELECT 1 FROM json_each(taken.body, '$.lines') AS line WHERE
+              coalesce((
+                SELECT sum(other.value ->> 1) FROM returned_elsewhere AS more, json_each(more.body, '$.lines') AS other
+                WHERE other.value ->> 0 = line.value ->> 0 AND more.sale IN (
+                  SELECT taken.sale UNION SELECT sale_id FROM sale WHERE receipt_no = taken.sale
+                  UNION SELECT receipt_no FROM sale WHERE sale_id = taken.sale
+                )
+              ), 0) + coalesce((
+                SELECT sum(here.value ->> 'qty') FROM sale_return, json_each(sale_return.body, '$.lines') AS here
+                WHERE here.value ->> 'line' = line.value ->> 0 AND sale_return.sale_id IN (
+                  SELECT taken.sale UNION SELECT sale_id FROM sale WHERE receipt_no = taken.sale
+                )
+              ), 0) > coalesce((
+                SELECT sold.value ->> 'qty' FROM sale, json_each(sale.body, '$.sale.lines') AS sold
+                WHERE sold.value ->> 'line' = line.value ->> 0 AND (sale.sale_id = taken.sale OR sale.receipt_no = taken.sale)
+              ), 0)
+          )
     """,
     "unread": f"""
         SELECT {_REP} || '/' || stream || '/' || printf('%016d', seq) AS name, 'this version cannot read it' AS said,

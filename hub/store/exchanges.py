@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.store.claims import ReturnTerms
 from hub.store.model import SaleAnswer, Shop
 from hub.store.returns import ReturnAnswer, ReturnView, Taken, find_return, refund_of, return_job
 from hub.store.sales import Recorded, SaleView, find_sale
@@ -65,6 +66,7 @@ def exchange_job(
     *,
     now_ms: int,
     warnings: tuple[Warned, ...],
+    terms: ReturnTerms,
     sale_job: Callable[[Sale], Callable[[Connection], Recorded]],
 ) -> Callable[[Connection], Exchanged]:
     """Return the write job of an exchange; `sale_job` makes that of its sale. It raises with nothing written."""
@@ -73,7 +75,7 @@ def exchange_job(
     def job(tx: Connection) -> Exchanged:
         _check_id(tx, exchange)
         with _pointing("/return"):
-            refund = refund_of(tx, exchange.back, has_happened=has_happened)
+            refund = refund_of(tx, shop, exchange.back, now_ms=now_ms, has_happened=has_happened)
         try:
             value = value_of(exchange, refund)
             back, sale = both_parts(exchange, value)
@@ -81,7 +83,14 @@ def exchange_job(
             raise RefusedError(err.code, str(err), pointer=err.pointer) from err
         with _pointing("/return"):
             taken = return_job(
-                replica, shop, back, now_ms=now_ms, warnings=warnings, has_happened=has_happened, is_exchange=True
+                replica,
+                shop,
+                back,
+                now_ms=now_ms,
+                warnings=warnings,
+                has_happened=has_happened,
+                is_exchange=True,
+                terms=terms,
             )(tx)
         with _pointing("/sale"):
             recorded = sale_job(sale)(tx)

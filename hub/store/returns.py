@@ -21,29 +21,35 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.store.claims import NO_TERMS, ReturnTerms, claimed_sale, hold_claim, rates_of, taken_elsewhere, tell_seller
 from hub.store.clock import traded_at
 from hub.store.days import day_of, late_warnings
 from hub.store.kits import kit_effects_back
 from hub.store.model import Shop, utc
 from hub.store.points import apply_effects_of
 from hub.store.pruned import pruned_return
-from hub.store.sales import SaleView, Told, find_sale
+from hub.store.sales import Told, find_sale
 from hub.store.stock import apply_effects
 from sync import failpoints
 from sync.errors import RuleError
 from sync.model import Dot, Replica, Stream
+from sync.retail.claims import summed
 from sync.retail.points_back import return_points
+from sync.retail.refunds import check_refund_tenders
 from sync.retail.returns import (
     Return,
     ReturnedLine,
     ReturnFact,
     beyond_sold,
+    check_reason,
     check_tenders,
     content_hash,
     effects_back,
     lines_back,
+    sellable,
+    tax_back,
 )
-from sync.retail.sales import EXCHANGED, Sale, Warned
+from sync.retail.sales import EXCHANGED, Sale, SaleFact, Warned
 from sync.store.streams import append_fact
 
 
@@ -88,13 +94,14 @@ def return_job(
     warnings: tuple[Warned, ...] = (),
     has_happened: bool = False,
     is_exchange: bool = False,
+    terms: ReturnTerms = NO_TERMS,
 ) -> Callable[[Connection], Taken]:
     """Return the write job that takes goods back; it raises NotFoundError, ConflictError or RefusedError, nothing written."""
 
     def job(tx: Connection) -> Taken:
         if not is_exchange and (content.exchange_id or any(tender.type == EXCHANGED for tender in content.tenders)):
             raise RefusedError("exchange_alone", "an exchange has two parts", pointer="/exchange_id")
-        sold = find_sale(tx, content.sale_id)
+        sold = None if content.claim else find_sale(tx, content.sale_id)
         named = replace(content, sale_id=sold.fact.sale.sale_id) if sold else content
         known = tx.execute(
             """
@@ -106,7 +113,9 @@ def return_job(
         if known is None:
             left = pruned_return(tx, content)
             if left is None:
-                return _record(tx, replica, shop, named, sold, noted=warnings, now_ms=now_ms, has_happened=has_happened)
+                return _record(
+                    tx, replica, shop, named, noted=warnings, now_ms=now_ms, has_happened=has_happened, terms=terms
+                )
             if not left.is_same:
                 raise ConflictError("other_content", _other_content(content), pointer="/return_id")
             return Taken("repeated", left.fact, _answer(left.fact, left.dot, {}))
@@ -120,7 +129,7 @@ def return_job(
     return job
 
 
-def refund_of(tx: Connection, content: Return, *, has_happened: bool = False) -> int:
+def refund_of(tx: Connection, shop: Shop, content: Return, *, now_ms: int, has_happened: bool = False) -> int:
     """Return what a return refunds, or what it has refunded where it is known; raise NotFoundError, RefusedError."""
     known = find_return(tx, content.return_id)
     if known is not None:
@@ -128,10 +137,7 @@ def refund_of(tx: Connection, content: Return, *, has_happened: bool = False) ->
     left = pruned_return(tx, content)
     if left is not None:
         return left.fact.refund
-    sold = find_sale(tx, content.sale_id)
-    if sold is None:
-        raise NotFoundError("sale", f"no sale {content.sale_id!r}", pointer="/sale_id")
-    sale = sold.fact.sale
+    sale = _sold(tx, shop, content, now_ms=now_ms).sale
     try:
         back = lines_back(sale, content.lines, returned_by_line(tx, sale.sale_id), has_happened=has_happened)
     except RuleError as err:
@@ -148,31 +154,38 @@ def _record(
     replica: Replica,
     shop: Shop,
     content: Return,
-    sold: SaleView | None,
     *,
     noted: tuple[Warned, ...],
     now_ms: int,
     has_happened: bool,
+    terms: ReturnTerms,
 ) -> Taken:
-    if sold is None:
-        raise NotFoundError("sale", f"no sale {content.sale_id!r}", pointer="/sale_id")
-    sale, returned = sold.fact.sale, returned_by_line(tx, sold.fact.sale.sale_id)
-    try:
-        back = lines_back(sale, content.lines, returned, has_happened=has_happened)
-        noted += beyond_sold(sale, back, returned)
-        refund = sum(line.amount for line in back)
-        noted += _hold_tenders(content, refund, sale.currency, has_happened=has_happened)
-    except RuleError as err:
-        raise RefusedError(err.code, str(err), pointer=err.pointer) from err
-    effects = (
-        *effects_back(sold.fact, back, shop.location),
-        *kit_effects_back(tx, sold.fact, back, shop.location),
-    )
-    stock = apply_effects(tx, effects)
+    sold = _sold(tx, shop, content, now_ms=now_ms)
+    sale, returned = sold.sale, returned_by_line(tx, sold.sale.sale_id)
     committed_at = utc(now_ms)
     day = day_of(tx, shop, traded_at(content.returned_at, committed_at), now_ms=now_ms)
+    try:
+        back = lines_back(sale, content.lines, returned, has_happened=has_happened)
+        refund = sum(line.amount for line in back)
+        noted += beyond_sold(sale, back, returned)
+        noted += _hold(tx, shop, content, sale, refund=refund, has_happened=has_happened, terms=terms)
+    except RuleError as err:
+        raise RefusedError(err.code, str(err), pointer=err.pointer) from err
+    if content.claim is not None:
+        noted += hold_claim(
+            tx,
+            content,
+            terms,
+            refund=refund,
+            business_date=day.business_date,
+            now_ms=now_ms,
+            has_happened=has_happened,
+        )
+    whole = sellable(content.lines, back)
+    effects = (*effects_back(sold, whole, shop.location), *kit_effects_back(tx, sold, whole, shop.location))
+    stock = apply_effects(tx, effects)
     below_zero = [Warned("stock_below_zero", detail=f"{sku}: {figure}") for sku, figure in stock.items() if figure < 0]
-    points = return_points(sold.fact, content.lines, returned)
+    points = return_points(sold, content.lines, returned)
     apply_effects_of(tx, points)
     fact = ReturnFact(
         content=content,
@@ -184,14 +197,31 @@ def _record(
         stock=effects,
         warnings=(*noted, *below_zero, *late_warnings(day)),
         points=points,
+        tax=tax_back(sale, back, returned, rates_of(tx, shop, sale)),
     )
+    tell_seller(tx, replica, fact)
     return _write(tx, replica, fact, stock)
 
 
-def _hold_tenders(content: Return, refund: int, currency: str, *, has_happened: bool) -> tuple[Warned, ...]:
-    """Hold what was paid out against the refund: money that has left the drawer is noted where it differs."""
+def _sold(tx: Connection, shop: Shop, content: Return, *, now_ms: int) -> SaleFact:
+    """Return the sale that goods come back of: as it is in the books, or as it is claimed."""
+    if content.claim is not None:
+        return claimed_sale(tx, shop, content, now_ms=now_ms)
+    sold = find_sale(tx, content.sale_id)
+    if sold is None:
+        raise NotFoundError("sale", f"no sale {content.sale_id!r}", pointer="/sale_id")
+    return sold.fact
+
+
+def _hold(
+    tx: Connection, shop: Shop, content: Return, sale: Sale, *, refund: int, has_happened: bool, terms: ReturnTerms
+) -> tuple[Warned, ...]:
+    """Hold the reason and what was paid out against the shop's rules: what has happened is noted where it differs."""
     try:
-        check_tenders(content, refund, currency)
+        check_reason(content.reason, terms.rules.reasons)
+        check_tenders(content, refund, sale.currency)
+        if content.claim is None:
+            check_refund_tenders(sale, content.tenders, refunded_by_tender(tx, sale.sale_id), shop.tenders)
     except RuleError as err:
         if not has_happened:
             raise
@@ -240,11 +270,28 @@ def _answer(fact: ReturnFact, dot: Dot, stock: dict[str, int]) -> bytes:
 
 
 def returned_by_line(read: Connection, sale_id: str) -> dict[int, int]:
-    """Return line -> qty of what is back of a sale by all its returns; lines of which nothing is back are not in it."""
+    """Return line -> qty of what is back of a sale, here and in other stores; lines of which nothing is back are not in it."""
     rows = read.execute(
         """
         SELECT line.value ->> 'line', sum(line.value ->> 'qty')
         FROM sale_return, json_each(sale_return.body, '$.lines') AS line
+        WHERE sale_return.sale_id = ?
+        GROUP BY 1
+        """,
+        (sale_id,),
+    ).fetchall()
+    returned = dict(rows)
+    for line, qty in summed(taken_elsewhere(read, sale_id)).items():
+        returned[line] = returned.get(line, 0) + qty
+    return returned
+
+
+def refunded_by_tender(read: Connection, sale_id: str) -> dict[str, int]:
+    """Return tender -> what went back by it in all returns of a sale here."""
+    rows = read.execute(
+        """
+        SELECT tender.value ->> 'type', sum(tender.value ->> 'amount')
+        FROM sale_return, json_each(sale_return.body, '$.return.tenders') AS tender
         WHERE sale_return.sale_id = ?
         GROUP BY 1
         """,

@@ -1,4 +1,5 @@
-"""Transfers between branches: the cloud hands a transfer to its receiver, what has come of it to its sender. A write job's part.
+"""What goes from branch to branch: the cloud hands a transfer to its receiver, what has come of it to its sender, and goods that
+were taken back elsewhere to the store that sold them. A write job's part.
 
 Each goes into the other store's own scope (`transfers@hk02`), once: a row that is told again, by a restored hub or to a restored
 cloud, is known there. A store speaks for itself only: a row that names another one as its writer is kept and handed to nobody.
@@ -12,10 +13,12 @@ import msgspec
 from sync.batch import Row
 from sync.cloud.scopes import put_row, scope_of, standing
 from sync.json_errors import NOT_JSON
+from sync.kinds import Entity
 from sync.model import Replica
+from sync.retail.claims import RETURNED_ELSEWHERE, ReturnedElsewhere
 from sync.retail.transfers import ARRIVAL, TRANSFER, ArrivalFact, TransferFact
 
-_decode = msgspec.json.Decoder(TransferFact | ArrivalFact).decode
+_decode = msgspec.json.Decoder(TransferFact | ArrivalFact | ReturnedElsewhere).decode
 
 
 def hand_on(tx: Connection, own: Replica, store: str, rows: Sequence[Row]) -> bool:
@@ -26,12 +29,20 @@ def hand_on(tx: Connection, own: Replica, store: str, rows: Sequence[Row]) -> bo
             fact = _decode(body)
         except NOT_JSON:
             continue
-        is_transfer = isinstance(fact, TransferFact)
-        writer, other = (fact.sender, fact.receiver) if is_transfer else (fact.receiver, fact.sender)
-        entity, key = (TRANSFER, fact.transfer_id) if isinstance(fact, TransferFact) else (ARRIVAL, fact.arrival_id)
+        entity, key, writer, other = _addressed(fact)
         scope = scope_of(tx, other, entity.stream)
         if writer != store or other == store or (scope is not None and standing(tx, scope, entity.name, key)):
             continue
         put_row(tx, own, other, entity, fact)
         is_grown = True
     return is_grown
+
+
+def _addressed(fact: TransferFact | ArrivalFact | ReturnedElsewhere) -> tuple[Entity, str, str, str]:
+    """Return the entity, the key, who wrote it, whom it is for."""
+    match fact:
+        case TransferFact():
+            return TRANSFER, fact.transfer_id, fact.sender, fact.receiver
+        case ArrivalFact():
+            return ARRIVAL, fact.arrival_id, fact.receiver, fact.sender
+    return RETURNED_ELSEWHERE, fact.elsewhere_id, fact.taker, fact.seller

@@ -4,21 +4,26 @@
                         all pieces back so far, less what was due before. Piece by piece comes to the line's amount exactly.
     a return's refund   the sum of its lines. The sale's cash rounding is not in it: what the customer paid more or less for
                         want of small coins is no price. Cash that goes out is rounded once more, by its own amount.
-    stock               what the sale took out by a line comes back by that line; a line that moved none brings none back
+    stock               what the sale took out by a line comes back by that line; a line that moved none brings none back, nor do
+                        damaged goods
+    tax                 contained in what is due for all pieces back, less what was in that before
 
-Not here: goods of another store, exchanges (sync.retail.exchanges), storage, paper. Source: the design, section 3.3 (Return).
+Not here: goods of another store (sync.retail.claims), exchanges (sync.retail.exchanges), to which tender a refund may go
+(sync.retail.refunds), storage, paper. Source: the design, section 3.3 (Return).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from sync.errors import RuleError
 from sync.kinds import Column, Entity, Keep, Kind, Measure, Named, Priority
+from sync.retail.claims import Claim
 from sync.retail.money import cash_rounding, line_amount
 from sync.retail.sales import (
     EXCHANGED,
@@ -33,19 +38,22 @@ from sync.retail.sales import (
     SaleLine,
     Sku,
     StockEffect,
+    TaxPart,
     Tender,
     Warned,
     amount_of,
 )
+from sync.retail.tax import tax_contained
 
 HASH_VERSION = 1
 
 
-class ReturnLine(Struct, frozen=True, forbid_unknown_fields=True):
-    """How much of a line of the sale comes back, in that line's unit."""
+class ReturnLine(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How much of a line of the sale comes back, in that line's unit; so much of it is `damaged`, and not for sale any more."""
 
     line: Annotated[int, Meta(ge=1, le=9999)]
     qty: Annotated[int, Meta(ge=1, le=QTY_MAX)]
+    damaged: Annotated[int, Meta(ge=0, le=QTY_MAX)] = 0
 
 
 class Return(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
@@ -53,6 +61,7 @@ class Return(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
 
     `tenders` say how the refund was paid out, where the till knows; they add up to the refund, or to it rounded for cash. `void`:
     the whole sale comes back on its own day, as if it had not been made. `exchange_id`: other goods went out for it at once.
+    `claim`: the sale is not in this store's books.
     """
 
     return_id: Id
@@ -65,6 +74,7 @@ class Return(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     tenders: Annotated[tuple[Tender, ...], Meta(max_length=20)] = ()
     void: bool = False
     exchange_id: Id | None = None
+    claim: Claim | None = None
 
     @property
     def exchanged(self) -> int:
@@ -98,6 +108,7 @@ class ReturnFact(Struct, frozen=True, omit_defaults=True, kw_only=True):
     stock: tuple[StockEffect, ...] = ()
     warnings: tuple[Warned, ...] = ()
     points: tuple[PointsEffect, ...] = ()
+    tax: tuple[TaxPart, ...] = ()
 
 
 def content_hash(content: Return) -> bytes:
@@ -131,6 +142,8 @@ def lines_back(
         if wanted.qty > line.qty - before and not has_happened:
             left = f"line {wanted.line}: {line.qty - before} of {line.qty} are left to return, not {wanted.qty}"
             raise RuleError("more_than_sold", f"/lines/{index}/qty", left)
+        if wanted.damaged > wanted.qty:
+            raise RuleError("damaged", f"/lines/{index}/damaged", f"{wanted.damaged} of {wanted.qty} are damaged")
         named.add(wanted.line)
         amount = refund_due(line, before + wanted.qty) - refund_due(line, before)
         back.append(ReturnedLine(wanted.line, line.sku, wanted.qty, amount))
@@ -148,6 +161,28 @@ def beyond_sold(sale: Sale, back: Sequence[ReturnedLine], returned: Mapping[int,
     )
 
 
+def sellable(asked: Sequence[ReturnLine], back: Iterable[ReturnedLine]) -> tuple[ReturnedLine, ...]:
+    """Return what of the goods may be sold again: damaged ones do not come back to the shelf."""
+    damaged = {line.line: line.damaged for line in asked}
+    whole = (replace(line, qty=line.qty - damaged[line.line]) for line in back)
+    return tuple(line for line in whole if line.qty)
+
+
+def tax_back(
+    sale: Sale, back: Iterable[ReturnedLine], returned: Mapping[int, int], rate_of: Mapping[str, int]
+) -> tuple[TaxPart, ...]:
+    """Return the tax in a refund by rate, on the running total: all returns of a sale come to its tax exactly."""
+    came = {line.line: line.qty for line in back}
+    before = tax_contained((rate_of[line.sku], refund_due(line, returned.get(line.line, 0))) for line in sale.lines)
+    after = tax_contained(
+        (rate_of[line.sku], refund_due(line, returned.get(line.line, 0) + came.get(line.line, 0)))
+        for line in sale.lines
+    )
+    known = {part.rate_bp: part.amount for part in before}
+    parts = (TaxPart(part.rate_bp, part.amount - known[part.rate_bp]) for part in after)
+    return tuple(part for part in parts if part.amount)
+
+
 def effects_back(sold: SaleFact, back: Sequence[ReturnedLine], location: str) -> tuple[StockEffect, ...]:
     """Return what comes back to the shelf: only goods of lines that the sale took out of stock."""
     taken_out = {(effect.sku, -effect.qty) for effect in sold.stock}
@@ -155,6 +190,12 @@ def effects_back(sold: SaleFact, back: Sequence[ReturnedLine], location: str) ->
     return tuple(
         StockEffect(line.sku, location, line.qty) for line in back if (line.sku, sold_qty[line.line]) in taken_out
     )
+
+
+def check_reason(reason: str, declared: Sequence[str]) -> None:
+    """Raise RuleError for a reason that the shop has not declared; where it declares none, any will do."""
+    if declared and reason not in declared:
+        raise RuleError("reason_unknown", "/reason", f"{reason!r}; the reasons here: {', '.join(declared)}")
 
 
 def check_tenders(content: Return, refund: int, currency: str) -> None:

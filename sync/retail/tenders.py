@@ -39,6 +39,7 @@ class TenderType(Struct, frozen=True, kw_only=True):
     opens_drawer: bool = False
     offline: Offline = "accept"
     offline_max: int = 0
+    refund_in_cash: bool = False
 
 
 class Finding(Struct, frozen=True):

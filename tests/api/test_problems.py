@@ -22,6 +22,7 @@ SHARED = (
     (SYNC / "retail" / "identities.py", {"RuleError"}),
     (SYNC / "retail" / "returns.py", {"RuleError"}),
     (SYNC / "retail" / "exchanges.py", {"RuleError"}),
+    (SYNC / "retail" / "refunds.py", {"RuleError"}),
     (SYNC / "retail" / "tenders.py", {"Finding"}),
     (SYNC / "retail" / "cashiers.py", {"RuleError"}),
     (SYNC / "retail" / "drawers.py", {"RuleError"}),

@@ -10,6 +10,7 @@ from hypothesis import find, given
 from hypothesis import strategies as st
 
 from sync.errors import RuleError
+from sync.retail.claims import Claim
 from sync.retail.money import line_amount
 from sync.retail.returns import (
     Return,
@@ -209,6 +210,7 @@ CHANGES: list[dict[str, Any]] = [
     {"cashier_id": None},
     {"void": True},
     {"exchange_id": "x1"},
+    {"claim": Claim(lines=SALE.lines, store="hk02")},
     {"tenders": ()},
 ]
 

@@ -1,0 +1,207 @@
+"""Goods back of a sale that is not in these books: who may take them, up to how much, and the word to the sale's own store.
+
+    claim         needs                                                                            beyond it
+    elsewhere     `[returns] elsewhere = "accept"`, the caps by return and by trading day, and     refused; what has happened is
+                  an approval of `return_without_receipt`: the receipt's data were typed in        booked with a warning
+    no receipt    the same approval; lines at no more than the price of now                        the same
+
+Every one stands in the manager's list until a person closes it. Functions of a write job. Rules: sync.retail.claims.
+"""
+
+from sqlite3 import Connection
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from hub.errors import RefusedError
+from hub.store.approvals import authorise
+from hub.store.audit_trail import note
+from hub.store.kits import line_effects
+from hub.store.model import Shop, utc
+from hub.store.pricing import at_moment, goods_of
+from hub.store.sale_approvals import Authority
+from sync.errors import RuleError
+from sync.model import Replica
+from sync.retail.claims import RETURNED_ELSEWHERE, LineElsewhere, ReturnedElsewhere
+from sync.retail.money import line_amount
+from sync.retail.quotes import Goods, filled
+from sync.retail.returns import Return, ReturnFact
+from sync.retail.sales import AMOUNT_MAX, Sale, SaleFact, SaleLine, Tender, Warned, amount_of, check_sums
+from sync.store.writing import record_fact
+
+Reason = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class ReturnRules(Struct, frozen=True, forbid_unknown_fields=True):
+    """[returns]; `reasons`: the only ones there are, any text where none is named. Caps are in minor units."""
+
+    elsewhere: Literal["refuse", "accept"] = "refuse"
+    elsewhere_max_minor: Annotated[int, Meta(ge=0, le=AMOUNT_MAX)] = 0
+    elsewhere_day_max_minor: Annotated[int, Meta(ge=0, le=AMOUNT_MAX)] = 0
+    reasons: list[Reason] = []
+
+
+class ReturnTerms(Struct, frozen=True):
+    """What returns are held against: the shop's rules, and who stands at the till; without an `authority` nothing is asked."""
+
+    rules: ReturnRules = ReturnRules()
+    authority: Authority | None = None
+    actor: str = ""
+
+
+NO_TERMS = ReturnTerms()
+
+
+def claimed_sale(tx: Connection, shop: Shop, content: Return, *, now_ms: int) -> SaleFact:
+    """Return the sale as it is claimed; raise RefusedError for a claim that cannot be."""
+    claim = content.claim
+    assert claim is not None
+    if claim.store == shop.store_id:
+        raise RefusedError("claim_own_store", f"{claim.store} is this store", pointer="/claim/store")
+    if claim.store is None and content.sale_id != content.return_id:
+        detail = "without a receipt the return names itself as its sale"
+        raise RefusedError("claim_sale", detail, pointer="/sale_id")
+    known = goods_of(tx, shop, [line.sku for line in claim.lines], at_moment(shop, utc(now_ms), is_sure=True))
+    lines = tuple(filled(line, known.get(line.sku)) for line in claim.lines)
+    total = sum(amount_of(line) for line in lines)
+    sale = Sale(
+        sale_id=content.sale_id,
+        till_id=content.till_id,
+        currency=shop.currency,
+        lines=lines,
+        tenders=(Tender("cash", total),),
+        total=total,
+    )
+    try:
+        check_sums(sale)
+    except RuleError as err:
+        raise RefusedError(err.code, str(err), pointer=f"/claim{err.pointer}") from err
+    for index, line in enumerate(lines):
+        _hold_line(line, known.get(line.sku), index=index, is_priced_now=claim.store is None)
+    effects = (
+        effect
+        for line in lines
+        if (goods := known.get(line.sku)) is not None and goods.unit == line.unit
+        for effect in line_effects(tx, line.sku, line.qty, location=shop.location, is_stocked=goods.stocked)
+    )
+    return SaleFact(sale=sale, receipt_no="", business_date="", committed_at=utc(now_ms), stock=tuple(effects))
+
+
+def _hold_line(line: SaleLine, goods: Goods | None, *, index: int, is_priced_now: bool) -> None:
+    at = f"/claim/lines/{index}"
+    if not is_priced_now:
+        return
+    if goods is None or goods.price is None or goods.unit != line.unit:
+        raise RefusedError("unknown_sku", f"{line.sku} has no price here", pointer=f"{at}/sku")
+    now = line_amount(goods.price.amount, line.qty, goods.price.per)
+    if amount_of(line) > now:
+        raise RefusedError(
+            "claim_price", f"{line.sku} costs {now} now, not {amount_of(line)}", pointer=f"{at}/unit_price"
+        )
+
+
+def hold_claim(
+    tx: Connection,
+    content: Return,
+    terms: ReturnTerms,
+    *,
+    refund: int,
+    business_date: str,
+    now_ms: int,
+    has_happened: bool,
+) -> tuple[Warned, ...]:
+    """Hold a claim against the shop's rules, spend its approval; return the warning that flags it. Raise RefusedError."""
+    claim = content.claim
+    assert claim is not None
+    said = f"sold at {claim.store}: {content.sale_id}" if claim.store else "without a receipt"
+    flags = [Warned("returned_elsewhere" if claim.store else "no_receipt", detail=said)]
+    try:
+        _hold_caps(tx, claim.store, terms.rules, refund=refund, business_date=business_date)
+        if terms.authority is not None:
+            authorise(
+                tx,
+                terms.authority.rules,
+                "return_without_receipt",
+                claim.approval_id,
+                role=terms.authority.role,
+                subject=content.return_id,
+                till_id=content.till_id,
+                now_ms=now_ms,
+            )
+    except RefusedError as err:
+        if not has_happened:
+            raise RefusedError(err.code, err.detail, pointer=f"/claim{err.pointer}") from err
+        flags.append(Warned(err.code, detail=err.detail))
+    note(
+        tx,
+        actor=terms.actor,
+        action="returned_on_claim",
+        subject=content.return_id,
+        reason=content.reason,
+        now_ms=now_ms,
+    )
+    return tuple(flags)
+
+
+def _hold_caps(tx: Connection, store: str | None, rules: ReturnRules, *, refund: int, business_date: str) -> None:
+    if store is None:
+        return
+    if rules.elsewhere == "refuse":
+        raise RefusedError("elsewhere", f"goods that {store} sold are not taken back here", pointer="/store")
+    if refund > rules.elsewhere_max_minor:
+        raise RefusedError("elsewhere_cap", f"{refund}; at most {rules.elsewhere_max_minor} a return", pointer="/store")
+    before = tx.execute(
+        """
+        SELECT coalesce(sum(body ->> '$.refund'), 0) FROM sale_return
+        WHERE body ->> '$.return.claim' IS NOT NULL AND body ->> '$.return.claim.store' IS NOT NULL
+          AND body ->> '$.business_date' = ?
+        """,
+        (business_date,),
+    ).fetchone()[0]
+    if before + refund > rules.elsewhere_day_max_minor:
+        detail = f"{before} today and {refund}; at most {rules.elsewhere_day_max_minor} a day"
+        raise RefusedError("elsewhere_cap", detail, pointer="/store")
+
+
+def tell_seller(tx: Connection, own: Replica, fact: ReturnFact) -> None:
+    """Write the fact that travels to the store that sold the goods."""
+    content = fact.content
+    if content.claim is None or content.claim.store is None:
+        return
+    told = ReturnedElsewhere(
+        elsewhere_id=f"{own.store}:{content.return_id}",
+        return_id=content.return_id,
+        taker=own.store,
+        seller=content.claim.store,
+        sale=content.sale_id,
+        lines=tuple(LineElsewhere(line.line, line.qty) for line in fact.lines),
+        refund=fact.refund,
+        currency=fact.currency,
+        taken_at=fact.committed_at,
+    )
+    record_fact(tx, own, RETURNED_ELSEWHERE, told)
+
+
+def taken_elsewhere(read: Connection, sale_id: str) -> list[ReturnedElsewhere]:
+    """Return what other stores took back of a sale here, whatever its receipt was called by there."""
+    rows = read.execute(
+        """
+        SELECT body FROM returned_elsewhere AS taken
+        WHERE sale IN (SELECT ?1 UNION SELECT receipt_no FROM sale WHERE sale_id = ?1)
+          AND NOT EXISTS (SELECT 1 FROM sale_return WHERE return_id = taken.body ->> '$.return_id')
+        """,
+        (sale_id,),
+    ).fetchall()
+    return [msgspec.json.decode(body, type=ReturnedElsewhere) for (body,) in rows]
+
+
+def rates_of(read: Connection, shop: Shop, sale: Sale) -> dict[str, int]:
+    """Return SKU -> rate of tax in basis points, by the categories of now."""
+    skus = sorted({line.sku for line in sale.lines})
+    rows = read.execute(
+        "SELECT sku, category FROM product WHERE sku IN (SELECT value FROM json_each(?))",
+        (msgspec.json.encode(skus).decode(),),
+    ).fetchall()
+    categories = dict(rows)
+    return {sku: shop.tax.of(categories.get(sku)) for sku in skus}

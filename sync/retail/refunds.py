@@ -1,0 +1,49 @@
+"""To which tender a refund may go: back to the one it was paid with, in cash where the shop says so. Pure.
+
+    refund by a tender     at most what the sale was paid by it, less what went back to it before
+    refund in cash         at most what was paid in cash, by what may be refunded in cash (`[tenders.NAME] refund_in_cash`), and
+                           by goods that came back, less what of it went back otherwise; and one step of coins for the rounding
+    by an exchange         pays for other goods: any part of the refund
+
+Not here: the sum of a refund (sync.retail.returns). Source: the design, section 3.3 (Return).
+"""
+
+from collections.abc import Iterable, Mapping
+
+from sync.errors import RuleError
+from sync.retail.money import CASH_STEP_MINOR
+from sync.retail.sales import EXCHANGED, Sale, Tender
+from sync.retail.tenders import TenderType
+
+
+def by_type(tenders: Iterable[Tender]) -> dict[str, int]:
+    """Return tender -> sum."""
+    sums: dict[str, int] = {}
+    for tender in tenders:
+        sums[tender.type] = sums.get(tender.type, 0) + tender.amount
+    return sums
+
+
+def check_refund_tenders(
+    sale: Sale, back: Iterable[Tender], before: Mapping[str, int], types: Iterable[TenderType]
+) -> None:
+    """Raise RuleError for a tender that may not take so much of the refund; `before` is what went back by tender."""
+    declared = list(types)
+    paid, now = by_type(sale.tenders), by_type(back)
+    total = {name: before.get(name, 0) + now.get(name, 0) for name in {*before, *now}}
+    cash = {each.type for each in declared if each.kind == "cash"}
+    for name in sorted(set(now) - cash - {EXCHANGED}):
+        if total[name] > paid.get(name, 0):
+            detail = f"{total[name]} by {name}; {paid.get(name, 0)} was paid by it"
+            raise RuleError("refund_tender", "/tenders", detail)
+    if not cash & set(now):
+        return
+    open_to_cash = cash | {EXCHANGED} | {each.type for each in declared if each.refund_in_cash}
+    left = sum(
+        amount - (total.get(name, 0) if name not in cash else 0)
+        for name, amount in paid.items()
+        if name in open_to_cash
+    )
+    out = sum(total.get(name, 0) for name in cash)
+    if out >= left + CASH_STEP_MINOR.get(sale.currency, 1):
+        raise RuleError("refund_tender", "/tenders", f"{out} in cash; {left} may be refunded in cash")
