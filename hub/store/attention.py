@@ -70,7 +70,9 @@ _KINDS = {  # kind -> SQL for (name, said, since_ms, owner)
     """,
     "claim": """
         SELECT return_id AS name,
-          coalesce('sold at ' || (body ->> '$.return.claim.store') || ': ' || sale_id, 'without a receipt') || ', ' || (body ->> '$.refund') AS said, unixepoch(body ->> '$.committed_at') * 1000 AS since_ms,
+          coalesce('sold at ' || (body ->> '$.return.claim.store') || ': ' || sale_id, 'without a receipt')
+            || ', ' || (body ->> '$.refund') AS said,
+          unixepoch(body ->> '$.committed_at') * 1000 AS since_ms,
           'till ' || (body ->> '$.return.till_id') AS owner
         FROM sale_return WHERE body ->> '$.return.claim' IS NOT NULL
     """,

@@ -8,7 +8,7 @@ A claim stands for the sale in the rules of a return (sync.retail.returns). The 
 may be beyond it: that is in its manager's list. Not here: who may, up to how much (hub.store.claims). Source: the design, 3.3.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
@@ -50,15 +50,6 @@ class ReturnedElsewhere(
     refund: int
     currency: str
     taken_at: datetime
-
-
-def beyond(sold: Mapping[int, int], returned: Mapping[int, int]) -> tuple[LineElsewhere, ...]:
-    """Return how much more of each line is back than was sold."""
-    return tuple(
-        LineElsewhere(line, qty - sold.get(line, 0))
-        for line, qty in sorted(returned.items())
-        if qty > sold.get(line, 0)
-    )
 
 
 def summed(facts: Iterable[ReturnedElsewhere]) -> dict[int, int]:
