@@ -77,8 +77,6 @@ def claimed_sale(tx: Connection, shop: Shop, content: Return, *, now_ms: int) ->
         check_sums(sale)
     except RuleError as err:
         raise RefusedError(err.code, str(err), pointer=f"/claim{err.pointer}") from err
-    for index, line in enumerate(lines):
-        _hold_line(line, known.get(line.sku), index=index, is_priced_now=claim.store is None)
     effects = (
         effect
         for line in lines
@@ -88,10 +86,7 @@ def claimed_sale(tx: Connection, shop: Shop, content: Return, *, now_ms: int) ->
     return SaleFact(sale=sale, receipt_no="", business_date="", committed_at=utc(now_ms), stock=tuple(effects))
 
 
-def _hold_line(line: SaleLine, goods: Goods | None, *, index: int, is_priced_now: bool) -> None:
-    at = f"/claim/lines/{index}"
-    if not is_priced_now:
-        return
+def _hold_price(line: SaleLine, goods: Goods | None, *, at: str) -> None:
     if goods is None or goods.price is None or goods.unit != line.unit:
         raise RefusedError("unknown_sku", f"{line.sku} has no price here", pointer=f"{at}/sku")
     now = line_amount(goods.price.amount, line.qty, goods.price.per)
@@ -103,7 +98,9 @@ def _hold_line(line: SaleLine, goods: Goods | None, *, index: int, is_priced_now
 
 def hold_claim(
     tx: Connection,
+    shop: Shop,
     content: Return,
+    sale: Sale,
     terms: ReturnTerms,
     *,
     refund: int,
@@ -117,7 +114,10 @@ def hold_claim(
     said = f"sold at {claim.store}: {content.sale_id}" if claim.store else "without a receipt"
     flags = [Warned("returned_elsewhere" if claim.store else "no_receipt", detail=said)]
     try:
-        _hold_caps(tx, claim.store, terms.rules, refund=refund, business_date=business_date)
+        if claim.store is None:
+            _hold_prices(tx, shop, sale, now_ms=now_ms)
+        else:
+            _hold_caps(tx, claim.store, terms.rules, refund=refund, business_date=business_date)
         if terms.authority is not None:
             authorise(
                 tx,
@@ -144,9 +144,13 @@ def hold_claim(
     return tuple(flags)
 
 
-def _hold_caps(tx: Connection, store: str | None, rules: ReturnRules, *, refund: int, business_date: str) -> None:
-    if store is None:
-        return
+def _hold_prices(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int) -> None:
+    known = goods_of(tx, shop, [line.sku for line in sale.lines], at_moment(shop, utc(now_ms), is_sure=True))
+    for index, line in enumerate(sale.lines):
+        _hold_price(line, known.get(line.sku), at=f"/lines/{index}")
+
+
+def _hold_caps(tx: Connection, store: str, rules: ReturnRules, *, refund: int, business_date: str) -> None:
     if rules.elsewhere == "refuse":
         raise RefusedError("elsewhere", f"goods that {store} sold are not taken back here", pointer="/store")
     if refund > rules.elsewhere_max_minor:

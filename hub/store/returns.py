@@ -174,7 +174,9 @@ def _record(
     if content.claim is not None:
         noted += hold_claim(
             tx,
+            shop,
             content,
+            sale,
             terms,
             refund=refund,
             business_date=day.business_date,

@@ -107,6 +107,7 @@ async def test_a_return_without_a_receipt_needs_a_manager_and_pays_the_price_of_
 
     assert (bare.status, bare.json["code"], bare.json["pointer"]) == (422, "approval_needed", "/claim/approval_id")
     assert [each.json["code"] for each in answers] == ["approval", "claim_price"]
+    assert answers[1].json["pointer"] == "/claim/lines/0/unit_price"
     assert (alone.status, alone.json.get("refund")) == (201, 1000), alone.body
     assert [each["code"] for each in alone.json["warnings"]] == ["no_receipt"]
 
@@ -114,8 +115,13 @@ async def test_a_return_without_a_receipt_needs_a_manager_and_pays_the_price_of_
 async def test_what_has_happened_is_booked_with_what_would_have_refused_it(till: Any) -> None:
     answer = await till.post("/v1/returns", claim(till) | {"offline": True})
 
-    assert answer.status == 201
+    dear = claim(till, store=None) | {"offline": True}
+    dear["claim"]["lines"] = [TEA | {"unit_price": 9999}]
+    bare = await till.post("/v1/returns", dear)
+
+    assert (answer.status, bare.status) == (201, 201)
     assert {each["code"] for each in answer.json["warnings"]} == {"returned_elsewhere", "elsewhere"}
+    assert {each["code"] for each in bare.json["warnings"]} == {"no_receipt", "claim_price"}
 
 
 async def test_damaged_goods_are_refunded_and_do_not_come_back_to_the_shelf(till: Any) -> None:
