@@ -10,8 +10,8 @@ import asyncio
 import logging
 
 from hub.client import HubClient
-from hub.config import Follows
 from hub.runtime import Runtime
+from hub.settings.lines import Follows
 from hub.store.pin_keys import add_keys, all_keys, missing_keys
 from sync.errors import SyncError
 

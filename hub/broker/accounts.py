@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from amqtt.contexts import Action
 
-from hub.config import MqttSection
+from hub.settings.file import MqttSection
 from hub.store.tills import Paired, secret_hash
 
 NAME_MAX = 64  # characters of a user name or client id in the log

@@ -11,7 +11,7 @@ from hub.broker.accounts import Accounts
 from hub.broker.door import LISTENER, Door
 from hub.broker.engine import Engine, Rights
 from hub.broker.packets import PACKET_BYTES_MAX
-from hub.config import MqttSection
+from hub.settings.file import MqttSection
 from hub.store.tills import Paired
 from sync.errors import StartError
 

@@ -1,4 +1,4 @@
-"""The shop's rules about members, as the configuration says them. Pure values; see hub.member_settings for the file."""
+"""The shop's rules about members, as the configuration says them. Pure values; see hub.settings.members for the file."""
 
 from collections.abc import Mapping
 

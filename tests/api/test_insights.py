@@ -88,7 +88,7 @@ async def test_a_counter_on_the_embedded_broker_reaches_the_day(
 ) -> None:
     """The hub's own wiring: device credentials by pairing, the broker beside it, the driver, the books, the API."""
     from hub.broker.embedded import embedded_broker
-    from hub.config import MqttSection
+    from hub.settings.file import MqttSection
 
     tokens: dict[bytes, Any] = {}
     section = MqttSection(0, "hub", "hub-secret")

@@ -19,7 +19,8 @@ from hub.broker import door, engine
 from hub.broker.accounts import Accounts
 from hub.broker.embedded import embedded_broker
 from hub.broker.packets import PACKET_BYTES_MAX
-from hub.config import MqttSection, parse_config
+from hub.config import parse_config
+from hub.settings.file import MqttSection
 from hub.store.tills import Paired, secret_hash
 from sync.errors import ConfigError, StartError
 

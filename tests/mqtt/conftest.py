@@ -23,7 +23,7 @@ from devices.errors import NotRecordedError
 from devices.model import CounterReading, Health
 from devices.supervisor import DeviceSpec, DeviceState, Outside, Supervisor
 from hub.broker.embedded import embedded_broker
-from hub.config import MqttSection
+from hub.settings.file import MqttSection
 from hub.store import footfall
 from hub.store.tills import Paired, secret_hash
 from sync.db import Database

@@ -1,0 +1,1 @@
+"""The sections of the configuration file, a file each or a few that go together."""

@@ -1,0 +1,142 @@
+"""The shape of the configuration file (TOML): its sections and their options.
+
+[store]     id, names, currency, zone, cut_over_hour, receipt_header, receipt_footer, phone, hours = { mon = ["10:00", "22:00"] }
+[api]       host, port (only loopback addresses: there is no TLS yet); [data]   dir, synchronous
+[receipt]   printer: the device that prints receipts when a till names none; url: under which customers reach this hub's pages
+[tax], [tenders.NAME]: hub.settings.selling; [members]: hub.settings.members; [approvals], [returns]: hub.store.approvals, claims
+[[console.pages]] title_zh_hant, title_en, url, height: a device's own web page, shown in the console
+[cloud], [standby]: hub.settings.lines
+[stock]      safety_stock: what stays on the shelf of each SKU (with [rights]: written there); hold_s: how long goods are held
+[rights]     see sync.rights_settings, and policy (physical-first, strict), reclaimed_online: the shop shares rights to its stock
+[clock]      rtc: this machine has a battery-backed clock; [mqtt]   port; username, password: the hub's own drivers' at the broker
+[devices.NAME]   kind = a file name in devices/drivers, plus that driver's options
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from hub.settings.lines import CloudSection, StandbySection
+from hub.settings.members import MembersSection
+from hub.settings.selling import TaxSection, TenderSection
+from hub.store.approvals import ApprovalRules
+from hub.store.claims import ReturnRules
+from hub.store.rights import Rule
+from sync.retail.reservations import HOLD_S_MAX
+from sync.retail.rights import SpendPolicy
+from sync.rights_settings import RightsSection
+
+Id = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9-]*\Z")]
+Line = Annotated[str, Meta(max_length=200)]
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-4]):[0-5][0-9]\Z")]
+
+
+class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[store]"""
+
+    id: Id
+    name_zh_hant: Line
+    name_en: Line
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+    zone: str = "Asia/Taipei"
+    cut_over_hour: Annotated[int, Meta(ge=0, le=12)] = 0
+    receipt_header: list[Line] = []
+    receipt_footer: list[Line] = []
+    phone: Annotated[str, Meta(max_length=40)] = ""
+    hours: dict[Weekday, tuple[TimeOfDay, TimeOfDay]] = {}
+
+
+class ApiSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[api]"""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+
+
+class DataSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[data]; `synchronous = "off"` loses sales at a power cut and is for measurements only."""
+
+    dir: str = "."
+    synchronous: Literal["full", "off"] = "full"
+
+
+class ReceiptSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[receipt]"""
+
+    printer: str | None = None
+    url: Annotated[str, Meta(max_length=200, pattern=r"^https?://[^\s/]+\Z")] | None = None
+
+
+class PageSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[[console.pages]]: a device's own web page. `height` in pixels; without it the page is given a tall frame."""
+
+    title_zh_hant: Line
+    title_en: Line
+    url: Annotated[str, Meta(max_length=500, pattern=r"^https?://[^\s\"';,]+\Z")]
+    height: Annotated[int, Meta(ge=80, le=2000)] | None = None
+
+
+class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[console]"""
+
+    pages: list[PageSection] = []
+
+
+class ClockSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[clock]; with `rtc` the machine's word is taken when the hub starts, as NTP's is at any time."""
+
+    rtc: bool = False
+
+
+class MqttSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[mqtt]: an embedded broker on 127.0.0.1. Devices log in as they were paired; `username` is for the hub's own drivers."""
+
+    port: Annotated[int, Meta(ge=0, le=65535)] = 1883
+    username: Annotated[str, Meta(max_length=64)] = ""
+    password: Annotated[str, Meta(max_length=200)] = ""
+
+
+class StockSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[stock]; what is held for a basket or a customer is let go after `hold_s`, unless the till says otherwise."""
+
+    safety_stock: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    hold_s: Annotated[int, Meta(ge=1, le=HOLD_S_MAX)] = 1800
+
+
+class HubRightsSection(RightsSection, frozen=True, forbid_unknown_fields=True):
+    """[rights]; `policy` says what becomes of a sale beyond the shop's right.
+
+    `reclaimed_online`: what a former life of the hub had left may be promised on line before it was counted.
+    """
+
+    policy: SpendPolicy = SpendPolicy.PHYSICAL_FIRST
+    reclaimed_online: bool = False
+
+    @property
+    def rule(self) -> Rule:
+        """The same for the store."""
+        return Rule(policy=self.declared, spend=self.policy, reclaimed_online=self.reclaimed_online)
+
+
+class File(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file; device sections are checked by their drivers."""
+
+    store: StoreSection
+    api: ApiSection = field(default_factory=ApiSection)
+    data: DataSection = field(default_factory=DataSection)
+    receipt: ReceiptSection = field(default_factory=ReceiptSection)
+    tax: TaxSection = field(default_factory=TaxSection)
+    tenders: dict[str, TenderSection] = {}
+    console: ConsoleSection = field(default_factory=ConsoleSection)
+    cloud: CloudSection | None = None
+    standby: StandbySection | None = None
+    mqtt: MqttSection | None = None
+    clock: ClockSection = field(default_factory=ClockSection)
+    rights: HubRightsSection | None = None
+    approvals: ApprovalRules = field(default_factory=ApprovalRules)
+    returns: ReturnRules = field(default_factory=ReturnRules)
+    stock: StockSection = field(default_factory=StockSection)
+    members: MembersSection = field(default_factory=MembersSection)
+    devices: dict[str, dict[str, Any]] = {}  # Any: each driver declares its own options
