@@ -19,16 +19,17 @@ from sync.retail.movements import Qty
 from sync.retail.sales import Id, ShortText, Sku
 
 STAFF: frozenset[Scope] = frozenset({"till", "manager"})
-Text = Annotated[str, Meta(max_length=4096)]
+Label = Annotated[str, Meta(max_length=4096)]
+Word = Annotated[str, Meta(max_length=200)]
 
 
 class ProductQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """One of `gtin`, `scan` (raw label) or `q` (words), or none for all; `after` is the `next` of the page before."""
 
-    gtin: Text | None = None
-    scan: Text | None = None
-    q: Text | None = None
-    after: Text = ""
+    gtin: Word | None = None
+    scan: Label | None = None
+    q: Word | None = None
+    after: Word = ""
     limit: Annotated[int, Meta(ge=1, le=products.PAGE_MAX)] = 50
 
 

@@ -1,7 +1,7 @@
 """OpenAPI 3.1 from the route table: the structs that validate are the structs that are described."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from hub.duties import DUTIES
 _REF = "#/components/schemas/{name}"
 _EVERYWHERE = (500,)
 _PARAMETER = re.compile(r"\{(\w+)\}")
+_NO_NUL = r"^[^\u0000]*$"
 _SESSION = {
     "name": SESSION_HEADER,
     "in": "header",
@@ -30,6 +31,8 @@ def openapi(routes: Sequence[Route], *, version: str) -> dict[str, Any]:
     ordered = sorted(types, key=str)
     schemas, components = msgspec.json.schema_components(ordered, ref_template=_REF)
     schema_of = dict(zip(ordered, schemas, strict=True))
+    choices = {ref.rpartition("/")[2] for ref in _choices([schemas, components])}
+    components = {name: _as_read(said, is_choice=name in choices) for name, said in components.items()}
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
@@ -48,6 +51,39 @@ def openapi(routes: Sequence[Route], *, version: str) -> dict[str, Any]:
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _as_read(said: dict[str, Any], *, is_choice: bool = True) -> dict[str, Any]:
+    """Return a schema as bodies are really read: no text has U+0000, patterns are of ECMA-262, a lone struct needs no tag."""
+    found = {name: _in_place(part) for name, part in said.items()}
+    if found.get("type") == "string" and not {"enum", "pattern", "format"} & found.keys():
+        found["pattern"] = _NO_NUL
+    elif "pattern" in found and isinstance(found["pattern"], str):
+        found["pattern"] = found["pattern"].replace(r"\Z", "$")
+    if found.get("type") == "object" and found.get("additionalProperties") is not False:
+        found["propertyNames"] = {"pattern": _NO_NUL}
+    if not is_choice and "required" in found:
+        tags = {
+            name for name, field in found["properties"].items() if field.keys() == {"enum"} and len(field["enum"]) == 1
+        }
+        found["required"] = [name for name in found["required"] if name not in tags]
+    return found
+
+
+def _choices(part: Any) -> Iterator[str]:
+    """Yield what the discriminators of a schema lead to: there the tag has to stand."""
+    if isinstance(part, dict):
+        yield from part.get("discriminator", {}).get("mapping", {}).values()
+        part = list(part.values())
+    if isinstance(part, list | tuple):
+        for each in part:
+            yield from _choices(each)
+
+
+def _in_place(part: Any) -> Any:
+    if isinstance(part, dict):
+        return _as_read(part)
+    return [_in_place(each) for each in part] if isinstance(part, list) else part
 
 
 def _operation(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
@@ -85,7 +121,7 @@ def _problems_of(route: Route) -> set[int]:
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
     in_path = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in _PARAMETER.findall(route.path)
     ]
     in_header = [_SESSION] if route.duty and DUTIES[route.duty] else []
@@ -96,6 +132,6 @@ def _query_parameters(query: type[Struct]) -> list[dict[str, Any]]:
     _, components = msgspec.json.schema_components([query], ref_template=_REF)
     described = components[query.__name__]
     return [
-        {"name": name, "in": "query", "required": name in described.get("required", []), "schema": schema}
+        {"name": name, "in": "query", "required": name in described.get("required", []), "schema": _as_read(schema)}
         for name, schema in described["properties"].items()
     ]

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ JSON_TYPES = frozenset({"application/json", "application/octet-stream", "applica
 SUBPROTOCOL_TOKEN = "storehub.bearer."  # noqa: S105 - the prefix, not a token
 SUBPROTOCOL = "storehub.v1"
 _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_NUMBER = re.compile(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?")
 _IMPLIED: dict[Scope, frozenset[Scope]] = {"manager": frozenset({"manager", "till", "ops"})}
 
 log = logging.getLogger(__name__)
@@ -165,10 +167,24 @@ def read_query(request: web.Request, query: type[Struct]) -> Any:
     for name in request.query:
         if len(request.query.getall(name)) > 1:
             raise InvalidFieldError("invalid_field", f"{name} stands twice in the query", pointer=f"/{name}")
+    for name in _moments(query) & request.query.keys():
+        if _NUMBER.fullmatch(request.query[name]):
+            raise InvalidFieldError(
+                "invalid_field", "Expected a date and time as RFC 3339 writes it", pointer=f"/{name}"
+            )
     try:
         return msgspec.convert(dict(request.query), query, strict=False)
     except msgspec.ValidationError as err:
         raise _invalid(err) from err
+
+
+@cache
+def _moments(query: type[Struct]) -> frozenset[str]:
+    """The parameters that are moments; a lax conversion would read a number there as seconds since 1970."""
+    _, components = msgspec.json.schema_components([query])
+    return frozenset(
+        name for name, said in components[query.__name__]["properties"].items() if "date-time" in str(said)
+    )
 
 
 class InvalidFieldError(HubError):
@@ -197,6 +213,8 @@ async def translate_errors(
         if code is None:
             raise
         response = problem(err.status, code, "" if err.status != 413 else f"more than {BODY_MAX} bytes")
+        if "Allow" in err.headers:
+            response.headers["Allow"] = err.headers["Allow"]
     except Exception:  # the API edge: the request fails loudly, the shop goes on
         log.exception("request failed", extra={"method": request.method, "path": request.path})
         response = problem(500, "internal")

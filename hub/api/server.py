@@ -1,7 +1,7 @@
 """The aiohttp applications: the API for tills on TCP, the control socket for commands of this machine."""
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib.metadata import version
@@ -51,6 +51,8 @@ from hub.runtime import Runtime
 from sync.errors import StartError
 
 STOP_TIMEOUT_S = 1.0  # requests under way at a stop; their write jobs finish whatever happens to the answer
+
+LINE_MAX = 128 * 1024  # of a request: every query that the description allows has room, written as %XX throughout
 
 
 def routes() -> tuple[Route, ...]:
@@ -124,15 +126,33 @@ def _document() -> dict[str, Any]:
 def _application(hub: Runtime, table: Sequence[Route], *, body_max: int) -> web.Application:
     app = web.Application(middlewares=[translate_errors], client_max_size=body_max)
     app[RUNTIME] = hub
-    for route in table:
-        app.router.add_route(route.method, route.path, endpoint(route))
+    for path in sorted(
+        {route.path for route in table}, key=lambda path: "{" in path
+    ):  # a name stands before what fits any
+        resource, methods = (
+            app.router.add_resource(path),
+            {route.method: route for route in table if route.path == path},
+        )
+        for method, route in methods.items():
+            resource.add_route(method, endpoint(route))
+        if "{" not in path:
+            resource.add_route("*", _refuse_method(sorted(methods)))
     return app
+
+
+def _refuse_method(allowed: Sequence[str]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Return the handler of every other method: /v1/sales/status is no sale of the name `status`."""
+
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        raise web.HTTPMethodNotAllowed(request.method, allowed)
+
+    return refuse
 
 
 @asynccontextmanager
 async def serve(hub: Runtime) -> AsyncIterator[int]:
     """Listen on the configured address and on the control socket; yield the port."""
-    api = web.AppRunner(api_application(hub), access_log=None, shutdown_timeout=STOP_TIMEOUT_S)
+    api = web.AppRunner(api_application(hub), access_log=None, shutdown_timeout=STOP_TIMEOUT_S, max_line_size=LINE_MAX)
     local = web.AppRunner(control_application(hub), access_log=None, shutdown_timeout=STOP_TIMEOUT_S)
     config = hub.config
     try:
