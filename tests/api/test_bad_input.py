@@ -216,6 +216,22 @@ async def test_a_wrong_address_or_method_is_a_problem(
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("PUT", "/v1/sales", "POST"), ("GET", "/v1/sales/status", "POST"), ("POST", "/v1/reservations/r1", "DELETE,GET")],
+)
+async def test_a_wrong_method_is_told_the_right_ones(till: Any, method: str, path: str, allowed: str) -> None:
+    answer = await till.session.request(method, path, headers={"Authorization": f"Bearer {till.token}"})
+
+    assert (answer.status, answer.headers["Allow"]) == (405, allowed)
+
+
+async def test_a_query_of_the_longest_words_is_read(till: Any) -> None:
+    answer = await till.get("/v1/products", scan="茶" * 4096, q="茶" * 200, after="茶" * 200)
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(
     ("change", "status", "pointer"),
     [
         ({"movement_id": ""}, 422, "/movement_id"),

@@ -1,5 +1,6 @@
 """The OpenAPI document: valid, complete, made of the structs that validate. Real answers are held against it in every test."""
 
+import json
 from typing import Annotated, Any
 
 import jsonschema
@@ -96,6 +97,25 @@ def test_a_query_parameter_is_described_with_its_bounds() -> None:
         ("query", False),
         ("query", True),
     ]
+
+
+def test_no_pattern_is_of_python_alone(contract: Any) -> None:
+    """`\\Z` is an end to Python and the letter Z to ECMA-262, which is what the standard says patterns are of."""
+    assert r"\\Z" not in json.dumps(contract.document)
+
+
+def test_texts_are_described_without_u0000_as_they_are_read(contract: Any) -> None:
+    schemas = contract.document["components"]["schemas"]
+
+    for said in ("a\0b", "\0"):
+        assert not jsonschema.Draft202012Validator(schemas["Problem"]["properties"]["detail"]).is_valid(said)
+        assert not jsonschema.Draft202012Validator(schemas["Name"]).is_valid({said: 1})
+
+
+def test_a_tag_is_asked_for_where_it_chooses_and_nowhere_else(contract: Any) -> None:
+    schemas = contract.document["components"]["schemas"]
+
+    assert "kind" not in schemas["ListPriceIn"]["required"] and "type" in schemas["Rule"]["required"]
 
 
 async def test_the_served_document_is_this_one(hub: Any, till: Any, contract: Any) -> None:

@@ -44,7 +44,10 @@ async def test_filters_are_by_who_what_and_when(manager: Any) -> None:
     assert [line["subject"] for line in by_time.json["items"]] == ["s3"]
 
 
-@pytest.mark.parametrize("query", [{"after": "junk"}, {"limit": "0"}, {"since": "yesterday"}, {"who": "me"}])
+@pytest.mark.parametrize(
+    "query",
+    [{"after": "junk"}, {"limit": "0"}, {"since": "yesterday"}, {"until": "0.5"}, {"since": "-1e3"}, {"who": "me"}],
+)
 async def test_a_question_that_is_none_is_refused(manager: Any, query: dict[str, str]) -> None:
     assert (await manager.get("/v1/trail", **query)).status == 422
 

@@ -1,0 +1,97 @@
+"""Schemathesis against a hub that runs: every check, the whole document, a fixed seed.
+
+Each operation succeeds at least once (walk.py), which also leaves the ids behind that the fuzzer puts into paths. A request that
+fits the document may be refused for what the document cannot say: 403, 404, 409, 422, 429; never 400, 5xx, or what the document
+does not name. The command is printed, to be run again. Afterwards the books are audited.
+"""
+
+import asyncio
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from devices.testing.printer import SimulatedPrinter
+from devices.testing.serial_line import VirtualSerialLine
+from hub.store.audit import audit
+from tests.api.walk import Walk, pools, walk
+
+SEED = 20_260_921
+EXAMPLES = 4  # of each operation when fuzzing; the coverage phase adds about sixty
+TIME_MAX_S = 600  # on a machine that does nothing else it is a tenth of that
+CONFIG = """
+seed = {seed}
+continue-on-failure = true
+[headers]
+Authorization = "Bearer {manager}"
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", 403, 404, 409, 422, 429]
+[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 409, 413, 415, 422, 429]
+[generation]
+database = "none"
+[[operations]]
+include-path-regex = "^/sync/v1/(hello|ack|streams)"
+headers = {{ Authorization = "Bearer {cloud}" }}
+[[operations]]
+include-path-regex = "^/sync/v1/pin-keys"
+headers = {{ Authorization = "Bearer {standby}" }}
+"""
+
+
+async def walked(hub: Any, pair_till: Any, printer: SimulatedPrinter, until: Any) -> tuple[Walk, str]:
+    """Return a walk through the hub, and Schemathesis's configuration for it."""
+    manager, cloud, standby = [await pair_till(hub, scope=scope) for scope in ("manager", "cloud", "standby")]
+    await until(
+        lambda: manager.get("/v1/devices"), lambda at: {each["health"] for each in at.json["items"]} == {"ready"}
+    )
+    went = await walk(manager, cloud=cloud, standby=standby, printer=printer, until=until)
+    tokens = {"manager": manager.token, "cloud": cloud.token, "standby": standby.token}
+    return went, CONFIG.format(seed=SEED, **tokens) + "\n".join(pools(went.ids))
+
+
+async def test_the_live_hub_keeps_what_its_document_says(
+    start_hub: Any,
+    pair_till: Any,
+    *,
+    printer: SimulatedPrinter,
+    printer_section: Any,
+    until: Any,
+    contract: Any,
+    tmp_path: Path,
+) -> None:
+    async with VirtualSerialLine() as line:
+        scanner = {"kind": "serial_scanner", "port": line.device_path}
+        hub = await start_hub(devices={"receipts": printer_section, "s1": scanner}, receipt_printer="receipts")
+        went, config = await walked(hub, pair_till, printer, until)
+        known = {f"{method.upper()} {path}" for path, ops in contract.document["paths"].items() for method in ops}
+        assert known - went.statuses.keys() == set(), "an operation that walk.py does not do"
+        print(f"{len(went.statuses)} operations succeeded:", dict(Counter(went.statuses.values())))
+
+        (tmp_path / "schemathesis.toml").write_text(config, encoding="utf-8")
+        command = [
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "--config-file",
+            str(tmp_path / "schemathesis.toml"),
+            "run",
+        ]
+        command += [f"{hub.url}/openapi.json", "--checks", "all", "--phases", "coverage,fuzzing,stateful"]
+        command += ["-n", str(EXAMPLES), "--no-color", "--no-shrink", "--warnings", "off"]
+        print("replay:", " ".join(command))
+        said = await run(command, tmp_path)
+        findings = audit(hub.runtime.db.read, hub.runtime.replica)
+
+    print(said[-800:])
+    assert "No issues found" in said, said[-20_000:]
+    assert findings == [], "what was refused has left the books other than they were"
+
+
+async def run(command: list[str], folder: Path) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    async with asyncio.timeout(TIME_MAX_S):
+        said, _ = await process.communicate()
+    return said.decode()
