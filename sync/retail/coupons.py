@@ -17,6 +17,7 @@ What a coupon takes off is the till's discount; here is only its limit. Not here
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -99,13 +100,16 @@ class Verdict(StrEnum):
 
 
 class RedemptionFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A serial was redeemed in a sale. `rep` is who accepted it; it stays when a fork repair writes the fact under a new dot."""
+    """A serial was redeemed, in a sale or by itself. `rep` is who accepted it, also when a fork repair writes it under a new dot.
+
+    `coupon_id` is left out where the hub did not know the serial; `against`: why it would have refused what had happened already.
+    """
 
     v: int = 1
     redemption_id: Id
     serial: Id
-    coupon_id: Id
-    sale_id: Id
+    coupon_id: Id | None = None
+    sale_id: Id | None = None
     store: Id
     rep: str
     amount: Positive
@@ -113,6 +117,7 @@ class RedemptionFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     business_date: str
     conditional: bool = False
     by_grace: bool = False
+    against: tuple[str, ...] = ()
 
 
 class ReleaseFact(Struct, frozen=True, kw_only=True):
@@ -121,7 +126,7 @@ class ReleaseFact(Struct, frozen=True, kw_only=True):
     v: int = 1
     release_id: Id
     serial: Id
-    sale_id: Id
+    sale_id: Id | None = None
     seen: Annotated[tuple[Dot, ...], Meta(min_length=1, max_length=SEEN_MAX)]
 
 
@@ -225,6 +230,28 @@ def resolve(heard: Iterable[Heard], rights: Mapping[str, int], *, uses: int, und
         tuple(fact.redemption_id for fact in others[:free]),
         tuple(_dispute(fact) for fact in others[free:]),
     )
+
+
+def redemption_id_of(sale_id: str, serial: str) -> str:
+    """Return the key of a serial's redemption in a sale: the same on whichever hub the sale is booked."""
+    return f"sale-{blake2b(f'{sale_id} {serial}'.encode(), digest_size=16).hexdigest()}"
+
+
+def uses_left(heard: Iterable[Heard], rep: str, *, right: int, undone: Iterable[Dot] = ()) -> int:
+    """Return a replica's right to a serial less what it redeemed itself, by whatever verdict, and nobody has undone."""
+    own = [(each.fact.redemption_id, each.dot) for each in heard if each.fact.rep == rep]
+    return right - len(standing(own, undone))
+
+
+def room_for(
+    rep: str, resolved: Resolved, accepted_by: Mapping[str, str], rights: Mapping[str, int], *, uses: int
+) -> int:
+    """Return how many uses a replica may hold in all: what others hold, and what of theirs stands without a right, is taken.
+
+    `accepted_by`: redemption_id -> the replica that accepted it.
+    """
+    held = sum(right for holder, right in rights.items() if holder != rep)
+    return uses - held - sum(accepted_by[each] != rep for each in resolved.provisional)
 
 
 def _order(each: Heard) -> tuple[int, int, str]:

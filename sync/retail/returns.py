@@ -183,6 +183,12 @@ def tax_back(
     return tuple(part for part in parts if part.amount)
 
 
+def is_all_back(sale: Sale, back: Sequence[ReturnedLine], returned: Mapping[int, int]) -> bool:
+    """Whether nothing of a sale is left with the customer."""
+    now = {each.line: each.qty for each in back}
+    return all(returned.get(line.line, 0) + now.get(line.line, 0) >= line.qty for line in sale.lines)
+
+
 def effects_back(sold: SaleFact, back: Sequence[ReturnedLine], location: str) -> tuple[StockEffect, ...]:
     """Return what comes back to the shelf: only goods of lines that the sale took out of stock."""
     taken_out = {(effect.sku, -effect.qty) for effect in sold.stock}

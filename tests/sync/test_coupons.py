@@ -29,7 +29,10 @@ from sync.retail.coupons import (
     exposed,
     is_in_window,
     may_redeem,
+    redemption_id_of,
     resolve,
+    room_for,
+    uses_left,
 )
 
 QUIET = settings(max_examples=5000, phases=[Phase.generate], database=None)
@@ -491,3 +494,56 @@ def test_what_is_not_in_the_stream_yet_comes_last_as_it_was_written() -> None:
 
     assert resolve(heard, {}, uses=9).provisional == ("r3", "r4", "r2", "r1")
     assert resolve(reversed(heard), {REPS[0]: 2}, uses=2).held == ("r3", "r4")
+
+
+def test_a_sale_redeems_a_serial_under_one_id_wherever_it_is_booked() -> None:
+    ids = {redemption_id_of(sale, serial) for sale in ("s1", "s", "s11") for serial in ("1", "1.1", "TEN")}
+    assert len(ids) == 9 and redemption_id_of("s1", "TEN") in ids
+    assert all(len(each) <= 64 for each in ids)
+
+
+def test_what_a_replica_redeemed_and_nobody_undid_is_no_right_of_it_any_more() -> None:
+    facts = [redemption(n, "hk01:a" if n < 3 else "hk02:b") for n in range(5)]
+    heard = [Heard(fact, Dot(fact.rep, "redemptions", n)) for n, fact in enumerate(facts, 1)]
+    undone = [heard[0].dot, heard[4].dot]
+    assert uses_left(heard, "hk01:a", right=4) == 1
+    assert uses_left([*heard, *heard], "hk01:a", right=4) == 1
+    assert uses_left(heard, "hk01:a", right=4, undone=undone) == 2
+    assert uses_left(heard, "hk03:c", right=0) == 0
+
+
+Room = Callable[..., int]
+
+
+def nobody_is_given_what_others_have(rule: Room, world: World) -> bool:
+    """Whatever a replica is given within the room, rights stay within the uses, and what stood of others stands."""
+    before = resolve(world.heard, world.rights, uses=world.uses, undone=world.released)
+    accepted_by = {each.fact.redemption_id: each.fact.rep for each in world.heard}
+    for rep in REPS:
+        room = rule(rep, before, accepted_by, world.rights, uses=world.uses)
+        if room <= world.rights.get(rep, 0):
+            continue
+        given = {**world.rights, rep: room}
+        after = resolve(world.heard, given, uses=world.uses, undone=world.released)
+        stood = {each for each in before.stands if accepted_by[each] != rep}
+        if sum(given.values()) > world.uses or not stood <= set(after.stands):
+            return False
+    return True
+
+
+def without_the_provisional(rep: str, _: Resolved, accepted_by: Any, rights: Mapping[str, int], *, uses: int) -> int:
+    return uses - sum(right for holder, right in rights.items() if holder != rep)
+
+
+def all_that_there_is(*_: Any, uses: int) -> int:
+    return uses
+
+
+@given(worlds())
+def test_a_use_is_handed_on_once(world: World) -> None:
+    assert nobody_is_given_what_others_have(room_for, world)
+
+
+@pytest.mark.parametrize("fault", [without_the_provisional, all_that_there_is])
+def test_that_law_finds_a_use_that_is_handed_on_twice(fault: Room) -> None:
+    assert find(worlds(), lambda world: not nobody_is_given_what_others_have(fault, world), settings=QUIET)
