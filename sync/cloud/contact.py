@@ -1,6 +1,7 @@
 """Rights at the cloud, wired: promises of head office, and what is looked at when rows of a store have arrived.
 
     rows of a store      -> on_rows -> jobs of bounded work until there is no more; the stores are told of what was written
+    coupons              -> redemptions are settled, questions about serials answered (sync.cloud.coupons)
     promise, cancel      -> one job, with what follows from it at the same place
 
 Not here: SQL (sync.cloud.rights, .promises, .balance), HTTP (sync.cloud.promise_routes), rules (sync.retail).
@@ -18,6 +19,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from sync.cloud import promises
 from sync.cloud.balance import attend, difference, differences, look, look_again_if_changed
+from sync.cloud.coupons import look_at_coupons
 from sync.cloud.promises import Promised, PromiseRequest, open_promises, place_of
 from sync.cloud.rights import Place, known_of
 from sync.cloud.store import CloudStore
@@ -134,6 +136,7 @@ class Contact:
         books = self._books
         stores = msgspec.json.encode(dict(sorted(self._policies.items())))
         await books.db.write(lambda tx: look_again_if_changed(tx, stores))
+        await self._look_at_coupons()
         has_more = True
         while has_more:
             now_ms = books.now_ms()
@@ -145,6 +148,19 @@ class Contact:
                 books.on_grown()
             for name in looked.settled:
                 log.warning("goods were sold beyond a shop's right; the debt was covered", extra={"settlement": name})
+
+    async def _look_at_coupons(self) -> None:
+        books, has_more = self._books, True
+        while has_more:
+            now_ms = books.now_ms()
+            looked = await books.db.write(
+                lambda tx, at_ms=now_ms: look_at_coupons(tx, books.replica, now_ms=at_ms)  # type: ignore[misc]
+            )
+            has_more = looked.has_more
+            if looked.written:
+                books.on_grown()
+            for name in looked.disputes:
+                log.warning("a coupon was used already; the shop that accepted it bears it", extra={"redemption": name})
 
     def _attend(self, tx: Connection, place: Place, now_ms: int) -> None:
         policy = self._policies.get(place.store)

@@ -21,6 +21,7 @@ from sync.cloud.adopting import adopt, has_untried
 from sync.cloud.app import serve
 from sync.cloud.config import CLOUD_LOCK, CloudConfig
 from sync.cloud.contact import Contact
+from sync.cloud.coupons import fill_stores
 from sync.cloud.http import Cloud
 from sync.cloud.line import Line
 from sync.cloud.metrics import CloudMetrics
@@ -100,6 +101,7 @@ async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], 
     books.on_rows = _both(line.rows_of, contact.on_rows)
     books.on_sealed = line.tell_sealed
     await scope_work.settle(config, books)
+    await db.write(lambda tx: fill_stores(tx, books.replica, config.stores))
     return Cloud(config, books, line, contact)
 
 

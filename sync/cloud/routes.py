@@ -20,6 +20,7 @@ from msgspec import Meta, Struct, field
 from sync.cloud import views
 from sync.cloud.audit import audit_routes
 from sync.cloud.catalogue import ENTRIES_MAX, Entry
+from sync.cloud.coupon_routes import coupon_routes
 from sync.cloud.cursors import STREAM_CHARS_MAX
 from sync.cloud.feed_page import CONTENT_TYPE, write_page
 from sync.cloud.http import CLOUD, AnswerError, answer, holder_of, office, read_body, read_query
@@ -162,6 +163,7 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
         *promise_routes(),
         *pricing_routes(),
         *member_routes(),
+        *coupon_routes(),
         *audit_routes(),
         web.get("/healthz", healthz),
         web.get("/readyz", readyz),

@@ -1,0 +1,121 @@
+"""What head office does with coupons: what there is, which store holds a batch, how a serial stands.
+
+POST /cloud/v1/coupons {coupons, batches}         all of it or none                      (office)
+POST /cloud/v1/coupons/grants {batch_id, store}   each serial of a batch, to the store's hub that was heard last
+GET  /cloud/v1/coupons/{serial}                   who holds uses, which redemptions stand, which are disputed
+"""
+
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+from aiohttp.web_routedef import RouteDef
+from msgspec import Meta, Struct
+
+from sync.cloud.coupons import Put, grant_batch, put_coupons, serial_of
+from sync.cloud.http import CLOUD, AnswerError, answer, office, read_body
+from sync.cloud.rights import living_of
+from sync.errors import RuleError
+from sync.retail.coupon_rows import CouponBatchRow, CouponRow
+from sync.retail.coupons import DisputeFact
+from sync.retail.sales import Id
+
+ROWS_MAX = 500  # of one request: one write job, told to every store
+
+
+class CouponsRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to stand; `n` is given by the cloud."""
+
+    coupons: Annotated[tuple[CouponRow, ...], Meta(max_length=ROWS_MAX)] = ()
+    batches: Annotated[tuple[CouponBatchRow, ...], Meta(max_length=ROWS_MAX)] = ()
+
+
+class GrantRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """A batch for a store."""
+
+    batch_id: Id
+    store: str
+
+
+class Granted(Struct, frozen=True):
+    """Who holds the batch now."""
+
+    batch_id: str
+    taker: str
+    uses: int
+
+
+class SerialView(Struct, frozen=True):
+    """How a serial stands: rights by replica, redemptions by their ids."""
+
+    serial: str
+    coupon_id: str
+    uses: int
+    rights: dict[str, int]
+    held: tuple[str, ...]
+    provisional: tuple[str, ...]
+    disputes: tuple[DisputeFact, ...]
+
+
+_coupons = msgspec.json.Decoder(CouponsRequest)
+_grant = msgspec.json.Decoder(GrantRequest)
+
+
+async def post_coupons(request: web.Request) -> web.StreamResponse:
+    """Write coupons and batches, and tell all stores."""
+    wanted, cloud = await read_body(request, _coupons), request.app[CLOUD]
+    books, stores = cloud.books, cloud.config.stores
+    try:
+        put: Put = await books.db.write(
+            lambda tx: put_coupons(tx, books.replica, stores, coupons=wanted.coupons, batches=wanted.batches),
+            then=lambda _: books.on_grown(),
+        )
+    except RuleError as err:
+        raise AnswerError(422, err.code, err.detail, pointer=err.pointer) from err
+    return answer(put)
+
+
+async def post_grant(request: web.Request) -> web.StreamResponse:
+    """Give a batch to a store; the same again answers the same."""
+    wanted, cloud = await read_body(request, _grant), request.app[CLOUD]
+    books = cloud.books
+    if wanted.store not in cloud.config.stores:
+        known = ", ".join(cloud.config.stores)
+        raise AnswerError(404, "store", f"no store {wanted.store[:80]!r}; known: {known}", pointer="/store")
+    taker = next(iter(living_of(books.db.read, wanted.store)), None)
+    if taker is None:
+        raise AnswerError(409, "no_hub", f"no hub of {wanted.store} was heard yet", pointer="/store")
+    try:
+        row = await books.db.write(
+            lambda tx: grant_batch(tx, books.replica, wanted.batch_id, taker), then=lambda _: books.on_grown()
+        )
+    except RuleError as err:
+        raise AnswerError(409, err.code, err.detail, pointer=err.pointer) from err
+    return answer(Granted(row.batch_id, row.taker, row.n))
+
+
+async def get_serial(request: web.Request) -> web.StreamResponse:
+    """How a serial stands."""
+    known = serial_of(request.app[CLOUD].books.db.read, request.match_info["serial"])
+    if known.batch is None and not known.heard:
+        raise AnswerError(404, "coupon", f"no coupon {known.serial[:64]!r}")
+    return answer(
+        SerialView(
+            serial=known.serial,
+            coupon_id=known.batch.coupon_id if known.batch else "",
+            uses=known.uses,
+            rights=known.rights,
+            held=known.resolved.held,
+            provisional=known.resolved.provisional,
+            disputes=known.resolved.disputes,
+        )
+    )
+
+
+def coupon_routes() -> list[RouteDef]:
+    """Return the routes."""
+    return [
+        web.post("/cloud/v1/coupons", office(post_coupons)),
+        web.post("/cloud/v1/coupons/grants", office(post_grant)),
+        web.get("/cloud/v1/coupons/{serial}", office(get_serial)),
+    ]
