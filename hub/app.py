@@ -219,7 +219,7 @@ async def run_broker(hub: Runtime) -> AsyncIterator[None]:
 async def run_line(hub: Runtime, *, rng: random.Random) -> None:
     """Replicate as the configuration says, until cancelled: fold, tell, dial the cloud and the store's other hub."""
     cloud, follows, replication = hub.config.cloud, hub.config.follows, hub.replication
-    grown = [replication.standby.grown]
+    grown = [replication.standby.grown, hub.coupons.grown]
     hub.db.on_group = _both(hub.metrics.count_group, grown)
     async with asyncio.TaskGroup() as group:
         group.create_task(replication.run(), name="replication")

@@ -15,6 +15,7 @@ import msgspec
 from devices.errors import OptionError
 from devices.registry import load, options_for
 from devices.supervisor import DeviceSpec
+from hub.settings.coupons import CouponsSection
 from hub.settings.file import WEEKDAYS, File, Id, MqttSection, PageSection
 from hub.settings.lines import CloudLine, Follows, cloud_line, followed
 from hub.settings.members import member_rules
@@ -50,6 +51,7 @@ class Config:
     rights: Rule | None = None
     approvals: ApprovalRules = dataclass_field(default_factory=ApprovalRules)
     returns: ReturnRules = dataclass_field(default_factory=ReturnRules)
+    coupons: CouponsSection = dataclass_field(default_factory=CouponsSection)
     safety_stock: int = 0
     hold_s: int = 1800
 
@@ -100,6 +102,7 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         rights=file.rights.rule if file.rights else None,
         approvals=file.approvals,
         returns=file.returns,
+        coupons=file.coupons,
         safety_stock=_safety_stock(file),
         hold_s=file.stock.hold_s,
     )

@@ -184,6 +184,11 @@ class Replication:
         """Whether there is a cloud, and no contact with it: what only it may allow cannot be asked now."""
         return self.mode != "alone" and not (self.link if self.mode != "pull" else self._pulled()).is_up
 
+    @property
+    def carries_at_once(self) -> bool:
+        """Whether the line is up and stays so: a question and its answer go over it while somebody waits."""
+        return self.mode == "realtime" and self.link.is_up and not self.link.schedule.is_scheduled
+
     def _pulled(self) -> LinkState:
         """How the line is when the cloud dials: up while it asks."""
         since_ms = self.link.since_ms if self._asked_ms is None else self._asked_ms

@@ -17,6 +17,7 @@ from hub.bus import CONSOLE, Bus
 from hub.claims import Claims
 from hub.clock import SURE, UNSURE, HubClock
 from hub.config import Config
+from hub.coupons import Coupons
 from hub.erasures import Erasures, list_erased
 from hub.errors import NotFoundError
 from hub.metrics import Metrics
@@ -66,6 +67,7 @@ class Runtime:
     erasures: Erasures = field(init=False)
     replication: Replication = field(init=False)
     rights: Rights = field(init=False)
+    coupons: Coupons = field(init=False)
     pins: Pins = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,6 +91,13 @@ class Runtime:
         rule = self.config.rights
         self.rights = Rights(self.db, self.shop, rule, own=lambda: self.replica, now_ms=self.now_ms)
         self.replication.on_contact = self.rights.on_contact
+        self.coupons = Coupons(
+            self.db,
+            self.config.coupons,
+            own=lambda: self.replica,
+            is_up=lambda: self.replication.carries_at_once,
+            is_alone=mode == "alone",
+        )
 
     @property
     def shop(self) -> Shop:

@@ -6,7 +6,7 @@ from msgspec import Struct
 from hub.api.catalogue import STAFF
 from hub.api.returns import announce_return, terms_of
 from hub.api.routing import Call, Reply, Route
-from hub.api.sales import SaleRequest, announce_sale, authority_of, hear_till, paper_of
+from hub.api.sales import SaleRequest, announce_sale, authority_of, coupon_terms, hear_till, paper_of
 from hub.errors import NotFoundError, RefusedError
 from hub.store.admission import Context
 from hub.store.exchanges import ExchangeAnswer, Exchanged, ExchangeView, exchange_job, find_exchange
@@ -41,6 +41,7 @@ async def post_exchange(call: Call) -> Reply:
     sale = Sale(**{name: getattr(request, name) for name in Sale.__struct_fields__})
     paper = paper_of(call, request)
     hear_till(call, request)
+    coupons = await coupon_terms(call, sale)
     now_ms = hub.now_ms()
     job = exchange_job(
         hub.replica,
@@ -55,7 +56,9 @@ async def post_exchange(call: Call) -> Reply:
             print_to=paper.to,
             now_ms=now_ms,
             warnings=(*paper.warnings, *hub.clock.warnings),
-            context=Context(hub.replication.is_cut_off, hub.clock.is_sure, authority_of(call), is_exchange=True),
+            context=Context(
+                hub.replication.is_cut_off, hub.clock.is_sure, authority_of(call), is_exchange=True, coupons=coupons
+            ),
             names=Names(request.reservations, request.basket_id),
         ),
     )

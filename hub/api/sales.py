@@ -17,6 +17,7 @@ from hub.runtime import Runtime
 from hub.spooler import Spooler
 from hub.store import printing, sales
 from hub.store.admission import Context
+from hub.store.coupons import CouponTerms
 from hub.store.model import SaleAnswer
 from hub.store.printing import PrintTo
 from hub.store.reservations import Names
@@ -75,13 +76,14 @@ async def post_sale(call: Call) -> Reply:
     sale = Sale(**{name: getattr(request, name) for name in Sale.__struct_fields__})
     paper = paper_of(call, request)
     hear_till(call, request)
+    coupons = await coupon_terms(call, sale)
     job = hub.rights.sale_job(
         hub.replica,
         sale,
         print_to=paper.to,
         now_ms=hub.now_ms(),
         warnings=(*paper.warnings, *hub.clock.warnings),
-        context=Context(hub.replication.is_cut_off, hub.clock.is_sure, authority_of(call)),
+        context=Context(hub.replication.is_cut_off, hub.clock.is_sure, authority_of(call), coupons=coupons),
         names=Names(request.reservations, request.basket_id),
     )
 
@@ -94,6 +96,14 @@ async def post_sale(call: Call) -> Reply:
         detail = f"sale {sale.sale_id} is known with other content; this one waits in the manager's list"
         raise ConflictError("other_content", detail, pointer="/sale_id")
     return Reply(recorded.answer, 200 if recorded.status == "repeated" else 201)
+
+
+async def coupon_terms(call: Call, sale: Sale) -> CouponTerms:
+    """Ask the cloud about a new sale's coupons; what has happened, or never will, is not asked for."""
+    hub = call.hub
+    if not sale.coupons or sale.offline or sale.training or sales.is_known(hub.db.read, sale.sale_id):
+        return hub.coupons.terms
+    return await hub.coupons.terms_for(coupon.serial for coupon in sale.coupons)
 
 
 def authority_of(call: Call) -> Authority:

@@ -9,6 +9,7 @@ from hub.api.clock import MANAGER
 from hub.api.routing import Call, Reply, Route
 from hub.api.sales import announce_sale
 from hub.store import suspended
+from hub.store.admission import Context
 from hub.store.model import SaleAnswer
 from hub.store.sales import Recorded
 from hub.store.suspended import SuspendedSale
@@ -54,9 +55,11 @@ async def post_book(call: Call) -> Reply:
     hub, suspended_id, sale_id, by = call.hub, call.path["suspended_id"], call.body.sale_id, call.client.till_id
     now_ms = hub.now_ms()
 
+    context = Context(is_sure=hub.clock.is_sure, coupons=hub.coupons.terms)
+
     def book(tx: Connection, sale: Sale, warnings: tuple[Warned, ...]) -> Recorded:
         noted = (*hub.clock.warnings, *warnings)
-        return hub.rights.sale_job(hub.replica, sale, print_to=None, now_ms=now_ms, warnings=noted)(tx)
+        return hub.rights.sale_job(hub.replica, sale, print_to=None, now_ms=now_ms, warnings=noted, context=context)(tx)
 
     _, recorded = await hub.db.write(
         lambda tx: suspended.book_suspended(tx, suspended_id, sale_id=sale_id, by=by, book=book, now_ms=now_ms),

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from hub.errors import RefusedError
 from hub.store.clock import traded_at
+from hub.store.coupons import CouponTerms
 from hub.store.kits import line_effects
 from hub.store.model import Shop, utc
 from hub.store.pricing import at_moment, goods_of, live_promotions
@@ -30,13 +31,15 @@ from sync.retail.windows import At
 class Context(Struct, frozen=True):
     """What a sale is made in: `is_cut_off`, there is a cloud and no contact with it; `is_sure`, the clock knows the time.
 
-    Without an `authority` no approval is asked for. `is_exchange`: goods that came back pay a part of it.
+    Without an `authority` no approval is asked for. `is_exchange`: goods that came back pay a part of it. `coupons`: what may be
+    accepted, and what the cloud has said of them.
     """
 
     is_cut_off: bool = False
     is_sure: bool = True
     authority: Authority | None = None
     is_exchange: bool = False
+    coupons: CouponTerms = CouponTerms()
 
 
 ORDINARY = Context()
@@ -75,7 +78,6 @@ def admit(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, context: Conte
         for refused, number in unapproved(tx, sale, authority, now_ms=now_ms):
             notes.refuse(refused, line=number)
     _hold_prices(tx, shop, sale, known, notes, at=at)
-    _note_unchecked(sale, notes)
     return Admitted(
         sale=sale,
         effects=tuple(
@@ -124,12 +126,6 @@ def _hold_prices(tx: Connection, shop: Shop, sale: Sale, known: dict[str, Goods]
         notes.warnings += differences(line, other)
     if shops.by_grace:
         notes.note("by_grace", "prices or promotions of a clock that is not sure")
-
-
-def _note_unchecked(sale: Sale, notes: _Notes) -> None:
-    """Nobody redeems coupons of a sale here yet: what the till has taken for them is said on it."""
-    for coupon in sale.coupons:
-        notes.note("coupon_unchecked", coupon.serial)
 
 
 def _note_overrides(sale: Sale, known: dict[str, Goods], notes: _Notes) -> None:

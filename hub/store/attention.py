@@ -10,6 +10,8 @@
     beyond_sold another store took back more of our sale than was left        a person
     transfer    goods that we sent, and something else has come               a person
     hole        rows of another machine that nobody has any more              a person
+    dispute     a coupon that was used already: the shop bears it             a person
+    coupon      a coupon that was taken though it would have been refused     a person
     unread      a row that this version cannot read                           itself: an upgrade reads it
     overdrawn   sold beyond the shop's rights (worked out in hub.rights)      itself: the cloud settles it
     at_risk     a promise that may have to give way (hub.rights)              itself: the settlement's word stands
@@ -34,7 +36,9 @@ from hub.store.transfers import differing_sent
 from sync.entities import REGISTRY
 from sync.kinds import Kind
 
-CLOSED_BY_A_PERSON = frozenset({"second", "lost_field", "document", "transfer", "hole", "claim", "beyond_sold"})
+CLOSED_BY_A_PERSON = frozenset(
+    {"second", "lost_field", "document", "transfer", "hole", "claim", "beyond_sold", "dispute", "coupon"}
+)
 ALL = -1  # SQLite's word for no limit
 SENT_WITHIN_MS = 90 * 86_400_000  # what went out longer ago than the movements are kept is nobody's to look for
 _REP = "store || ':' || incarnation"
@@ -115,6 +119,16 @@ _KINDS = {  # kind -> SQL for (name, said, since_ms, owner)
     "locked": f"""
         SELECT substr(who, 9) AS name, 'locked after ' || wrong || ' wrong PINs' AS said, at_ms AS since_ms, '' AS owner
         FROM pin_guess WHERE who LIKE 'cashier:%' AND wrong >= {LOCKED_AT}
+    """,
+    "dispute": """
+        SELECT dispute.redemption_id AS name, dispute.serial || ' was used already: ' || (dispute.body ->> 'amount') || ' ' ||
+            (dispute.body ->> 'currency') || ' are this shop''s to bear' AS said, NULL AS since_ms, '' AS owner
+        FROM coupon_dispute AS dispute
+    """,
+    "coupon": """
+        SELECT redemption_id AS name, serial || ' was taken against: ' || against || ', ' || (body ->> 'amount') || ' ' ||
+            (body ->> 'currency') AS said, NULL AS since_ms, '' AS owner
+        FROM redemption WHERE against < '[]'
     """,
 }
 

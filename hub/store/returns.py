@@ -23,6 +23,7 @@ from msgspec.structs import replace
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.store.claims import NO_TERMS, ReturnTerms, claimed_sale, hold_claim, rates_of, taken_elsewhere, tell_seller
 from hub.store.clock import traded_at
+from hub.store.coupons import release_of_sale
 from hub.store.days import day_of, late_warnings
 from hub.store.kits import kit_effects_back
 from hub.store.model import Shop, utc
@@ -45,6 +46,7 @@ from sync.retail.returns import (
     check_tenders,
     content_hash,
     effects_back,
+    is_all_back,
     lines_back,
     sellable,
     tax_back,
@@ -202,6 +204,8 @@ def _record(
         tax=tax_back(sale, back, returned, rates_of(tx, shop, sale)),
     )
     tell_seller(tx, replica, fact)
+    if sale.coupons and is_all_back(sale, back, returned):
+        release_of_sale(tx, replica, sale.sale_id, because=content.return_id)
     return _write(tx, replica, fact, stock)
 
 

@@ -22,10 +22,12 @@ from devices.codecs.gtin import check_digit
 from hub.errors import ConflictError, RefusedError
 from hub.store.admission import ORDINARY, Admitted, Context, admit
 from hub.store.clock import traded_at
+from hub.store.coupons import redeem_in_sale
 from hub.store.days import day_of, late_warnings
 from hub.store.lives import new_dot
 from hub.store.model import SaleAnswer, Shop, utc
 from hub.store.points import book_points, sale_points
+from hub.store.pricing import at_moment
 from hub.store.printing import PrintTo, queue_sale
 from hub.store.pruned import pruned_sale
 from hub.store.stock import apply_effects
@@ -84,7 +86,7 @@ def sale_job(
             left = pruned_sale(tx, sale)
             if left is None:
                 admitted = admit(tx, shop, sale, now_ms=now_ms, context=context)
-                return _record(tx, replica, shop, admitted, warnings, print_to=print_to, now_ms=now_ms)
+                return _record(tx, replica, shop, admitted, warnings, print_to=print_to, now_ms=now_ms, context=context)
             return Recorded("repeated", left.answer) if left.answer else _suspend(tx, sale, left.content_hash, now_ms)
         expected, body, told, seq, rep = known
         fact, dot = msgspec.json.decode(body, type=SaleFact), Dot(rep, Stream.SALES, seq)
@@ -116,13 +118,17 @@ def _record(
     *,
     print_to: PrintTo | None,
     now_ms: int,
+    context: Context,
 ) -> Recorded:
     sale, warnings = admitted.sale, [*noted, *admitted.warnings]
     stock = apply_effects(tx, admitted.effects)
     warnings += [Warned("stock_below_zero", detail=f"{sku}: {figure}") for sku, figure in stock.items() if figure < 0]
     receipt_no = _receipt_no(tx, replica, sale, warnings)
     committed_at = utc(now_ms)
-    day = day_of(tx, shop, traded_at(sale.sold_at, committed_at), now_ms=now_ms)
+    sold_at = traded_at(sale.sold_at, committed_at)
+    day = day_of(tx, shop, sold_at, now_ms=now_ms)
+    at = at_moment(shop, sold_at, is_sure=context.is_sure)
+    warnings += redeem_in_sale(tx, replica, shop, sale, terms=context.coupons, at=at, business_date=day.business_date)
     spent = sale_points(tx, shop.members, sale, day=day.business_date)
     book_points(tx, spent, "sale", sale.sale_id, day=day.business_date, now_ms=now_ms)
     fact = SaleFact(

@@ -30,6 +30,7 @@ SHARED = (
     (SYNC / "retail" / "counts.py", {"RuleError"}),
     (SYNC / "retail" / "reservations.py", {"RuleError"}),
     (SYNC / "clock.py", {"RuleError"}),
+    (FOLDER / "store" / "coupons.py", {"Against"}),
     (SYNC / "db.py", {"BusyError", "OutcomeUnknownError"}),
 )
 

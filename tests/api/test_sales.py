@@ -339,15 +339,3 @@ async def test_a_repeat_is_answered_though_its_printer_is_gone(till: Any) -> Non
     again = await till.post("/v1/sales", sale | {"print": "gone-printer"})
 
     assert (again.status, again.body) == (200, first.body)
-
-
-async def test_a_coupon_is_booked_and_said_to_be_unchecked(till: Any) -> None:
-    discounts = [{"amount": 90, "kind": "coupon", "reference": "C1"}]
-    line = {"sku": "TEA-01", "qty": 1, "unit_price": 1090, "discount": 90, "discounts": discounts}
-    coupons = [{"serial": "C1", "amount": 90}]
-
-    answer = await till.post("/v1/sales", till.sale(line, coupons=coupons, member_id="m1"))
-
-    assert answer.status == 201
-    warned = [(each["code"], each["detail"]) for each in answer.json["warnings"]]
-    assert warned == [("coupon_unchecked", "C1")]
