@@ -109,7 +109,7 @@ class Auditor:
             sold[key] = said.body.total
         elif "return" in row and said is not None:
             lines = {line.line: line for line in self.asked[said.body.sale_id].body.lines}
-            refunds[key] = sum(back.qty * lines[back.line].unit_price for back in said.body.lines)
+            refunds[key] = sum(_due(lines[back.line], back.qty) for back in said.body.lines)
 
     def _facts(
         self, hub: HubNode, hubs: list[HubNode], sold: dict[str, int], refunds: dict[str, int]
@@ -132,7 +132,7 @@ class Auditor:
             moved = {sku for (row,) in rows for sku, _, _ in json.loads(row).get("stock", ())}
             if len(self.still.get(said.sale_id, ())) > 1:
                 moved = {sku for sku, _, _ in json.loads(text).get("stock", ())}
-            refunds[key] = sum(back.qty * lines[back.line].unit_price for back in said.lines)
+            refunds[key] = sum(_due(lines[back.line], back.qty) for back in said.lines)
             yield key, _sum((lines[back.line].sku, back.qty) for back in said.lines if lines[back.line].sku in moved)
         for (key,) in hub.disk.rows("SELECT promise_id FROM promise_end WHERE ending = 'picked'"):
             wanted = web_shop_of(self.world).orders[key].wanted  # the promise itself may be gone with a restored cloud
@@ -233,3 +233,9 @@ def _cloud_levels(world: "World", store: str) -> Sums:
     )
     bodies = [json.loads(body) for (body,) in rows]
     return _sum((body["sku"], body["received"] - body["issued"]) for body in bodies)
+
+
+def _due(line: Any, qty: int) -> int:
+    """Return what is due for pieces of a line: a till gives a discount on a line of one piece only."""
+    assert line.qty == 1 or not line.discount
+    return int(qty * line.unit_price - line.discount)
