@@ -5,7 +5,7 @@
     log        every log dense, from its floor; digests give the stored ones     none: facts are never repaired
     stock      opening balances + effects of the facts that count = cached sum   the cached sum
     level      opening + effects of the facts that are folded = own tallies      a compensation
-    returned   no more of a sale's line is back than was sold, by all lives        none: a person has to know
+    returned   no more of a sale's line is back than was sold, by all, elsewhere   none: a person has to know
     receipt    each series of the hub's numbers without a gap                    the next number, where it is behind
     gtin       every GTIN of a product leads to a product that names it          rewritten
     text       every product is found by its words                               rewritten
@@ -186,13 +186,19 @@ def _levels(read: Connection, own: Replica, say: Say) -> Iterator[Finding]:
 
 
 def _returned(read: Connection, _own: Replica, _say: Say) -> Iterator[Finding]:
-    """Two lives that did not know of each other, or a till that said what had happened already."""
+    """Two lives or stores that did not know of each other, or a till that said what had happened already."""
     rows = read.execute(
         """
-        WITH back AS (
-          SELECT sale_return.sale_id AS sale_id, each_line.value ->> 'line' AS line, sum(each_line.value ->> 'qty') AS qty
-          FROM sale_return, json_each(sale_return.body, '$.lines') AS each_line GROUP BY 1, 2
-        )
+        WITH each_back AS (
+          SELECT sale_return.sale_id AS sale_id, each_line.value ->> 'line' AS line, each_line.value ->> 'qty' AS qty
+          FROM sale_return, json_each(sale_return.body, '$.lines') AS each_line
+          UNION ALL
+          SELECT sale.sale_id, each_line.value ->> 0, each_line.value ->> 1
+          FROM returned_elsewhere AS taken JOIN sale ON sale.sale_id = taken.sale OR sale.receipt_no = taken.sale,
+            json_each(taken.body, '$.lines') AS each_line
+          WHERE NOT EXISTS (SELECT 1 FROM sale_return WHERE return_id = taken.body ->> '$.return_id')
+        ),
+        back AS (SELECT sale_id, line, sum(qty) AS qty FROM each_back GROUP BY 1, 2)
         SELECT back.sale_id, back.line, sold.value ->> 'qty', back.qty
         FROM back JOIN sale ON sale.sale_id = back.sale_id, json_each(sale.body, '$.sale.lines') AS sold
         WHERE sold.value ->> 'line' = back.line AND back.qty > sold.value ->> 'qty' ORDER BY 1, 2

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hub.errors import RefusedError
 from hub.store.attention import sources
+from hub.store.audit import audit
 from hub.store.claims import ReturnRules, ReturnTerms
 from hub.store.model import Shop
 from hub.store.returns import Taken, return_job, returned_by_line
@@ -91,6 +92,9 @@ def test_what_two_stores_took_back_at_once_is_in_the_managers_list_of_the_one_th
 
     assert returned_by_line(world.hubs["hk01"].db.read, "s1") == {1: 5}
     assert listed(world, "hk01", "beyond_sold") == ["hk02:r1"]
+    hub = world.hubs["hk01"]
+    found = [each.said for each in audit(hub.db.read, hub.books.replica) if each.check == "returned"]
+    assert found == ["sale s1 line 1: 5 are back of 4 that were sold"]
 
 
 def test_a_receipt_that_nobody_gave_out_is_found(shops: dict[str, Shop]) -> None:
