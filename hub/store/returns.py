@@ -36,7 +36,7 @@ from sync.errors import RuleError
 from sync.model import Dot, Replica, Stream
 from sync.retail.claims import summed
 from sync.retail.points_back import return_points
-from sync.retail.refunds import check_refund_tenders
+from sync.retail.refunds import by_type, check_refund_tenders, passed_on
 from sync.retail.returns import (
     Return,
     ReturnedLine,
@@ -53,6 +53,8 @@ from sync.retail.returns import (
 )
 from sync.retail.sales import EXCHANGED, Sale, SaleFact, Warned
 from sync.store.streams import append_fact
+
+EXCHANGES_MAX = 20  # goods exchanged for goods exchanged: beyond so many nobody looks what the first were paid with
 
 
 class ReturnAnswer(Struct, frozen=True, omit_defaults=True):
@@ -227,7 +229,9 @@ def _hold(
         check_reason(content.reason, terms.rules.reasons)
         check_tenders(content, refund, sale.currency)
         if content.claim is None:
-            check_refund_tenders(sale, content.tenders, refunded_by_tender(tx, sale.sale_id), shop.tenders)
+            before = refunded_by_tender(tx, sale.sale_id)
+            paid = paid_by(tx, shop, sale)
+            check_refund_tenders(paid, content.tenders, before, shop.tenders, currency=sale.currency)
     except RuleError as err:
         if not has_happened:
             raise
@@ -290,6 +294,20 @@ def returned_by_line(read: Connection, sale_id: str) -> dict[int, int]:
     for line, qty in summed(taken_elsewhere(read, sale_id)).items():
         returned[line] = returned.get(line, 0) + qty
     return returned
+
+
+def paid_by(read: Connection, shop: Shop, sale: Sale, *, steps: int = EXCHANGES_MAX) -> dict[str, int]:
+    """Return tender -> what a sale was paid by it; what goods have paid counts as what these were paid with."""
+    paid = by_type(sale.tenders)
+    back = returned_for(read, sale) if EXCHANGED in paid and steps else None
+    origin = find_sale(read, back.content.sale_id) if back else None
+    if origin is None:
+        return paid
+    value = paid.pop(EXCHANGED)
+    before = paid_by(read, shop, origin.fact.sale, steps=steps - 1)
+    for name, amount in passed_on(value, before, shop.tenders).items():
+        paid[name] = paid.get(name, 0) + amount
+    return paid
 
 
 def refunded_by_tender(read: Connection, sale_id: str) -> dict[str, int]:

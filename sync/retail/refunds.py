@@ -3,7 +3,7 @@
     refund by a tender     at most what the sale was paid by it, less what went back to it before
     refund in cash         at most what was paid in cash, by what may be refunded in cash (`[tenders.NAME] refund_in_cash`), and
                            by goods that came back, less what of it went back otherwise; and one step of coins for the rounding
-    by an exchange         pays for other goods: any part of the refund
+    by an exchange         pays for other goods: any part of the refund; what it paid counts as paid by the tenders before it
 
 Not here: the sum of a refund (sync.retail.returns). Source: the design, section 3.3 (Return).
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from sync.errors import RuleError
 from sync.retail.money import CASH_STEP_MINOR
-from sync.retail.sales import EXCHANGED, Sale, Tender
+from sync.retail.sales import EXCHANGED, Tender
 from sync.retail.tenders import TenderType
 
 
@@ -24,12 +24,30 @@ def by_type(tenders: Iterable[Tender]) -> dict[str, int]:
     return sums
 
 
+def passed_on(value: int, paid: Mapping[str, int], types: Iterable[TenderType]) -> dict[str, int]:
+    """Return by which tenders an exchange's value was paid, `paid` being those of the goods that came back: cash is named last.
+
+    So nobody makes cash of a card by an exchange between.
+    """
+    cash = {each.type for each in types if each.kind == "cash"}
+    found: dict[str, int] = {}
+    for name in sorted(paid, key=lambda each: (each in cash, each)):
+        found[name] = min(paid[name], value)
+        value -= found[name]
+    return {name: amount for name, amount in found.items() if amount} | ({EXCHANGED: value} if value else {})
+
+
 def check_refund_tenders(
-    sale: Sale, back: Iterable[Tender], before: Mapping[str, int], types: Iterable[TenderType]
+    paid: Mapping[str, int],
+    back: Iterable[Tender],
+    before: Mapping[str, int],
+    types: Iterable[TenderType],
+    *,
+    currency: str,
 ) -> None:
     """Raise RuleError for a tender that may not take so much of the refund; `before` is what went back by tender."""
     declared = list(types)
-    paid, now = by_type(sale.tenders), by_type(back)
+    now = by_type(back)
     total = {name: before.get(name, 0) + now.get(name, 0) for name in {*before, *now}}
     cash = {each.type for each in declared if each.kind == "cash"}
     for name in sorted(set(now) - cash - {EXCHANGED}):
@@ -45,5 +63,5 @@ def check_refund_tenders(
         if name in open_to_cash
     )
     out = sum(total.get(name, 0) for name in cash)
-    if out >= left + CASH_STEP_MINOR.get(sale.currency, 1):
+    if out >= left + CASH_STEP_MINOR.get(currency, 1):
         raise RuleError("refund_tender", "/tenders", f"{out} in cash; {left} may be refunded in cash")

@@ -166,6 +166,22 @@ async def test_a_refund_goes_back_to_the_tender_that_paid_and_in_cash_where_the_
     assert (in_cash.status, rest.status) == (201, 201)
 
 
+async def test_an_exchange_between_makes_no_cash_of_a_card(till: Any) -> None:
+    sale = till.sale({"sku": "TEA-01", "qty": 2, "unit_price": 1090}, tenders=[{"type": "card", "amount": 2180}])
+    await till.post("/v1/sales", sale)
+    back = claim(till, sale_id=sale["sale_id"])
+    del back["claim"]
+    other = till.sale(tenders=[])
+    exchanged = await till.post("/v1/exchanges", {"exchange_id": new_id(), "return": back, "sale": other})
+    again = back | {"return_id": new_id(), "sale_id": other["sale_id"]}
+
+    cash = await till.post("/v1/returns", again | {"tenders": [{"type": "cash", "amount": 1090}]})
+    card = await till.post("/v1/returns", again | {"tenders": [{"type": "card", "amount": 1090}]})
+
+    assert exchanged.status == 201
+    assert (cash.status, cash.json["code"], card.status) == (422, "refund_tender", 201)
+
+
 async def test_tax_comes_back_piece_by_piece_to_what_the_sale_contained(start_hub: Any, pair_till: PairTill) -> None:
     till = await pair_till(await start_hub(tax={"rate_bp": 500}))
     await till.post("/v1/sales", sale := till.sale({"sku": "TEA-01", "qty": 3, "unit_price": 1090}))
