@@ -2,7 +2,7 @@
 
     refund by a tender     at most what the sale was paid by it, less what went back to it before
     refund in cash         at most what was paid in cash, by what may be refunded in cash (`[tenders.NAME] refund_in_cash`), and
-                           by goods that came back, less what of it went back otherwise; and one step of coins for the rounding
+                           by goods that came back, less what of it went back otherwise; and STEPS_MAX steps of coins
     by an exchange         pays for other goods: any part of the refund; what it paid counts as paid by the tenders before it
 
 Not here: the sum of a refund (sync.retail.returns). Source: the design, section 3.3 (Return).
@@ -14,6 +14,8 @@ from sync.errors import RuleError
 from sync.retail.money import CASH_STEP_MINOR
 from sync.retail.sales import EXCHANGED, Tender
 from sync.retail.tenders import TenderType
+
+STEPS_MAX = 10  # each refund in cash is rounded by half a step at most; twenty of one sale are enough
 
 
 def by_type(tenders: Iterable[Tender]) -> dict[str, int]:
@@ -54,14 +56,14 @@ def check_refund_tenders(
         if total[name] > paid.get(name, 0):
             detail = f"{total[name]} by {name}; {paid.get(name, 0)} was paid by it"
             raise RuleError("refund_tender", "/tenders", detail)
-    if not cash & set(now):
-        return
     open_to_cash = cash | {EXCHANGED} | {each.type for each in declared if each.refund_in_cash}
+    if not (open_to_cash & set(now) and cash & set(total)):
+        return
     left = sum(
         amount - (total.get(name, 0) if name not in cash else 0)
         for name, amount in paid.items()
         if name in open_to_cash
     )
     out = sum(total.get(name, 0) for name in cash)
-    if out >= left + CASH_STEP_MINOR.get(currency, 1):
+    if out > left + STEPS_MAX * CASH_STEP_MINOR.get(currency, 0):
         raise RuleError("refund_tender", "/tenders", f"{out} in cash; {left} may be refunded in cash")
