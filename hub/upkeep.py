@@ -4,7 +4,8 @@
     audit       all checks, in a thread with a connection of its own; then the part that is due is compared with the cloud
 
 A day is 24 hours after the last time, by the earlier of this clock and the cloud's: one that runs ahead forgets nothing early.
-Rows age by what has been counted so: where both clocks jump ahead, by AGES_MS_MAX from one day's upkeep to the next.
+Rows age by what has been counted so: where both clocks jump ahead, by AGES_MS_MAX from one day's upkeep to the next; while this
+one stands behind what was counted, nothing is marked or forgotten: by a mark of 1970 the cloud has held today's rows for years.
 Not here: what is forgotten (hub.store.retention), the checks (hub.store.audit, hub.audit_peer).
 """
 
@@ -62,11 +63,12 @@ async def forget(hub: Runtime) -> int:
     """Forget what is old; return how many rows."""
     own, done_ms, now_ms = hub.replica, _now_ms(hub), _counted_ms(hub)
     peer = PEER if hub.config.cloud is not None else None
-    if peer is not None:
+    is_behind = _is_behind(hub, now_ms)
+    if peer is not None and not is_behind:
         await hub.db.write(lambda tx: note_marks(tx, own, peer=PEER, now_ms=now_ms))
     total = 0
     stopped: tuple[str, ...] = ()
-    while True:
+    while not is_behind:
         step = await hub.db.write(lambda tx: prune(tx, own, peer=peer, now_ms=now_ms))
         total, stopped = total + step.rows, step.stopped
         if not step.rows or hub.replica != own:
@@ -136,9 +138,14 @@ def _is_due(hub: Runtime, done: Done | None) -> bool:
 
 
 def _counted_ms(hub: Runtime) -> int:
-    """Return the time by which rows age: a clock that is behind forgets nothing, one that has jumped ahead little."""
+    """Return the time by which rows age: little of it where a clock has jumped ahead."""
     counted = last_done(hub.db.read).get("counted")
     return _now_ms(hub) if counted is None else min(_now_ms(hub), counted.done_ms + AGES_MS_MAX)
+
+
+def _is_behind(hub: Runtime, now_ms: int) -> bool:
+    counted = last_done(hub.db.read).get("counted")
+    return counted is not None and now_ms < counted.done_ms
 
 
 def _now_ms(hub: Runtime) -> int:

@@ -19,6 +19,7 @@ from sync.store.streams import reserve_state_seqs
 from sync.store.writing import grow_tally
 
 MENDED_MAX = 500  # findings of one job: a sale never waits for more
+BEHIND_MAX = 30  # upkeeps: what was counted by a clock that ran ahead is given up after so many
 
 
 def repairs_done(read: Connection) -> int:
@@ -52,13 +53,15 @@ def note_done(tx: Connection, task: str, *, found: int, said: str, now_ms: int) 
 
 
 def note_counted(tx: Connection, *, now_ms: int) -> None:
-    """Note how far time has been counted by which rows age; it does not go back."""
+    """Note how far time has been counted by which rows age; it goes back for a clock that stays behind for BEHIND_MAX upkeeps."""
     tx.execute(
         """
         INSERT INTO upkeep (task, done_ms, n, found, said) VALUES ('counted', ?, 1, 0, '')
-        ON CONFLICT (task) DO UPDATE SET done_ms = max(done_ms, excluded.done_ms), n = n + 1
+        ON CONFLICT (task) DO UPDATE SET n = n + 1,
+          done_ms = iif(found + 1 >= ?, excluded.done_ms, max(done_ms, excluded.done_ms)),
+          found = iif(excluded.done_ms >= done_ms OR found + 1 >= ?, 0, found + 1)
         """,
-        (now_ms,),
+        (now_ms, BEHIND_MAX, BEHIND_MAX),
     )
 
 

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from hub import upkeep
+from hub.holders import PEER
+from hub.store.mending import BEHIND_MAX
 from hub.store.upkeep import last_done
 from hub.upkeep import do_due, forget, look
 from sync.line import LinkState
@@ -105,3 +107,22 @@ async def test_a_cloud_that_does_not_answer_is_no_difference(start_hub: Any) -> 
     hub = await start_hub(cloud=CLOUD)
 
     assert await look(hub.runtime) == []
+
+
+async def test_a_clock_that_is_behind_marks_nothing_until_it_is_believed(start_hub: Any) -> None:
+    """A mark of years ago would say that the cloud has held today's rows since then."""
+    hub = await start_hub(cloud=CLOUD)
+    today_ms, own = hub.clock.now_ms, hub.runtime.replica.local_id
+    held = "INSERT INTO acked (peer, replica, stream, last, digest) VALUES (?, ?, 'sales', 0, x'')"
+    await hub.runtime.db.write(lambda tx: tx.execute(held, (PEER, own)))
+    await forget(hub.runtime)
+    behind = LinkState(since_ms=0, clock_offset_ms=-2000 * DAY_MS)
+    for _ in range(BEHIND_MAX):
+        hub.runtime.replication.link = behind  # each time: the dialler says anew that nobody answers
+        await forget(hub.runtime)
+    marks = "SELECT DISTINCT noted_ms FROM ack_mark ORDER BY 1"
+    assert hub.runtime.db.read.execute(marks).fetchall() == [(today_ms,)]
+
+    hub.runtime.replication.link = behind
+    await forget(hub.runtime)
+    assert hub.runtime.db.read.execute(marks).fetchall() == [(today_ms - 2000 * DAY_MS,), (today_ms,)]
