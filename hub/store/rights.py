@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from hub.store.levels import bodies_of, picks_taken_back
 from sync.entities import REGISTRY
+from sync.kinds import Entity
 from sync.model import Replica
 from sync.retail import rights
 from sync.retail.grants import GRANT
@@ -212,6 +213,21 @@ def kept_on_shelf(read: Connection, own: Replica, place: Place, rule: Rule) -> i
         "SELECT qty FROM safety_stock WHERE sku = ? AND location = ? AND store = ? AND gone = 0", (*place, own.store)
     ).fetchone()
     return max(0, row[0] - rule.policy.safety_stock) if row else 0
+
+
+def forget_lost(tx: Connection, entity: Entity, cloud: int) -> None:
+    """Forget what former lives of the cloud wrote of rights; `cloud`, which lives now, is about to tell all that it knows of it.
+
+    What it does not know it counts nowhere: here it would push rights to and fro, and be sold in the shop and on line.
+    """
+    tx.execute(
+        f"""
+        DELETE FROM {entity.table} WHERE replica IN (
+          SELECT id FROM replica WHERE id <> ?1 AND store = (SELECT store FROM replica WHERE id = ?1))
+        """,
+        (cloud,),
+    )
+    tx.execute("DELETE FROM right_looked")
 
 
 def _is_first_life(read: Connection, own: Replica) -> bool:

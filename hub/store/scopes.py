@@ -8,7 +8,8 @@
 
 What leaves is hidden and kept, with its history: gone = 1, its seq negated. A row that this shop wrote itself leaves only when it
 is named. A line that breaks goes on behind the cursor, which moves in the job of the rows; with the first `whole`, when all has
-left. The same scope served by a new life of the cloud replaces nothing: what that life has lost comes back to it from here.
+left. The same scope served by a new life of the cloud replaces nothing: what that life has lost comes back to it from here; but
+of rights nobody tells it again, so that what it does not know of counts here no more.
 
 Functions of a write job.
 """
@@ -23,12 +24,14 @@ from typing import Any, NamedTuple
 from hub.store.arrivals import members_arrived
 from hub.store.catalogue import TakenRows, take_registers
 from hub.store.product_rows import derive_again, forget_derived
+from hub.store.rights import forget_lost
 from sync.batch import Row
 from sync.entities import REGISTRY
 from sync.json_errors import NOT_JSON
 from sync.kinds import Entity, Kind
 from sync.model import Stream
 from sync.retail.branch_levels import BRANCH_LEVEL
+from sync.retail.grants import GRANT, SPENT
 from sync.retail.member_points import MEMBER_POINTS
 from sync.retail.members import MEMBER, MemberRow
 from sync.retail.registers import PRODUCT
@@ -41,6 +44,7 @@ from sync.store.tables import table_of
 from sync.store.unknown import keep_unknown
 
 WALK_MAX = 500  # rows that are looked at in one job when a scope has been replaced: a sale waits for no more
+RIGHTS = {entity.stream: entity for entity in (GRANT, SPENT)}
 Key = tuple[str | int, ...]
 
 
@@ -139,6 +143,8 @@ def _enter(tx: Connection, owner: int, stream: str) -> _Scope:
         )
         tx.execute("DELETE FROM scope_seen WHERE base = ?", (base,))
         _forget_cursors(tx, owner, stream)
+        if before is not None and base in RIGHTS:
+            forget_lost(tx, RIGHTS[base], owner)
     row = tx.execute(
         "SELECT is_whole, keeps_seen, has_left, walk_entity, walk_key FROM scope WHERE base = ?", (base,)
     ).fetchone()

@@ -13,6 +13,7 @@ from hub.store.model import Item
 from hub.store.stock import Movement
 from hub.store.stock import move as book
 from sync.cloud import scope_branches
+from sync.cloud.rights import put_own
 from sync.cloud.scope_branches import CONTACT_EVERY_MS
 from sync.cloud.scope_work import note_contact
 from sync.cloud.scopes import put_bytes, put_row
@@ -146,6 +147,34 @@ def test_figures_of_a_cloud_that_was_restored_replace_those_that_it_has_forgotte
     assert seen(world, "hk02") == {"hk01": 18}
 
 
+def test_rights_that_a_restored_cloud_has_forgotten_count_no_more(world: World) -> None:
+    """Else the hub sees more than the cloud does, and both push rights to and fro."""
+    lost, hub = world.cloud.replica, world.hubs["hk01"]
+
+    def granted(sku: str, n: int) -> None:
+        cloud, taker, place = world.cloud, hub.books.rep, ("hk01", GRANT)
+        row = GrantRow(sku=sku, location="shop", giver=cloud.replica.rep, taker=taker, n=n)
+        run_now(cloud.db.write(lambda tx: put_own(tx, cloud.replica, *place, row, by=cloud.replica.rep)))
+        cloud.on_grown()
+        world.settle()
+
+    granted("TEA", 2)
+    yesterday = world.cloud_file.serialize()
+    granted("TEA", 5)
+    granted("POT", 1)
+    run_now(hub.db.write(lambda tx: tx.execute("INSERT INTO right_looked VALUES ('level', 1, 9)")))
+    world.restore_cloud(yesterday)
+    for _ in range(3):
+        world.settle()
+    granted("CUP", 4)
+
+    new = world.cloud.replica
+    assert new.rep != lost.rep
+    known = hub.file.execute("SELECT giver, sku, granted FROM stock_grant ORDER BY sku").fetchall()
+    assert known == [(new.rep, "CUP", 4), (lost.rep, "TEA", 2)]
+    assert hub.file.execute("SELECT count(*) FROM right_looked").fetchone() == (0,), "every place is looked at again"
+
+
 def test_branches_say_who_they_are(world: World) -> None:
     for store in ("hk01", "hk02", "tw01"):
         hub = world.hubs[store]
@@ -212,7 +241,7 @@ def test_facts_for_one_store_leave_no_hole_in_the_clouds_own_log(world: World) -
     assert kept == [("promises", body)]
 
 
-@pytest.mark.parametrize("mutant", ["no marks", "own lives only", "n wins"])
+@pytest.mark.parametrize("mutant", ["no marks", "own lives only", "n wins", "lost rights"])
 def test_faults_that_these_tests_kill(world: World, mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if mutant == "no marks":
         monkeypatch.setattr(scope_branches, "_mark", lambda *_, **__: None)
@@ -221,6 +250,9 @@ def test_faults_that_these_tests_kill(world: World, mutant: str, monkeypatch: py
         real = scope_branches._summed
         monkeypatch.setattr(scope_branches, "_summed", lambda *args: _of_one_life(real, *args))
         killer = test_all_lives_of_a_store_are_summed
+    elif mutant == "lost rights":
+        monkeypatch.setattr("hub.store.scopes.forget_lost", lambda *_: None)
+        killer = test_rights_that_a_restored_cloud_has_forgotten_count_no_more
     else:
         monkeypatch.setattr("hub.store.scopes._forget_former_lives", lambda *_: None)
         killer = test_figures_of_a_cloud_that_was_restored_replace_those_that_it_has_forgotten

@@ -42,6 +42,7 @@ class Auditor:
 
     def check(self) -> Iterator[str]:
         """At the end."""
+        yield from self._check_known()
         if self.is_cloud_restored:
             return
         rows = self.world.cloud.disk.rows("SELECT promise_id, store, sku, n, ending FROM promise")
@@ -54,6 +55,34 @@ class Auditor:
             if known.get(promise_id) != order.ending and not may_be_lost:
                 yield f"promise {promise_id} ended as {order.ending}, the cloud has {known.get(promise_id)!r}"
         yield from self._check_rights(rows)
+
+    def _check_known(self) -> Iterator[str]:
+        """A shop counts no right of the cloud's that the cloud does not, nor what a restored one has forgotten since."""
+        by_cloud: dict[tuple[str, str, str], int] = {}
+        for (body,) in self.world.cloud.disk.rows(
+            """
+            SELECT tally.body FROM tally JOIN feed ON feed.id = tally.stream
+            JOIN replica ON replica.id = tally.replica WHERE replica.store = 'cloud' AND feed.stream = 'grants'
+            """
+        ):
+            row = json.loads(body)
+            by_cloud[row["giver"], row["taker"], row["sku"]] = row["n"]
+        for hub in self.world.hubs:
+            heard = hub.disk.rows(
+                "SELECT 1 FROM scope JOIN replica ON id = replica WHERE base = 'grants' AND incarnation = ?",
+                self.world.cloud.incarnation,
+            )
+            if hub.is_retired or not heard:  # a cloud that tells of no grant takes none back
+                continue
+            for giver, taker, sku, n in hub.disk.rows(
+                """
+                SELECT giver, taker, sku, granted FROM stock_grant JOIN replica ON replica.id = stock_grant.replica
+                WHERE replica.store = 'cloud'
+                """
+            ):
+                known = by_cloud.get((giver, taker, sku), 0)
+                if n > known:  # less where it looks for rows at times only
+                    yield f"{hub.name}: {giver} granted {n} of {sku} to {taker}, the cloud knows of {known}"
 
     def _check_rights(self, rows: list[Any]) -> Iterator[str]:
         out: Counter[Key] = Counter()
