@@ -15,6 +15,7 @@ All are killed here, none by a unit test alone. These need what most runs do not
     drop_unknown           versions                     hubs of an older program (has_versions=1)
     adopt_twice            effects                      the same, and an upgrade
     adopt_later_versions_  versions                     the same
+    keep_lost_rights       rights                       a restored cloud
 """
 
 from collections.abc import Callable, Iterator
@@ -25,9 +26,10 @@ from unittest.mock import patch
 import msgspec
 
 from hub import app, books
+from hub import rights as shop_rights
 from hub.store import retention as hub_retention
 from hub.store import rights as hub_rights
-from hub.store import sales
+from hub.store import sales, scopes
 from hub.store.lives import Reborn
 from sync import batch as batches
 from sync import clock, migrate, session
@@ -71,14 +73,18 @@ def drop_sale_key() -> Iterator[None]:
         unique, free = "sale_id TEXT NOT NULL UNIQUE", "sale_id TEXT NOT NULL"
         return [(number, sql.replace(unique, free)) for number, sql in real(package)]
 
-    def sale_job(replica: Any, shop: Any, sale: Any, *, print_to: Any, now_ms: int, warnings: Any = ()) -> Any:
-        return lambda tx: sales._record(tx, replica, shop, sale, warnings, print_to=None, now_ms=now_ms)
+    def sale_job(replica: Any, shop: Any, sale: Any, *, now_ms: int, context: Any, warnings: Any = (), **_: Any) -> Any:
+        def job(tx: Any) -> Any:
+            admitted = sales.admit(tx, shop, sale, now_ms=now_ms, context=context)
+            return sales._record(tx, replica, shop, admitted, warnings, print_to=None, now_ms=now_ms)
+
+        return job
 
     with ExitStack() as stack:
         stack.callback(disk.new_file.cache_clear)
         disk.new_file.cache_clear()
         stack.enter_context(patch.object(migrate, "migrations", without_key))
-        stack.enter_context(patch.object(sales, "sale_job", sale_job))
+        stack.enter_context(patch.object(shop_rights, "sale_job", sale_job))
         yield
 
 
@@ -313,6 +319,11 @@ def transfers_to_nobody() -> AbstractContextManager[Any]:
     return patch.object(cloud_store, "hand_on", lambda *_: False)
 
 
+def keep_lost_rights() -> AbstractContextManager[Any]:
+    """A shop goes on counting what a cloud that was restored has forgotten."""
+    return patch.object(scopes, "forget_lost", lambda *_: None)
+
+
 def adopt_later_versions_only() -> AbstractContextManager[Any]:
     """A register's version that stands already is not read anew: what it said more is lost."""
     return patch.object(tables.Table, "insert_anew", property(lambda table: table.insert))
@@ -325,23 +336,24 @@ MUTANTS = {
     "drop_fact_key": Mutant(drop_fact_key, {"roams": "1", "lost_answer_pct": "12"}, 2),
     "sum_tallies": Mutant(sum_tallies, {}),
     "ack_before_commit": Mutant(ack_before_commit, {}),
-    "apply_across_gap": Mutant(apply_across_gap, {"is_hostile": "1"}, 2),
-    "skip_digest": Mutant(skip_digest, {"is_hostile": "1"}),
+    "apply_across_gap": Mutant(apply_across_gap, {"is_hostile": "1"}, 6),
+    "skip_digest": Mutant(skip_digest, SOON | {"is_hostile": "1"}, 2),
     "mix_cursors": Mutant(mix_cursors, SOON, 3),
-    "forget_offered_digest": Mutant(forget_offered_digest, {"is_hostile": "1"}, 6),
-    "load_beyond_head": Mutant(load_beyond_head, {"is_hostile": "0", "slow_send_pct": "70", "regret_pct": "70"}, 19),
+    "forget_offered_digest": Mutant(forget_offered_digest, {"is_hostile": "1"}, 8),
+    "load_beyond_head": Mutant(load_beyond_head, {"is_hostile": "0", "slow_send_pct": "70", "regret_pct": "70"}, 4),
     "clock_wins_money": Mutant(clock_wins_money, {"faults": "clock"}, 2),
     "reuse_incarnation": Mutant(
         reuse_incarnation, SOON | {"has_forks": "1", "faults": "restored", "is_hostile": "0", "roams": "0"}, 1
     ),
     "prune_before_ack": Mutant(
-        prune_before_ack, SOON | {"prunes": "1", "faults": "partition", "is_hostile": "0", "has_forks": "0"}
+        prune_before_ack, SOON | {"prunes": "1", "faults": "partition", "is_hostile": "0", "has_forks": "0"}, 4
     ),
     "grant_after_sending": Mutant(grant_after_sending, {"faults": "power,failpoint,cut", "is_hostile": "0"}, 5),
-    "give_back_twice": Mutant(give_back_twice, {"faults": "power,failpoint"}, 6),
+    "give_back_twice": Mutant(give_back_twice, {"faults": "power,failpoint"}, 13),
     "unsure_beats_sure": Mutant(unsure_beats_sure, {"faults": "boot_1970,clock"}),
     "drop_unknown": Mutant(drop_unknown, OLD_AND_NEW, 6),
     "adopt_twice": Mutant(adopt_twice, OLD_AND_NEW, 6),
     "transfers_to_nobody": Mutant(transfers_to_nobody, {}),
-    "adopt_later_versions_only": Mutant(adopt_later_versions_only, OLD_AND_NEW, 4),
+    "adopt_later_versions_only": Mutant(adopt_later_versions_only, OLD_AND_NEW, 6),
+    "keep_lost_rights": Mutant(keep_lost_rights, SOON | {"has_forks": "1", "faults": "cloud_restored,cut,power"}, 2),
 }
