@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import chain, islice, repeat
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -40,10 +41,11 @@ _LOOKED_AT = (
 )  # names of goods show within so many that they have no template: nearly all have it no sooner
 SHAPES_MAX = 200
 STRUCTS_MAX = 256  # kinds of objects that are remembered; a peer that has more of them is slower
+STRUCT_FROM = 50  # objects of one shape beside others: fewer are read sooner than a kind is made
 DIGITS_MAX = 18  # of one run: more do not fit into 64 bits
 _WIDTHS = ((1 << 8, "B"), (1 << 16, "H"), (1 << 32, "I"), (1 << 64, "Q"))
 _CODES = {array(code).itemsize: code for _, code in _WIDTHS}
-_DIGITS = str.maketrans("123456789", "000000000")
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _RUN = re.compile("0+")
 _UUID_LENGTH = 36
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -70,9 +72,12 @@ def unpack(packed: bytes, *, rows_max: int) -> list[bytes]:
         count, odd, column = msgspec.msgpack.decode(packed)
         if count > rows_max:
             raise ProtocolError(f"a batch of {count} rows, at most {rows_max}")
-        rows = iter(_encoded(_Reader().values(column, count - len(odd))))
+        encoded, places = _encoded(_Reader().values(column, count - len(odd))), range(count)
+        if not odd:  # as nearly always
+            return encoded
+        rows = iter(encoded)
         odd_rows = {index: row for index, row in odd if isinstance(row, bytes)}
-        unpacked = [odd_rows[index] if index in odd_rows else next(rows) for index in range(count)]
+        unpacked = [odd_rows[index] if index in odd_rows else next(rows) for index in places]
     except _MALFORMED as err:
         raise ProtocolError(f"a batch is no table of columns: {err!r}") from err
     return unpacked
@@ -141,15 +146,18 @@ def _column(values: list[Any]) -> Column:
 
 
 def _objects(values: list[dict[str, Any]]) -> Column:
-    shapes: dict[tuple[str, ...], int] = {}
-    which = [shapes.setdefault(tuple(value), len(shapes)) for value in values]
+    of_each = list(map(tuple, values))
+    shapes = list(dict.fromkeys(of_each))
+    if len(shapes) == 1:  # as nearly always
+        return ["o", shapes, ["c", 0], [*shapes[0]], [_column(list(map(itemgetter(key), values))) for key in shapes[0]]]
     if len(shapes) > SHAPES_MAX:
         return ["v", values]
+    place = {shape: index for index, shape in enumerate(shapes)}
     keys = list(dict.fromkeys(chain.from_iterable(shapes)))
     return [
         "o",
-        list(shapes),
-        _column(which),
+        shapes,
+        _column([place[shape] for shape in of_each]),
         keys,
         [_column([value[key] for value in values if key in value]) for key in keys],
     ]
@@ -170,17 +178,24 @@ def _uuids(values: list[str]) -> Column | None:
 
 def _texts(values: list[str]) -> Column:
     head = _common_head(min(values), max(values))
-    middles = [value[len(head) :] for value in values]
+    middles = list(map(itemgetter(slice(len(head), None)), values)) if head else values
     width = _digits_of(middles)
     if width:
         return ["s", head, ["0" * width], ["c", 0], [[_column(list(map(int, middles)))]]]
-    if len({middle.translate(_DIGITS) for middle in middles[:_LOOKED_AT]}) > TEMPLATES_MAX:
+    if len(set(_templates(middles[:_LOOKED_AT]))) > TEMPLATES_MAX:
         return _words(values)
-    templates: dict[str, int] = {}
-    which = [templates.setdefault(middle.translate(_DIGITS), len(templates)) for middle in middles]
+    of_each = _templates(middles)
+    templates = {template: number for number, template in enumerate(dict.fromkeys(of_each))}
     if len(templates) > TEMPLATES_MAX or not all(map(_is_layout, templates)):
         return _words(values)
+    which = list(map(templates.__getitem__, of_each))
     return ["s", head, list(templates), _column(which), [_runs(middles, which, t, n) for t, n in templates.items()]]
+
+
+def _templates(texts: list[str]) -> list[str]:
+    """Return the texts with 0 for each digit: all at once where none has a line break, as nearly always."""
+    found = "\n".join(texts).encode().translate(_DIGITS).decode().split("\n")
+    return found if len(found) == len(texts) else [text.encode().translate(_DIGITS).decode() for text in texts]
 
 
 def _digits_of(texts: list[str]) -> int:
@@ -278,8 +293,18 @@ class _Reader:
         counts = Counter(which)
         having = {key: sum(counts[number] for number, shape in enumerate(shapes) if key in shape) for key in keys}
         sources = {key: iter(self.values(column, having[key])) for key, column in zip(keys, columns, strict=True)}
-        plans = [[(key, sources[key].__next__) for key in shape] for shape in shapes]
-        return [{key: take() for key, take in plans[number]} for number in which]
+        plans = [
+            (
+                shape,
+                _struct_of(tuple(shape)) if counts[number] >= STRUCT_FROM else None,
+                [sources[key] for key in shape],
+            )
+            for number, shape in enumerate(shapes)
+        ]
+        return [
+            named(*map(next, taken)) if named else dict(zip(shape, [next(each) for each in taken], strict=True))
+            for shape, named, taken in map(plans.__getitem__, which)
+        ]
 
     def _tuples(self, parts: Column, count: int) -> list[Any]:
         (columns,) = parts
@@ -303,15 +328,17 @@ class _Reader:
     def _texts(self, parts: Column, count: int) -> list[Any]:
         head, templates, which_column, columns = parts
         which = self.values(which_column, count)
-        sources = []
+        sources: list[list[str]] = []
         for number, (template, runs) in enumerate(zip(templates, columns, strict=True)):
             own = which.count(number)
             self._spend(own, len(_encoder.encode(head)) + len(template))
             layout = head.replace("%", "%%") + _layout(template)
             numbers = [self.values(column, own) for column in runs]
             rows = zip(*numbers, strict=True) if runs else repeat((), own)
-            sources.append(iter([layout % row for row in rows]))
-        takes = [source.__next__ for source in sources]
+            sources.append([layout % row for row in rows])
+        if len(sources) == 1 and len(sources[0]) == count:  # as most are, and nothing need be put in order
+            return sources[0]
+        takes = [iter(source).__next__ for source in sources]
         return [takes[number]() for number in which]
 
     def _words(self, parts: Column, count: int) -> list[Any]:

@@ -5,6 +5,7 @@ Rows are the bytes that went or would go into the digest. Not here: rows into ta
 
 from collections.abc import Iterable
 from itertools import chain
+from operator import itemgetter
 from sqlite3 import Connection
 
 from sync.batch import BYTES_MAX, Row
@@ -41,6 +42,9 @@ def rows_after(
     return _within_bytes(_in_order(sources)[:limit], bytes_max)
 
 
+_body = itemgetter(1)
+
+
 def count_after(read: Connection, replica: int, stream: str, after: int, *, registry: Registry = REGISTRY) -> int:
     """Return how many rows of a writer's state stream stand behind a seq."""
     return sum(
@@ -74,7 +78,7 @@ def _in_order(sources: Iterable[list[Row]]) -> list[Row]:
 
 
 def _within_bytes(rows: list[Row], bytes_max: int) -> list[Row]:
-    if sum([len(body) for _, body in rows]) <= bytes_max:
+    if sum(map(len, map(_body, rows))) <= bytes_max:
         return rows
     taken: list[Row] = []
     size = 0
