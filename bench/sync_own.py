@@ -1,14 +1,15 @@
 """Benchmark `sync`: our own engine: three hub databases, rows, batches, frames and cursors of the product, without its network.
 
     giver                                            taker
-    rows_after -> batch_of -> offer, each committed
+    batches_after
+    offer_all, a window committed together
     packed -> encode                          ->     decode -> unpacked -> new_rows
                                                      apply_rows and receive_to, committed together
     note_acked, with the next offer           <-     Ack
 
 Deltas travel as what folding leaves of them: tallies, sorted by key within a fold; prices as registers. Batches are as large
-as the link sends them (sync.sending), a window of them in one commit of the taker, each offered in a commit of the giver's own.
-What a hub adds to this is its event loop and the hop to the writer's thread.
+as the link sends them (sync.sending): as many at once as the stream may fill places of the window, in one commit of the giver
+that offers them and one of the taker. What a hub adds to this is its event loop and the hop to the writer's thread.
 """
 
 import gc
@@ -16,10 +17,10 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from backports import zstd
-from msgspec.structs import replace
 
 from bench.sync_child import Held, Wire
 from bench.sync_growth import grow
@@ -27,21 +28,23 @@ from bench.sync_workload import REPLICAS, Delta, Edit, Trace, fold
 from bench.workload import CURRENCY, sku_of
 from hub.migrations import MIGRATIONS
 from hub.store.levels import FOLD_MAX
-from sync.batch import SENT_BYTES_MAX, START, Batch, Boundary, Gap, batch_of, new_rows
+from sync.batch import START, Batch, Boundary, Gap, Head, batch_of, new_rows
 from sync.db import connect_writer
+from sync.kinds import Priority
 from sync.model import Feed, Replica
 from sync.protocol import Ack, Packed, decode, encode, packed, unpacked
 from sync.retail.levels import LEVEL
 from sync.retail.registers import PRICE, PriceRow
-from sync.sending import STATE_ROWS, WINDOW
-from sync.store.cursors import note_acked, offer, receive_to, received_to
-from sync.store.reading import rows_after
+from sync.sending import STATE_ROWS, window_of
+from sync.store.cursors import note_acked, receive_to, received_to
+from sync.store.offering import batches_after, offer_all
 from sync.store.replicas import identify, own_replica, replica_id
 from sync.store.rows import apply_rows
+from sync.store.streams import stream_heads
 from sync.store.writing import Key, grow_tally, put_version
 
 STREAMS = ("levels", "catalogue")
-BATCHES_A_COMMIT = WINDOW  # as the link hands them to the writer
+PRIORITY = Priority.NORMAL  # of these streams, or later: they may not fill the window's last place
 LOCATION = "shop"
 NOW_MS = 1_790_000_000_000
 GROWN = "own-grown.db"
@@ -108,9 +111,10 @@ class OwnEngine:
             at, is_more = received_to(taker.tx, giver_id, stream), True
             while is_more:
                 messages = _offered(giver, taker, stream, at, wire)
-                with taker.commit():
-                    answers = [_take(taker, giver_id, message, wire) for message in messages]
-                at, is_more = answers[-1] if answers else at, bool(answers)
+                if is_more := bool(messages):
+                    with taker.commit():
+                        ends = [_take(taker, giver_id, message) for message in messages]
+                    at = _acked(giver, stream, ends[-1], wire)
 
     def sales_bytes(self, sales: Sequence[bytes], batch: int) -> int:
         """Ship sales as rows of a log."""
@@ -124,30 +128,21 @@ class OwnEngine:
 
 
 def _offered(giver: OwnReplica, taker: OwnReplica, stream: str, acked: Boundary, wire: Wire) -> list[bytes]:
-    """Return what is sent next, the end of each batch written down in a commit of its own, as a hub does.
+    """Return what is sent next, the ends of all batches written down before, as a hub does.
 
-    How far the taker is rides with the first of them, or alone at the end.
+    How far the taker is rides with them, or alone at the end.
     """
-    messages: list[bytes] = []
-    at = acked
-    while len(messages) < BATCHES_A_COMMIT:
-        rows = rows_after(giver.tx, giver.me.local_id, stream, at.last, STATE_ROWS, bytes_max=SENT_BYTES_MAX)
-        if messages and not rows:
-            break
-        with giver.commit():
-            if acked.last and not messages:
-                note_acked(giver.tx, giver.me, stream, acked, peer=taker.me.store)
-            if not rows:
-                break
-            batch = batch_of(giver.me.rep, stream, Feed.STATE, at, rows)
-            batch = replace(batch, digest=offer(giver.tx, giver.me, stream, batch.end))
-        messages.append(_frame(batch, wire))
-        at = batch.end
-    return messages
+    head = Head(giver.me.rep, stream, Feed.STATE, stream_heads(giver.tx, giver.me)[stream])
+    found = list(islice(batches_after(giver.tx, giver.me, head, acked, rows_max=STATE_ROWS), window_of(PRIORITY)))
+    with giver.commit():
+        if acked.last:
+            note_acked(giver.tx, giver.me, stream, acked, peer=taker.me.store)
+        offered = offer_all(giver.tx, giver.me, found)
+    return [_frame(batch, wire) for batch in offered]
 
 
-def _take(taker: OwnReplica, giver_id: int, message: bytes, wire: Wire) -> Boundary:
-    """Write the rows of a message; return what the ack, which goes out after the commit, says to the giver."""
+def _take(taker: OwnReplica, giver_id: int, message: bytes) -> Boundary:
+    """Write the rows of a message; return how far the taker is then."""
     frame = decode(message)
     assert isinstance(frame, Packed)
     batch = unpacked(frame)
@@ -155,7 +150,12 @@ def _take(taker: OwnReplica, giver_id: int, message: bytes, wire: Wire) -> Bound
     assert not isinstance(rows, Gap)
     apply_rows(taker.tx, batch.stream, rows, replica=giver_id, rep=batch.rep)
     receive_to(taker.tx, giver_id, batch.stream, batch.end)
-    ack = encode(Ack(batch.rep, batch.stream, batch.last, batch.digest))
+    return batch.end
+
+
+def _acked(giver: OwnReplica, stream: str, end: Boundary, wire: Wire) -> Boundary:
+    """Return what the giver hears after the taker's commit: one ack for all that was in it."""
+    ack = encode(Ack(giver.me.rep, stream, end.last, end.digest))
     wire.sent(zstd_bytes=len(ack), raw_bytes=len(ack))
     answer = decode(ack)
     assert isinstance(answer, Ack)

@@ -7,12 +7,12 @@
 Not here: how the line is and what is safe (hub.replication), SQL (hub.store, sync.store).
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import islice
 from sqlite3 import Connection
 from typing import TypeVar
-
-import msgspec
 
 from hub.clock import HubClock
 from hub.holders import PEER, Holders
@@ -25,7 +25,7 @@ from hub.store.scopes import take_scoped
 from hub.store.sibling_visitors import is_another, take_visitors, tell_others
 from hub.store.siblings import Joined, is_taken, passed_on, relay_batch, settle, take_batch
 from hub.sums import Sums
-from sync.batch import SENT_BYTES_MAX, START, Batch, Boundary, Gap, Head, Row, batch_of, new_rows
+from sync.batch import START, Batch, Boundary, Gap, Head, new_rows
 from sync.db import Database
 from sync.entities import REGISTRY
 from sync.errors import ForkError, ProtocolError, SyncError
@@ -38,14 +38,13 @@ from sync.store.cursors import (
     check_room,
     nearest_offered,
     note_acked,
-    offer,
     offered_digest,
     receive_to,
     received,
     received_to,
 )
 from sync.store.digests import digest_at
-from sync.store.reading import rows_after
+from sync.store.offering import batches_after, offer_all
 from sync.store.replicas import known_id, replica_id
 from sync.store.retention import floor_of, jump_to
 from sync.store.rows import apply_rows
@@ -195,26 +194,27 @@ class HubBooks:
             )
         return cursor
 
-    async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
-        """Read the rows behind a boundary; the end of a state stream's range is made durable before it is offered."""
+    async def load(self, head: Head, after: Boundary, rows_max: int, *, batches_max: int = 1) -> list[Batch]:
+        """Read what is behind a boundary; the ends of all batches of a state stream are made durable before one is offered."""
         if after.last < (floor := self.floor(head)).last:
             if head.rep != self.rep:
-                return None  # a peer that cannot jump
+                return []  # a peer that cannot jump
             raise SyncError("pruned", f"{head.rep} {head.stream}: rows up to {floor.last} are no more here")
         if head.rep != self.rep:
-            return relay_batch(self._db.read, head, after, rows_max)
-        stream = head.stream
-        own_id = self.replica.local_id
-        rows = _up_to(head, rows_after(self._db.read, own_id, stream, after.last, rows_max, bytes_max=SENT_BYTES_MAX))
-        if not rows:
-            return None
-        batch = batch_of(self.rep, stream, head.feed, after, rows)
-        if head.feed is Feed.STATE:
-            digest = await self._db.write(lambda tx: offer(tx, self.replica, stream, batch.end))
-            return msgspec.structs.replace(batch, digest=digest)
-        self._prove(batch)
-        self._sent[stream, batch.last] = batch.digest
-        return batch
+            relayed = relay_batch(self._db.read, head, after, rows_max)
+            return [relayed] if relayed else []
+        own = self.replica
+        batches: list[Batch] = []
+        for batch in islice(batches_after(self._db.read, own, head, after, rows_max=rows_max), batches_max):
+            if batches:
+                await asyncio.sleep(0)  # to read one takes as long as a sale, and a till may be waiting
+            batches.append(batch)
+        if head.feed is Feed.STATE and batches:
+            return await self._db.write(lambda tx: offer_all(tx, own, batches))
+        for batch in batches:
+            self._prove(batch)
+            self._sent[batch.stream, batch.last] = batch.digest
+        return batches
 
     def _prove(self, batch: Batch) -> None:
         """At the head of a log its rows must give the digest that grew with them."""
@@ -356,11 +356,6 @@ class HubBooks:
             extra={"former": reborn.former.rep, "rep": reborn.replica.rep, "rewritten": reborn.rewritten},
         )
         self.on_reborn(reborn)
-
-
-def _up_to(head: Head, rows: list[Row]) -> list[Row]:
-    """What was written after the head was seen waits its turn: its causes in other streams may not have gone yet."""
-    return [row for row in rows if row[0] <= head.last]
 
 
 def _saved(tx: Connection, seen: SavedClock | None, done: T) -> T:

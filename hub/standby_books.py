@@ -64,14 +64,14 @@ class StandbyBooks:
         """As for the cloud."""
         return await self._books.jump(rep, stream, to, opening)
 
-    async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
+    async def load(self, head: Head, after: Boundary, rows_max: int, *, batches_max: int = 1) -> list[Batch]:
         """Nothing of a life of which the other hub holds another past: the cloud says which one stands."""
         try:
-            return await self._books.load(head, after, rows_max)
+            return await self._books.load(head, after, rows_max, batches_max=batches_max)
         except ForkError:
             if head.rep == self.rep:
                 raise
-            return None
+            return []
 
     async def apply(self, batch: Batch) -> Boundary | Gap:
         """Take rows of the store's other lives; raise ProtocolError for anything else."""

@@ -20,11 +20,12 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Read the next batch of an own stream; answer with `loaded`."""
+    """Read the next batches of a stream, of so many rows each; answer with `loaded`."""
 
     head: Head
     after: Boundary
     rows_max: int
+    batches_max: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,8 @@ class Books(Protocol):
         not are lost, with an alarm.
         """
 
-    async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
-        """Return the next batch behind a boundary, its end stored as offered; None when there is nothing more."""
+    async def load(self, head: Head, after: Boundary, rows_max: int, *, batches_max: int = 1) -> list[Batch]:
+        """Return the next batches behind a boundary, the ends of all stored as offered; none when there is nothing more."""
 
     async def apply(self, batch: Batch) -> Boundary | Gap:
         """Commit the new rows of a peer's batch and its cursor together; return the cursor, or where the gap begins.

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import aiohttp
 from aiohttp import WSMsgType, web
 
+from sync import failpoints
 from sync.actions import (
     Acked,
     Apply,
@@ -202,7 +203,7 @@ class Conversation:
         return found
 
     async def _apply(self, batches: list[Batch]) -> list[Effect | _Failed]:
-        """Hand batches to the writer together; acknowledge in their order, up to the first that is not taken."""
+        """Hand batches to the writer together; acknowledge the last of those up to the first that is not taken."""
         outcomes = await asyncio.gather(*map(self._books.apply, batches), return_exceptions=True)
         effects: list[Effect | _Failed] = []
         for at, batch in enumerate(batches):
@@ -212,7 +213,8 @@ class Conversation:
             outcome = outcomes[at]
             if isinstance(outcome, BaseException):
                 return [*effects, _Failed(outcome)]
-            effects += self._session.applied(batch, outcome)
+            said = self._session.applied(batch, outcome)
+            effects = [*said] if isinstance(outcome, Boundary) else [*effects, *said]  # an ack speaks for all before it
         return effects
 
     async def _carry_out(self, effect: Effect, ws: Wire) -> list[Effect]:
@@ -220,9 +222,12 @@ class Conversation:
         if isinstance(effect, Send):
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await ws.send(self._encoded(effect.frame))
+            if isinstance(effect.frame, Batch):
+                await asyncio.sleep(0)  # to pack one takes as long as a sale, and the next may follow at once
         elif isinstance(effect, Load):
-            batch = await books.load(effect.head, effect.after, effect.rows_max)
-            return session.loaded(batch, _steady_ms())
+            batches = await books.load(effect.head, effect.after, effect.rows_max, batches_max=effect.batches_max)
+            failpoints.hit("link.loaded")  # their ends are durable, and none has left
+            return session.loaded(batches, _steady_ms())
         elif isinstance(effect, Apply):
             return session.applied(effect.batch, await books.apply(effect.batch))
         elif isinstance(effect, Acked):

@@ -11,7 +11,7 @@ Not here: what is said besides (sync.session).
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sync.actions import Load, LoadOpening
@@ -105,7 +105,7 @@ class Sending:
                 continue
             if now_ms >= out.next_ms:
                 self._loading = head
-                return Load(head, out.sent, _rows_max(head.feed, out.priority))
+                return Load(head, out.sent, _rows_max(head.feed, out.priority), self._places(head.feed, out.priority))
         return None
 
     def summed_up(self, opening: Opening | None, floor: Boundary) -> Head | None:
@@ -123,21 +123,21 @@ class Sending:
         out.sent = floor
         return head
 
-    def loaded(self, batch: Batch | None, now_ms: int) -> bool:
+    def loaded(self, batches: Sequence[Batch], now_ms: int) -> bool:
         """Take what was read; whether it is to be sent."""
         head, self._loading = self._loading, None
         assert head is not None, "nothing was asked for"
         out = self._streams[head.rep, head.stream]
-        is_last = batch is None or batch.last >= head.last  # a batch that bytes or rows have cut short is not the last
-        if head.feed is Feed.STATE and is_last:
+        is_all = not batches or batches[-1].last >= head.last  # what bytes or rows have cut short is not all
+        if head.feed is Feed.STATE and is_all:
             out.next_ms = NEVER_MS if self.is_finishing else now_ms + STATE_PACE_MS
-        if batch is None:
+        if not batches:
             out.empty_to = head.last
             return False
-        if batch.after != out.sent.last:  # pulled back while this was being read
+        if batches[0].after != out.sent.last:  # pulled back while this was being read
             return False
-        out.sent = batch.end
-        out.in_flight.append((batch.end, now_ms))
+        out.sent = batches[-1].end
+        out.in_flight += [(batch.end, now_ms) for batch in batches]
         return True
 
     def acked(self, rep: str, stream: str, at: Boundary) -> bool:
@@ -174,6 +174,12 @@ class Sending:
             out.sent, out.is_summing = part.at, False
         return part
 
+    def _places(self, feed: Feed, priority: Priority) -> int:
+        """How many batches may go out now: of state all that may, so that one commit makes their ends durable."""
+        if feed is Feed.LOG or priority is Priority.TELEMETRY:
+            return 1
+        return window_of(priority) - sum(len(each.in_flight) for each in self._streams.values())
+
     def _room(self) -> int:
         """Return the lowest priority that may be sent now, -1 for none."""
         total = sum(len(each.in_flight) for each in self._streams.values())
@@ -183,6 +189,11 @@ class Sending:
             return Priority.URGENT
         is_telling = any(each.in_flight for each in self._streams.values() if each.priority is Priority.TELEMETRY)
         return Priority.LATER if is_telling else Priority.TELEMETRY
+
+
+def window_of(priority: Priority) -> int:
+    """Return how many places of the window a stream may fill."""
+    return {Priority.URGENT: WINDOW, Priority.TELEMETRY: 1}.get(priority, WINDOW - 1)
 
 
 def _priority(stream: str) -> Priority:

@@ -19,7 +19,7 @@ The owner carries out every effect in
 its order and hands the results of Load and Apply back. Not here: sockets, databases, clocks. Source: the design, 3.4.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from sync.actions import (
@@ -174,12 +174,12 @@ class Session:
         is_done = self._has_said_bye and self._has_heard_bye
         return End("done" if is_done else end.code, end.detail, is_ours=False, peer=self.peer_rep)
 
-    def loaded(self, batch: Batch | None, now_ms: int) -> list[Effect]:
+    def loaded(self, batches: Sequence[Batch], now_ms: int) -> list[Effect]:
         """Take the result of the last Load."""
-        is_sent = self._sending.loaded(batch, now_ms)
+        is_sent = self._sending.loaded(batches, now_ms)
         if self._state != "open":
             return []
-        return [Send(batch), *self._more(now_ms)] if batch is not None and is_sent else self._more(now_ms)
+        return [*(map(Send, batches) if is_sent else ()), *self._more(now_ms)]
 
     def summed_up(self, opening: Opening | None, now_ms: int) -> list[Effect]:
         """Take the result of the last LoadOpening; where nobody can tell what rows came to, say that they are no more."""

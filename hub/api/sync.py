@@ -215,7 +215,8 @@ async def feed_of(hub: Runtime, query: FeedQuery) -> bytes:
     head = _head(books, query)
     is_own = head.rep == books.rep
     after = _boundary_at(hub, head, query.after) if is_own else Boundary(query.after, bytes.fromhex(query.digest))
-    return write_feed(head, after, await books.load(head, after, query.limit))
+    found = await books.load(head, after, query.limit)
+    return write_feed(head, after, found[0] if found else None)
 
 
 async def get_snapshot(request: web.Request) -> web.StreamResponse:

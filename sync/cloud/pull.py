@@ -200,10 +200,10 @@ class Puller:
                 raise PullFaultError("fork", f"{head.stream}: the hub holds {at.last}, which was never offered")
             if at.last and is_ours:
                 await self._books.acked(peer_rep, head.rep, head.stream, at)
-            batch = await self._books.load(head, at, ROWS_ASKED)
-            if batch is None:
+            found = await self._books.load(head, at, ROWS_ASKED)
+            if not found:
                 return
-            answered = await hub.post_frame("/sync/v1/batch", encode(packed(batch)))
+            answered = await hub.post_frame("/sync/v1/batch", encode(packed(found[0])))
             gaps += answered.gap
             if not answered.gap and answered.last <= at.last:
                 raise PullFaultError("protocol", f"{head.stream}: the hub did not take the batch behind {at.last}")

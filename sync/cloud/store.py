@@ -4,6 +4,7 @@ Rows, sums and cursor of a batch are one write job; what it returns is durable. 
 catalogue), the conversation (sync.session).
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
 from sqlite3 import Connection
@@ -207,21 +208,25 @@ class CloudBooks:
             )
         return hole.cursor
 
-    async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
-        """Read the next registers and make their end durable as offered."""
-        cloud = self._cloud
+    async def load(self, head: Head, after: Boundary, rows_max: int, *, batches_max: int = 1) -> list[Batch]:
+        """Read the next registers and make the ends of all batches durable before one is offered."""
+        cloud, own, read = self._cloud, self._cloud.replica, self._cloud.db.read
         if head.rep != self.rep:  # below a floor there is nothing for a peer that cannot be told a sum
             is_here = after.last >= self.floor(head).last
-            return relay_batch(cloud.db.read, head, after, rows_max) if is_here else None
+            relayed = relay_batch(read, head, after, rows_max) if is_here else None
+            return [relayed] if relayed else []
         if is_visitors(head.stream):
-            windows = load_visitors(cloud.db.read, head, after, rows_max, but=self._peer_rep)
-            return (
-                None if windows is None else await cloud.db.write(lambda tx: offer_visitors(tx, cloud.replica, windows))
-            )
-        batch = load_batch(cloud.db.read, cloud.replica, head, after, rows_max)
-        if batch is not None and offered_digest(cloud.db.read, cloud.replica, head.stream, batch.last) is None:
-            await cloud.db.write(lambda tx: offer(tx, cloud.replica, head.stream, batch.end))
-        return batch
+            windows = load_visitors(read, head, after, rows_max, but=self._peer_rep)
+            return [await cloud.db.write(lambda tx: offer_visitors(tx, own, windows))] if windows else []
+        batches: list[Batch] = []
+        while len(batches) < batches_max and (batch := load_batch(read, own, head, after, rows_max)):
+            batches.append(batch)
+            after = batch.end
+            await asyncio.sleep(0)  # other stores' conversations come between two
+        new = [each.end for each in batches if offered_digest(read, own, head.stream, each.last) is None]
+        if new:
+            await cloud.db.write(lambda tx: [offer(tx, own, head.stream, end) for end in new])
+        return batches
 
     async def apply(self, batch: Batch) -> Boundary | Gap:
         """Commit the new rows of a batch with its cursor; see sync.books.Books."""

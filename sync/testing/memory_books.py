@@ -115,15 +115,16 @@ class MemoryBooks:
             self._held[rep, stream] = at = to
         return at
 
-    async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
+    async def load(self, head: Head, after: Boundary, rows_max: int, *, batches_max: int = 1) -> list[Batch]:
         """The next rows of an own stream."""
         self._maybe_fail("load")
-        rows: list[Row] = sorted(row for row in self._own[head.stream].items() if row[0] > after.last)[:rows_max]
-        if not rows:
-            return None
-        batch = batch_of(self._rep, head.stream, head.feed, after, rows)
-        self._offered[head.stream][batch.last] = batch.digest
-        return batch
+        rows: list[Row] = sorted(row for row in self._own[head.stream].items() if row[0] > after.last)
+        batches: list[Batch] = []
+        for first in range(0, len(rows), rows_max)[:batches_max]:
+            batches.append(batch_of(self._rep, head.stream, head.feed, after, rows[first : first + rows_max]))
+            after = batches[-1].end
+            self._offered[head.stream][after.last] = after.digest
+        return batches
 
     async def apply(self, batch: Batch) -> Boundary | Gap:
         """Take a peer's rows, cursor and all."""

@@ -157,7 +157,7 @@ class _Inline:
 def run_now(coroutine: Coroutine[Any, Any, T]) -> T:
     """Return the result of a coroutine that waits for nothing."""
     try:
-        coroutine.send(None)
+        _first_wait(coroutine)
     except StopIteration as stop:
         result: T = stop.value
         return result
@@ -167,10 +167,18 @@ def run_now(coroutine: Coroutine[Any, Any, T]) -> T:
 def drive(coroutine: Coroutine[Any, Any, T], *, done: Callable[[T], None], failed: Callable[[SyncError], None]) -> None:
     """Run a coroutine until it waits for a commit, carry it on after that; `failed` gets what the store says of itself."""
     try:
-        answer: Answer[Any] = coroutine.send(None)
+        answer = _first_wait(coroutine)
     except StopIteration as stop:
         done(stop.value)
     except SyncError as err:
         failed(err)
     else:
         answer.when_resumed(lambda: drive(coroutine, done=done, failed=failed))
+
+
+def _first_wait(coroutine: Coroutine[Any, Any, T]) -> "Answer[Any]":
+    """Return what a coroutine waits for; where it only lets others go first it goes on: nothing takes time here."""
+    while True:
+        answer: Answer[Any] | None = coroutine.send(None)
+        if answer is not None:
+            return answer

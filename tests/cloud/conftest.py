@@ -138,15 +138,15 @@ class HubSide:
     async def jump(self, _rep: str, _stream: str, to: Boundary, _opening: object) -> Boundary:
         return to
 
-    async def load(self, head: Head, after: Boundary, rows_max: int) -> Batch | None:
+    async def load(self, head: Head, after: Boundary, rows_max: int, *, batches_max: int = 1) -> list[Batch]:
+        del batches_max  # one is enough here
         last = min(head.last, after.last + rows_max)
         if last == after.last:
-            return None
+            return []
         batch = self.writer.batch(head.stream, after.last, last)
         self.offered.add(batch.end)
-        return Batch(
-            *(b"8 bytes!" if self.lie and f == "digest" else getattr(batch, f) for f in batch.__struct_fields__)
-        )
+        fields = (b"8 bytes!" if self.lie and f == "digest" else getattr(batch, f) for f in batch.__struct_fields__)
+        return [Batch(*fields)]
 
     async def apply(self, batch: Batch) -> Boundary | Gap:
         rows = new_rows(self.held.get((batch.rep, batch.stream), START), batch)

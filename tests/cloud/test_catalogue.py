@@ -26,7 +26,8 @@ async def down(cloud: Any, after: Boundary = START, rows_max: int = 250) -> list
     """Return all batches that a store gets from behind a boundary, by way of the wire."""
     batches: list[Any] = []
     books = cloud.books()
-    while (batch := await books.load(cloud.head(), after, rows_max)) is not None:
+    while found := await books.load(cloud.head(), after, rows_max):
+        [batch] = found
         batches.append(unpacked(decode(encode(packed(batch)))))
         assert list(new_rows(after, batches[-1])) == list(batch.rows)
         after = batch.end

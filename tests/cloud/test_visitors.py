@@ -28,9 +28,10 @@ async def told(books: Any, after: Boundary = START, rows_max: int = 100) -> tupl
     heads = [head for head in books.heads() if scope_visitors.is_visitors(head.stream)]
     if not heads:
         return [], after
-    batch = await books.load(heads[0], after, rows_max)
-    if batch is None:
+    found = await books.load(heads[0], after, rows_max)
+    if not found:
         return [], after
+    [batch] = found
     puts = [put for put in map(read_scope_row, [body for _, body in batch.rows]) if isinstance(put, PutBy)]
     return [(put.by, msgspec.json.decode(bytes(put.row))["in"]) for put in puts], batch.end
 

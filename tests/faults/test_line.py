@@ -32,6 +32,8 @@ BACKLOG = 3_000
 KILLS = 60 if os.environ.get("STOREHUB_FULL") else 8
 KILL_AFTER_S = (0.02, 0.35)  # a backlog drains in a fraction of a second: most kills find it on its way
 WAIT_S = 60.0
+GOODS = 1_700  # 3,400 rows of state: more than a window of batches may hold
+PRICE = {"amount": 1000, "currency": "HKD", "per": 1}
 TOGETHER = 200  # write jobs at once while the backlog is made
 NOW_MS = 1_790_000_000_000
 SHOP = Shop("hk01", Name(en="Demo shop"), ZoneInfo("Asia/Hong_Kong"), "HKD")
@@ -235,6 +237,77 @@ async def test_prices_changed_while_the_line_was_down_come_down_when_it_is_back(
     await hub.start()
     expected = [("CUP", 1000), ("NEW", 55), ("POT", 1000), ("TEA", 1100)]
     await until(lambda: prices_at_hub(hub.folder) == expected)
+
+
+async def test_a_hub_killed_before_it_sends_a_window_has_stored_the_ends_of_all_of_it(
+    hub_process: Any, cloud_process: Any
+) -> None:
+    cloud = cloud_process(CLOUD)
+    hub = hub_process(cloud=DIAL.format(url=cloud.url, token=STORE_TOKEN))
+    await goods_without_a_line(hub.folder)
+    await cloud.start()
+    await hub.start(failpoint="link.loaded:2")  # the first is the shop's own row
+    assert await hub.died(WAIT_S)
+    stored = offered(hub.folder / "hub.db")
+
+    assert [last for last, _ in stored] == [1000, 2000], "one place has the shop's row, one is for what is urgent"
+    assert heard(cloud.folder / "cloud.db", "hk01") == []
+    await hub.start()
+    await until(lambda: [last for last, _ in heard(cloud.folder / "cloud.db", "hk01")] == [2 * GOODS])
+    assert heard(cloud.folder / "cloud.db", "hk01") == offered(hub.folder / "hub.db")[-1:]
+    assert offered(hub.folder / "hub.db")[:2] == stored, "what was stored first stands"
+    assert read_all(cloud.folder / "cloud.db", "SELECT count(*) FROM register") == [(2 * GOODS,)]
+
+
+async def test_a_cloud_killed_before_it_sends_a_window_has_stored_the_ends_of_all_of_it(
+    hub_process: Any, cloud_process: Any
+) -> None:
+    cloud = cloud_process(CLOUD)
+    hub = hub_process(cloud=DIAL.format(url=cloud.url, token=STORE_TOKEN))
+    await cloud.start(failpoint="link.loaded")
+    headers = {"Authorization": f"Bearer {OFFICE_TOKEN}"}
+    entries = [{"product": {"sku": f"S{n}", "name": {"en": "S"}}, "price": PRICE} for n in range(GOODS)]
+    async with aiohttp.ClientSession(cloud.url, headers=headers) as office:
+        for first in range(0, GOODS, TOGETHER):
+            body = {"entries": entries[first : first + TOGETHER]}
+            async with office.post("/cloud/v1/products", json=body) as response:
+                assert response.status == 200, await response.text()
+    await hub.start()
+    assert await cloud.died(WAIT_S)
+    stored = offered(cloud.folder / "cloud.db")
+
+    assert [last for last, _ in stored][-3:] == [1000, 2000, 3000]
+    assert heard(hub.folder / "hub.db", "cloud") == []
+    await cloud.start()
+    await until(lambda: [last for last, _ in heard(hub.folder / "hub.db", "cloud")] == [2 * GOODS])
+    assert heard(hub.folder / "hub.db", "cloud") == offered(cloud.folder / "cloud.db")[-1:]
+    assert len(prices_at_hub(hub.folder)) == GOODS
+
+
+async def goods_without_a_line(folder: Path) -> None:
+    """Fill a hub's folder with a catalogue of its own: two rows of state each."""
+    async with open_database(folder / "hub.db", migrations=MIGRATIONS, synchronous="off") as db:
+        replica = await db.write(lambda tx: identify(tx, "hk01", incarnation="00000000000000aa", now_ms=NOW_MS))
+        goods = [Entry(Product(sku=f"S{n}", name=Name(en="S")), Price(1000, "HKD")) for n in range(GOODS)]
+        for first in range(0, GOODS, TOGETHER):
+            some = goods[first : first + TOGETHER]
+            await db.write(lambda tx, some=some: put_products(tx, replica, some, location="shop", now_ms=NOW_MS))
+
+
+def offered(path: Path) -> list[tuple[int, bytes]]:
+    """Ends of the catalogue that its writer has stored."""
+    return read_all(path, "SELECT last, digest FROM offered WHERE stream = 'catalogue' AND last > 0 ORDER BY last")
+
+
+def heard(path: Path, store: str) -> list[tuple[int, bytes]]:
+    """Where a reader stands in a writer's catalogue; empty when nothing of it has come."""
+    return read_all(
+        path,
+        f"""
+        SELECT last, digest FROM received JOIN replica ON replica.id = received.replica
+        WHERE store = '{store}' AND stream = 'catalogue'
+        """,
+    )
 
 
 async def test_a_hub_whose_disk_is_full_says_so_and_sends_everything_when_there_is_room_again(

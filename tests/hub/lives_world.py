@@ -277,8 +277,10 @@ async def converse(hub: Any, cloud: Any, features: tuple[str, ...] = FEATURES) -
                 case Send(frame):
                     wires[other].append(encode(packed(frame) if isinstance(frame, Batch) else frame))
                 case Load():
-                    batch = await books[side].load(effect.head, effect.after, effect.rows_max)
-                    todo.extend(session.loaded(batch, now_ms))
+                    batches = await books[side].load(
+                        effect.head, effect.after, effect.rows_max, batches_max=effect.batches_max
+                    )
+                    todo.extend(session.loaded(batches, now_ms))
                 case Apply(batch):
                     todo.extend(session.applied(batch, await books[side].apply(batch)))
                 case Acked():

@@ -40,7 +40,8 @@ def books_of(store: Any) -> HubBooks:
 
 async def load(books: HubBooks, stream: Stream, after: Boundary = START, rows_max: int = 100) -> Batch | None:
     head = next(head for head in books.heads() if head.stream == stream)
-    return await books.load(head, after, rows_max)
+    found = await books.load(head, after, rows_max)
+    return found[0] if found else None
 
 
 def from_cloud(*rows: bytes, after: Boundary = START, stream: str = "catalogue", rep: str = CLOUD) -> Batch:

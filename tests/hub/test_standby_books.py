@@ -263,8 +263,7 @@ async def test_rows_of_the_cloud_that_no_digest_proves_change_nothing(
     await everybody(cloud, hub, standby)
     await world.sell(hub, 2, 3)
     await follow(standby, hub)
-    true = await hub.books.load(next(head for head in hub.books.heads() if head.stream == "sales"), START, 10)
-    assert true is not None
+    [true] = await hub.books.load(next(head for head in hub.books.heads() if head.stream == "sales"), START, 10)
     for n in range(3):
         rows = tuple(
             (seq, body.replace(b"HKD", b"TWD") if at == n else body) for at, (seq, body) in enumerate(true.rows)
@@ -301,8 +300,7 @@ async def test_rows_that_a_copied_card_wrote_over_known_ones_end_the_conversatio
     await world.sell(hub, 1)
     await follow(standby, hub)
     head = next(head for head in copy.books.heads() if (head.rep, head.stream) == (copy.rep, "sales"))
-    batch = await copy.books.load(head, START, 100)
-    assert batch is not None
+    [batch] = await copy.books.load(head, START, 100)
     before = standby.sale_ids(), standby.books.received()
 
     with pytest.raises(ForkError, match="another past"):

@@ -41,7 +41,7 @@ from sync.cloud.cursors import cursor_of
 from sync.entities import REGISTRY
 from sync.protocol import Ack
 from sync.retail.registers import ProductRow
-from sync.store import cursors, retention, rows, tables
+from sync.store import offering, retention, rows, tables
 from sync.store.replicas import own_replica
 from tests.sim import disk
 from tests.sim.hub_node import HubNode
@@ -169,18 +169,18 @@ def mix_cursors() -> AbstractContextManager[Any]:
 
 def forget_offered_digest() -> AbstractContextManager[Any]:
     """The end of a state range is sent with a digest of the moment, not with the one that was offered for it before."""
-    real = cursors.offer
+    real = offering.offer
 
     def offer(tx: Any, replica: Any, stream: str, end: Boundary) -> bytes:
         real(tx, replica, stream, end)
         return end.digest
 
-    return patch.object(books, "offer", offer)
+    return patch.object(offering, "offer", offer)
 
 
 def load_beyond_head() -> AbstractContextManager[Any]:
     """A batch takes what was written after its stream was chosen: effects may go before their causes."""
-    return patch.object(books, "_up_to", lambda _head, rows: rows)
+    return patch.object(offering, "_up_to", lambda _head, rows: rows)
 
 
 def clock_wins_money() -> AbstractContextManager[Any]:

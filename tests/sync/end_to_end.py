@@ -66,8 +66,8 @@ class End2End:
                 if isinstance(effect, Send):
                     self.wires[other].append(effect.frame)
                 elif isinstance(effect, Load):
-                    batch = run(books.load(effect.head, effect.after, effect.rows_max))
-                    todo.extend(session.loaded(batch, self.now_ms))
+                    loading = books.load(effect.head, effect.after, effect.rows_max, batches_max=effect.batches_max)
+                    todo.extend(session.loaded(run(loading), self.now_ms))
                 elif isinstance(effect, Apply):
                     todo.extend(session.applied(effect.batch, run(books.apply(effect.batch))))
                 elif isinstance(effect, Acked):

@@ -203,8 +203,9 @@ class Hub:
                 self.ends.append(effect)
                 self.cut()
             elif isinstance(effect, Load):
-                batch = run_now(self.books_of[role].load(effect.head, effect.after, effect.rows_max))
-                todo.extend(self._session(role).loaded(batch, self.world.now_ms))
+                load = self.books_of[role].load
+                batches = run_now(load(effect.head, effect.after, effect.rows_max, batches_max=effect.batches_max))
+                todo.extend(self._session(role).loaded(batches, self.world.now_ms))
             else:
                 try:
                     todo.extend(run_now(self.talks[role]._carry_out(effect, None)))  # type: ignore[arg-type]  # no socket

@@ -60,9 +60,8 @@ class Today:
                 is_batch = not hasattr(frame, "__struct_config__") or frame.__struct_config__.tag is None
                 self.said.append(encode(packed(frame, features=self.session.features) if is_batch else frame))
             elif isinstance(effect, Load):
-                todo += self.session.loaded(
-                    run(self.books.load(effect.head, effect.after, effect.rows_max)), self.now_ms
-                )
+                loading = self.books.load(effect.head, effect.after, effect.rows_max, batches_max=effect.batches_max)
+                todo += self.session.loaded(run(loading), self.now_ms)
             elif isinstance(effect, Apply):
                 todo += self.session.applied(effect.batch, run(self.books.apply(effect.batch)))
             elif isinstance(effect, End):

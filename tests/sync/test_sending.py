@@ -23,6 +23,10 @@ def rows(head: Head, after: int, last: int) -> Batch:
     return Batch(head.rep, head.stream, head.feed, after, last, at(last).digest, ((last, b"{}"),))
 
 
+def rows_max_of(head: Head) -> int:
+    return {"sales": BATCH_ROWS, "footfall": TELEMETRY_ROWS}.get(head.stream, STATE_ROWS)
+
+
 def asked(sending: Sending, heads: Iterable[Head], now_ms: int = 0) -> tuple[str, int, int] | None:
     """Which stream is read next, behind what, and how many rows."""
     found = sending.next(heads, PEER, now_ms)
@@ -32,7 +36,7 @@ def asked(sending: Sending, heads: Iterable[Head], now_ms: int = 0) -> tuple[str
 
 def send(sending: Sending, head: Head, after: int, last: int, now_ms: int = 0) -> None:
     assert sending.next([head], PEER, now_ms) is not None
-    assert sending.loaded(rows(head, after, last), now_ms)
+    assert sending.loaded([rows(head, after, last)], now_ms)
 
 
 def test_the_first_of_the_streams_that_has_more_is_read_and_one_at_a_time() -> None:
@@ -67,6 +71,32 @@ def test_the_window_keeps_its_last_place_for_what_is_urgent() -> None:
     assert asked(sending, [SALES]) is None, "the window is full"
     assert sending.acked(ME, "catalogue", at(2))
     assert asked(sending, [LEVELS]) == ("levels", 0, STATE_ROWS)
+
+
+@pytest.mark.parametrize(("head", "places"), [(CATALOGUE, WINDOW - 1), (LEVELS, WINDOW - 1), (FOOTFALL, 1), (SALES, 1)])
+def test_of_a_state_stream_all_batches_that_may_go_out_are_read_at_once(head: Head, places: int) -> None:
+    """The writer makes the ends of all durable in one commit; of a log nothing is written."""
+    assert Sending().next([head], PEER, 0) == Load(head, START, rows_max_of(head), places)
+
+
+def test_what_is_on_its_way_takes_places_from_what_is_read_next() -> None:
+    sending = Sending()
+    send(sending, SALES, 0, 1)
+    assert sending.next([CATALOGUE], PEER, 0) == Load(CATALOGUE, START, STATE_ROWS, WINDOW - 2)
+    assert sending.loaded([rows(CATALOGUE, 0, 10), rows(CATALOGUE, 10, 20)], 0)
+
+    assert asked(sending, [CATALOGUE]) is None, "the last place is for what is urgent"
+    sending.acked(ME, "catalogue", at(20))
+    assert sending.next([CATALOGUE], PEER, 0) == Load(CATALOGUE, at(20), STATE_ROWS, WINDOW - 2)
+
+
+def test_of_batches_that_were_read_at_once_the_last_says_whether_the_stream_is_up_to_date() -> None:
+    for last, next_ms in ((999, 0), (1000, STATE_PACE_MS)):
+        sending, more = Sending(), Head(ME, "levels", Feed.STATE, 1001)
+        assert asked(sending, [LEVELS]) is not None
+        assert sending.loaded([rows(LEVELS, 0, 500), rows(LEVELS, 500, last)], 0)
+        assert asked(sending, [more], next_ms - 1) is None or not next_ms
+        assert asked(sending, [more], next_ms) == ("levels", last, STATE_ROWS)
 
 
 def test_one_batch_of_telemetry_is_on_its_way_at_a_time() -> None:
@@ -109,7 +139,7 @@ def test_while_finishing_a_state_stream_is_sent_once_more_and_no_more() -> None:
 def test_where_nothing_was_found_nothing_is_read_until_there_is_more() -> None:
     sending = Sending()
     assert asked(sending, [SALES]) is not None
-    assert not sending.loaded(None, 0)
+    assert not sending.loaded([], 0)
 
     assert asked(sending, [SALES]) is None and sending.is_at_rest
     assert asked(sending, [Head(ME, "sales", Feed.LOG, 1001)]) == ("sales", 0, BATCH_ROWS)
@@ -118,7 +148,7 @@ def test_where_nothing_was_found_nothing_is_read_until_there_is_more() -> None:
 def test_a_state_stream_in_which_nothing_was_found_rests_too() -> None:
     sending, more = Sending(), Head(ME, "levels", Feed.STATE, 1001)
     assert asked(sending, [LEVELS]) is not None
-    assert not sending.loaded(None, 0)
+    assert not sending.loaded([], 0)
 
     assert asked(sending, [more], STATE_PACE_MS - 1) is None
     assert asked(sending, [more], STATE_PACE_MS) == ("levels", 0, STATE_ROWS)
@@ -156,7 +186,7 @@ def test_a_pull_goes_back_at_once_whatever_was_sent_found_or_paced(head: Head) -
 
     rows_max = STATE_ROWS if head.feed is Feed.STATE else BATCH_ROWS
     assert asked(sending, [head]) == (head.stream, 0, rows_max)
-    assert not sending.loaded(None, 0)
+    assert not sending.loaded([], 0)
     assert sending.pulled(ME, head.stream, START) == 2
     assert asked(sending, [head]) == (head.stream, 0, rows_max)
 
@@ -167,7 +197,7 @@ def test_what_was_pulled_back_while_it_was_read_is_read_again() -> None:
     assert asked(sending, [SALES]) == ("sales", 1, BATCH_ROWS)
     sending.pulled(ME, "sales", START)
 
-    assert not sending.loaded(rows(SALES, 1, 2), 0)
+    assert not sending.loaded([rows(SALES, 1, 2)], 0)
     assert asked(sending, [SALES]) == ("sales", 0, BATCH_ROWS)
 
 

@@ -63,7 +63,10 @@ def filled(rows: int = 3) -> MemoryBooks:
 def load(session: Session, books: MemoryBooks, effects: list[Any], now_ms: int = BEGAN_MS) -> list[Any]:
     """Carry out the Load that ends the effects."""
     assert isinstance(effects[-1], Load)
-    return session.loaded(run(books.load(effects[-1].head, effects[-1].after, effects[-1].rows_max)), now_ms)
+    asked = effects[-1]
+    return session.loaded(
+        run(books.load(asked.head, asked.after, asked.rows_max, batches_max=asked.batches_max)), now_ms
+    )
 
 
 # when it is over
@@ -282,7 +285,7 @@ def test_whoever_stands_before_the_first_row_that_is_left_is_told_where_it_is(
     features: tuple[str, ...], at: int, jumps: bool
 ) -> None:
     books = filled(rows=4)
-    digests = [run(books.load(books.heads()[0], START, n or 1)).digest if n else bytes(8) for n in range(3)]
+    digests = [run(books.load(books.heads()[0], START, n or 1))[0].digest if n else bytes(8) for n in range(3)]
     books.prune("sales", 2)
     session = greeted(books)
     held = (Held(HUB, "sales", at, digests[at]),) if at else ()
@@ -370,10 +373,10 @@ def test_a_batch_that_was_pulled_back_while_it_was_read_is_not_sent() -> None:
     sent = load(session, books, hear(session, NOBODY))
     books.write("sales", b"{}")
     asked = session.changed(BEGAN_MS)
-    batch = run(books.load(asked[0].head, asked[0].after, asked[0].rows_max))
+    batches = run(books.load(asked[0].head, asked[0].after, asked[0].rows_max))
     assert hear(session, Pull(HUB, "sales", 0, bytes(8))) == []
 
-    (again,) = session.loaded(batch, BEGAN_MS)
+    (again,) = session.loaded(batches, BEGAN_MS)
     assert isinstance(sent[0], Send) and isinstance(again, Load) and again.after == START
 
 
@@ -397,7 +400,7 @@ def test_what_is_passed_on_goes_on_from_where_the_peer_is_and_its_acks_are_noted
     assert told == Acked("hk02:cc", "sales", Boundary(2, AT.digest))
     assert asked.head.rep == "hk02:cc" and asked.after == Boundary(2, AT.digest)
     batch = Batch("hk02:cc", "sales", Feed.LOG, 2, 5, AT.digest, tuple((seq, b"{}") for seq in (3, 4, 5)))
-    assert session.loaded(batch, BEGAN_MS) == [Send(batch)]
+    assert session.loaded([batch], BEGAN_MS) == [Send(batch)]
     assert hear(session, Ack("hk02:cc", "sales", 5, AT.digest)) == [Acked("hk02:cc", "sales", Boundary(5, AT.digest))]
 
 
