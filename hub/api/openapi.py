@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from hub.api.bulk import NDJSON
 from hub.api.persons import SESSION_HEADER
 from hub.api.problems import Problem
 from hub.api.routing import Route
@@ -92,7 +93,10 @@ def _operation(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
         "description": "RFC 9457 problem",
         "content": {"application/problem+json": {"schema": schema_of[Problem]}},
     }
-    good = {"description": "done", "content": {"application/json": {"schema": schema_of[route.answer]}}}
+    good: dict[str, Any] = {"description": "done", "content": {"application/json": {"schema": schema_of[route.answer]}}}
+    if route.is_bulk:
+        lines = "JSON texts, one a line: the page without its items, then each item"
+        good["content"][NDJSON] = {"schema": {"type": "string", "description": lines}}
     responses = {str(status): good for status in (route.status, *route.statuses)}
     responses |= {str(status): problem for status in sorted({*route.problems, *_problems_of(route), *_EVERYWHERE})}
     operation: dict[str, Any] = {

@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from hub.api.bulk import bulk_response
 from hub.api.persons import SESSION_HEADER, person_for
 from hub.api.problems import PROBLEM, problem, problem_of
 from hub.duties import Person
@@ -75,6 +76,7 @@ class Route:
     """A route of the API. An empty `scopes` is open to everybody; `statuses` are the good answers beside `status`.
 
     `duty`: what it is called in hub.duties, where it says who may do it; empty for a matter of tills and not of persons.
+    `is_bulk`: a page that is long, sent as hub.api.bulk says.
     """
 
     method: str
@@ -89,6 +91,7 @@ class Route:
     statuses: tuple[int, ...] = ()
     problems: tuple[int, ...] = ()
     duty: str = ""
+    is_bulk: bool = False
 
 
 NOBODY = Paired("", "", "till")
@@ -113,6 +116,8 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         person = person_for(hub, client or NOBODY, session, duty=route.duty) if route.duty else None
         call = Call(hub, client or NOBODY, dict(request.match_info), body, query, session, person)
         reply = await route.handle(call)
+        if route.is_bulk and isinstance(reply.body, Struct):
+            return bulk_response(request, reply.body, status=reply.status)
         content = reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body)
         return web.Response(status=reply.status, body=content, content_type="application/json")
 

@@ -55,7 +55,13 @@ async def _look(went: Walk) -> None:
     pairing = {"code": await went.manager.hub.make_code("till"), "name": "Counter"}
     await went.ask("POST", "/v1/pair", pairing)
     await went.read(
-        "/v1/shop", "/v1/products", "/v1/products/{sku}", "/v1/styles/{style}", "/v1/stock/{sku}", "/v1/clock"
+        "/v1/shop",
+        "/v1/products",
+        "/v1/products/{sku}",
+        "/v1/catalogue",
+        "/v1/styles/{style}",
+        "/v1/stock/{sku}",
+        "/v1/clock",
     )
     await went.read("/v1/devices", "/v1/insights/footfall", "/v1/sync", "/v1/trail")
     await _confirm_clock(went)
