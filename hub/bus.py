@@ -108,6 +108,12 @@ class Bus:
         """Whether a till is listening now."""
         return any(subscriber.till_id == till_id for subscriber in self._subscribers)
 
+    def cut(self, till_id: str) -> None:
+        """Close the sockets of a client that may listen no more."""
+        for subscriber in [each for each in self._subscribers if each.till_id == till_id]:
+            self._subscribers.discard(subscriber)
+            subscriber.dropped.set()
+
     def _drop(self, subscriber: Subscriber) -> None:
         self._subscribers.discard(subscriber)
         self.dropped_clients += 1

@@ -43,6 +43,7 @@ from hub.api import (
     styles,
     suspended,
     sync,
+    tills,
     trail,
 )
 from hub.api.events import SOCKETS, close_all, events
@@ -61,6 +62,7 @@ def routes() -> tuple[Route, ...]:
     """Return every route of the API."""
     return (
         *pairing.routes(),
+        *tills.ROUTES,
         *shop.ROUTES,
         *catalogue.ROUTES,
         *mirror.ROUTES,

@@ -1,14 +1,18 @@
 """Who may talk to the hub: one-time pairing codes and the tokens they become. Only hashes are stored."""
 
+from datetime import datetime
 from hashlib import blake2b
 from sqlite3 import Connection
 from typing import Literal
 
 from msgspec import Struct
 
-from hub.errors import RefusedError
+from hub.errors import NotFoundError, RefusedError
+from hub.store.audit_trail import note
+from hub.store.model import utc
 
 CODE_LIFE_S = 3600
+_VIEW = "SELECT till_id, name, scope, paired_ms, revoked_ms FROM till"
 Scope = Literal["till", "manager", "device", "cloud", "ops", "standby"]
 
 
@@ -51,7 +55,40 @@ def pair(tx: Connection, code: str, name: str, *, token: str, now_ms: int) -> Pa
     return paired
 
 
+class TillView(Struct, frozen=True):
+    """A client that was paired, and since when its token is worth nothing, if it is so."""
+
+    till_id: str
+    name: str
+    scope: Scope
+    paired_at: datetime
+    revoked_at: datetime | None
+
+
+def list_tills(read: Connection) -> list[TillView]:
+    """Return every client that was ever paired, in the order of pairing."""
+    rows = read.execute(f"{_VIEW} ORDER BY paired_ms, till_id").fetchall()
+    return [_view(*row) for row in rows]
+
+
+def revoke(tx: Connection, till_id: str, *, actor: str, now_ms: int) -> TillView:
+    """Make a client's token worth nothing, once and for ever; raise NotFoundError."""
+    changed = tx.execute(
+        "UPDATE till SET revoked_ms = ? WHERE till_id = ? AND revoked_ms IS NULL", (now_ms, till_id)
+    ).rowcount
+    row = tx.execute(f"{_VIEW} WHERE till_id = ?", (till_id,)).fetchone()
+    if row is None:
+        raise NotFoundError("till", f"no till {till_id!r}")
+    if changed:
+        note(tx, actor=actor, action="till_revoked", subject=till_id, reason="", now_ms=now_ms)
+    return _view(*row)
+
+
+def _view(till_id: str, name: str, scope: Scope, paired_ms: int, revoked_ms: int | None) -> TillView:
+    return TillView(till_id, name, scope, utc(paired_ms), None if revoked_ms is None else utc(revoked_ms))
+
+
 def all_tokens(read: Connection) -> dict[bytes, Paired]:
     """Return every token's holder by the token's hash."""
-    rows = read.execute("SELECT token_hash, till_id, name, scope FROM till").fetchall()
+    rows = read.execute("SELECT token_hash, till_id, name, scope FROM till WHERE revoked_ms IS NULL").fetchall()
     return {token_hash: Paired(till_id, name, scope) for token_hash, till_id, name, scope in rows}

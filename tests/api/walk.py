@@ -53,7 +53,10 @@ async def walk(manager: Any, *, cloud: Any, standby: Any, printer: SimulatedPrin
 async def _look(went: Walk) -> None:
     went.ids |= {"sku": "TEA-01", "style": "SHIRT", "device_id": "s1", "drawer_id": "receipts"}
     pairing = {"code": await went.manager.hub.make_code("till"), "name": "Counter"}
-    await went.ask("POST", "/v1/pair", pairing)
+    paired = await went.ask("POST", "/v1/pair", pairing)
+    went.ids["till_id"] = paired["till_id"]
+    await went.read("/v1/tills")
+    await went.ask("DELETE", "/v1/tills/{till_id}")
     await went.read(
         "/v1/shop",
         "/v1/products",

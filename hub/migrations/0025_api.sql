@@ -27,3 +27,6 @@ CREATE TRIGGER price_left AFTER DELETE ON price BEGIN
   INSERT INTO catalogue_change (product, at) SELECT id, (SELECT coalesce(max(at), 0) + 1 FROM catalogue_change) FROM product WHERE sku = OLD.sku
   ON CONFLICT (product) DO UPDATE SET at = excluded.at;
 END;
+
+-- A client whose token is worth nothing any more; its row keeps the number from being given again.
+ALTER TABLE till ADD COLUMN revoked_ms INTEGER;

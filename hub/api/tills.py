@@ -1,0 +1,47 @@
+"""Clients that were paired: who they are, and taking the token of one that was lost or sold away. For a manager."""
+
+from msgspec import Struct
+
+from hub.api.clock import MANAGER
+from hub.api.routing import Call, Reply, Route
+from hub.store import tills
+from hub.store.tills import TillView
+
+
+class TillList(Struct, frozen=True):
+    """All that were ever paired, in that order."""
+
+    items: list[TillView]
+
+
+async def list_tills(call: Call) -> Reply:
+    """GET /v1/tills"""
+    return Reply(TillList(tills.list_tills(call.hub.db.read)))
+
+
+async def delete_till(call: Call) -> Reply:
+    """DELETE /v1/tills/{till_id}"""
+    hub, till_id, actor = call.hub, call.path["till_id"], call.actor
+    now_ms = hub.now_ms()
+
+    def shut_out(_: TillView) -> None:
+        for token_hash in [known for known, paired in hub.tokens.items() if paired.till_id == till_id]:
+            del hub.tokens[token_hash]
+        hub.bus.cut(till_id)
+
+    view = await hub.db.write(lambda tx: tills.revoke(tx, till_id, actor=actor, now_ms=now_ms), then=shut_out)
+    return Reply(view)
+
+
+ROUTES = (
+    Route("GET", "/v1/tills", list_tills, "Clients that were paired", MANAGER, TillList, problems=(403,)),
+    Route(
+        "DELETE",
+        "/v1/tills/{till_id}",
+        delete_till,
+        "Make a client's token worth nothing",
+        MANAGER,
+        TillView,
+        problems=(403, 404, 503),
+    ),
+)
