@@ -2,7 +2,8 @@
 
 Each operation succeeds at least once (walk.py), which also leaves the ids behind that the fuzzer puts into paths. A request that
 fits the document may be refused for what the document cannot say: 403, 404, 409, 422, 429; never 400, 5xx, or what the document
-does not name. The command is printed, to be run again. Afterwards the books are audited.
+does not name. The command is printed, to be run again. `delete_till` is walked only: the
+fuzzer found the ids of its own tokens in GET /v1/tills and took them away. Afterwards the books are audited.
 """
 
 import asyncio
@@ -33,6 +34,9 @@ database = "none"
 [[operations]]
 include-path-regex = "^/sync/v1/(hello|ack|streams)"
 headers = {{ Authorization = "Bearer {cloud}" }}
+[[operations]]
+include-operation-id = "delete_till"
+enabled = false
 [[operations]]
 include-path-regex = "^/sync/v1/pin-keys"
 headers = {{ Authorization = "Bearer {standby}" }}

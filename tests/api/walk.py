@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from devices.testing.printer import SimulatedPrinter
+from sync.retail.catalogue import Name
+from sync.retail.coupon_rows import COUPON, COUPON_BATCH, CouponBatchRow, CouponRow
+from sync.store.writing import put_version
 from tests.hub.clock_world import NOW, YEAR, Machine
 
 PIN = "730648"
@@ -44,6 +47,8 @@ async def walk(manager: Any, *, cloud: Any, standby: Any, printer: SimulatedPrin
     await _people(went)
     await _members(went)
     await _sell(went)
+    await _exchange(went)
+    await _coupons(went)
     await _print(went, printer, until)
     await _drawer(went)
     await _replicate(went, cloud, standby)
@@ -172,6 +177,43 @@ async def _sell(went: Walk) -> None:
     for view, (verb, body) in zip(waiting["items"], verbs, strict=True):
         went.ids["suspended_id"] = view["suspended_id"]
         await went.ask("POST", f"/v1/suspended/{{suspended_id}}/{verb}", body)
+
+
+async def _exchange(went: Walk) -> None:
+    manager = went.manager
+    await manager.post("/v1/sales", manager.sale(sale_id="s3"))
+    back = {"return_id": "back-2", "till_id": manager.till_id, "sale_id": "s3", "reason": "too small"}
+    new = manager.sale(sale_id="s4") | {"tenders": []}
+    both = {"exchange_id": "swap-1", "return": back | {"lines": [{"line": 1, "qty": 1}]}, "sale": new}
+    await went.ask("POST", "/v1/exchanges", both)
+    went.ids["exchange_id"] = "swap-1"
+    await went.read("/v1/exchanges/{exchange_id}")
+
+
+async def _coupons(went: Walk) -> None:
+    """As head office sends them."""
+    hub = went.manager.hub.runtime
+    ten = CouponRow(
+        coupon_id="TENOFF",
+        name=Name(en="Ten off"),
+        currency="HKD",
+        valid_from="2026-01-01",
+        valid_until="2026-12-31",
+        amount_max=1000,
+    )
+    numbered = CouponBatchRow(batch_id="B1", coupon_id="TENOFF", prefix="TEN", digits=4, first=1, count=100)
+    instant = CouponBatchRow(batch_id="B2", coupon_id="TENOFF", prefix="NOW", digits=2, count=9, instant=True)
+
+    def job(tx: Any) -> None:
+        put_version(tx, hub.replica, COUPON, ten)
+        for batch in (numbered, instant):
+            put_version(tx, hub.replica, COUPON_BATCH, batch)
+
+    await hub.db.write(job)
+    went.ids["serial"] = "TEN0001"
+    await went.read("/v1/coupons/{serial}")
+    await went.ask("POST", "/v1/coupons/issues", {"issue_id": "i1", "coupon_id": "TENOFF"})
+    await went.ask("POST", "/v1/coupons/{serial}/redemptions", {"redemption_id": "q1", "amount": 500})
 
 
 async def _print(went: Walk, printer: SimulatedPrinter, until: Any) -> None:
