@@ -53,7 +53,7 @@ hypothesis.settings.load_profile("storehub")
 STARTED_MS = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 WAIT_S = 60.0  # whatever a test waits for has happened long before, or never does; the machine may be busy
 ASK_AGAIN_S = 0.005  # the hub in this process wants its turn, too
-LONG = ("tests/sim/", "tests/faults/", "tests/demo/", "tests/console/", "tests/cloud/test_kill.py")
+LONG = ("tests/sim/", "tests/faults/", "tests/demo/", "tests/replay/", "tests/console/", "tests/cloud/test_kill.py")
 QUICK_PRINTER = {
     "poll_s": 0.05,
     "connect_timeout_s": 1.0,

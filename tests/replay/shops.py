@@ -46,7 +46,7 @@ AGAIN_EVERY = 10  # of the week off line, each so many-th sale and return is sen
 WAIT_S = 600.0  # whatever is waited for has happened long before, or never does
 ASK_AGAIN_S = 0.02
 CHUNK_BYTES = 65536
-BYTES_A_ROW_MIN = 30  # of what waits less goes up than this in no batch, so that the line breaks before all is said
+BYTES_A_ROW_MIN = 20  # a sale takes three times as much, so the line breaks before all that waits is said
 
 
 class Clock:

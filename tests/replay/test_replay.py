@@ -24,7 +24,7 @@ MATERIAL = Path(os.environ.get("STOREHUB_MATERIAL", Path(__file__).parents[3] / 
 ONLINE_RETAIL = MATERIAL / "retail/online-retail.csv.gz"
 SEED = int(os.environ.get("STOREHUB_SEED", random.SystemRandom().randrange(10**6)))
 IS_FULL = bool(os.environ.get("STOREHUB_FULL"))
-CUT_WEEKS = 2
+CUT_WEEKS = 4
 Fault = Callable[[Path], None]
 
 
