@@ -15,7 +15,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -81,8 +80,11 @@ def read_script(path: Path, plan: Plan) -> Script:
     script = Script(result.items, refused=result.report.refused)
     goods = {entry.product.sku for entry in result.items}
     till = _Till(plan, script)
-    for _, rows in groupby(_rows(path, goods, plan), key=lambda row: row.invoice):
-        till.take(list(rows))
+    invoices: dict[str, list[Row]] = defaultdict(list)  # in the order of their first rows; a few go on behind another
+    for row in _rows(path, goods, plan):
+        invoices[row.invoice].append(row)
+    for rows in invoices.values():
+        till.take(rows)
     script.events = [*_deliveries(script.events, plan), *script.events]
     script.events.sort(key=lambda event: event.at)
     return script
@@ -111,7 +113,7 @@ class _Till:
         self._touched: set[str] = set()
 
     def take(self, rows: list[Row]) -> None:
-        """Take the rows of an invoice that stand together."""
+        """Take the rows of an invoice."""
         if rows[0].invoice.startswith("C"):
             self._take_back(rows)
             return
@@ -120,8 +122,6 @@ class _Till:
         self._adjust("damage", [row for row in rows if row.qty < 0])
 
     def _sell(self, sale_id: str, rows: list[Row]) -> None:
-        if sale_id in self._sales:  # the invoice goes on behind another one
-            sale_id = f"{sale_id}.{len(self._sales)}"
         lines = tuple(Sold(sale_id, n, row.sku, row.qty, row.price_minor) for n, row in enumerate(rows, 1))
         for line, row in zip(lines, rows, strict=True):
             self._left[sale_id, line.line] = line.qty
