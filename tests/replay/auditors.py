@@ -1,8 +1,8 @@
 """The books of a replay as they lie on disk, held against what they must say. Plain SQL over closed files, no product.
 
 sold       each place's sales by SKU, in units and pence
-returned   each place's returns and voids by SKU, in units and pence
-shelves    on hand by place and SKU = received - sold + returned, put right
+returned   each place's returns, voids and returns without a receipt by SKU, in units and pence
+shelves    on hand by place and SKU = received - sold + returned - written off
 days       takings and refunds by place and trading day
 receipts   numbers of a till run from 1 without a gap, one a sale
 once       nothing twice: ids at the shops, keys and dots at the cloud
@@ -158,7 +158,7 @@ def rows(folder: Path, expected: Expected) -> Iterator[str]:
     """Every row has one fate."""
     told = json.loads((folder / "told.json").read_text())
     yield from _differ(expected.refused, told["refused"])
-    wanted = {fate: expected.fates.get(fate, (0, 0))[0] for fate in ("sold", "returned", "damage", "found")}
+    wanted = {fate: expected.fates.get(fate, (0, 0))[0] for fate in ("sold", "returned", "no_receipt", "damage")}
     yield from _differ(wanted, {fate: told["counts"].get(f"rows {fate}", 0) for fate in wanted})
     if (total := sum(n for n, _ in expected.fates.values())) != expected.rows:
         yield f"{total} rows have a fate, {expected.rows} take part"

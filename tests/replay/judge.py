@@ -18,6 +18,7 @@ from pathlib import Path
 from tests.replay.plan import LINES_MAX, SHIFT, Plan
 
 NO_GOODS = ("AMAZONFEE", "B", "BANK CHARGES", "C2", "CRUK", "D", "DOT", "M", "PADS", "POST", "S")
+BACK = "'returned', 'no_receipt'"
 _TABLE = """
 CREATE TABLE line (
   n INTEGER PRIMARY KEY, invoice TEXT, code TEXT, description TEXT, qty INTEGER, price TEXT, pence INTEGER, day TEXT,
@@ -87,12 +88,12 @@ def _give_fates(db: sqlite3.Connection) -> None:
     )
     db.execute(
         """
-        UPDATE line SET fate = CASE WHEN invoice GLOB 'C*' THEN 'found' WHEN qty > 0 THEN 'sold' ELSE 'damage' END,
+        UPDATE line SET fate = CASE WHEN invoice GLOB 'C*' THEN 'no_receipt' WHEN qty > 0 THEN 'sold' ELSE 'damage' END,
           left_over = max(qty, 0) WHERE fate = ''
         """
     )
     back = db.execute(
-        "SELECT n, customer, code, pence, -qty FROM line WHERE fate = 'found' AND place IS NOT NULL ORDER BY n"
+        "SELECT n, customer, code, pence, -qty FROM line WHERE fate = 'no_receipt' AND place IS NOT NULL ORDER BY n"
     )
     for n, customer, code, pence, qty in back.fetchall():
         sale = db.execute(
@@ -110,23 +111,22 @@ def _give_fates(db: sqlite3.Connection) -> None:
 def _sum_up(db: sqlite3.Connection, deliveries: list[tuple[str, str, int]]) -> Expected:
     found = Expected(rows=db.execute("SELECT count(*) FROM line WHERE place IS NOT NULL").fetchone()[0])
 
-    def by(column: str, fate: str) -> dict[Key, tuple[int, int]]:
+    def by(column: str, fates: str) -> dict[Key, tuple[int, int]]:
         rows = db.execute(
             f"""
             SELECT place, {column}, sum(abs(qty)), sum(abs(qty) * pence) FROM line
-            WHERE fate = ? AND place IS NOT NULL GROUP BY place, {column}
-            """,
-            (fate,),
+            WHERE fate IN ({fates}) AND place IS NOT NULL GROUP BY place, {column}
+            """
         )
         return {(place, key): (units, pence) for place, key, units, pence in rows}
 
-    found.sold, found.returned = by("code", "sold"), by("code", "returned")
-    found.sold_on = {key: pence for key, (_, pence) in by("day", "sold").items()}
-    found.returned_on = {key: pence for key, (_, pence) in by("day", "returned").items()}
+    found.sold, found.returned = by("code", "'sold'"), by("code", BACK)
+    found.sold_on = {key: pence for key, (_, pence) in by("day", "'sold'").items()}
+    found.returned_on = {key: pence for key, (_, pence) in by("day", BACK).items()}
     for place, sku, qty in deliveries:
         found.on_hand[place, sku] += qty
-    for fate, sign in (("sold", -1), ("returned", 1), ("damage", -1), ("found", 1)):
-        for key, (units, _) in by("code", fate).items():
+    for fates, sign in (("'sold', 'damage'", -1), (BACK, 1)):
+        for key, (units, _) in by("code", fates).items():
             found.on_hand[key] += sign * units
     found.sales = dict(
         db.execute(

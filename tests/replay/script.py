@@ -5,7 +5,7 @@
     invoice, quantity above 0                       line of a sale (at price 0 too: given away)
     invoice, quantity below 0 (price 0)             adjustment, cause `damage`
     C invoice, sale found                           return; void where it is all of a sale, on its own day
-    C invoice, no sale found                        adjustment, cause `found`: goods without a receipt; the money is in no book
+    C invoice, no sale found                        return without a receipt, that has happened already
 
 A sale is found by customer, SKU and price; of several the newest line of which as much is left. Not here: hubs
 (tests.replay.shops), what the books must say (tests.replay.judge).
@@ -54,7 +54,7 @@ class Sold:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happens at a place: a sale, return, void, damage, found or receive; `lines` are those of its kind."""
+    """Something that happens at a place: a sale, return, void, no_receipt, damage or receive; `lines` are those of its kind."""
 
     kind: str
     place: str
@@ -119,7 +119,7 @@ class _Till:
             return
         for n, start in enumerate(range(0, len(sold := [row for row in rows if row.qty > 0]), LINES_MAX)):
             self._sell(f"{rows[0].invoice}-{n}", sold[start : start + LINES_MAX])
-        self._adjust("damage", [row for row in rows if row.qty < 0])
+        self._write_off([row for row in rows if row.qty < 0])
 
     def _sell(self, sale_id: str, rows: list[Row]) -> None:
         lines = tuple(Sold(sale_id, n, row.sku, row.qty, row.price_minor) for n, row in enumerate(rows, 1))
@@ -151,26 +151,34 @@ class _Till:
             kind = "void" if is_void else "return"
             self._add(kind, rows[0], f"{rows[0].invoice}-{n}", tuple(back.items()), sale_id)
         self._script.counts["rows returned"] += len(rows) - len(unknown)
-        self._adjust("found", unknown)
+        self._claim(unknown)
 
     def _find(self, row: Row) -> Sold | None:
         lines = self._lines.get((row.customer, row.sku, row.price_minor), ()) if row.customer else ()
         return next((each for each in reversed(lines) if self._left[each.sale_id, each.line] >= -row.qty), None)
 
-    def _adjust(self, cause: str, rows: list[Row]) -> None:
+    def _claim(self, rows: list[Row]) -> None:
+        for n, start in enumerate(range(0, len(rows), LINES_MAX)):
+            part = rows[start : start + LINES_MAX]
+            name = f"{rows[0].invoice}-no-receipt-{n}"
+            lines = tuple(Sold(name, n, row.sku, -row.qty, row.price_minor) for n, row in enumerate(part, 1))
+            self._add("no_receipt", rows[0], name, lines)
+        self._script.counts["rows no_receipt"] += len(rows)
+
+    def _write_off(self, rows: list[Row]) -> None:
         if not rows:
             return
         total: Counter[str] = Counter()
         for row in rows:
-            total[row.sku] += row.qty if cause == "damage" else -row.qty
-        self._add(cause, rows[0], f"{rows[0].invoice}-{cause}-{len(self._script.events)}", tuple(total.items()))
-        self._script.counts[f"rows {cause}"] += len(rows)
+            total[row.sku] += row.qty
+        self._add("damage", rows[0], f"{rows[0].invoice}-damage", tuple(total.items()))
+        self._script.counts["rows damage"] += len(rows)
 
     def _add(self, kind: str, row: Row, name: str, lines: tuple[Any, ...], sale_id: str = "") -> Event:
         place = self._plan.place_of(row.invoice, row.customer)
         event = Event(kind, place, row.at, name, lines, sale_id)
         self._script.events.append(event)
-        self._script.counts[f"{kind}s"] += 1
+        self._script.counts[f"of kind {kind}"] += 1
         return event
 
 

@@ -148,7 +148,8 @@ class Place:
         """Say what happens to the hub as a till does; return the status of the answer."""
         reply = await self._ask(event)
         answer = msgspec.json.decode(reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body))
-        self._counts.update(each["code"] for each in (*answer.get("warnings", ()), *answer.get("flags", ())))
+        if reply.status == 201:
+            self._counts.update(each["code"] for each in (*answer.get("warnings", ()), *answer.get("flags", ())))
         return reply.status
 
     async def _ask(self, event: Event) -> Reply:
@@ -160,6 +161,11 @@ class Place:
                 lines = [{"line": line, "qty": qty} for line, qty in event.lines]
                 body = {"return_id": event.id, "till_id": till, "sale_id": event.sale_id, "lines": lines}
                 told = {"reason": "cancelled", "returned_at": event.at.isoformat()}
+                return await self._call(post_return, ReturnRequest, body | told)
+            case "no_receipt":
+                lines = [{"line": each.line, "qty": each.qty} for each in event.lines]
+                body = {"return_id": event.id, "till_id": till, "sale_id": event.id, "lines": lines, "offline": True}
+                told = {"reason": "cancelled", "returned_at": event.at.isoformat(), "claim": {"lines": _lines(event)}}
                 return await self._call(post_return, ReturnRequest, body | told)
             case "void":
                 body = {"void_id": event.id, "till_id": till, "reason": "cancelled"}
@@ -210,16 +216,19 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(ASK_AGAIN_S)
 
 
+def _lines(event: Event) -> list[dict[str, Any]]:
+    return [
+        {"line": each.line, "sku": each.sku, "qty": each.qty, "unit_price": each.price_minor} for each in event.lines
+    ]
+
+
 def _sale(event: Event, till: str) -> dict[str, Any]:
     total = sum(line.qty * line.price_minor for line in event.lines)
     return {
         "sale_id": event.id,
         "till_id": till,
         "currency": CURRENCY,
-        "lines": [
-            {"line": each.line, "sku": each.sku, "qty": each.qty, "unit_price": each.price_minor}
-            for each in event.lines
-        ],
+        "lines": _lines(event),
         "tenders": [{"type": "cash", "amount": total}] if total else [],
         "total": total,
         "sold_at": event.at.isoformat(),
@@ -273,7 +282,9 @@ async def _play_weeks(events: list[Event], places: dict[str, Place], plan: Plan,
             )
         for name, place in places.items():
             if off[name] == week:
-                await place.come_back([each for each in during[name] if each.kind in ("sale", "return", "void")])
+                await place.come_back(
+                    [each for each in during[name] if each.kind in ("sale", "return", "void", "no_receipt")]
+                )
 
 
 async def _at_once(work: Iterable[Any]) -> None:
@@ -318,7 +329,7 @@ async def _place(folder: Path, name: str, cloud_port: int, clock: Clock, counts:
             "store": {"id": name, "name_en": name, "name_zh_hant": name, "currency": CURRENCY, "zone": "Europe/London"},
             "data": {"dir": str(folder)},
             "cloud": {"url": relay.url, "token": _token(name), "reconnect_max_s": 0.5},
-            "approvals": {"void": "none"},
+            "approvals": {"void": "none", "return_without_receipt": "none"},
         }
         config = parse_config(raw, base=folder)
         async with open_database(config.database, migrations=MIGRATIONS) as db:
