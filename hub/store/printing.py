@@ -70,9 +70,8 @@ def queue_sale(tx: Connection, sale_id: str, print_to: PrintTo, *, now_ms: int) 
     For a printer that waits it is begun in the same commit: one write to the card less, and the paper comes sooner.
     """
     job_id = f"sale~{sale_id}"  # no client can make this id for a document: an Id has no tilde
-    _insert(tx, job_id, print_to.printer_id, sale_id=sale_id, document=None, mark="", now_ms=now_ms)
-    if print_to.is_promised:
-        begin(tx, job_id, now_ms=now_ms)
+    is_begun = print_to.is_promised
+    _insert(tx, job_id, print_to.printer_id, sale_id=sale_id, document=None, mark="", now_ms=now_ms, is_begun=is_begun)
     return job_id
 
 
@@ -235,12 +234,22 @@ def _refuse_when_full(tx: Connection, printer_id: str) -> None:
 
 
 def _insert(
-    tx: Connection, job_id: str, printer_id: str, *, sale_id: str | None, document: str | None, mark: Mark, now_ms: int
+    tx: Connection,
+    job_id: str,
+    printer_id: str,
+    *,
+    sale_id: str | None,
+    document: str | None,
+    mark: Mark,
+    now_ms: int,
+    is_begun: bool = False,
 ) -> None:
+    """Write a job; one that `is_begun` is written as `begin` would leave it: its first attempt is under way."""
+    state = "printing" if is_begun else "queued"
     tx.execute(
         """
         INSERT INTO print_job (job_id, printer_id, sale_id, document, mark, state, reason, attempts, created_ms, changed_ms)
-        VALUES (?, ?, ?, ?, ?, 'queued', '', 0, ?, ?)
+        VALUES (?, ?, ?, ?, ?, ?, '', ?, ?, ?)
         """,
-        (job_id, printer_id, sale_id, document, mark, now_ms, now_ms),
+        (job_id, printer_id, sale_id, document, mark, state, int(is_begun), now_ms, now_ms),
     )
