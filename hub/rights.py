@@ -14,7 +14,7 @@ from msgspec import Struct
 from hub.store.admission import ORDINARY, Context
 from hub.store.model import Shop
 from hub.store.printing import PrintTo
-from hub.store.promises import Ended, answer, is_asked, is_booked, overdraws, pick, promises_at_risk
+from hub.store.promises import Ended, answer, is_asked, overdraws, pick, promises_at_risk
 from hub.store.reservations import Names, consume
 from hub.store.rights import Debt, Rule, balance, debts, is_changed
 from hub.store.sales import Recorded, sale_job
@@ -67,23 +67,22 @@ class Rights:
     ) -> Callable[[Connection], Recorded]:
         """Return hub.store.sales.sale_job, held against this life's rights in the same job; what was held for it is its own."""
 
-        def job(tx: Connection) -> Recorded:
-            noted = warnings
-            if not is_booked(tx, sale.sale_id) and not sale.training:
-                noted = (*noted, *consume(tx, sale, names, location=self._shop.location, now_ms=now_ms))
-                if self.rule is not None:
-                    noted = (*noted, *overdraws(tx, replica, self._shop.location, sale, self.rule))
-            return sale_job(
-                replica,
-                self._shop,
-                sale,
-                print_to=print_to,
-                now_ms=now_ms,
-                warnings=noted,
-                context=context,
-            )(tx)
+        def before(tx: Connection) -> list[Warned]:
+            noted = consume(tx, sale, names, location=self._shop.location, now_ms=now_ms)
+            if self.rule is not None:
+                noted += overdraws(tx, replica, self._shop.location, sale, self.rule)
+            return noted
 
-        return job
+        return sale_job(
+            replica,
+            self._shop,
+            sale,
+            print_to=print_to,
+            now_ms=now_ms,
+            warnings=warnings,
+            context=context,
+            before=before,
+        )
 
     async def pick(self, promise_id: str) -> Ended:
         """Take the goods for a promise off the shelf; raise as hub.store.promises.pick does."""

@@ -28,7 +28,6 @@ from hub.store.rights import (
     right_of,
     uncounted,
 )
-from hub.store.sales import is_known
 from hub.store.stock import apply_effects
 from sync import failpoints
 from sync.model import Dot, Replica
@@ -123,11 +122,6 @@ def overdraws(read: Connection, own: Replica, location: str, sale: Sale, rule: R
             raise RefusedError("no_right", detail, pointer=f"/lines/{index}/qty")
         warned.append(Warned("overdraw", sale.lines[index].line, f"{sku}: right {before} before, {before - qty} after"))
     return warned
-
-
-def is_booked(read: Connection, sale_id: str) -> bool:
-    """Whether a sale is known: it is not held against rights again."""
-    return is_known(read, sale_id)
 
 
 def open_promises(read: Connection, location: str, sku: str | None = None) -> list[PromiseFact]:

@@ -10,8 +10,9 @@ Not here: HTTP, printing, events. Pure rules: sync.retail.sales.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cache
 from sqlite3 import Connection
 from typing import Literal
 
@@ -35,7 +36,7 @@ from hub.store.training import train
 from sync import failpoints
 from sync.model import Dot, Replica, Stream
 from sync.retail.sales import Sale, SaleFact, Warned, content_hash, filled_like
-from sync.store.pruned_keys import dots_before, known_before
+from sync.store.pruned_keys import dots_before
 from sync.store.streams import append_fact
 
 SERIES_LENGTH = 4
@@ -68,8 +69,12 @@ def sale_job(
     now_ms: int,
     warnings: tuple[Warned, ...] = (),
     context: Context = ORDINARY,
+    before: Callable[[Connection], Iterable[Warned]] = lambda _tx: (),
 ) -> Callable[[Connection], Recorded]:
-    """Return the write job that records `sale`; it raises RefusedError or ConflictError with nothing written."""
+    """Return the write job that records `sale`; it raises RefusedError or ConflictError with nothing written.
+
+    `before` is done in the same job for a sale that is new, and says what is noted on it.
+    """
 
     def job(tx: Connection) -> Recorded:
         if sale.training:
@@ -85,8 +90,9 @@ def sale_job(
         if known is None:
             left = pruned_sale(tx, sale)
             if left is None:
+                noted = (*warnings, *before(tx))
                 admitted = admit(tx, shop, sale, now_ms=now_ms, context=context)
-                return _record(tx, replica, shop, admitted, warnings, print_to=print_to, now_ms=now_ms, context=context)
+                return _record(tx, replica, shop, admitted, noted, print_to=print_to, now_ms=now_ms, context=context)
             return Recorded("repeated", left.answer) if left.answer else _suspend(tx, sale, left.content_hash, now_ms)
         expected, body, told, seq, rep = known
         fact, dot = msgspec.json.decode(body, type=SaleFact), Dot(rep, Stream.SALES, seq)
@@ -231,6 +237,7 @@ def _check_number(tx: Connection, receipt_no: str) -> None:
         raise RefusedError("receipt_no_form", detail, pointer="/receipt_no")
 
 
+@cache
 def series_of(incarnation: str) -> str:
     """Return the receipt series of an incarnation: the first 20 bits in Crockford's base 32."""
     bits = int(incarnation, 16) >> (64 - 5 * SERIES_LENGTH)
@@ -271,8 +278,14 @@ def _read_receipt_code(text: str) -> tuple[int, int]:
 
 def is_known(read: Connection, sale_id: str) -> bool:
     """Return whether a sale of this id is durable here."""
-    is_here = read.execute("SELECT 1 FROM sale WHERE sale_id = ?", (sale_id,)).fetchone() is not None
-    return is_here or known_before(read, "sale", sale_id) is not None
+    row = read.execute(
+        """
+        SELECT 1 FROM sale WHERE sale_id = ?1
+        UNION ALL SELECT 1 FROM pruned_key WHERE entity = 'sale' AND key = ?1 LIMIT 1
+        """,
+        (sale_id,),
+    ).fetchone()
+    return row is not None
 
 
 def dots_of_sales(read: Connection, sale_ids: list[str]) -> dict[str, tuple[str, int]]:
