@@ -31,7 +31,7 @@ class DayView(Struct, frozen=True):
 def day_of(read: Connection, shop: Shop, traded_at: datetime, *, now_ms: int) -> TradingDay:
     """Return the trading day of a sale or return: its own, or the open one where that is closed."""
     own = business_date(traded_at, shop.zone, cut_over_hour=shop.cut_over_hour)
-    return trading_day(own, today=today(shop, now_ms=now_ms), closed_through=closed_through(read))
+    return trading_day(own, today=lambda: today(shop, now_ms=now_ms), closed_through=closed_through(read))
 
 
 def late_warnings(day: TradingDay) -> tuple[Warned, ...]:

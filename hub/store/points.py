@@ -107,7 +107,8 @@ def apply_effects_of(tx: Connection, effects: Iterable[PointsEffect]) -> None:
     sums: dict[str, int] = {}
     for effect in effects:
         sums[effect.member_id] = sums.get(effect.member_id, 0) + effect.points
-    apply_points(tx, sums)
+    if sums:
+        apply_points(tx, sums)
 
 
 def adjust_job(

@@ -9,11 +9,12 @@ Not here: what follows (sync.retail.pricing, sync.retail.promotions, sync.retail
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from sqlite3 import Connection
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -65,21 +66,20 @@ def at_moment(shop: Shop, moment: datetime, *, is_sure: bool) -> At:
 
 def goods_of(read: Connection, shop: Shop, skus: Sequence[str], at: At) -> dict[str, Goods]:
     """Return those of these SKUs that the catalogue has ever known, with what each costs at the moment."""
-    wanted = json.dumps(list(skus))
-    listed: dict[str, list[Listed]] = {}
-    for sku, each in _listed(read, shop, wanted):
-        listed.setdefault(sku, []).append(each)
     rows = read.execute(
         """
-        SELECT product.sku, product.unit, product.stocked, product.category, price.amount_minor, price.per,
+        SELECT product.sku, product.unit, product.stocked, product.category,
+          EXISTS (SELECT 1 FROM list_price WHERE list_price.sku = product.sku), price.amount_minor, price.per,
           store_price.amount_minor, store_price.per, store_price.valid_from, store_price.valid_until
         FROM json_each(?) AS wanted
         JOIN product ON product.sku = wanted.value
         LEFT JOIN price ON price.sku = product.sku AND price.gone = 0
         LEFT JOIN store_price ON store_price.sku = product.sku AND store_price.store = ? AND store_price.gone = 0
         """,
-        (wanted, shop.store_id),
+        (_json(skus), shop.store_id),
     ).fetchall()
+    in_lists = [row[0] for row in rows if row[4]]
+    listed = _listed(read, shop, in_lists) if in_lists else {}
     return {
         sku: Goods(
             unit,
@@ -92,7 +92,7 @@ def goods_of(read: Connection, shop: Shop, skus: Sequence[str], at: At) -> dict[
                 own=None if own[0] is None else _own(*own),
             ),
         )
-        for sku, unit, stocked, category, amount, per, *own in rows
+        for sku, unit, stocked, category, _, amount, per, *own in rows
     }
 
 
@@ -172,7 +172,8 @@ def _put(tx: Connection, replica: Replica, row: PricingRow) -> bool:
     return True
 
 
-def _listed(read: Connection, shop: Shop, wanted: str) -> Iterator[tuple[str, Listed]]:
+def _listed(read: Connection, shop: Shop, skus: Sequence[str]) -> dict[str, list[Listed]]:
+    listed: dict[str, list[Listed]] = {}
     rows = read.execute(
         """
         SELECT list_price.sku, list_price.list_id, price_list.scope, price_list.rank, list_price.amount_minor, list_price.per,
@@ -182,25 +183,28 @@ def _listed(read: Connection, shop: Shop, wanted: str) -> Iterator[tuple[str, Li
         JOIN price_list ON price_list.list_id = list_price.list_id AND price_list.gone = 0
         WHERE price_list.scope <> 'store' OR price_list.place = ?
         """,
-        (wanted, shop.store_id),
+        (_json(skus), shop.store_id),
     ).fetchall()
     for sku, list_id, scope, rank, amount, per, *dates in rows:
         try:
             window = window_of(*dates)
         except ValueError:
             continue
-        yield (
-            sku,
-            Listed(
-                list_id=list_id,
-                scope=scope,
-                rank=rank,
-                amount=amount,
-                per=per,
-                valid_from=window.valid_from,
-                valid_until=window.valid_until,
-            ),
+        found = Listed(
+            list_id=list_id,
+            scope=scope,
+            rank=rank,
+            amount=amount,
+            per=per,
+            valid_from=window.valid_from,
+            valid_until=window.valid_until,
         )
+        listed.setdefault(sku, []).append(found)
+    return listed
+
+
+def _json(skus: Sequence[str]) -> str:
+    return msgspec.json.encode(skus).decode()
 
 
 def _own(amount: int, per: int, valid_from: str, valid_until: str) -> SetPrice | None:

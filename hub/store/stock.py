@@ -3,7 +3,6 @@
 `book` is how every movement is written: of one SKU (`move`), a document (hub.store.documents), a count (hub.store.counts).
 """
 
-import json
 from collections.abc import Iterable
 from sqlite3 import Connection
 from typing import NamedTuple
@@ -106,7 +105,7 @@ def apply_effects(tx: Connection, effects: Iterable[StockEffect]) -> dict[str, i
         ON CONFLICT (sku, location) DO UPDATE SET on_hand = on_hand + excluded.on_hand
         RETURNING sku, on_hand
         """,
-        (json.dumps([(effect.sku, effect.location, effect.qty) for effect in effects]),),
+        (msgspec.json.encode(tuple(effects)).decode(),),
     ).fetchall()
     return dict(rows)
 

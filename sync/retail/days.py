@@ -4,6 +4,7 @@ A trading day that is closed stays as it was added up. What was sold on it and i
 late, and is never moved again. Not here: who closes a day, which days are closed (hub.store.days).
 """
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -23,11 +24,14 @@ def business_date(moment: datetime, zone: ZoneInfo, *, cut_over_hour: int) -> st
     return (local.replace(tzinfo=None) - timedelta(hours=cut_over_hour)).date().isoformat()
 
 
-def trading_day(own: str, *, today: str, closed_through: str | None) -> TradingDay:
-    """Return where something of the day `own` is booked: there, or on the open day: today, or the first that is not closed."""
+def trading_day(own: str, *, today: Callable[[], str], closed_through: str | None) -> TradingDay:
+    """Return where something of the day `own` is booked: there, or on the open day: today, or the first that is not closed.
+
+    `today` is asked only for what comes late.
+    """
     if closed_through is None or own > closed_through:
         return TradingDay(own)
-    return TradingDay(max(today, day_after(closed_through)), late_from=own)
+    return TradingDay(max(today(), day_after(closed_through)), late_from=own)
 
 
 def day_after(day: str) -> str:

@@ -92,7 +92,7 @@ def line_amount(unit_price_minor: int, qty: int, per: int = 1) -> int:
     """
     if per < 1:
         raise ValueError(f"per {per}: must be at least 1")
-    return _rounded_ratio(unit_price_minor * qty, per)
+    return unit_price_minor * qty if per == 1 else _rounded_ratio(unit_price_minor * qty, per)
 
 
 def cash_rounding(total_minor: int, currency: str) -> int:

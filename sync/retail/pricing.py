@@ -64,7 +64,7 @@ def price_at(
     if own is not None and (opening := opening_at(own, at)) is not Opening.CLOSED:
         return Effective(own.amount, own.per, "store_price", by_grace=opening is Opening.GRACE)
     found = [(opening_at(each, at), each) for each in listed]
-    for wanted in (Opening.OPEN, Opening.GRACE):
+    for wanted in (Opening.OPEN, Opening.GRACE) if found else ():
         valid = [each for opening, each in found if opening is wanted]
         if valid:
             best = min(valid, key=lambda each: (_NEAREST[each.scope], -each.rank, each.list_id))

@@ -40,4 +40,6 @@ def tax_contained(amounts: Iterable[tuple[int, int]]) -> tuple[TaxPart, ...]:
 
 def tax_of(sale: Sale, rates: TaxRates, categories: Mapping[str, str | None]) -> tuple[TaxPart, ...]:
     """Return the tax that a sale contains; `categories` are those of the SKUs that are known."""
+    if not rates.rate_bp and not rates.categories:
+        return ()
     return tax_contained((rates.of(categories.get(line.sku)), amount_of(line)) for line in sale.lines)

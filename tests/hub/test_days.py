@@ -109,7 +109,7 @@ async def test_the_same_closing_again_is_the_same_and_another_one_is_refused(sto
 @given(DAYS, DAYS, st.none() | DAYS)
 def test_nothing_is_ever_booked_on_a_closed_day(own: str, today: str, through: str | None) -> None:
     """Judged by the calendar: on its own day where that is open, else on the first open day that is not before today."""
-    booked = trading_day(own, today=today, closed_through=through)
+    booked = trading_day(own, today=lambda: today, closed_through=through)
 
     assert through is None or booked.business_date > through
     assert bool(booked.late_from) == (booked.business_date != own) and booked.late_from in ("", own)
@@ -121,6 +121,6 @@ def test_nothing_is_ever_booked_on_a_closed_day(own: str, today: str, through: s
 
 def test_the_day_after_the_last_of_a_year() -> None:
     assert day_after("2026-12-31") == "2027-01-01" and day_after("2028-02-28") == "2028-02-29"
-    assert trading_day("2026-12-31", today="2026-12-31", closed_through="2026-12-31") == TradingDay(
+    assert trading_day("2026-12-31", today=lambda: "2026-12-31", closed_through="2026-12-31") == TradingDay(
         "2027-01-01", "2026-12-31"
     )
