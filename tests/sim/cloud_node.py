@@ -177,6 +177,13 @@ class CloudNode(Node):
         )
         return last or 0
 
+    def scope_ends(self, store: str) -> dict[str, int]:
+        """How far each scope of a store's own goes, read from the file."""
+        rows = self.disk.rows(
+            "SELECT stream, last FROM scope JOIN scope_of ON scope = id WHERE store = ? AND base = 'transfers'", store
+        )
+        return dict(rows)
+
     def catalogue_end(self) -> int:
         """The last seq of the cloud's own catalogue, read from the file."""
         last: int = self.disk.value(

@@ -208,11 +208,10 @@ class HubNode(Node):
             f"{self.name} has not heard that {rep} is sealed" for rep in sorted(cloud.sealed(self.store) - known)
         )
         yield from self._others_unsettled(cloud)
-        down = self.disk.rows(
-            "SELECT last FROM received JOIN replica ON id = replica WHERE stream = 'catalogue' AND incarnation = ?",
-            cloud.incarnation,
-        )
-        if (down[0][0] if down else 0) != cloud.catalogue_end():
+        for stream, end in cloud.scope_ends(self.store).items():
+            if self._told(stream, cloud) != end:
+                yield f"{self.name} {stream}: {self._told(stream, cloud)} of {end}"
+        if (down := self._told("catalogue", cloud)) != cloud.catalogue_end():
             yield f"{self.name}: catalogue at {down}, the cloud's ends at {cloud.catalogue_end()}"
 
     def _others_unsettled(self, cloud: "CloudNode") -> Iterator[str]:
@@ -228,13 +227,18 @@ class HubNode(Node):
         for (incarnation, stream), last in cloud.lives_of(self.store).items():
             if incarnation != own and stream in PASSED_ON and here.get((incarnation, stream), 0) != last:
                 yield f"{self.name}: {here.get((incarnation, stream), 0)} of {last} {stream} of {incarnation}"
-        told = self.disk.rows(
+        told, end = self._told(f"footfall@{self.store}", cloud), cloud.visitors_end(self.store, but=own)
+        if told != end:
+            yield f"{self.name}: visitors of others at {told}, the cloud's end at {end}"
+
+    def _told(self, stream: str, cloud: "CloudNode") -> int:
+        """How far this hub holds a stream of the cloud's own."""
+        last = self.disk.rows(
             "SELECT last FROM received JOIN replica ON id = replica WHERE stream = ? AND incarnation = ?",
-            f"footfall@{self.store}",
+            stream,
             cloud.incarnation,
         )
-        if (told[0][0] if told else 0) != cloud.visitors_end(self.store, but=own):
-            yield f"{self.name}: visitors of others at {told}, the cloud's end at {cloud.visitors_end(self.store, but=own)}"
+        return last[0][0] if last else 0
 
     def _on_group(self, jobs: int, is_ok: bool) -> None:
         assert self.hub is not None
