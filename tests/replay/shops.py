@@ -189,7 +189,7 @@ class Place:
         """The week off line is over: the line is up, breaks while it sends, is up; tills send again what they sent then."""
         replication, waiting = self.hub.replication, self.behind
         assert replication.is_cut_off, f"{self.name} was on line"
-        self._counts["rows that waited"] += waiting
+        self._counts["facts that waited"] += waiting
         assert waiting, f"{self.name} has sold nothing off line"
         self.relay.mend(breaks_after=BYTES_A_ROW_MIN * waiting)
         await until(lambda: self.relay.has_broken)
