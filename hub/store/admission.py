@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from hub.errors import RefusedError
 from hub.store.clock import traded_at
 from hub.store.coupons import CouponTerms
-from hub.store.kits import line_effects
+from hub.store.kits import SoldLine, sold_effects
 from hub.store.model import Shop, utc
 from hub.store.pricing import at_moment, goods_of, live_promotions
 from hub.store.sale_approvals import Authority, unapproved
@@ -80,11 +80,14 @@ def admit(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, context: Conte
     _hold_prices(tx, shop, sale, known, notes, at=at)
     return Admitted(
         sale=sale,
-        effects=tuple(
-            effect
-            for line in lines
-            if (goods := known.get(line.sku)) is not None and goods.unit == line.unit
-            for effect in line_effects(tx, line.sku, line.qty, location=shop.location, is_stocked=goods.stocked)
+        effects=sold_effects(
+            tx,
+            (
+                SoldLine(line.sku, line.qty, goods.stocked)
+                for line in lines
+                if (goods := known.get(line.sku)) is not None and goods.unit == line.unit
+            ),
+            shop.location,
         ),
         tax=tax_of(sale, shop.tax, {sku: goods.category for sku, goods in known.items()}),
         warnings=tuple(notes.warnings),

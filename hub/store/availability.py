@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.store.audit_trail import MACHINE, note
-from hub.store.kits import Goods, goods_of
+from hub.store.kits import NOTHING_KNOWN, Goods, goods_of
 from hub.store.model import Item, StockView
 from hub.store.rights import Place, Rule, is_shared, right_of
 from sync.model import Replica
@@ -96,7 +96,7 @@ def with_stock(read: Connection, shelf: Shelf, items: Sequence[Item]) -> list[It
     """Return products with what a till may promise of each; a kit shows how often its parts are there."""
     stocked = [item.sku for item in items if item.stock is not None]
     others = [item.sku for item in items if item.stock is None]
-    goods = goods_of(read, others) if others else Goods({}, frozenset(), frozenset())
+    goods = goods_of(read, others) if others else NOTHING_KNOWN
     parts = [part.sku for kit in goods.kits.values() for part in kit if part.sku not in goods.unstocked]
     known = standings(read, shelf, [*stocked, *parts])
     return [_shown(item, known, goods) for item in items]

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 from hub.errors import RefusedError
 from hub.store.approvals import authorise
 from hub.store.audit_trail import note
-from hub.store.kits import line_effects
+from hub.store.kits import SoldLine, sold_effects
 from hub.store.model import Shop, utc
 from hub.store.pricing import at_moment, goods_of
 from hub.store.sale_approvals import Authority
@@ -77,13 +77,13 @@ def claimed_sale(tx: Connection, shop: Shop, content: Return, *, now_ms: int) ->
         check_sums(sale)
     except RuleError as err:
         raise RefusedError(err.code, str(err), pointer=f"/claim{err.pointer}") from err
-    effects = (
-        effect
+    sold = (
+        SoldLine(line.sku, line.qty, goods.stocked)
         for line in lines
         if (goods := known.get(line.sku)) is not None and goods.unit == line.unit
-        for effect in line_effects(tx, line.sku, line.qty, location=shop.location, is_stocked=goods.stocked)
     )
-    return SaleFact(sale=sale, receipt_no="", business_date="", committed_at=utc(now_ms), stock=tuple(effects))
+    effects = sold_effects(tx, sold, shop.location)
+    return SaleFact(sale=sale, receipt_no="", business_date="", committed_at=utc(now_ms), stock=effects)
 
 
 def _hold_price(line: SaleLine, goods: Goods | None, *, at: str) -> None:

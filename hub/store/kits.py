@@ -30,6 +30,17 @@ class Goods(NamedTuple):
         return taken_by(sku, qty, kits=self.kits, unstocked=self.unstocked)
 
 
+NOTHING_KNOWN = Goods({}, frozenset(), frozenset())
+
+
+class SoldLine(NamedTuple):
+    """So much of a SKU that the catalogue knows."""
+
+    sku: str
+    qty: int
+    is_stocked: bool
+
+
 def goods_of(read: Connection, skus: Iterable[str]) -> Goods:
     """Return what is known of these SKUs and of the parts of those that are kits."""
     rows = _rows(read, skus)
@@ -40,12 +51,16 @@ def goods_of(read: Connection, skus: Iterable[str]) -> Goods:
     return Goods(kits, unstocked, frozenset(sku for sku, _, _ in rows))
 
 
-def line_effects(tx: Connection, sku: str, qty: int, *, location: str, is_stocked: bool) -> list[StockEffect]:
-    """Return what selling so much of a SKU does to the shelf."""
-    if is_stocked:
-        return [StockEffect(sku, location, -qty)]
-    taken = goods_of(tx, [sku]).taken(sku, qty)
-    return [StockEffect(part, location, -moved) for part, moved in taken.items()]
+def sold_effects(tx: Connection, sold: Iterable[SoldLine], location: str) -> tuple[StockEffect, ...]:
+    """Return what lines that are sold do to the shelf."""
+    sold = list(sold)
+    others = [line.sku for line in sold if not line.is_stocked]
+    goods = goods_of(tx, others) if others else NOTHING_KNOWN
+    return tuple(
+        StockEffect(sku, location, -moved)
+        for line in sold
+        for sku, moved in ({line.sku: line.qty} if line.is_stocked else goods.taken(line.sku, line.qty)).items()
+    )
 
 
 def kit_effects_back(
