@@ -10,19 +10,17 @@ Not here: what may be burned (hub.store.points). Functions of a write job; `bala
 from collections.abc import Iterable, Mapping
 from sqlite3 import Connection
 
-_ELSEWHERE = """
-  SELECT points FROM member_points
-  WHERE member_id = ? AND gone = 0 AND store <> (SELECT store FROM replica WHERE own = 1)
+_BALANCE = """
+  SELECT coalesce((SELECT points FROM point_balance WHERE member_id = ?1), 0) + coalesce((
+    SELECT sum(points) FROM member_points
+    WHERE member_id = ?1 AND gone = 0 AND store <> (SELECT store FROM replica WHERE own = 1)
+  ), 0)
 """
 
 
 def balance(read: Connection, ids: Iterable[str]) -> int:
     """Return the points of a person, by all its ids: this store's and those that the cloud has told; it may be negative."""
-    total = 0
-    for each in ids:
-        here = read.execute("SELECT points FROM point_balance WHERE member_id = ?", (each,)).fetchone()
-        total += (here[0] if here else 0) + sum(points for (points,) in read.execute(_ELSEWHERE, (each,)).fetchall())
-    return total
+    return sum(read.execute(_BALANCE, (each,)).fetchone()[0] for each in ids)
 
 
 def apply_points(tx: Connection, changed: Mapping[str, int]) -> None:

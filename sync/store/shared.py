@@ -34,8 +34,9 @@ def take_shared(tx: Connection, table: Table, rows: Sequence[tuple[int, bytes, A
 
 def standing_cells(read: Connection, table: Table, key: Sequence[Any]) -> Merged:
     """Return a shared register as it stands, by the stamps that count. Any: values of the key's columns."""
-    restamps = _restamps(read, table, key)
-    return merge_cells(_rows(read, table, key), effective=lambda stamp: effective(stamp, restamps))
+    rows = _rows(read, table, key)
+    restamps = _restamps(read, table, key) if len(rows) > 1 else {}  # of one writer's cells none gives way
+    return merge_cells(rows, effective=lambda stamp: effective(stamp, restamps))
 
 
 def note_conflicts(tx: Connection, table: Table, key: Sequence[Any], text: str) -> None:
