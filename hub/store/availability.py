@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from hub.store.audit_trail import MACHINE, note
 from hub.store.kits import NOTHING_KNOWN, Goods, goods_of
 from hub.store.model import Item, StockView
-from hub.store.rights import Place, Rule, is_shared, right_of
+from hub.store.rights import Place, Rule, right_of
 from sync.model import Replica
 from sync.retail.safety import SAFETY_STOCK, SafetyStockRow
 from sync.retail.stock import available, kit_available
@@ -57,7 +57,10 @@ class Standing(NamedTuple):
 
 
 def standings(read: Connection, shelf: Shelf, skus: Iterable[str]) -> dict[str, Standing]:
-    """Return how SKUs stand, whether or not the catalogue knows them."""
+    """Return how SKUs stand, whether or not the catalogue knows them.
+
+    A shop without rights promises what is there; one whose rights are with a former life has none yet.
+    """
     rows = read.execute(
         """
         SELECT wanted.value, coalesce(stock.on_hand, 0),
@@ -70,6 +73,7 @@ def standings(read: Connection, shelf: Shelf, skus: Iterable[str]) -> dict[str, 
            WHERE safety_stock.sku = wanted.value AND store = :store AND location = :location AND gone = 0),
           EXISTS (SELECT 1 FROM stock_grant WHERE stock_grant.sku = wanted.value AND location = :location)
             OR EXISTS (SELECT 1 FROM passed_right WHERE passed_right.sku = wanted.value AND location = :location)
+            OR (:has_rule AND EXISTS (SELECT 1 FROM replica WHERE replica.store = :store AND replica.id <> :own))
         FROM json_each(:skus) AS wanted
         LEFT JOIN stock ON stock.sku = wanted.value AND stock.location = :location
         """,
@@ -77,18 +81,20 @@ def standings(read: Connection, shelf: Shelf, skus: Iterable[str]) -> dict[str, 
             "skus": json.dumps(sorted(set(skus))),
             "location": shelf.location,
             "store": shelf.own.store,
+            "own": shelf.own.local_id,
+            "has_rule": shelf.rule is not None,
             "now_ms": shelf.now_ms,
         },
     ).fetchall()
     return {
         sku: Standing(
             on_hand,
-            _right(read, shelf, sku, has_grants=bool(has_grants)),
+            right_of(read, shelf.own, Place(sku, shelf.location)) if is_shared else None,
             held,
             promised,
             shelf.safety_stock if safety_stock is None else safety_stock,
         )
-        for sku, on_hand, held, promised, safety_stock, has_grants in rows
+        for sku, on_hand, held, promised, safety_stock, is_shared in rows
     }
 
 
@@ -117,14 +123,6 @@ def put_safety_stock(tx: Connection, shelf: Shelf, sku: str, qty: int | None, *,
         said_qty = "default" if qty is None else str(qty)
         note(tx, actor=actor, action="safety_stock_set", subject=sku, reason=said_qty, now_ms=shelf.now_ms)
     return shelf.safety_stock if qty is None else qty
-
-
-def _right(read: Connection, shelf: Shelf, sku: str, *, has_grants: bool) -> int | None:
-    """A shop without rights promises what is there; one whose rights are with a former life has none yet."""
-    place = Place(sku, shelf.location)
-    if has_grants or (shelf.rule is not None and is_shared(read, shelf.own, place)):
-        return right_of(read, shelf.own, place)
-    return None
 
 
 def _shown(item: Item, known: dict[str, Standing], goods: Goods) -> Item:
