@@ -179,10 +179,7 @@ class CloudNode(Node):
 
     def scope_ends(self, store: str) -> dict[str, int]:
         """How far each scope of a store's own goes, read from the file."""
-        rows = self.disk.rows(
-            "SELECT stream, last FROM scope JOIN scope_of ON scope = id WHERE store = ? AND scope_of.base = 'transfers'",
-            store,
-        )
+        rows = self.disk.rows("SELECT stream, last FROM scope JOIN scope_of ON scope = id WHERE store = ?", store)
         return dict(rows)
 
     def catalogue_end(self) -> int:
