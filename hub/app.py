@@ -115,12 +115,13 @@ async def open_hub(
         await db.write(lambda tx: put_branch(tx, replica, branch_of(config.shop)))
     await adopt_all(db, replica)
     await _apply_erasures(config, db, replica, hub_clock)
-    interrupted = await db.write(lambda tx: printing.settle_interrupted(tx, replica, now_ms=begun_ms))
+    fresh_key = secrets.token_bytes(KEY_BYTES)
+    interrupted, own_key = await db.write(
+        lambda tx: (printing.settle_interrupted(tx, replica, now_ms=begun_ms), receipt_key(tx, fresh=fresh_key))
+    )
     failpoints.hit("recovery.prints_settled")
     if interrupted:
         log.warning("prints were interrupted; look at the paper, then retry or reprint", extra={"jobs": interrupted})
-    fresh_key = secrets.token_bytes(KEY_BYTES)
-    own_key = await db.write(lambda tx: receipt_key(tx, fresh=fresh_key))
     metrics = Metrics()
     db.on_group = metrics.count_group
     bus = Bus(epoch=secrets.token_hex(4))
