@@ -36,6 +36,7 @@ MIGRATING = ("migrate.before_commit",)
 PRINTING = ("print.ended",)  # also hit by a start that settles what was printing: in a test of its own
 LOADING = ("link.loaded",)  # test_line.py
 PROMISING = ("promise.ended",)  # tests/sync/test_rights_stored.py
+COUPONS = ("coupon.redeemed", "coupon.released")  # the simulator
 COMMITS_OF_A_START = 4  # who we are and where; what could not be read before; what was printing when we died
 PRINTER_LINES_PER_S = 400.0  # a receipt takes a twentieth of a second: most kills find one on its way
 PRINTING_TILL, PRINTED_SHARE = "t1", 0.1  # always some receipts waiting, never more than the end can print
@@ -326,7 +327,7 @@ def test_every_failpoint_of_the_code_is_killed_at() -> None:
     paths = [path for room in ("hub", "sync") for path in (root / room).rglob("*.py") if "cloud" not in path.parts]
     code = "\n".join(path.read_text(encoding="utf-8") for path in paths)
 
-    used = {*WORKING, *STARTING, *MIGRATING, *PRINTING, *PROMISING, *LOADING}
+    used = {*WORKING, *STARTING, *MIGRATING, *PRINTING, *PROMISING, *LOADING, *COUPONS}
     assert set(re.findall(r'failpoints\.hit\("([a-z_.]+)"\)', code)) == used
 
 

@@ -349,7 +349,7 @@ MUTANTS = {
         prune_before_ack, SOON | {"prunes": "1", "faults": "partition", "is_hostile": "0", "has_forks": "0"}, 4
     ),
     "grant_after_sending": Mutant(grant_after_sending, {"faults": "power,failpoint,cut", "is_hostile": "0"}, 5),
-    "give_back_twice": Mutant(give_back_twice, {"faults": "power,failpoint"}, 13),
+    "give_back_twice": Mutant(give_back_twice, {"faults": "power,failpoint"}, 59),
     "unsure_beats_sure": Mutant(unsure_beats_sure, {"faults": "boot_1970,clock"}),
     "drop_unknown": Mutant(drop_unknown, OLD_AND_NEW, 6),
     "adopt_twice": Mutant(adopt_twice, OLD_AND_NEW, 6),

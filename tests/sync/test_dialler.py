@@ -218,10 +218,10 @@ async def test_a_peer_that_reads_nothing_is_given_up_and_holds_no_memory(
     loaded: list[int] = []
     load = made.hub.load
 
-    async def counted(*args: Any) -> Any:
-        batch = await load(*args)
-        loaded.append(len(batch.rows) if batch else 0)
-        return batch
+    async def counted(*args: Any, **more: Any) -> Any:
+        batches = await load(*args, **more)
+        loaded.append(sum(len(batch.rows) for batch in batches))
+        return batches
 
     made.hub.load = counted  # type: ignore[method-assign]
     gone = asyncio.Event()
@@ -288,9 +288,10 @@ async def test_a_disk_that_is_slow_holds_the_sender_at_the_window(shop: Any) -> 
         await room.wait()
         return await apply(batch)
 
-    async def counted(*args: Any) -> Any:
-        sent.append(args)
-        return await load(*args)
+    async def counted(*args: Any, **more: Any) -> Any:
+        batches = await load(*args, **more)
+        sent.extend(batches)
+        return batches
 
     made.cloud.apply, made.hub.load = slow, counted  # type: ignore[method-assign]
     async with shop(made):
