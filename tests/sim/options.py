@@ -4,7 +4,7 @@ A run has a few kinds of fault, not all of them: rare ones show where common one
 et al. 2012). Forks, old and new programs, modes and a late hub are drawn together. `prunes` is set by hand: about one seed in 50
 breaks yet (1 and 1381755855: of one sale two hubs have booked one row each, one has pruned its own, and each waits for the other
 to take its row back), with forks one in five. Kept apart: a copied card beside the hub that the cloud asks at one address
-(faults/cloned); a card and the cloud's disk, both of yesterday.
+(faults/cloned); a card and the cloud's disk, both of yesterday, or a card that is gone and such a disk (faults/failed_over).
 """
 
 import random
