@@ -1,13 +1,14 @@
-"""The catalogue as a till copies it: a page of what has changed or gone since a cursor, in the order in which it changed here.
+"""The catalogue as a till copies it: as it stands, then what has changed or gone since, in the order in which it changed here.
 
-    cursor   <life of the hub>.<number of the change>; it outlives restarts, and is of no use in another life
-    page     a SKU stands in it as it is now, at its last change; what changes while a till reads comes again behind its cursor
+    cursor   <life of the hub>.<number of the change>, and .<product> while the first copy is read; it outlives restarts, and is
+             of no use in another life, or once changes behind it are forgotten
+    page     a SKU stands in it once, as it is now; what changes while a till reads comes again behind its cursor
 
-Prices are the catalogue's; price lists and promotions are GET /v1/pricing, stock has events of its own. Reads only.
+Prices are the catalogue's; price lists and promotions are GET /v1/pricing, stock has events of its own.
 """
 
-from sqlite3 import Row
-from typing import Annotated, Any
+from sqlite3 import Connection, Row
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -19,18 +20,35 @@ from sync.retail.catalogue import Name
 from sync.retail.stock import Component
 
 PAGE_MAX = 1000
-Cursor = Annotated[str, Meta(max_length=40, pattern=r"^([0-9a-f]{16}\.[0-9]{1,18})?\Z")]
-_PAGE = """
-  SELECT change.at, product.sku, product.gone, product.style, product.category, product.name_zh_hant, product.name_en,
+CHANGES_KEPT = 200_000  # a till that has slept through more copies anew: a catalogue of that size is no longer to read
+Cursor = Annotated[str, Meta(max_length=60, pattern=r"^([0-9a-f]{16}\.[0-9]{1,18}(\.[0-9]{1,18})?)?\Z")]
+_ITEM = """
+  SELECT product.id, product.sku, product.gone, product.style, product.category, product.name_zh_hant, product.name_en,
          product.attributes, product.gtins, product.unit, product.stocked, product.parts,
          price.amount_minor, price.currency, price.per, price.n
-  FROM catalogue_change AS change
-  JOIN product ON product.id = change.product
-  LEFT JOIN price ON price.sku = product.sku AND price.gone = 0
-  WHERE change.at > :after
-  ORDER BY change.at
+"""
+_COPIED = f"""
+  {_ITEM}
+  FROM product LEFT JOIN price ON price.sku = product.sku AND price.gone = 0
+  WHERE product.id > :copied AND product.gone = 0
+  ORDER BY product.id
   LIMIT :limit
 """
+_CHANGED = f"""
+  {_ITEM}
+  FROM (SELECT max(at) AS at, product FROM catalogue_change WHERE at > :after AND at <= :until GROUP BY product) AS change
+  JOIN product ON product.id = change.product
+  LEFT JOIN price ON price.sku = product.sku AND price.gone = 0
+  ORDER BY change.at
+"""
+_UNTIL = "SELECT max(at) FROM (SELECT at FROM catalogue_change WHERE at > :after ORDER BY at LIMIT :limit)"
+
+
+class _Place(NamedTuple):
+    """Where a till is: behind this change, and, while it copies, behind this product."""
+
+    change: int
+    copied: int | None
 
 
 class MirrorItem(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -64,22 +82,65 @@ class MirrorPage(Struct, frozen=True):
 async def mirror_page(db: Database, own: Replica, *, after: str, limit: int) -> MirrorPage:
     """Return the page behind a cursor, "" for the first."""
     life = own.incarnation
-    known, _, number = after.partition(".")
-    last = int(number or 0)
-    is_reset = bool(after) and (known != life or last > await _newest(db))
-    rows = await db.search(_PAGE, {"after": 0 if is_reset else last, "limit": limit + 1})
-    shown = rows[:limit]
-    at = shown[-1][0] if shown else 0 if is_reset else last
-    return MirrorPage([_item(row) for row in shown], f"{life}.{at}", more=len(rows) > limit, reset=is_reset)
+    newest = await _number(db, "SELECT coalesce(max(at), 0) FROM catalogue_change")
+    place = _place(after, life)
+    if place is not None and place.change <= newest:
+        read = _changed if place.copied is None else _copied
+        page = await read(db, life, place, newest=newest, limit=limit)
+        if (
+            await _number(db, "SELECT coalesce(min(at), 1) FROM catalogue_change") <= place.change + 1
+        ):  # none was forgotten
+            return page
+    page = await _copied(db, life, _Place(newest, 0), newest=newest, limit=limit)
+    return msgspec.structs.replace(page, reset=bool(after))
 
 
-async def _newest(db: Database) -> int:
-    rows = await db.search("SELECT coalesce(max(at), 0) FROM catalogue_change", {})
-    newest: int = rows[0][0]
-    return newest
+async def _copied(db: Database, life: str, place: _Place, *, newest: int, limit: int) -> MirrorPage:
+    """Return products as they stand, and at the end of them the cursor of what has changed since the copy was begun."""
+    rows = await db.search(_COPIED, {"copied": place.copied, "limit": limit + 1})
+    if len(rows) > limit:
+        return MirrorPage(_items(rows[:limit]), f"{life}.{place.change}.{rows[limit - 1][0]}", more=True)
+    return MirrorPage(_items(rows), f"{life}.{place.change}", more=place.change < newest)
 
 
-def _item(row: Row | tuple[Any, ...]) -> MirrorItem:  # Any: a row of _PAGE
+async def _changed(db: Database, life: str, place: _Place, *, newest: int, limit: int) -> MirrorPage:
+    until = (await db.search(_UNTIL, {"after": place.change, "limit": limit}))[0][0] or place.change
+    rows = await db.search(_CHANGED, {"after": place.change, "until": until})
+    return MirrorPage(_items(rows), f"{life}.{until}", more=until < newest)
+
+
+async def _number(db: Database, statement: str) -> int:
+    rows = await db.search(statement, {})
+    number: int = rows[0][0]
+    return number
+
+
+def forget_changes(tx: Connection, *, kept: int = CHANGES_KEPT, limit: int) -> int:
+    """Forget some of the oldest, but for the newest `kept`; return how many. One stays: no number is given twice."""
+    return tx.execute(
+        """
+        DELETE FROM catalogue_change WHERE at IN (
+          SELECT at FROM catalogue_change WHERE at <= (SELECT max(at) FROM catalogue_change) - ? ORDER BY at LIMIT ?
+        )
+        """,
+        (max(kept, 1), limit),
+    ).rowcount
+
+
+def _place(after: str, life: str) -> _Place | None:
+    """Read a cursor; None for none, and for one of another life."""
+    known, _, numbers = after.partition(".")
+    if not after or known != life:
+        return None
+    change, _, copied = numbers.partition(".")
+    return _Place(int(change), int(copied) if copied else None)
+
+
+def _items(rows: list[Any]) -> list[MirrorItem]:
+    return [_item(row) for row in rows]
+
+
+def _item(row: Row | tuple[Any, ...]) -> MirrorItem:  # Any: a row of _ITEM
     _, sku, gone, style, category, zh_hant, en, attributes, gtins, unit, stocked, parts, amount, currency, per, n = row
     if gone:
         return MirrorItem(sku=sku, gone=True)

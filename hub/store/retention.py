@@ -19,6 +19,7 @@ from sqlite3 import Connection
 
 from msgspec import Struct
 
+from hub.store.mirror import forget_changes
 from sync.batch import Row
 from sync.entities import REGISTRY
 from sync.errors import ForkError
@@ -198,6 +199,7 @@ def _others(tx: Connection, own: Replica, *, peer: str | None, now_ms: int) -> I
                 (now_ms - days * DAY_MS, PRUNE_MAX),
             ).rowcount,
         )
+    yield "catalogue_change", forget_changes(tx, limit=PRUNE_MAX)
     yield (
         "offered",
         tx.execute(

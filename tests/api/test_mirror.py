@@ -8,6 +8,7 @@ import pytest
 from backports import zstd
 
 from hub.store import products
+from hub.store.mirror import forget_changes
 from hub.store.model import Entry
 from sync.model import Replica
 from sync.retail.catalogue import Name, Price, Product
@@ -117,6 +118,39 @@ async def test_a_number_that_was_never_given_empties_the_copy(hub: Any, till: An
     life = hub.runtime.replica.incarnation
 
     assert (await till.get(PATH, after=f"{life}.{10**17}")).json["reset"] is True
+
+
+async def test_a_till_that_slept_through_what_is_forgotten_copies_anew(hub: Any, till: Any) -> None:
+    awake, asleep = Copy(till), Copy(till)
+    await awake.follow()
+    await asleep.follow()
+    for amount in range(2000, 2010):
+        await put(hub, tea(amount))
+    await awake.follow()
+    forgotten = await hub.runtime.db.write(lambda tx: forget_changes(tx, kept=4, limit=100))
+    asleep.items["GHOST"] = {}
+    told = [await awake.follow(), await asleep.follow()]
+
+    assert forgotten > 6 and told[0] == [] and sorted(told[1]) == sorted(asleep.items)
+    assert asleep.items == awake.items and asleep.items["TEA-01"]["price"]["amount"] == 2009
+
+
+async def test_changes_are_forgotten_but_for_the_newest(hub: Any, till: Any) -> None:
+    copy = Copy(till)
+    await copy.follow()
+    forgotten = [await hub.runtime.db.write(lambda tx: forget_changes(tx, kept=0, limit=5)) for _ in range(9)]
+    await put(hub, tea(2010))
+
+    assert forgotten[-1] == 0 and await copy.follow() == ["TEA-01"]
+
+
+async def test_a_product_that_changes_often_is_told_once_a_page(hub: Any, till: Any) -> None:
+    copy = Copy(till)
+    await copy.follow()
+    for amount in range(2000, 2005):
+        await put(hub, tea(amount))
+
+    assert await copy.follow(limit=100) == ["TEA-01"]
 
 
 @pytest.mark.parametrize("query", [{"after": "7"}, {"after": "x.1"}, {"limit": "0"}, {"limit": "1001"}, {"since": "1"}])
