@@ -1,11 +1,11 @@
 """A store's SQLite file: one writer task, group commit, read-only connections.
 
-A write is a job, a function of the connection; jobs that wait together run in one transaction, each in its SAVEPOINT, and
-commit together with synchronous=FULL. Nobody waits for company: a group is whatever is waiting when the writer is free.
+A write is a job, a function of the connection; jobs that wait together run in one transaction, each of several in a SAVEPOINT,
+and commit together with synchronous=FULL. Nobody waits for company: a group is whatever is waiting when the writer is free.
 
     job ends   job raises   COMMIT     answer to the caller        `then`
     yes        no           done       its result                  called, in commit order
-    -          yes          -          its exception               not called; its SAVEPOINT is undone
+    -          yes          -          its exception               not called; what it wrote is undone
     yes        no           fails      OutcomeUnknownError         not called
 
 Not here: any table, the schema's steps (sync.migrate). Source: the design, 3.5.
@@ -244,12 +244,18 @@ def _settle(job: _Job[Any], outcome: _Outcome) -> None:
 
 
 def _run_group(connection: sqlite3.Connection, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[_Outcome]:
+    """Run jobs in one transaction: one that fails leaves nothing, those beside it stand.
+
+    A SAVEPOINT keeps a copy of each page that changes, in a file from 64 KiB on: a job that is alone has none.
+    """
+    run = _run_beside if len(jobs) > 1 else _run_alone
     try:
         connection.execute("BEGIN IMMEDIATE")
-        outcomes = [_run_job(connection, job) for job in jobs]
-        failpoints.hit("commit.before")
-        connection.execute("COMMIT")
-        failpoints.hit("commit.after")
+        outcomes = [run(connection, job) for job in jobs]
+        if connection.in_transaction:
+            failpoints.hit("commit.before")
+            connection.execute("COMMIT")
+            failpoints.hit("commit.after")
     except BaseException:
         with suppress(sqlite3.Error):
             if connection.in_transaction:
@@ -258,18 +264,31 @@ def _run_group(connection: sqlite3.Connection, jobs: list[Callable[[sqlite3.Conn
     return outcomes
 
 
-def _run_job(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], Any]) -> _Outcome:
+def _run_beside(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], Any]) -> _Outcome:
     connection.execute("SAVEPOINT job")
-    try:
-        outcome = _Outcome(job(connection))
-    except Exception as err:
-        if not connection.in_transaction or _is_storage_fault(err):  # no job's fault; SQLite may have undone the group
-            raise sqlite3.OperationalError(str(err)) from err
+    outcome = _run_job(connection, job)
+    if outcome.error is not None:
         connection.execute("ROLLBACK TO job")
-        outcome = _Outcome(error=err)
     connection.execute("RELEASE job")
     failpoints.hit("job.done")
     return outcome
+
+
+def _run_alone(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], Any]) -> _Outcome:
+    outcome = _run_job(connection, job)
+    if outcome.error is not None:
+        connection.execute("ROLLBACK")
+    failpoints.hit("job.done")
+    return outcome
+
+
+def _run_job(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], Any]) -> _Outcome:
+    try:
+        return _Outcome(job(connection))
+    except Exception as err:
+        if not connection.in_transaction or _is_storage_fault(err):  # no job's fault; SQLite may have undone the group
+            raise sqlite3.OperationalError(str(err)) from err
+        return _Outcome(error=err)
 
 
 def _is_storage_fault(err: Exception) -> bool:

@@ -59,11 +59,20 @@ async def test_jobs_that_come_during_a_commit_share_the_next_one(db: Database) -
     assert notes(db) == ["first", *(f"late {n}" for n in range(10))]
 
 
-async def test_a_job_that_raises_is_undone_alone(db: Database) -> None:
-    def refused(tx: Tx) -> None:
-        tx.execute("INSERT INTO note (text) VALUES ('half')")
-        raise RefusedError("unknown_sku", "no")
+def refused(tx: Tx) -> None:
+    tx.execute("INSERT INTO note (text) VALUES ('half')")
+    raise RefusedError("unknown_sku", "no")
 
+
+async def test_a_job_that_has_nobody_beside_it_and_raises_leaves_nothing(db: Database) -> None:
+    with pytest.raises(RefusedError):
+        await db.write(refused)
+
+    assert await db.write(note("after")) == 1
+    assert (notes(db), db.last_commit_ok) == (["after"], True)
+
+
+async def test_a_job_that_raises_is_undone_alone(db: Database) -> None:
     commits = db.commits
     results = await asyncio.gather(
         db.write(note("before")), db.write(refused), db.write(note("after")), return_exceptions=True
