@@ -52,6 +52,7 @@ from sync.store.streams import stream_digest, stream_heads
 
 T = TypeVar("T")
 ORDER = {stream: place for place, stream in enumerate(REGISTRY.streams)}
+ORDER_STREAMS = {Stream.ORDERS, Stream.ORDER_STEPS, Stream.ORDER_REQUESTS}
 LOGS = {stream for stream, feed in REGISTRY.feeds.items() if feed is Feed.LOG}
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class HubBooks:
         self._marked: dict[tuple[str, str], Boundary] = {}
         self.on_acked: Callable[[], None] = lambda: None
         self.on_catalogue: Callable[[int], None] = lambda _: None
+        self.on_orders: Callable[[], None] = lambda: None
         self.on_members: Callable[[], Awaitable[object]] | None = None
         self.on_reborn: Callable[[Reborn], None] = lambda _: None
         self.on_joined: Callable[[Joined], None] = lambda _: None
@@ -244,6 +246,8 @@ class HubBooks:
             rows = TakenRows(rows.changed + more.changed, more.unusable)
         if base_of(batch.stream) == MEMBER.stream and self.on_members is not None:
             await self.on_members()
+        if base_of(batch.stream) in ORDER_STREAMS:
+            self.on_orders()
         self._look_what_to_pass_on()  # a cloud that has lost these is told of them
         if rows.changed:
             self.on_catalogue(rows.changed)
@@ -269,6 +273,7 @@ class HubBooks:
     def _hear(self, joined: Joined) -> None:
         self._look_what_to_pass_on()
         self.on_joined(joined)
+        self.on_orders()
 
     async def acked(self, _peer_rep: str, rep: str, stream: str, boundary: Boundary) -> None:
         """Note it with the next commit; lost in a crash, the cloud's next hello says it again."""

@@ -19,6 +19,7 @@ from hub.settings.coupons import CouponsSection
 from hub.settings.file import WEEKDAYS, File, Id, MqttSection, PageSection
 from hub.settings.lines import CloudLine, Follows, cloud_line, followed
 from hub.settings.members import member_rules
+from hub.settings.orders import OrdersSection
 from hub.settings.selling import tender_types
 from hub.store.approvals import ApprovalRules
 from hub.store.claims import ReturnRules
@@ -52,6 +53,7 @@ class Config:
     approvals: ApprovalRules = dataclass_field(default_factory=ApprovalRules)
     returns: ReturnRules = dataclass_field(default_factory=ReturnRules)
     coupons: CouponsSection = dataclass_field(default_factory=CouponsSection)
+    orders: OrdersSection = dataclass_field(default_factory=OrdersSection)
     safety_stock: int = 0
     hold_s: int = 1800
 
@@ -103,6 +105,7 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         approvals=file.approvals,
         returns=file.returns,
         coupons=file.coupons,
+        orders=file.orders,
         safety_stock=_safety_stock(file),
         hold_s=file.stock.hold_s,
     )

@@ -21,6 +21,7 @@ from hub.coupons import Coupons
 from hub.erasures import Erasures, list_erased
 from hub.errors import NotFoundError
 from hub.metrics import Metrics
+from hub.orders import Orders
 from hub.pins import Pins
 from hub.replication import Replication, SyncView
 from hub.rights import Rights
@@ -68,6 +69,7 @@ class Runtime:
     replication: Replication = field(init=False)
     rights: Rights = field(init=False)
     coupons: Coupons = field(init=False)
+    orders: Orders = field(init=False)
     pins: Pins = field(init=False)
 
     def __post_init__(self) -> None:
@@ -90,7 +92,11 @@ class Runtime:
         self.pins = Pins(self.new_secret)
         rule = self.config.rights
         self.rights = Rights(self.db, self.shop, rule, own=lambda: self.replica, now_ms=self.now_ms)
-        self.replication.on_contact = self.rights.on_contact
+        self.orders = Orders(
+            self.db, self.config.orders, self.shop, own=lambda: self.replica, clock=self.clock, tell=self.tell
+        )
+        self.replication.on_contact = self.on_contact
+        self.replication.books.on_orders = self.orders.announce
         self.coupons = Coupons(
             self.db,
             self.config.coupons,
@@ -157,6 +163,15 @@ class Runtime:
         self.metrics.devices.labels(state.device_id).set(state.health is Health.READY)
         data = {"health": state.health, "reason": state.reason, "detail": state.detail}
         self.bus.publish("device", data, now_ms=self.now_ms(), device=state.device_id)
+
+    def tell(self, event_type: str, data: dict[str, Any]) -> None:
+        """Tell everybody something. Any: JSON."""
+        self.bus.publish(event_type, data, now_ms=self.now_ms())
+
+    async def on_contact(self, cloud: str) -> None:
+        """Do what is due while the cloud is in contact."""
+        await self.rights.on_contact(cloud)
+        await self.orders.on_contact()
 
     def on_sync(self, view: SyncView) -> None:
         """Tell everybody how the hub stands to the cloud, and what is safe."""

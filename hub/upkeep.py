@@ -3,6 +3,7 @@
     retention   marks how far the cloud holds every stream; then steps of at most 500 rows, a pause after each
     audit       all checks, in a thread with a connection of its own; then the part that is due is compared with the cloud
 
+Orders that nobody fetched expire with the same look (hub.orders).
 A day is 24 hours after the last time, by the earlier of this clock and the cloud's: one that runs ahead forgets nothing early.
 Rows age by what has been counted so: where both clocks jump ahead, by AGES_MS_MAX from one day's upkeep to the next; while this
 one stands behind what was counted, nothing is marked or forgotten: by a mark of 1970 the cloud has held today's rows for years.
@@ -44,6 +45,7 @@ async def run_upkeep(hub: Runtime) -> None:
     await asyncio.sleep(FIRST_AFTER_S)
     while True:
         try:
+            await hub.orders.expire()
             await do_due(hub)
         except SyncError as err:  # a full disk, a writer with too much to do: tomorrow is another day
             log.warning("the day's upkeep was put off", extra={"error": str(err)})

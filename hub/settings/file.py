@@ -5,7 +5,7 @@
 [receipt]   printer: the device that prints receipts when a till names none; url: under which customers reach this hub's pages
 [tax], [tenders.NAME]: hub.settings.selling; [members]: hub.settings.members; [approvals], [returns]: hub.store.approvals, claims
 [[console.pages]] title_zh_hant, title_en, url, height: a device's own web page, shown in the console
-[cloud], [standby]: hub.settings.lines; [coupons]: hub.settings.coupons
+[cloud], [standby]: hub.settings.lines; [coupons]: hub.settings.coupons; [orders]: hub.settings.orders
 [stock]      safety_stock: what stays on the shelf of each SKU (with [rights]: written there); hold_s: how long goods are held
 [rights]     see sync.rights_settings, and policy (physical-first, strict), reclaimed_online: the shop shares rights to its stock
 [clock]      rtc: this machine has a battery-backed clock; [mqtt]   port; username, password: the hub's own drivers' at the broker
@@ -19,6 +19,7 @@ from msgspec import Meta, Struct, field
 from hub.settings.coupons import CouponsSection
 from hub.settings.lines import CloudSection, StandbySection
 from hub.settings.members import MembersSection
+from hub.settings.orders import OrdersSection
 from hub.settings.selling import TaxSection, TenderSection
 from hub.store.approvals import ApprovalRules
 from hub.store.claims import ReturnRules
@@ -139,6 +140,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
     returns: ReturnRules = field(default_factory=ReturnRules)
     coupons: CouponsSection = field(default_factory=CouponsSection)
+    orders: OrdersSection = field(default_factory=OrdersSection)
     stock: StockSection = field(default_factory=StockSection)
     members: MembersSection = field(default_factory=MembersSection)
     devices: dict[str, dict[str, Any]] = {}  # Any: each driver declares its own options

@@ -51,8 +51,8 @@ class Ended(Struct, frozen=True):
     dot: Dot | None = None
 
 
-def pick(tx: Connection, own: Replica, promise_id: str, *, now_ms: int) -> Ended:
-    """Take the goods for a promise off the shelf.
+def pick(tx: Connection, own: Replica, promise_id: str, *, now_ms: int, left: int = 0) -> Ended:
+    """Take the goods for a promise off the shelf, all but `left` of them, which were not there.
 
     Raise NotFoundError for an unknown promise, ConflictError for one that was given back or is kept elsewhere.
     """
@@ -62,7 +62,7 @@ def pick(tx: Connection, own: Replica, promise_id: str, *, now_ms: int) -> Ended
         return Ended(promise_id, "picked", None, repeated=True)
     if before is not None:
         raise ConflictError("promise_ended", f"promise {promise_id} was given back: put the goods back")
-    return _end(tx, own, fact, "picked", why="", now_ms=now_ms)
+    return _end(tx, own, fact, "picked", why="", now_ms=now_ms, left=left)
 
 
 def release(tx: Connection, own: Replica, promise_id: str, *, why: str, now_ms: int) -> Ended:
@@ -154,6 +154,13 @@ def promises_at_risk(read: Connection, own: Replica, *, cloud: str) -> list[str]
     return found
 
 
+def promises_of(read: Connection, order_id: str) -> list[PromiseFact]:
+    """Return the promises of an order, ended or not, in the order of their allocation."""
+    rows = read.execute("SELECT body FROM promise WHERE order_id = ?", (order_id,)).fetchall()
+    facts = [msgspec.json.decode(body, type=PromiseFact) for (body,) in rows]
+    return sorted(facts, key=lambda fact: (fact.seq, fact.promise_id))
+
+
 def ending_of(read: Connection, promise_id: str) -> Ending | None:
     """Return how a promise ended, None for an open one."""
     row = read.execute("SELECT ending FROM promise_end WHERE promise_id = ?", (promise_id,)).fetchone()
@@ -170,12 +177,12 @@ def _kept(tx: Connection, own: Replica, promise_id: str) -> PromiseFact:
     fact = find_promise(tx, promise_id)
     if fact is None:
         raise NotFoundError("promise", f"no promise {promise_id!r}", pointer="/promise_id")
-    if not _is_keeper(tx, own, fact.keeper):
+    if not is_keeper(tx, own, fact.keeper):
         raise ConflictError("not_keeper", f"promise {promise_id} is with {fact.keeper}, not {own.rep}: ask there")
     return fact
 
 
-def _is_keeper(tx: Connection, own: Replica, keeper: str) -> bool:
+def is_keeper(tx: Connection, own: Replica, keeper: str) -> bool:
     """Whether this life ends what the keeper kept: it is the keeper, or follows it. Of two hubs of a store one keeps it."""
     row = tx.execute(
         """
@@ -187,8 +194,11 @@ def _is_keeper(tx: Connection, own: Replica, keeper: str) -> bool:
     return keeper == own.rep or row is not None
 
 
-def _end(tx: Connection, own: Replica, promise: PromiseFact, ending: Ending, *, why: str, now_ms: int) -> Ended:
-    moved = (StockEffect(promise.sku, promise.location, -promise.n),) if ending == "picked" else ()
+def _end(
+    tx: Connection, own: Replica, promise: PromiseFact, ending: Ending, *, why: str, now_ms: int, left: int = 0
+) -> Ended:
+    assert 0 <= left < promise.n, "a promise of which nothing is there is given back"
+    moved = (StockEffect(promise.sku, promise.location, left - promise.n),) if ending == "picked" else ()
     fact = PromiseEndFact(
         promise_id=promise.promise_id,
         ending=ending,
@@ -197,6 +207,7 @@ def _end(tx: Connection, own: Replica, promise: PromiseFact, ending: Ending, *, 
         why=why,
         stock=moved,
         picked=tuple(StockEffect(effect.sku, effect.location, -effect.qty) for effect in moved),
+        left=left,
     )
     dot = record_fact(tx, own, PROMISE_END, fact)
     failpoints.hit("promise.ended")
@@ -209,7 +220,7 @@ def _release_asked(tx: Connection, own: Replica, promise_id: str, *, now_ms: int
     fact = find_promise(tx, promise_id)
     if fact is None:
         return False  # it is on its way: another stream
-    if _is_keeper(tx, own, fact.keeper) and ending_of(tx, promise_id) is None:
+    if is_keeper(tx, own, fact.keeper) and ending_of(tx, promise_id) is None:
         _end(tx, own, fact, "given_back", why="asked back", now_ms=now_ms)
     return True
 

@@ -37,6 +37,7 @@ KEY_CHARS_MAX = 300  # of a duplicate's key: an entity, a key of 200 at most, a 
 RELAYED = frozenset(  # between two hubs of a store
     {Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES}
     | {Stream.TRAIL, Stream.CASHIERS, Stream.DRAWERS, Stream.TRANSFERS}
+    | {Stream.ORDERS, Stream.ORDER_STEPS, Stream.ORDER_REQUESTS}
 )
 PASSED_ON = frozenset(name for name, feed in REGISTRY.feeds.items() if feed is Feed.LOG)
 

@@ -2,7 +2,9 @@
 
     rows of a store      -> on_rows -> jobs of bounded work until there is no more; the stores are told of what was written
     coupons              -> redemptions are settled, questions about serials answered (sync.cloud.coupons)
-    promise, cancel      -> one job, with what follows from it at the same place
+    orders               -> steps, orders made in a shop, requests are written down (sync.cloud.orders)
+    promise, cancel,
+    allocate, call off   -> one job, with what follows from it at the same place
 
 Not here: SQL (sync.cloud.rights, .promises, .balance), HTTP (sync.cloud.promise_routes), rules (sync.retail).
 """
@@ -20,11 +22,13 @@ from prometheus_client import CollectorRegistry, Gauge
 from sync.cloud import promises
 from sync.cloud.balance import attend, difference, differences, look, look_again_if_changed
 from sync.cloud.coupons import look_at_coupons
+from sync.cloud.orders import Allocated, allocate, call_off, look_at_orders
 from sync.cloud.promises import Promised, PromiseRequest, open_promises, place_of
 from sync.cloud.rights import Place, known_of
 from sync.cloud.store import CloudStore
 from sync.errors import SyncError
 from sync.retail import rights
+from sync.retail.orders import OrderRequest
 from sync.retail.rebalance import Policy
 from sync.retail.rights import Difference
 
@@ -103,6 +107,30 @@ class Contact:
 
         return await books.db.write(job, then=lambda _: books.on_grown())
 
+    async def allocate(self, order_id: str, *, store: str, location: str) -> Allocated | None:
+        """Give an order to a store's hub; None for an unknown one; raise RuleError where it is not ours to give."""
+        books, now_ms = self._books, self._books.now_ms()
+
+        def job(tx: Connection) -> Allocated | None:
+            done = allocate(tx, books.replica, order_id, store=store, location=location, now_ms=now_ms)
+            for place in done.places if done else ():
+                self._attend(tx, place, now_ms)
+            return done
+
+        return await books.db.write(job, then=lambda _: books.on_grown())
+
+    async def call_off(self, said: OrderRequest) -> Literal["cancelled", "requested"] | None:
+        """Cancel an order, or ask its owner to; None for an unknown one; raise RuleError for one that is closed."""
+        books, now_ms = self._books, self._books.now_ms()
+
+        def job(tx: Connection) -> Literal["cancelled", "requested"] | None:
+            done = call_off(tx, books.replica, said, now_ms=now_ms)
+            for place in done[1] if done else ():
+                self._attend(tx, place, now_ms)
+            return done[0] if done else None
+
+        return await books.db.write(job, then=lambda _: books.on_grown())
+
     def account(self, place: Place) -> Account:
         """Return who holds what of a place."""
         read = self._books.db.read
@@ -137,6 +165,7 @@ class Contact:
         stores = msgspec.json.encode(dict(sorted(self._policies.items())))
         await books.db.write(lambda tx: look_again_if_changed(tx, stores))
         await self._look_at_coupons()
+        await self._look_at_orders()
         has_more = True
         while has_more:
             now_ms = books.now_ms()
@@ -161,6 +190,13 @@ class Contact:
                 books.on_grown()
             for name in looked.disputes:
                 log.warning("a coupon was used already; the shop that accepted it bears it", extra={"redemption": name})
+
+    async def _look_at_orders(self) -> None:
+        books, has_more = self._books, True
+        while has_more:
+            has_more, is_written = await books.db.write(lambda tx: look_at_orders(tx, books.replica))
+            if is_written:
+                books.on_grown()
 
     def _attend(self, tx: Connection, place: Place, now_ms: int) -> None:
         policy = self._policies.get(place.store)

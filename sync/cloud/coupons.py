@@ -75,7 +75,9 @@ class LookedAt(Struct, frozen=True):
     disputes: tuple[str, ...] = ()
 
 
-class _New(NamedTuple):
+class NewRow(NamedTuple):
+    """A row that has not been looked at: its number in the feed, who wrote it."""
+
     n: int
     rep: str
     seq: int
@@ -133,9 +135,9 @@ def grant_batch(tx: Connection, own: Replica, batch_id: str, taker: str) -> Coup
 
 def look_at_coupons(tx: Connection, own: Replica, *, now_ms: int) -> LookedAt:
     """Look at redemptions, releases and questions that have arrived since the last time, ROWS_MAX of each."""
-    redemptions = _new_rows(tx, own, REDEMPTIONS, "fact")
-    releases = _new_rows(tx, own, RELEASES, "fact")
-    asks = _new_rows(tx, own, ASKS, "tally")
+    redemptions = new_rows(tx, own, REDEMPTIONS, "fact")
+    releases = new_rows(tx, own, RELEASES, "fact")
+    asks = new_rows(tx, own, ASKS, "tally")
     serials = _take_redemptions(tx, redemptions) | _take_releases(tx, releases)
     disputes = [name for serial in sorted(serials) for name in _settle(tx, own, serial, now_ms=now_ms)]
     answered = sum(_answer(tx, own, row) for row in asks)
@@ -240,7 +242,7 @@ def _put(  # noqa: PLR0917 - a row and whom it is told
     return True
 
 
-def _take_redemptions(tx: Connection, rows: Iterable[_New]) -> set[str]:
+def _take_redemptions(tx: Connection, rows: Iterable[NewRow]) -> set[str]:
     """Note redemptions; a store speaks of what it accepted itself, and of nobody else."""
     serials = set()
     for row in rows:
@@ -258,7 +260,7 @@ def _take_redemptions(tx: Connection, rows: Iterable[_New]) -> set[str]:
     return serials
 
 
-def _take_releases(tx: Connection, rows: Iterable[_New]) -> set[str]:
+def _take_releases(tx: Connection, rows: Iterable[NewRow]) -> set[str]:
     """Note what was undone; a store undoes what it accepted itself."""
     serials = set()
     for row in rows:
@@ -288,7 +290,7 @@ def _settle(tx: Connection, own: Replica, serial: str, *, now_ms: int) -> list[s
     return written
 
 
-def _answer(tx: Connection, own: Replica, row: _New) -> int:
+def _answer(tx: Connection, own: Replica, row: NewRow) -> int:
     """Answer a replica's question; return how many rows were written."""
     try:
         asked = _ask(row.body)
@@ -365,7 +367,7 @@ def _batch_with(read: Connection, serial: str) -> CouponBatchRow | None:
     return None
 
 
-def _new_rows(tx: Connection, own: Replica, stream: str, table: str) -> list[_New]:
+def new_rows(tx: Connection, own: Replica, stream: str, table: str) -> list[NewRow]:
     """Return stores' rows of a stream that have not been looked at, and note that they were."""
     looked = tx.execute("SELECT n FROM looked WHERE stream = ?", (stream,)).fetchone()
     rows = tx.execute(
@@ -382,4 +384,4 @@ def _new_rows(tx: Connection, own: Replica, stream: str, table: str) -> list[_Ne
             "INSERT INTO looked (stream, n) VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET n = excluded.n",
             (stream, rows[-1][0]),
         )
-    return [_New(*row) for row in rows]
+    return [NewRow(*row) for row in rows]

@@ -163,9 +163,10 @@ def take_endings(tx: Connection, own: Replica, facts: list[tuple[int, bytes]]) -
         standing = find_promise(tx, fact.promise_id)
         if standing is None or standing.ending or _is_second(tx, n, fact.promise_id):
             continue
-        if fact.ending == "given_back":
+        back = standing.n if fact.ending == "given_back" else min(fact.left, standing.n)
+        if back:
             known = known_of(tx, standing.place)
-            write_change(tx, own, standing.place, known, rights.give_back(known.state, own.rep, standing.n))
+            write_change(tx, own, standing.place, known, rights.give_back(known.state, own.rep, back))
         _set_ending(tx, standing.promise_id, fact.ending)
         close_asked(tx, own, _release_id(standing.promise_id))
         places.add(standing.place)

@@ -16,6 +16,7 @@ from sync.model import Feed, Stream
 PASSED_ON = (
     *(Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES, Stream.GRANTS),
     *(Stream.TRAIL, Stream.CASHIERS, Stream.DRAWERS, Stream.TRANSFERS),
+    *(Stream.ORDERS, Stream.ORDER_STEPS, Stream.ORDER_REQUESTS),
 )
 
 

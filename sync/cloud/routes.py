@@ -26,6 +26,7 @@ from sync.cloud.feed_page import CONTENT_TYPE, write_page
 from sync.cloud.http import CLOUD, AnswerError, answer, holder_of, office, read_body, read_query
 from sync.cloud.life_routes import life_routes
 from sync.cloud.member_routes import member_routes
+from sync.cloud.order_routes import order_routes
 from sync.cloud.pricing_routes import pricing_routes
 from sync.cloud.promise_routes import promise_routes
 from sync.errors import SyncError
@@ -164,6 +165,7 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
         *pricing_routes(),
         *member_routes(),
         *coupon_routes(),
+        *order_routes(),
         *audit_routes(),
         web.get("/healthz", healthz),
         web.get("/readyz", readyz),

@@ -20,7 +20,7 @@ even where two owners ended it. Not here: which shop gets it, rights, storage. S
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -153,19 +153,24 @@ def next_step(
     to: str | None = None,
     request_id: str | None = None,
     reason: str = "",
+    follows: Collection[str] = (),
 ) -> OrderStep:
-    """Return the owner's next step; raise RuleError where it may not be taken: nothing happened, and it says who may."""
+    """Return the owner's next step; raise RuleError where it may not be taken: nothing happened, and it says who may.
+
+    `follows`: lives that are no more and that `rep` goes on for.
+    """
     known = list(steps)
     order = merge(known)
+    lives = {rep, *follows}
     pointer = f"/orders/{order.order_id}"
     if order.is_closed:
         raise RuleError("order_closed", pointer, f"order {order.order_id} is {order.state} already")
     if Flag.TWO_OWNERS in order.flags:
-        if state not in CLOSED or rep not in {step.to or step.rep for step in known}:
+        if state not in CLOSED or lives.isdisjoint(step.to or step.rep for step in known):
             raise RuleError(
                 "two_owners", pointer, f"order {order.order_id} has two owners: close it, or ask the manager"
             )
-    elif order.owner != rep:
+    elif order.owner not in lives:
         raise RuleError("not_owner", pointer, f"order {order.order_id} is with {order.owner}: send a request there")
     elif state not in NEXT[order.state]:
         raise RuleError("order_step", pointer, f"from {order.state} an order does not become {state}")
@@ -185,12 +190,16 @@ def next_step(
     )
 
 
-def answer(request: OrderRequest, steps: Iterable[OrderStep], *, rep: str, at: datetime) -> OrderStep | None:
+def answer(
+    request: OrderRequest, steps: Iterable[OrderStep], *, rep: str, at: datetime, follows: Collection[str] = ()
+) -> OrderStep | None:
     """Return the step that does what was requested, None when a step did already; raise RuleError as next_step does."""
     known = list(steps)
     if any(step.request_id == request.request_id for step in known):
         return None
-    return next_step(known, request.wants, rep=rep, at=at, request_id=request.request_id, reason=request.reason)
+    return next_step(
+        known, request.wants, rep=rep, at=at, request_id=request.request_id, reason=request.reason, follows=follows
+    )
 
 
 def _flags(known: Iterable[OrderStep]) -> frozenset[Flag]:

@@ -42,7 +42,8 @@ class PromiseFact(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_fie
 class PromiseEndFact(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="kind", tag="promise_end"):
     """A promise was kept or given back; its key is the promise, so that it ends once. `by` is who kept it then.
 
-    `stock` and `picked` are a pick's effects: the goods leave, on nobody's right but that of the promise.
+    `stock` and `picked` are a pick's effects: the goods leave, on nobody's right but that of the promise. `left`: how many of its
+    goods were not there when it was picked; the right to these goes back to who made the promise.
     """
 
     v: int = 1
@@ -53,6 +54,7 @@ class PromiseEndFact(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_
     why: str = ""
     stock: tuple[StockEffect, ...] = ()
     picked: tuple[StockEffect, ...] = ()
+    left: Annotated[int, Meta(ge=0, le=10**9)] = 0
 
 
 class AskedRow(Struct, frozen=True, kw_only=True):

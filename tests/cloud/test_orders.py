@@ -1,0 +1,147 @@
+"""Orders on real sockets: a cloud and hubs in this process, a till that picks by scan and hands over, with and without a line.
+
+Goal: an order of the web shop is made at the cloud, picked, packed and handed over at the shop, and the cloud sees it; goods leave
+the shelf once, promises end once, rights agree with what is there. Method: real hubs over their HTTP; what the cloud says is read
+by its own HTTP.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.client import new_id
+
+RIGHTS = {"online_share_pct": 50, "single_item": False}
+STORES: dict[str, dict[str, Any]] = {
+    store: {"token": f"{store}-token-0123456789", "rights": RIGHTS} for store in ("hk01", "hk02")
+}
+TEA, SHIRT = "04890000000010", "SHIRT-M"
+
+
+@asynccontextmanager
+async def looking(cloud: Any) -> AsyncIterator[None]:
+    """The cloud looks at what arrives, as it does when it runs by itself."""
+    task = asyncio.create_task(cloud.cloud.contact.run())
+    yield
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.fixture
+async def head_office(start_cloud: Any) -> AsyncIterator[Any]:
+    cloud = await start_cloud(stores=STORES)
+    async with looking(cloud):
+        yield cloud
+
+
+@pytest.fixture
+def shop_of(head_office: Any, start_hub: Any, pair_till: Any, tmp_path: Path, until: Any) -> Any:
+    """Start a shop that has granted half its goods to the cloud: `hub, till = await shop_of("hk01")`."""
+
+    async def start(store: str) -> Any:
+        (tmp_path / store).mkdir()
+        name = {"name_zh_hant": store, "name_en": store, "currency": "HKD", "zone": "Asia/Hong_Kong"}
+        hub = await start_hub(
+            cloud={"url": head_office.url, "token": STORES[store]["token"], "reconnect_max_s": 0.1},
+            store={"id": store} | name,
+            data={"dir": store},
+            rights=RIGHTS,
+        )
+        till = await pair_till(hub, scope="manager")
+        await until(lambda: rights(head_office, store), lambda got: cloud_right(got) >= 10)
+        return hub, till
+
+    return start
+
+
+async def rights(cloud: Any, store: str = "hk01", sku: str = "TEA-01") -> Any:
+    return (await cloud.get("/cloud/v1/rights", sku=sku, store=store)).json
+
+
+def cloud_right(account: Any) -> int:
+    return sum(each["right"] for each in account["holders"] if each["rep"].startswith("cloud:"))
+
+
+def web_order(order_id: str, *lines: tuple[str, int], **fields: Any) -> dict[str, Any]:
+    numbered = [{"line": n, "sku": sku, "qty": qty} for n, (sku, qty) in enumerate(lines or (("TEA-01", 2),), 1)]
+    return {"order_id": order_id, "kind": "click_and_collect", "lines": numbered, "name": "Chan 陳"} | fields
+
+
+async def allocated(cloud: Any, till: Any, until: Any, order: dict[str, Any], store: str = "hk01") -> Any:
+    """Create an order, give it to a store, wait until its till sees it."""
+    path = f"/cloud/v1/orders/{order['order_id']}"
+    assert (await cloud.post("/cloud/v1/orders", order)).status == 201
+    given = await cloud.post(f"{path}/allocate", {"store": store})
+    assert (given.status, given.json["status"]) == (200, "allocated"), given.body
+    here = f"/v1/orders/{order['order_id']}"
+    await until(lambda: till.get(here), lambda got: got.status == 200 and got.json["state"] == "allocated")
+    return here
+
+
+async def step(till: Any, path: str, state: str, **more: str) -> Any:
+    return await till.post(f"{path}/steps", {"step_id": new_id(), "state": state} | more)
+
+
+async def scan(till: Any, path: str, label: str, qty: int | None = None, scan_id: str = "") -> Any:
+    said = {"scan_id": scan_id or new_id(), "label": label} | ({"qty": qty} if qty is not None else {})
+    return await till.post(f"{path}/scans", said)
+
+
+async def picking(till: Any, path: str, until: Any) -> None:
+    """Begin to pick, once the promises have come."""
+    await until(lambda: step(till, path, "picking"), lambda got: got.status == 201)
+
+
+async def on_hand(till: Any, sku: str = "TEA-01") -> int:
+    return int((await till.get(f"/v1/products/{sku}")).json["stock"]["on_hand"])
+
+
+async def seen(cloud: Any, order_id: str, until: Any, state: str) -> Any:
+    got = await until(lambda: cloud.get(f"/cloud/v1/orders/{order_id}"), lambda got: got.json["state"] == state)
+    return got.json
+
+
+async def line_up(cloud: Any, up: bool, till: Any, until: Any) -> None:
+    await cloud.post("/cloud/v1/demo/line", {"up": up})
+    await until(lambda: till.get("/v1/sync"), lambda got: got.json["up"] is up)
+
+
+async def at_rest(cloud: Any, until: Any, sku: str = "TEA-01", store: str = "hk01") -> Any:
+    """Rights and promises come to what is there, as the cloud's own audit says."""
+    return await until(
+        lambda: rights(cloud, store, sku), lambda got: got["difference"] is None and not got["open_promises"]
+    )
+
+
+async def test_a_web_order_is_picked_by_scan_and_handed_over_and_the_cloud_sees_it(
+    head_office: Any, shop_of: Any, until: Any
+) -> None:
+    _, till = await shop_of("hk01")
+    before = await on_hand(till)
+    path = await allocated(head_office, till, until, web_order("w1"))
+    view = (await till.get(path)).json
+    assert (view["ours"], view["name"], view["lines"][0]["qty"]) == (True, "Chan 陳", 2)
+
+    await picking(till, path, until)
+    assert [(await scan(till, path, TEA)).json["missing"] for _ in range(2)] == [1, 0]
+    assert (await step(till, path, "ready")).status == 201
+    assert await on_hand(till) == before
+    code = (await seen(head_office, "w1", until, "ready"))["code"]
+    handed = await step(till, path, "collected", code=code)
+
+    assert (handed.status, handed.json["order"]["state"], handed.json["order"]["name"]) == (201, "collected", "")
+    assert await on_hand(till) == before - 2
+    told = await seen(head_office, "w1", until, "collected")
+    assert (told["code"], told["name"], [each["state"] for each in told["steps"]]) == (
+        "",
+        "",
+        ["created", "allocated", "picking", "ready", "collected"],
+    )
+    account = await at_rest(head_office, until)
+    assert account["on_hand"] == before - 2
