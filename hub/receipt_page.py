@@ -10,7 +10,7 @@ from io import BytesIO
 import segno
 from msgspec.structs import replace
 
-from devices.document import Barcode, Columns, Element, Qr, Rule, Text
+from devices.document import Barcode, Columns, Document, Element, Qr, Rule, Text
 from hub.store.model import Shop
 from hub.store.receipts import Names, receipt
 from hub.store.sales import SaleView
@@ -32,12 +32,16 @@ def receipt_page(shop: Shop, view: SaleView, names: Names, back: ReturnFact | No
     tenders = tuple(replace(tender, provider=None, reference=None) for tender in fact.sale.tenders)
     open_ = replace(fact, sale=replace(fact.sale, cashier_id=None, member_id=None, tenders=tenders))
     document = receipt(shop, open_, names, receipt_code=view.receipt_code, back=back)
+    return paper_page(f"收據 Receipt {fact.receipt_no}", document, more=_returned(view))
+
+
+def paper_page(title: str, document: Document, *, more: str = "") -> str:
+    """Return a document as one HTML page; `more` is HTML behind it."""
     body = "".join(_element(element) for element in document.elements)
-    title = f"收據 Receipt {escape(fact.receipt_no)}"
     return (
         '<!doctype html><html lang="zh-Hant"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">'
-        f"<title>{title}</title><style>{_STYLE}</style></head><body><main>{body}{_returned(view)}</main></body></html>"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><main>{body}{more}</main></body></html>"
     )
 
 

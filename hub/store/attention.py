@@ -12,6 +12,7 @@
     hole        rows of another machine that nobody has any more              a person
     dispute     a coupon that was used already: the shop bears it             a person
     coupon      a coupon that was taken though it would have been refused     a person
+    order       an order of two owners, or handed over and called off    a person
     unread      a row that this version cannot read                           itself: an upgrade reads it
     overdrawn   sold beyond the shop's rights (worked out in hub.rights)      itself: the cloud settles it
     at_risk     a promise that may have to give way (hub.rights)              itself: the settlement's word stands
@@ -37,7 +38,7 @@ from sync.entities import REGISTRY
 from sync.kinds import Kind
 
 CLOSED_BY_A_PERSON = frozenset(
-    {"second", "lost_field", "document", "transfer", "hole", "claim", "beyond_sold", "dispute", "coupon"}
+    {"second", "lost_field", "document", "transfer", "hole", "claim", "beyond_sold", "dispute", "coupon", "order"}
 )
 ALL = -1  # SQLite's word for no limit
 SENT_WITHIN_MS = 90 * 86_400_000  # what went out longer ago than the movements are kept is nobody's to look for
@@ -105,6 +106,16 @@ _KINDS = {  # kind -> SQL for (name, said, since_ms, owner)
                 WHERE sold.value ->> 'line' = line.value ->> 0 AND (sale.sale_id = taken.sale OR sale.receipt_no = taken.sale)
               ), 0)
           )
+    """,
+    "order": """
+        SELECT order_id AS name, group_concat(state || ' by ' || (body ->> '$.step.rep'), ', ') AS said,
+          max(unixepoch(body ->> '$.step.at')) * 1000 AS since_ms, '' AS owner
+        FROM order_step AS step
+        WHERE state IN ('collected', 'shipped', 'cancelled', 'expired') OR EXISTS (
+          SELECT 1 FROM order_step AS other WHERE other.order_id = step.order_id AND other.step_id <> step.step_id
+            AND other.body ->> '$.step.n' = step.body ->> '$.step.n'
+        )
+        GROUP BY order_id HAVING count(*) > 1
     """,
     "unread": f"""
         SELECT {_REP} || '/' || stream || '/' || printf('%016d', seq) AS name, 'this version cannot read it' AS said,

@@ -91,7 +91,7 @@ def allocate(
     known = find_order(tx, order_id)
     if known is None:
         return None
-    if known.store == store and known.order.owner != own.rep:
+    if any(each.step.to is not None and store_of(each.step.to) == store for each in known.steps):
         return Allocated("repeated")
     taker = next(iter(living_of(tx, store)), None)
     if taker is None:

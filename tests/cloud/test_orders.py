@@ -145,3 +145,161 @@ async def test_a_web_order_is_picked_by_scan_and_handed_over_and_the_cloud_sees_
     )
     account = await at_rest(head_office, until)
     assert account["on_hand"] == before - 2
+
+
+async def test_a_pick_is_verified_and_what_is_wrong_counts_nothing(head_office: Any, shop_of: Any, until: Any) -> None:
+    _, till = await shop_of("hk01")
+    path = await allocated(head_office, till, until, web_order("w1", ("TEA-01", 2), (SHIRT, 1)))
+    early = await scan(till, path, TEA)
+    assert (early.status, early.json["code"]) == (409, "order_not_picking")
+    await picking(till, path, until)
+    async with till.events() as ws:
+        await ws.receive()
+        first = await scan(till, path, TEA, scan_id="s1")
+        again = await scan(till, path, TEA, scan_id="s1")
+        wrong = await scan(till, path, "PLUM", 100)
+        many = await scan(till, path, TEA, 2)
+        back = await scan(till, path, TEA, -2)
+        nothing = await scan(till, path, "9999999999")
+        other = await scan(till, path, SHIRT, scan_id="s1")
+        markers = [json.loads((await ws.receive()).data) for _ in range(6)]
+    assert (first.status, again.status, again.json["picked"], again.json["missing"]) == (201, 200, 1, 2)
+    assert [each.json["code"] for each in (wrong, many, back, nothing, other)] == [
+        *("order_wrong_item", "order_too_many", "order_not_picked", "order_wrong_item", "other_content"),
+    ]
+    assert [each["type"] for each in markers] == ["marker"] * 6
+    assert [each["data"]["verdict"] for each in markers] == ["right", *["wrong"] * 5]
+    assert [line["picked"] for line in (await till.get(path)).json["lines"]] == [1, 0]
+    missing = await step(till, path, "ready")
+    assert (missing.status, missing.json["code"], missing.json["pointer"]) == (422, "order_missing", "/reason")
+    assert "line 1: 1, line 2: 1" in missing.json["detail"]
+
+
+async def test_a_partial_order_gives_back_what_was_not_there(head_office: Any, shop_of: Any, until: Any) -> None:
+    _, till = await shop_of("hk01")
+    tea, shirt = await on_hand(till), await on_hand(till, SHIRT)
+    path = await allocated(head_office, till, until, web_order("w1", ("TEA-01", 3), (SHIRT, 1)))
+    await picking(till, path, until)
+    empty = await step(till, path, "ready", reason="nowhere")
+    assert (empty.status, empty.json["code"]) == (422, "order_empty")
+    await scan(till, path, TEA, 2)
+    assert (await step(till, path, "ready", reason="not on the shelf")).status == 201
+    told = await seen(head_office, "w1", until, "ready")
+    assert told["short"] == [{"line": 1, "qty": 1}, {"line": 2, "qty": 1}]
+    await step(till, path, "collected", code=told["code"])
+
+    assert (await on_hand(till), await on_hand(till, SHIRT)) == (tea - 2, shirt)
+    await seen(head_office, "w1", until, "collected")
+    for sku in ("TEA-01", SHIRT):
+        await at_rest(head_office, until, sku)
+
+
+async def test_a_shop_without_a_line_goes_on_with_the_orders_that_it_has(
+    head_office: Any, shop_of: Any, until: Any
+) -> None:
+    _, till = await shop_of("hk01")
+    before = await on_hand(till)
+    path = await allocated(head_office, till, until, web_order("w1", deadline="2026-09-30T12:00:00Z"))
+    await picking(till, path, until)
+    await line_up(head_office, False, till, until)
+    await scan(till, path, TEA, 2)
+    ready = await step(till, path, "ready")
+    shown = await till.post(f"{path}/code", {"reason": "no telephone"})
+    assert (ready.status, shown.status) == (201, 200) and "<svg" in shown.json["qr_svg"]
+    wished = await head_office.post("/cloud/v1/orders/w1/cancel", {"request_id": "r1", "reason": "changed my mind"})
+    assert (wished.status, wished.json["status"]) == (202, "requested")
+    handed = await step(till, path, "collected", code=f"w1/{shown.json['code']}")
+    assert handed.status == 201
+
+    await line_up(head_office, True, till, until)
+    told = await seen(head_office, "w1", until, "collected")
+    assert [each["answer"] for each in told["requests"]] == ["refused"]
+    assert await on_hand(till) == before - 2
+    await at_rest(head_office, until)
+
+
+async def test_an_order_is_called_off_by_the_cloud_and_the_hub_gives_the_goods_back(
+    head_office: Any, shop_of: Any, until: Any
+) -> None:
+    _, till = await shop_of("hk01")
+    before, free = await on_hand(till), cloud_right(await rights(head_office))
+    path = await allocated(head_office, till, until, web_order("w1"))
+    await picking(till, path, until)
+    await scan(till, path, TEA, 2)
+    said = {"request_id": "r1", "reason": "changed my mind"}
+    first, again = [await head_office.post("/cloud/v1/orders/w1/cancel", said) for _ in range(2)]
+    assert (first.status, again.status) == (202, 202)
+
+    told = await seen(head_office, "w1", until, "cancelled")
+    assert ([each["answer"] for each in told["requests"]], told["name"]) == (["done"], "")
+    assert (await till.get(path)).json["steps"][-1]["reason"] == "changed my mind"
+    assert await on_hand(till) == before
+    assert cloud_right(await at_rest(head_office, until)) == free
+    late = await step(till, path, "ready")
+    assert (late.status, late.json["code"]) == (409, "order_closed")
+
+
+async def test_an_order_that_nobody_has_yet_is_cancelled_at_once(head_office: Any, shop_of: Any) -> None:
+    await shop_of("hk01")
+    await head_office.post("/cloud/v1/orders", web_order("w1", ("TEA-01", 1), (SHIRT, 500)))
+    waits = await head_office.post("/cloud/v1/orders/w1/allocate", {"store": "hk01"})
+    assert (waits.status, waits.json["status"], waits.json["waiting"]) == (202, "waiting", [2])
+    assert len((await rights(head_office))["open_promises"]) == 1
+    gone = await head_office.post("/cloud/v1/orders/w1/cancel", {"request_id": "r1"})
+    assert (gone.status, gone.json["order"]["state"]) == (200, "cancelled")
+    late = await head_office.post("/cloud/v1/orders/w1/allocate", {"store": "hk01"})
+    assert (late.status, late.json["code"]) == (409, "order_closed")
+
+
+async def test_a_wrong_code_is_refused_and_after_some_the_order_waits_for_a_manager(
+    head_office: Any, shop_of: Any, until: Any
+) -> None:
+    _, till = await shop_of("hk01")
+    path = await allocated(head_office, till, until, web_order("w1"))
+    await picking(till, path, until)
+    await scan(till, path, TEA, 2)
+    await step(till, path, "ready")
+    code = (await seen(head_office, "w1", until, "ready"))["code"]
+    wrong = f"{(int(code) + 1) % 10**8:08}"
+    tries = [await step(till, path, "collected", code=wrong) for _ in range(6)]
+    right = await step(till, path, "collected", code=code)
+
+    assert [each.json["code"] for each in tries] == [*["order_code"] * 5, "order_code_locked"]
+    assert (right.status, right.json["code"]) == (409, "order_code_locked")
+    await till.post(f"{path}/code", {"reason": "the customer read it wrong"})
+    assert (await step(till, path, "collected", code=code)).status == 201
+
+
+async def test_steps_are_taken_once_and_in_their_order(head_office: Any, shop_of: Any, until: Any) -> None:
+    _, till = await shop_of("hk01")
+    path = await allocated(head_office, till, until, web_order("w1"))
+    early = await step(till, path, "ready", reason="x")
+    assert (early.status, early.json["code"], early.json["pointer"]) == (409, "order_step", "/state")
+    await picking(till, path, until)
+    await scan(till, path, TEA, 2)
+    said = {"step_id": "x1", "state": "ready"}
+    first, again = [await till.post(f"{path}/steps", said) for _ in range(2)]
+    other = await till.post(f"{path}/steps", said | {"state": "cancelled"})
+    shipped = await step(till, path, "shipped")
+    assert (first.status, first.json["status"], again.status, again.json["status"]) == (201, "taken", 200, "repeated")
+    assert [(each.status, each.json["code"]) for each in (other, shipped)] == [
+        (409, "other_content"),
+        (422, "order_kind"),
+    ]
+
+
+async def test_a_hub_that_begins_anew_goes_on_with_its_orders(head_office: Any, shop_of: Any, until: Any) -> None:
+    hub, till = await shop_of("hk01")
+    before = await on_hand(till)
+    path = await allocated(head_office, till, until, web_order("w1"))
+    await picking(till, path, until)
+    await scan(till, path, TEA, 2)
+    await step(till, path, "ready")
+    code = (await seen(head_office, "w1", until, "ready"))["code"]
+    await hub.runtime.replication.books.forked("a card was copied")
+
+    assert (await till.get(path)).json["ours"]
+    assert (await step(till, path, "collected", code=code)).status == 201
+    await seen(head_office, "w1", until, "collected")
+    assert await on_hand(till) == before - 2
+    await at_rest(head_office, until)
