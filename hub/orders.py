@@ -1,7 +1,7 @@
 """Orders, wired: who is told of what has come and of what was done, requests that are answered, what expires.
 
     rows of orders were committed   -> event `order` for each order that they are about, also of those that came down the line
-    at contact                      -> requests to call an order off are answered
+    rows have come, at contact      -> requests to call an order off are answered
     deadline + grace are over       -> the hub writes that the order has expired: by the corrected clock, and only when it is sure
 
 A clock frees nothing: the step is what ends the promises. An order that is being picked does not expire. Not here: SQL
@@ -67,11 +67,19 @@ class Orders:
             data = {"order_id": order_id, "kind": known.fact.kind, "state": known.order.state, "n": known.order.n}
             self._tell("order", data | {"ours": known.is_ours, "flags": sorted(known.order.flags)})
 
+    def heard(self) -> None:
+        """Rows have come from elsewhere: tell of them, answer what is requested soon after."""
+        self.announce()
+        if open_requests(self._db.read, self._own()):
+            self._db.write_soon(self._answer, then=self._tell_written)
+
     async def on_contact(self) -> None:
-        """Answer what others want."""
-        if open_requests(self._db.read):
-            now_ms = self._clock.now_ms()
-            await self._write(lambda tx: answer_requests(tx, self._own(), location=self._location, now_ms=now_ms))
+        """Answer what was requested and not answered when it came."""
+        if open_requests(self._db.read, self._own()):
+            await self._write(self._answer)
+
+    def _answer(self, tx: Connection) -> dict[str, int]:
+        return answer_requests(tx, self._own(), location=self._location, now_ms=self._clock.now_ms())
 
     async def expire(self) -> int:
         """Write that orders have expired which nobody fetched; return how many."""
@@ -101,7 +109,9 @@ class Orders:
         return await self._write(job) is not None
 
     async def _write(self, job: Callable[[Connection], dict[str, int] | None]) -> dict[str, int] | None:
-        stock = await self._db.write(job, then=lambda _: self.announce())
+        return await self._db.write(job, then=self._tell_written)
+
+    def _tell_written(self, stock: dict[str, int] | None) -> None:
+        self.announce()
         if stock:
             self._tell("stock", dict(stock))
-        return stock

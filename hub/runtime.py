@@ -96,7 +96,7 @@ class Runtime:
             self.db, self.config.orders, self.shop, own=lambda: self.replica, clock=self.clock, tell=self.tell
         )
         self.replication.on_contact = self.on_contact
-        self.replication.books.on_orders = self.orders.announce
+        self.replication.books.on_orders = self.orders.heard
         self.coupons = Coupons(
             self.db,
             self.config.coupons,

@@ -18,9 +18,11 @@ Not here: the rules (sync.retail.orders), scans (hub.store.order_scans), views (
 
 import hmac
 from collections.abc import Iterable
+from itertools import islice
 from sqlite3 import Connection
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from hub.errors import ConflictError, RefusedError
@@ -47,7 +49,9 @@ from sync.retail.picking import missing
 from sync.retail.sales import StockEffect
 from sync.store.writing import put_version, record_fact
 
+ANSWERS_MAX = 100  # requests of one job
 GUESSES_MAX = 5  # wrong hand-over codes of an order; eight digits are not found in five
+_said = msgspec.json.Decoder(OrderRequest).decode
 _LEAVING = {OrderKind.CLICK_AND_COLLECT: OrderState.COLLECTED}
 
 
@@ -138,23 +142,23 @@ def answer_requests(tx: Connection, own: Replica, *, location: str, now_ms: int)
     Any other state needs somebody who looks: those requests stand in the order's view.
     """
     stock: dict[str, int] = {}
-    for said in open_requests(tx):
+    for said in open_requests(tx, own):
         known = known_order(tx, own, said.order_id)
-        if not known.is_ours:
-            continue
         steps = [each.step for each in known.steps]
-        step = answer(said, steps, rep=own.rep, at=utc(now_ms), follows=known.ours)
+        try:
+            step = answer(said, steps, rep=own.rep, at=utc(now_ms), follows=known.ours)
+        except RuleError:
+            continue  # closed by the request before this one, or full of steps: it stands in the order's view
         if step is not None:
             stock |= write_step(tx, own, known, step, by=said.by, location=location, now_ms=now_ms)
     return stock
 
 
-def open_requests(read: Connection) -> list[OrderRequest]:
-    """Return requests to call an order off that nobody has answered yet, of orders that are open and whole here."""
+def open_requests(read: Connection, own: Replica) -> list[OrderRequest]:
+    """Return requests to call off orders that are open, whole here and this hub's; ANSWERS_MAX, oldest first."""
     rows = read.execute(
         """
-        SELECT said.request_id, said.order_id, said.wants, said.body ->> '$.by', said.body ->> '$.reason', said.body ->> '$.at'
-        FROM order_request AS said JOIN shop_order ON shop_order.order_id = said.order_id
+        SELECT said.body FROM order_request AS said JOIN shop_order ON shop_order.order_id = said.order_id
         WHERE said.wants = 'cancelled'
           AND EXISTS (SELECT 1 FROM order_step AS step WHERE step.order_id = said.order_id)
           AND NOT EXISTS (
@@ -164,12 +168,8 @@ def open_requests(read: Connection) -> list[OrderRequest]:
         ORDER BY said.id
         """
     ).fetchall()
-    return [
-        OrderRequest(
-            request_id=request_id, order_id=order_id, wants=OrderState(wants), by=by, reason=reason or "", at=at
-        )
-        for request_id, order_id, wants, by, reason, at in rows
-    ]
+    said = (_said(body) for (body,) in rows)
+    return list(islice((each for each in said if known_order(read, own, each.order_id).is_ours), ANSWERS_MAX))
 
 
 def forget_guesses(tx: Connection, order_id: str) -> None:

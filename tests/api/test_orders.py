@@ -15,6 +15,7 @@ from hub.client import new_id
 from sync.errors import RuleError
 from sync.retail.order_rows import OrderLine
 from sync.retail.picking import missing, place_scan
+from tests.hub.clock_world import NOW, YEAR, Machine
 
 TEA = "04890000000010"
 DAY_MS = 86_400_000
@@ -241,3 +242,41 @@ class Pick(RuleBasedStateMachine):
 
 TestPick = Pick.TestCase
 TestPick.settings = settings(max_examples=200, stateful_step_count=20)
+
+
+async def test_a_hub_that_is_unsure_of_the_time_lets_nothing_expire(start_hub: Any, pair_till: Any) -> None:
+    hub = await start_hub(orders={"expiry_grace_h": 0})
+    till = await pair_till(hub)
+    await till.post("/v1/orders", order("h1", deadline="2026-09-22T00:00:00Z"))
+    clock = hub.runtime.clock
+    told, clock._machine = clock._machine, Machine(wall_ms=NOW + YEAR).clock
+    assert (clock.is_sure, await hub.runtime.orders.expire()) == (False, 0)
+    clock._machine = told
+    hub.clock.now_ms += 2 * DAY_MS
+    assert (clock.is_sure, await hub.runtime.orders.expire()) == (True, 1)
+
+
+@pytest.fixture
+async def beside(hub: Any, start_hub: Any, pair_till: Any) -> Any:
+    """A till at the store's other hub, which follows `hub`."""
+    paired = await pair_till(hub, scope="standby")
+    other = await start_hub(standby={"follows": hub.url, "token": paired.token, "reconnect_max_s": 0.1})
+    return await pair_till(other, "manager")
+
+
+async def test_the_other_hub_of_a_store_asks_the_owner(till: Any, beside: Any, until: Any) -> None:
+    for name in ("h1", "h2"):
+        await till.post("/v1/orders", order(name))
+        await until(lambda at=f"/v1/orders/{name}": beside.get(at), lambda got: got.status == 200)
+    shown = (await beside.get("/v1/orders/h1")).json
+    assert (shown["ours"], shown["state"]) == (False, "allocated")
+    pick, off = [{"step_id": state, "state": state} for state in ("picking", "cancelled")]
+    answers = [await beside.post(f"/v1/orders/{at}/steps", said) for at, said in (("h1", pick), ("h2", off), ("h2", off))]
+    assert [(each.status, each.json["status"]) for each in answers[:2]] == [(202, "requested")] * 2
+    assert answers[2].status in {200, 202}
+
+    await until(lambda: till.get("/v1/orders/h2"), lambda got: got.json["state"] == "cancelled")
+    await until(lambda: beside.get("/v1/orders/h2"), lambda got: got.json["requests"][0]["answer"] == "done")
+    waits = await until(lambda: till.get("/v1/orders/h1"), lambda got: got.json["requests"])
+    assert (waits.json["state"], waits.json["requests"][0]["answer"]) == ("allocated", "open")
+    assert await stock(till) == (20, 18)

@@ -49,6 +49,7 @@ async def walk(manager: Any, *, cloud: Any, standby: Any, printer: SimulatedPrin
     await _sell(went)
     await _exchange(went)
     await _coupons(went)
+    await _orders(went)
     await _print(went, printer, until)
     await _drawer(went)
     await _replicate(went, cloud, standby)
@@ -214,6 +215,17 @@ async def _coupons(went: Walk) -> None:
     await went.read("/v1/coupons/{serial}")
     await went.ask("POST", "/v1/coupons/issues", {"issue_id": "i1", "coupon_id": "TENOFF"})
     await went.ask("POST", "/v1/coupons/{serial}/redemptions", {"redemption_id": "q1", "amount": 500})
+
+
+async def _orders(went: Walk) -> None:
+    went.ids["order_id"] = "o1"
+    path, lines = "/v1/orders/{order_id}", [{"line": 1, "sku": "TEA-01", "qty": 1}]
+    await went.ask("POST", "/v1/orders", {"order_id": "o1", "kind": "click_and_collect", "lines": lines})
+    await went.read("/v1/orders", "/v1/orders/picklist", path, f"{path}/label")
+    await went.ask("POST", f"{path}/steps", {"step_id": "k1", "state": "picking"})
+    await went.ask("POST", f"{path}/scans", {"scan_id": "k1", "label": "TEA-01"})
+    await went.ask("POST", f"{path}/steps", {"step_id": "k2", "state": "ready"})
+    await went.ask("POST", f"{path}/code", {"reason": "no telephone"})
 
 
 async def _print(went: Walk, printer: SimulatedPrinter, until: Any) -> None:

@@ -1,15 +1,16 @@
 """Orders on real sockets: a cloud and hubs in this process, a till that picks by scan and hands over, with and without a line.
 
-Goal: an order of the web shop is made at the cloud, picked, packed and handed over at the shop, and the cloud sees it; goods leave
-the shelf once, promises end once, rights agree with what is there. Method: real hubs over their HTTP; what the cloud says is read
-by its own HTTP.
+Goal: an order of the web shop is made at the cloud, picked, packed and handed over at the shop, and the cloud sees it; goods
+leave the shelf once, promises end once, rights agree with what is there. Method: real hubs over their HTTP; what the cloud says is
+read by its own HTTP.
 """
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from sqlite3 import connect
 from typing import Any
 
 import pytest
@@ -44,17 +45,22 @@ async def head_office(start_cloud: Any) -> AsyncIterator[Any]:
 def shop_of(head_office: Any, start_hub: Any, pair_till: Any, tmp_path: Path, until: Any) -> Any:
     """Start a shop that has granted half its goods to the cloud: `hub, till = await shop_of("hk01")`."""
 
-    async def start(store: str) -> Any:
-        (tmp_path / store).mkdir()
+    async def start(store: str, *, copy_of: str = "") -> Any:
+        folder = f"{store}-copy" if copy_of else store
+        (tmp_path / folder).mkdir()
+        if copy_of:
+            with closing(connect(tmp_path / copy_of / "hub.db")) as card, closing(connect(tmp_path / folder / "hub.db")) as to:
+                card.backup(to)
         name = {"name_zh_hant": store, "name_en": store, "currency": "HKD", "zone": "Asia/Hong_Kong"}
         hub = await start_hub(
             cloud={"url": head_office.url, "token": STORES[store]["token"], "reconnect_max_s": 0.1},
             store={"id": store} | name,
-            data={"dir": store},
+            data={"dir": folder},
             rights=RIGHTS,
         )
         till = await pair_till(hub, scope="manager")
-        await until(lambda: rights(head_office, store), lambda got: cloud_right(got) >= 10)
+        if not copy_of:
+            await until(lambda: rights(head_office, store), lambda got: cloud_right(got) >= 10)
         return hub, till
 
     return start
@@ -303,3 +309,33 @@ async def test_a_hub_that_begins_anew_goes_on_with_its_orders(head_office: Any, 
     await seen(head_office, "w1", until, "collected")
     assert await on_hand(till) == before - 2
     await at_rest(head_office, until)
+
+
+async def test_an_order_that_a_copied_card_took_as_well_is_flagged_and_counts_once(
+    head_office: Any, shop_of: Any, until: Any
+) -> None:
+    """The card is copied while nobody hears of it: one machine hands the goods over, the other one calls the order off."""
+    _, till = await shop_of("hk01")
+    before = await on_hand(till)
+    path = await allocated(head_office, till, until, web_order("w1"))
+    await picking(till, path, until)
+    await scan(till, path, TEA, 2)
+    await step(till, path, "ready")
+    code = (await seen(head_office, "w1", until, "ready"))["code"]
+    await line_up(head_office, False, till, until)
+    _, other = await shop_of("hk01", copy_of="hk01")
+    assert (await step(till, path, "collected", code=code)).status == 201
+    assert (await step(other, path, "cancelled", reason="nobody came")).status == 201
+    assert (await on_hand(till), await on_hand(other)) == (before - 2, before)
+
+    await line_up(head_office, True, till, until)
+    told = await until(lambda: head_office.get("/cloud/v1/orders/w1"), lambda got: got.json["flags"])
+    assert (told.json["state"], told.json["flags"]) == ("collected", ["refund", "two_owners"])
+    for side in (till, other):
+        shown = await until(lambda at=side: at.get(path), lambda got: got.json["flags"])
+        assert (shown.json["state"], shown.json["flags"]) == ("collected", ["refund", "two_owners"])
+        lines = (await side.get("/v1/attention")).json["items"]
+        assert [line["key"] for line in lines if line["kind"] == "order"] == ["w1"]
+        await until(lambda at=side: on_hand(at), lambda got: got == before - 2)
+    account = await at_rest(head_office, until)
+    assert account["on_hand"] == before - 2
