@@ -20,7 +20,6 @@ from hub.store.kits import Goods, goods_of
 from hub.store.model import utc
 from hub.store.orders import held_as
 from hub.store.sales import find_sale
-from sync import failpoints
 from sync.errors import RuleError
 from sync.retail.order_rows import (
     ORDER,
@@ -78,7 +77,6 @@ def make_order(tx: Connection, shelf: Shelf, new: NewOrder) -> bool:
         put_version(tx, own, ORDER_LABEL, OrderLabelRow(order_id=fact.order_id, name=new.name, address=new.address))
     begun = first_step(fact.order_id, own.rep, utc(shelf.now_ms))
     record_fact(tx, own, ORDER_STEP, fact_of(begun, by=new.by))
-    failpoints.hit("order.made")
     passed = next_step([begun], OrderState.ALLOCATED, rep=own.rep, to=own.rep, at=utc(shelf.now_ms))
     record_fact(tx, own, ORDER_STEP, fact_of(passed, by=new.by))
     return True

@@ -32,7 +32,6 @@ from hub.store.order_scans import forget_scans
 from hub.store.order_views import Known, known_order, picked_of
 from hub.store.promises import ending_of, is_keeper, pick, promises_of, release
 from hub.store.stock import apply_effects
-from sync import failpoints
 from sync.errors import RuleError
 from sync.model import Replica
 from sync.retail.order_rows import (
@@ -129,7 +128,6 @@ def write_step(
     record_fact(
         tx, own, ORDER_STEP, fact_of(step, told_id=told_id, by=by, short=short, code=code, stock=moved.uncovered)
     )
-    failpoints.hit("order.stepped")
     stock = moved.stock | apply_effects(tx, moved.uncovered)
     if step.state in CLOSED:
         _close(tx, own, known.fact.order_id)

@@ -32,6 +32,7 @@ from sync.retail.order_rows import (
 )
 from sync.retail.orders import OrderRequest, OrderState
 from sync.retail.sales import Id, Moment, ShortText
+from sync.retail.trail import masked
 
 PAGE_MAX = 200
 
@@ -132,7 +133,7 @@ async def post_order(request: web.Request) -> web.StreamResponse:
         kind=said.kind,
         lines=said.lines,
         deadline=said.deadline,
-        note=said.note,
+        note=masked(said.note),
         made_by=own.rep,
         made_at=datetime.fromtimestamp(now_ms / 1000, UTC),
     )
@@ -171,7 +172,7 @@ async def post_cancel(request: web.Request) -> web.StreamResponse:
         order_id=order_id,
         wants=OrderState.CANCELLED,
         by=books.replica.rep,
-        reason=said.reason,
+        reason=masked(said.reason),
         at=datetime.fromtimestamp(books.now_ms() / 1000, UTC),
     )
     try:

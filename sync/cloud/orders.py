@@ -19,7 +19,6 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from sync import failpoints
 from sync.cloud.coupons import ROWS_MAX, NewRow, new_rows
 from sync.cloud.promises import PromiseRequest, cancel, find_promise, promise, write_fact
 from sync.cloud.rights import Place, living_of, put_own, store_of
@@ -77,7 +76,6 @@ def create(tx: Connection, own: Replica, fact: OrderFact, label: OrderLabelRow, 
     said = msgspec.json.encode(label) if label.name or label.address else None
     _keep_order(tx, fact, store="", label=said)
     _keep_step(tx, fact_of(first_step(fact.order_id, own.rep, _utc(now_ms))), own.rep)
-    failpoints.hit("cloud.order_created")
     return True
 
 
@@ -111,7 +109,6 @@ def allocate(
     if waiting:
         return Allocated("waiting", tuple(waiting), asked, places)
     _send(tx, own, store, known, fact_of(step), now_ms=now_ms)
-    failpoints.hit("cloud.order_allocated")
     return Allocated("allocated", places=places)
 
 
@@ -139,7 +136,6 @@ def call_off(
     key = said.request_id
     _keep_request(tx, said)
     write_fact(tx, own, known.store, ORDER_REQUEST, said, key=key, now_ms=now_ms)
-    failpoints.hit("cloud.order_requested")
     return "requested", ()
 
 
@@ -154,7 +150,6 @@ def look_at_orders(tx: Connection, own: Replica) -> tuple[bool, bool]:
     written = [order_id for order_id in sorted(changed) if _note_state(tx, own, order_id)]
     for row in requests:
         _take_request(tx, row)
-    failpoints.hit("cloud.orders_looked")
     return any(len(rows) == ROWS_MAX for rows in (orders, steps, requests)), bool(written)
 
 

@@ -271,7 +271,9 @@ async def test_the_other_hub_of_a_store_asks_the_owner(till: Any, beside: Any, u
     shown = (await beside.get("/v1/orders/h1")).json
     assert (shown["ours"], shown["state"]) == (False, "allocated")
     pick, off = [{"step_id": state, "state": state} for state in ("picking", "cancelled")]
-    answers = [await beside.post(f"/v1/orders/{at}/steps", said) for at, said in (("h1", pick), ("h2", off), ("h2", off))]
+    answers = [
+        await beside.post(f"/v1/orders/{at}/steps", said) for at, said in (("h1", pick), ("h2", off), ("h2", off))
+    ]
     assert [(each.status, each.json["status"]) for each in answers[:2]] == [(202, "requested")] * 2
     assert answers[2].status in {200, 202}
 

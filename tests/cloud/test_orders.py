@@ -1,8 +1,8 @@
 """Orders on real sockets: a cloud and hubs in this process, a till that picks by scan and hands over, with and without a line.
 
 Goal: an order of the web shop is made at the cloud, picked, packed and handed over at the shop, and the cloud sees it; goods
-leave the shelf once, promises end once, rights agree with what is there. Method: real hubs over their HTTP; what the cloud says is
-read by its own HTTP.
+leave the shelf once, promises end once, rights agree with what is there. Method: real hubs over their HTTP; what the cloud says
+is read by its own HTTP.
 """
 
 import asyncio
@@ -49,7 +49,10 @@ def shop_of(head_office: Any, start_hub: Any, pair_till: Any, tmp_path: Path, un
         folder = f"{store}-copy" if copy_of else store
         (tmp_path / folder).mkdir()
         if copy_of:
-            with closing(connect(tmp_path / copy_of / "hub.db")) as card, closing(connect(tmp_path / folder / "hub.db")) as to:
+            with (
+                closing(connect(tmp_path / copy_of / "hub.db")) as card,
+                closing(connect(tmp_path / folder / "hub.db")) as to,
+            ):
                 card.backup(to)
         name = {"name_zh_hant": store, "name_en": store, "currency": "HKD", "zone": "Asia/Hong_Kong"}
         hub = await start_hub(
