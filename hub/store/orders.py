@@ -260,12 +260,11 @@ def _hand_over(tx: Connection, own: Replica, known: Known, *, location: str, now
     for fact in promises_of(tx, known.fact.order_id):
         if fact.line not in leaving:
             continue
-        before = ending_of(tx, fact.promise_id)
-        if before == "given_back":
+        if ending_of(tx, fact.promise_id) == "given_back":
             continue  # it had to give way: the goods leave on the shop's own right
         taken = min(fact.n, leaving[fact.line])
         leaving[fact.line] -= taken
-        if before is not None or not is_keeper(tx, own, fact.keeper):
+        if not is_keeper(tx, own, fact.keeper):
             continue  # another hub has ended it, or will
         if not taken:
             release(tx, own, fact.promise_id, why="short", now_ms=now_ms)

@@ -9,7 +9,7 @@ The view has the hand-over code of an order that is ready: head office tells it 
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
@@ -66,7 +66,7 @@ class CancelRequest(Struct, frozen=True, forbid_unknown_fields=True):
 class OrderQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Orders of a state, of a store; `after` is `next` of the page before."""
 
-    state: OrderState | Literal[""] = ""
+    state: OrderState | None = None
     store: Annotated[str, Meta(max_length=40)] = ""
     after: Annotated[str, Meta(max_length=64)] = ""
     limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = 50
@@ -193,7 +193,7 @@ async def get_orders(request: web.Request) -> web.StreamResponse:
     """A page of orders."""
     query = read_query(request, OrderQuery)
     read = request.app[CLOUD].books.db.read
-    names = order_ids(read, state=query.state, store=query.store, after=query.after, limit=query.limit)
+    names = order_ids(read, state=query.state or "", store=query.store, after=query.after, limit=query.limit)
     items = [_view(request, name) for name in names]
     return answer(CloudOrderPage(items, names[-1] if len(names) == query.limit else ""))
 

@@ -112,7 +112,7 @@ async def on_hand(till: Any, sku: str = "TEA-01") -> int:
 
 
 async def seen(cloud: Any, order_id: str, until: Any, state: str) -> Any:
-    got = await until(lambda: cloud.get(f"/cloud/v1/orders/{order_id}"), lambda got: got.json["state"] == state)
+    got = await until(lambda: cloud.get(f"/cloud/v1/orders/{order_id}"), lambda got: got.json.get("state") == state)
     return got.json
 
 
@@ -342,3 +342,138 @@ async def test_an_order_that_a_copied_card_took_as_well_is_flagged_and_counts_on
         await until(lambda at=side: on_hand(at), lambda got: got == before - 2)
     account = await at_rest(head_office, until)
     assert account["on_hand"] == before - 2
+
+
+async def test_an_order_made_in_the_shop_without_a_line_goes_up_when_it_is_back(
+    head_office: Any, shop_of: Any, until: Any
+) -> None:
+    _, till = await shop_of("hk01")
+    before = await on_hand(till)
+    await line_up(head_office, False, till, until)
+    said = web_order("h1", kind="home_delivery", address="1 Nathan Road")
+    assert (await till.post("/v1/orders", said)).status == 201
+    await line_up(head_office, True, till, until)
+    told = await seen(head_office, "h1", until, "allocated")
+    assert (told["store"], told["name"], told["address"]) == ("hk01", "Chan 陳", "1 Nathan Road")
+    assert told["owner"].startswith("hk01:")
+
+    path = "/v1/orders/h1"
+    assert (await step(till, path, "picking")).status == 201
+    await scan(till, path, TEA, 2)
+    await step(till, path, "ready")
+    assert (await step(till, path, "shipped")).status == 201
+    told = await until(lambda: head_office.get("/cloud/v1/orders/h1"), lambda got: not got.json["name"])
+    assert (told.json["state"], told.json["address"]) == ("shipped", "")
+    account = await until(lambda: rights(head_office), lambda got: got["on_hand"] == before - 2)
+    assert account["difference"] is None
+
+
+async def test_what_one_store_has_not_is_given_to_another_and_the_first_keeps_nothing(
+    head_office: Any, shop_of: Any, until: Any
+) -> None:
+    _, till = await shop_of("hk01")
+    hub, other = await shop_of("hk02")
+    receive = {"movement_id": "m1", "sku": SHIRT, "qty": 40, "reason": "receive"}
+    assert (await other.post("/v1/stock/movements", receive)).status == 201
+    await until(lambda: rights(head_office, "hk02", SHIRT), lambda got: cloud_right(got) >= 20)
+    assert (await head_office.post("/cloud/v1/orders", web_order("w1", ("TEA-01", 2), (SHIRT, 20)))).status == 201
+    path = "/cloud/v1/orders/w1"
+    waits = await head_office.post(f"{path}/allocate", {"store": "hk01"})
+    assert (waits.status, waits.json["waiting"]) == (202, [2])
+    given = await head_office.post(f"{path}/allocate", {"store": "hk02"})
+    again = await head_office.post(f"{path}/allocate", {"store": "hk02"})
+    back = await head_office.post(f"{path}/allocate", {"store": "hk01"})
+    assert (given.json["status"], again.json["status"]) == ("allocated", "repeated")
+    assert (given.json["order"]["owner"], back.status, back.json["code"]) == (hub.runtime.replica.rep, 409, "not_owner")
+
+    await at_rest(head_office, until)
+    assert (await rights(head_office, "hk01", SHIRT))["difference"] is None
+    shown = await until(lambda: other.get("/v1/orders/w1"), lambda got: got.status == 200)
+    assert shown.json["ours"] and (await till.get("/v1/orders/w1")).status == 404
+
+
+async def test_an_order_whose_promises_have_not_come_waits_for_them(
+    head_office: Any, shop_of: Any, until: Any
+) -> None:
+    """The order's rows are there, those of its promises are not: as when the line goes between two streams."""
+    hub, till = await shop_of("hk01")
+    path = await allocated(head_office, till, until, web_order("w1"))
+
+    def promised() -> Any:
+        return hub.runtime.db.read.execute("SELECT promise_id FROM promise").fetchall()
+
+    async def come() -> Any:
+        await till.get("/healthz")  # the loop turns
+        return promised()
+
+    await until(come, bool)
+    await hub.runtime.db.write(lambda tx: tx.execute("UPDATE promise SET order_id = 'on its way'"))
+    early = await step(till, path, "picking")
+    await hub.runtime.db.write(lambda tx: tx.execute("UPDATE promise SET order_id = 'w1'"))
+    later = await step(till, path, "picking")
+
+    assert (early.status, early.json["code"], later.status) == (409, "order_incomplete", 201)
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "code"),
+    [
+        (web_order("w1", ("TEA-01", 9)), 409, "other_content"),
+        (web_order("w2", kind="ship_from_store"), 422, "order_address"),
+        (web_order("w2") | {"lines": [{"line": 1, "sku": "TEA-01", "qty": 1}] * 2}, 422, "line_twice"),
+        (web_order("w2") | {"lines": []}, 422, "invalid_field"),
+        (web_order("a/b"), 422, "invalid_field"),
+    ],
+)
+async def test_what_head_office_cannot_order_is_refused(head_office: Any, said: Any, status: int, code: str) -> None:
+    first, again = [await head_office.post("/cloud/v1/orders", web_order("w1")) for _ in range(2)]
+    refused = await head_office.post("/cloud/v1/orders", said)
+
+    assert (first.status, again.status) == (201, 200)
+    assert (refused.status, refused.json["code"]) == (status, code)
+    assert [each["order_id"] for each in (await head_office.get("/cloud/v1/orders")).json["items"]] == ["w1"]
+
+
+async def test_head_office_lists_orders_and_names_what_is_not_there(head_office: Any) -> None:
+    for name in ("w1", "w2", "w3"):
+        await head_office.post("/cloud/v1/orders", web_order(name, note="ring 9123 4567"))
+    await head_office.post("/cloud/v1/orders/w2/cancel", {"request_id": "r2", "reason": "mail me@example.org"})
+
+    async def ids(**query: Any) -> list[str]:
+        return [each["order_id"] for each in (await head_office.get("/cloud/v1/orders", **query)).json["items"]]
+
+    assert (await ids(state="created"), await ids(state="cancelled")) == (["w1", "w3"], ["w2"])
+    assert (await ids(limit=2), await ids(after="w2"), await ids(store="hk01")) == (["w1", "w2"], ["w3"], [])
+    assert (await head_office.get("/cloud/v1/orders/w2")).json["steps"][-1]["reason"] == "mail […]"
+    gone = [
+        await head_office.get("/cloud/v1/orders/none"),
+        await head_office.post("/cloud/v1/orders/none/allocate", {"store": "hk01"}),
+        await head_office.post("/cloud/v1/orders/none/cancel", {"request_id": "r9"}),
+        await head_office.post("/cloud/v1/orders/w1/allocate", {"store": "nowhere"}),
+        await head_office.post("/cloud/v1/orders/w1/allocate", {"store": "hk01"}),
+    ]
+    assert [(each.status, each.json["code"]) for each in gone] == [
+        *[(404, "order")] * 3,
+        (404, "store"),
+        (409, "no_hub"),
+    ]
+    store = await head_office.get("/cloud/v1/orders", token=STORES["hk01"]["token"])
+    assert store.status == 403
+
+
+async def test_what_a_store_says_in_anothers_name_or_nobody_can_read_changes_nothing(
+    head_office: Any, shop_of: Any, new_writer: Any
+) -> None:
+    await head_office.post("/cloud/v1/orders", web_order("w1"))
+    liar = new_writer("hk02:bbbbbbbbbbbbbbbb")
+    closed = {"order_id": "w1", "n": 2, "state": "collected", "rep": "cloud:1", "at": "2026-09-21T10:00:00Z"}
+    liar.write("order_steps", {"step_id": "w1/2/x/collected", "step": closed})
+    liar.write("order_steps", {"step_id": "w1/2", "step": {"order_id": "w1"}})
+    liar.write("orders", b'{"order_id": 1}')
+    liar.write("order_requests", b"no JSON")
+    for stream in liar.logs:
+        await head_office.books("hk02").apply(liar.batch(stream))
+    await head_office.cloud.contact.look()
+
+    told = (await head_office.get("/cloud/v1/orders/w1")).json
+    assert (told["state"], len(told["steps"])) == ("created", 1)
