@@ -19,6 +19,7 @@ DUTIES: dict[str, Role | None] = {
     "members.manage": "manager",
     "sales.sell": None,
     "sales.void": None,  # [approvals] void says who may do it alone
+    "orders.work": None,  # picking, packing, handing over
     "returns.take": None,  # [approvals] return_without_receipt says who may do so alone
     "drawer.look": None,
     "drawer.kick": None,  # noted in the trail; a session's `no_sale` is how a drawer is opened for a reason

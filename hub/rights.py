@@ -84,10 +84,10 @@ class Rights:
             before=before,
         )
 
-    async def pick(self, promise_id: str) -> Ended:
-        """Take the goods for a promise off the shelf; raise as hub.store.promises.pick does."""
+    async def pick(self, promise_id: str, *, left: int = 0) -> Ended:
+        """Take the goods for a promise off the shelf, all but `left`; raise as hub.store.promises.pick does."""
         own, now_ms = self._own(), self._now_ms()
-        return await self._db.write(lambda tx: pick(tx, own, promise_id, now_ms=now_ms))
+        return await self._db.write(lambda tx: pick(tx, own, promise_id, now_ms=now_ms, left=left))
 
     def attention(self, cloud: str) -> Attention:
         """Return what a manager has to look at."""

@@ -255,6 +255,7 @@ ROUTES = (
         status=201,
         statuses=(200,),
         problems=(404, 409, 422, 503),
+        duty="orders.work",
     ),
     Route("GET", "/v1/orders/{order_id}", get_order, "One order by its id", STAFF, OrderView, problems=(404,)),
     Route(
@@ -268,6 +269,7 @@ ROUTES = (
         status=201,
         statuses=(200, 202),
         problems=(404, 409, 422, 503),
+        duty="orders.work",
     ),
     Route(
         "POST",

@@ -4,6 +4,7 @@ Goal: an order without a line is whole at this hub alone. Method: a hub in this 
 """
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from hub.client import new_id
 from sync.errors import RuleError
 from sync.retail.order_rows import OrderLine
 from sync.retail.picking import missing, place_scan
-from tests.hub.clock_world import NOW, YEAR, Machine
+from tests.hub.clock_world import NOW, Machine
 
 TEA = "04890000000010"
 DAY_MS = 86_400_000
@@ -247,12 +248,12 @@ TestPick.settings = settings(max_examples=200, stateful_step_count=20)
 async def test_a_hub_that_is_unsure_of_the_time_lets_nothing_expire(start_hub: Any, pair_till: Any) -> None:
     hub = await start_hub(orders={"expiry_grace_h": 0})
     till = await pair_till(hub)
-    await till.post("/v1/orders", order("h1", deadline="2026-09-22T00:00:00Z"))
+    await till.post("/v1/orders", order("h1", deadline="2026-09-21T10:00:00Z"))
     clock = hub.runtime.clock
-    told, clock._machine = clock._machine, Machine(wall_ms=NOW + YEAR).clock
+    told, clock._machine = clock._machine, Machine(wall_ms=NOW + 2 * DAY_MS).clock
+    assert hub.runtime.now > datetime.fromisoformat("2026-09-21T10:00:00Z")
     assert (clock.is_sure, await hub.runtime.orders.expire()) == (False, 0)
     clock._machine = told
-    hub.clock.now_ms += 2 * DAY_MS
     assert (clock.is_sure, await hub.runtime.orders.expire()) == (True, 1)
 
 

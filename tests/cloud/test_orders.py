@@ -392,9 +392,7 @@ async def test_what_one_store_has_not_is_given_to_another_and_the_first_keeps_no
     assert shown.json["ours"] and (await till.get("/v1/orders/w1")).status == 404
 
 
-async def test_an_order_whose_promises_have_not_come_waits_for_them(
-    head_office: Any, shop_of: Any, until: Any
-) -> None:
+async def test_an_order_whose_promises_have_not_come_waits_for_them(head_office: Any, shop_of: Any, until: Any) -> None:
     """The order's rows are there, those of its promises are not: as when the line goes between two streams."""
     hub, till = await shop_of("hk01")
     path = await allocated(head_office, till, until, web_order("w1"))
@@ -477,3 +475,25 @@ async def test_what_a_store_says_in_anothers_name_or_nobody_can_read_changes_not
 
     told = (await head_office.get("/cloud/v1/orders/w1")).json
     assert (told["state"], len(told["steps"])) == ("created", 1)
+
+
+async def test_a_card_of_before_the_pick_is_told_how_far_it_was_and_the_customers_code_is_good(
+    head_office: Any, shop_of: Any, until: Any, tmp_path: Path
+) -> None:
+    hub, till = await shop_of("hk01")
+    before = await on_hand(till)
+    path = await allocated(head_office, till, until, web_order("w1"))
+    await until(lambda: step(till, path, "picking"), lambda got: got.status == 201)
+    (tmp_path / "old").mkdir()
+    with closing(connect(tmp_path / "hk01" / "hub.db")) as card, closing(connect(tmp_path / "old" / "hub.db")) as to:
+        card.backup(to)
+    await scan(till, path, TEA, 2)
+    assert (await step(till, path, "ready")).status == 201
+    code = (await seen(head_office, "w1", until, "ready"))["code"]
+    _, other = await shop_of("hk01", copy_of="old")
+
+    shown = await until(lambda: other.get(path), lambda got: got.json["state"] == "ready")
+    assert shown.json["ours"]
+    assert (await step(other, path, "collected", code=code)).status == 201
+    await seen(head_office, "w1", until, "collected")
+    assert (await at_rest(head_office, until))["on_hand"] == before - 2

@@ -22,7 +22,7 @@ from sync.retail.rights import SpendPolicy
 from sync.store.replicas import replica_id
 from sync.store.rows import apply_rows
 from sync.testing.sim_database import run_now
-from tests.sync.rights_ends import HERE, SKU, Ends
+from tests.sync.rights_ends import HERE, PLACE, SKU, Ends
 
 CLOUD = "cloud:0000000000000001"
 
@@ -173,3 +173,18 @@ def test_the_section_of_the_file_becomes_the_rule() -> None:
     assert config.rights == Rule(policy=Policy(safety_stock=3), spend=SpendPolicy.STRICT)
     with pytest.raises(ConfigError):
         parse_config({"store": store, "rights": {"policy": "loose"}}, base=Path("/"))
+
+
+def test_what_was_short_of_a_pick_stays_and_its_right_goes_back_to_the_cloud(shop: Ends) -> None:
+    """Head office's own audit is the judge: rights and promises come to what is there."""
+    assert shop.promise(3) == "created"
+    promise_id = f"p{shop.made}"
+    shop.settle()
+    before = shop.contact.account(PLACE)
+    shop.pick(promise_id, left=2)
+    shop.settle()
+    after = shop.contact.account(PLACE)
+
+    assert (after.on_hand, after.unpicked, after.difference) == (before.on_hand - 1, before.unpicked - 3, None)
+    rights_of = [{each.rep: each.right for each in account.holders} for account in (before, after)]
+    assert sum(rights_of[1].values()) == sum(rights_of[0].values()) + 2

@@ -71,6 +71,7 @@ class Ends:
         self.shelf = self.overdrawn = self.made = 0
         self.promises: dict[str, str] = {}
         self.qty: dict[str, int] = {}
+        self.left: dict[str, int] = {}
         self.keeper: dict[str, str] = {}
         self.seen: Counter[str] = Counter()
         self.line: End2End | None = None
@@ -222,18 +223,19 @@ class Ends:
             self.seen["cancel"] += 1
         self._attended(before)
 
-    def pick(self, promise_id: str) -> None:
+    def pick(self, promise_id: str, *, left: int = 0) -> None:
         try:
-            ended = self.do(lambda: run_now(self.rights.pick(promise_id)))
+            ended = self.do(lambda: run_now(self.rights.pick(promise_id, left=left)))
         except ConflictError:
             assert self.promises[promise_id] == "given_back" or self.keeper[promise_id] == "cloud"
             return
         if not self.promises[promise_id]:
             assert ended.ending == "picked"
             self.promises[promise_id] = "picked"
-            self.model[self.me] = rights.pick(self.model, self.me, self.qty[promise_id])[self.me]
-            self.shelf -= self.qty[promise_id]
-            self.seen["pick"] += 1
+            self.model[self.me] = rights.pick(self.model, self.me, self.qty[promise_id] - left)[self.me]
+            self.shelf -= self.qty[promise_id] - left
+            self.left[promise_id] = left
+            self.seen["short pick" if left else "pick"] += 1
         self.check()
 
     def hub_contact(self) -> None:
@@ -279,6 +281,9 @@ class Ends:
             row = rights.give_back({**before, self.cloud_rep: row}, self.cloud_rep, self.qty[promise_id])[
                 self.cloud_rep
             ]
+        picked = [each for each in open_before - set(self.open_at_cloud()) if self.ending_at_cloud(each) == "picked"]
+        if left := sum(self.left[each] for each in picked):
+            row = rights.give_back({**before, self.cloud_rep: row}, self.cloud_rep, left)[self.cloud_rep]
         self._took(before, row)
 
     def _attended(self, state: State) -> None:
@@ -504,7 +509,7 @@ def walk(seed: int, steps: int, *, crash_every: int = 6, lives: bool = True) -> 
 
     def pick_known(promise_id: str) -> None:
         if ends.hub_disk.rows("SELECT 1 FROM promise WHERE promise_id = ?", promise_id):
-            ends.pick(promise_id)
+            ends.pick(promise_id, left=rng.randrange(ends.qty[promise_id]) if rng.random() < 0.8 else 0)
 
     acts: list[tuple[int, Callable[[], object]]] = [
         (3, lambda: ends.receive(rng.randint(1, 5))),

@@ -307,3 +307,26 @@ def test_of_two_owners_that_met_whoever_wrote_or_was_named_may_close_it(rep: str
         assert merge([*met, next_step(met, OrderState.CANCELLED, rep=rep, at=AT)]).is_closed
     else:
         assert refused(met, OrderState.CANCELLED, rep=rep) == "two_owners"
+
+
+def test_who_follows_the_owner_goes_on_and_nobody_else_does() -> None:
+    begun = first_step("o1", CLOUDS[0], AT)
+    steps = [begun, next_step([begun], OrderState.ALLOCATED, rep=CLOUDS[0], at=AT, to=HUBS[0])]
+    with pytest.raises(RuleError, match="send a request") as refused:
+        next_step(steps, OrderState.PICKING, rep="hk01:b", at=AT, follows=["hk01:0"])
+    assert refused.value.code == "not_owner"
+
+    after = next_step(steps, OrderState.PICKING, rep="hk01:b", at=AT, follows=["hk01:0", HUBS[0]])
+    assert merge([*steps, after]).owner == "hk01:b"
+
+
+def test_of_two_owners_who_follows_one_may_close_the_order() -> None:
+    begun = first_step("o1", CLOUDS[0], AT)
+    passed = [next_step([begun], OrderState.ALLOCATED, rep=CLOUDS[0], at=AT, to=hub) for hub in HUBS]
+    both = [begun, replace(passed[0], rep=CLOUDS[1]), passed[1]]
+    with pytest.raises(RuleError) as refused:
+        next_step(both, OrderState.CANCELLED, rep="hk01:b", at=AT)
+    assert refused.value.code == "two_owners"
+
+    closed = next_step(both, OrderState.CANCELLED, rep="hk01:b", at=AT, follows=[HUBS[0]])
+    assert merge([*both, closed]).state is OrderState.CANCELLED

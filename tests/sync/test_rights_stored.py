@@ -44,7 +44,7 @@ def test_both_ends_store_what_the_rules_say_whoever_dies_when() -> None:
     assert (
         min(seen[name] for name in ("promise", "pick", "cancel", "release", "gave way", "hub grant", "cloud grant")) > 5
     )
-    assert min(seen[name] for name in ("overdraw", "crash", "life")) > 5
+    assert min(seen[name] for name in ("overdraw", "crash", "life", "short pick")) > 5
 
 
 # planted faults: each must be found by the walks above
