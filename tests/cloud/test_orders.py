@@ -480,7 +480,7 @@ async def test_what_a_store_says_in_anothers_name_or_nobody_can_read_changes_not
 async def test_a_card_of_before_the_pick_is_told_how_far_it_was_and_the_customers_code_is_good(
     head_office: Any, shop_of: Any, until: Any, tmp_path: Path
 ) -> None:
-    hub, till = await shop_of("hk01")
+    _, till = await shop_of("hk01")
     before = await on_hand(till)
     path = await allocated(head_office, till, until, web_order("w1"))
     await until(lambda: step(till, path, "picking"), lambda got: got.status == 201)
