@@ -26,6 +26,7 @@ from sync.model import Replica
 from sync.retail.orders import OrderState, next_step
 
 EXPIRED = "nobody came"
+TOLD_MAX = 100  # orders told one by one after one commit; of more (a card that was new) tills are told to read the list
 
 log = logging.getLogger(__name__)
 Tell = Callable[[str, dict[str, Any]], None]
@@ -59,7 +60,11 @@ class Orders:
         if news == self._told:
             return
         before, self._told = self._told, news
-        for order_id in orders_of_rows(self._db.read, before):
+        changed = orders_of_rows(self._db.read, before)
+        if len(changed) > TOLD_MAX:
+            self._tell("order", {"many": len(changed)})
+            return
+        for order_id in changed:
             try:
                 known = known_order(self._db.read, self._own(), order_id)
             except NotFoundError:

@@ -180,6 +180,20 @@ async def test_everybody_is_told_of_each_step(till: Any) -> None:
     ]
 
 
+async def test_of_many_orders_at_once_one_event_says_so(till: Any, hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.orders.TOLD_MAX", 1)
+    runtime = hub.runtime
+    announce, runtime.orders.announce = runtime.orders.announce, lambda: None  # as if all had come with one commit
+    for name in ("h1", "h2"):
+        await till.post("/v1/orders", order(name))
+    async with till.events() as ws:
+        await ws.receive()
+        announce()
+        told = json.loads((await ws.receive()).data)
+
+    assert (told["type"], told["data"]) == ("order", {"many": 2})
+
+
 async def test_an_order_expires_after_its_deadline_and_grace_when_the_hub_is_sure_of_the_time(
     start_hub: Any, pair_till: Any
 ) -> None:

@@ -509,7 +509,7 @@ def walk(seed: int, steps: int, *, crash_every: int = 6, lives: bool = True) -> 
 
     def pick_known(promise_id: str) -> None:
         if ends.hub_disk.rows("SELECT 1 FROM promise WHERE promise_id = ?", promise_id):
-            ends.pick(promise_id, left=rng.randrange(ends.qty[promise_id]) if rng.random() < 0.8 else 0)
+            ends.pick(promise_id, left=min(rng.randint(0, 3), ends.qty[promise_id] - 1))
 
     acts: list[tuple[int, Callable[[], object]]] = [
         (3, lambda: ends.receive(rng.randint(1, 5))),
