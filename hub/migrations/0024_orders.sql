@@ -51,6 +51,20 @@ CREATE TABLE order_label (
   PRIMARY KEY (order_id),
   UNIQUE (replica, seq)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX order_step_state ON order_step (state, order_id);
+
+-- Orders that no step has closed: a shop has some dozens of them among all that it ever had. Local to this hub.
+CREATE TABLE open_order (
+  order_id TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER order_came AFTER INSERT ON shop_order WHEN NOT EXISTS (
+  SELECT 1 FROM order_step WHERE order_id = NEW.order_id AND state IN ('collected', 'shipped', 'cancelled', 'expired')
+) BEGIN
+  INSERT INTO open_order (order_id) VALUES (NEW.order_id) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER order_ended AFTER INSERT ON order_step WHEN NEW.state IN ('collected', 'shipped', 'cancelled', 'expired') BEGIN
+  DELETE FROM open_order WHERE order_id = NEW.order_id;
+END;
 
 -- What was scanned for an order, and wrong hand-over codes. Local to this hub: what is picked goes with the step to ready.
 CREATE TABLE order_scan (

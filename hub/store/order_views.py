@@ -190,7 +190,7 @@ def order_page(
     """Return orders in one of these states, by id from behind one; no states: all."""
     found: list[OrderView] = []
     while len(found) < limit:
-        names = _ids(read, after, limit, is_open=bool(states) and not CLOSED.intersection(states))
+        names = _ids(read, after, limit, states)
         views = [order_view(read, own, name) for name in names]
         found += [view for view in views if not states or view.state in states]
         if len(names) < limit:
@@ -199,21 +199,39 @@ def order_page(
     return found[:limit]
 
 
-def _ids(read: Connection, after: str, limit: int, *, is_open: bool) -> list[str]:
-    """Return the ids of the next orders that are whole, of open ones only where the others are not wanted."""
-    rows = read.execute(
-        """
-        SELECT order_id FROM shop_order
-        WHERE order_id > ? AND EXISTS (SELECT 1 FROM order_step WHERE order_step.order_id = shop_order.order_id)
-          AND NOT (? AND EXISTS (
-            SELECT 1 FROM order_step WHERE order_step.order_id = shop_order.order_id
-              AND state IN ('collected', 'shipped', 'cancelled', 'expired')
-          ))
-        ORDER BY order_id LIMIT ?
-        """,
-        (after, is_open, limit),
-    ).fetchall()
-    return [name for (name,) in rows]
+def _ids(read: Connection, after: str, limit: int, states: Sequence[OrderState]) -> list[str]:
+    """Return the ids of the next orders that may be in one of these states, none: of all that are whole."""
+    if not states:
+        rows = read.execute(
+            """
+            SELECT order_id FROM shop_order
+            WHERE order_id > ? AND EXISTS (SELECT 1 FROM order_step WHERE order_step.order_id = shop_order.order_id)
+            ORDER BY order_id LIMIT ?
+            """,
+            (after, limit),
+        ).fetchall()
+        return [name for (name,) in rows]
+    found: set[str] = set()
+    for state in CLOSED.intersection(states):
+        rows = read.execute(
+            """
+            SELECT DISTINCT step.order_id FROM order_step AS step JOIN shop_order ON shop_order.order_id = step.order_id
+            WHERE step.state = ? AND step.order_id > ? ORDER BY step.order_id LIMIT ?
+            """,
+            (state, after, limit),
+        ).fetchall()
+        found |= {name for (name,) in rows}
+    if not CLOSED.issuperset(states):
+        rows = read.execute(
+            """
+            SELECT order_id FROM open_order
+            WHERE order_id > ? AND EXISTS (SELECT 1 FROM order_step WHERE order_step.order_id = open_order.order_id)
+            ORDER BY order_id LIMIT ?
+            """,
+            (after, limit),
+        ).fetchall()
+        found |= {name for (name,) in rows}
+    return sorted(found)[:limit]
 
 
 def last_rows(read: Connection) -> tuple[int, int, int]:
@@ -243,11 +261,7 @@ def overdue(read: Connection, *, before: datetime) -> list[str]:
     """Return open orders whose deadline was before a moment."""
     rows = read.execute(
         """
-        SELECT order_id FROM shop_order
-        WHERE unixepoch(body ->> '$.deadline') < ? AND NOT EXISTS (
-          SELECT 1 FROM order_step WHERE order_step.order_id = shop_order.order_id
-            AND state IN ('collected', 'shipped', 'cancelled', 'expired')
-        )
+        SELECT order_id FROM open_order JOIN shop_order USING (order_id) WHERE unixepoch(body ->> '$.deadline') < ?
         ORDER BY order_id
         """,
         (before.timestamp(),),

@@ -156,13 +156,8 @@ def open_requests(read: Connection, own: Replica) -> list[OrderRequest]:
     """Return requests to call off orders that are open, whole here and this hub's; ANSWERS_MAX, oldest first."""
     rows = read.execute(
         """
-        SELECT said.body FROM order_request AS said JOIN shop_order ON shop_order.order_id = said.order_id
-        WHERE said.wants = 'cancelled'
-          AND EXISTS (SELECT 1 FROM order_step AS step WHERE step.order_id = said.order_id)
-          AND NOT EXISTS (
-            SELECT 1 FROM order_step AS step WHERE step.order_id = said.order_id
-              AND step.state IN ('collected', 'shipped', 'cancelled', 'expired')
-          )
+        SELECT said.body FROM order_request AS said JOIN open_order ON open_order.order_id = said.order_id
+        WHERE said.wants = 'cancelled' AND EXISTS (SELECT 1 FROM order_step WHERE order_step.order_id = said.order_id)
         ORDER BY said.id
         """
     ).fetchall()
