@@ -31,8 +31,8 @@ from msgspec import Struct
 
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.store import audit_trail
+from hub.store.guesses import CASHIER
 from hub.store.model import utc
-from hub.store.sign_ins import LOCKED_AT
 from hub.store.transfers import differing_sent
 from sync.entities import REGISTRY
 from sync.kinds import Kind
@@ -129,7 +129,7 @@ _KINDS = {  # kind -> SQL for (name, said, since_ms, owner)
     """,
     "locked": f"""
         SELECT substr(who, 9) AS name, 'locked after ' || wrong || ' wrong PINs' AS said, at_ms AS since_ms, '' AS owner
-        FROM pin_guess WHERE who LIKE 'cashier:%' AND wrong >= {LOCKED_AT}
+        FROM pin_guess WHERE who LIKE 'cashier:%' AND wrong >= {CASHIER.locked_at}
     """,
     "dispute": """
         SELECT dispute.redemption_id AS name, dispute.serial || ' was used already: ' || (dispute.body ->> 'amount') || ' ' ||

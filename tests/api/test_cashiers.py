@@ -12,7 +12,8 @@ import pytest
 from hub.api.persons import SESSION_HEADER
 from hub.client import new_id
 from hub.duties import DUTIES
-from hub.store.sign_ins import FREE, LIFE_S, LOCKED_AT, wait_ms
+from hub.store.guesses import CASHIER
+from hub.store.sign_ins import LIFE_S
 
 PairTill = Callable[..., Awaitable[Any]]
 PIN, BOSS_PIN = "4819", "481937"
@@ -86,11 +87,11 @@ async def test_a_wrong_pin_is_refused_then_waits_then_locks_until_a_manager_unlo
     till: Any, manager: Any, hub: Any
 ) -> None:
     wrong = {"cashier_id": "c7", "pin": "0000"}
-    for n in range(LOCKED_AT):
-        hub.clock.now_ms += wait_ms(n) + 60_000  # the till waits, too
+    for n in range(CASHIER.locked_at):
+        hub.clock.now_ms += CASHIER.wait_after(n) + 60_000  # the till waits, too
         answer = await till.post("/v1/cashiers/sign-in", wrong)
         assert (answer.status, answer.json["code"]) == (403, "pin"), n
-        if n + 1 == FREE:
+        if n + 1 == CASHIER.free:
             early = await till.post("/v1/cashiers/sign-in", {"cashier_id": "c7", "pin": PIN})
             assert (early.status, early.json["code"], early.headers["Retry-After"]) == (429, "pin_wait", "5")
     hub.clock.now_ms += 10**7
@@ -116,7 +117,7 @@ async def test_many_that_guess_at_once_do_not_get_more_guesses(till: Any, manage
         *(till.post("/v1/cashiers/sign-in", {"cashier_id": "c7", "pin": f"{n:04}"}) for n in range(20))
     )
 
-    assert sorted(answer.status for answer in answers) == [403] * FREE + [429] * (20 - FREE)
+    assert sorted(answer.status for answer in answers) == [403] * CASHIER.free + [429] * (20 - CASHIER.free)
 
 
 async def test_wrong_guesses_and_the_session_outlive_a_restart(start_hub: Any, pair_till: PairTill) -> None:
@@ -124,7 +125,7 @@ async def test_wrong_guesses_and_the_session_outlive_a_restart(start_hub: Any, p
     manager, till = await pair_till(first, scope="manager"), await pair_till(first)
     await manager.post("/v1/cashiers", somebody())
     session = await sign_in(till)
-    for _ in range(FREE):
+    for _ in range(CASHIER.free):
         await till.post("/v1/cashiers/sign-in", {"cashier_id": "c7", "pin": "0000"})
     second = await start_hub()
 
@@ -193,7 +194,7 @@ async def test_a_cashier_changes_their_own_pin_once_however_often_it_is_sent(til
 
 
 async def test_a_guess_at_the_pin_that_is_to_be_changed_counts_as_well(till: Any, manager: Any) -> None:
-    for n in range(FREE):
+    for n in range(CASHIER.free):
         wrong = {"change_id": new_id(), "pin": f"000{n}", "new_pin": "7306"}
         assert (await till.post("/v1/cashiers/c7/pin", wrong)).json["code"] == "pin"
 
@@ -302,7 +303,7 @@ def test_every_duty_is_some_routes_and_the_page_says_who_may(contract: Any) -> N
 
 async def test_a_pin_that_cannot_be_looked_at_is_no_guess(hub: Any, till: Any, manager: Any) -> None:
     await hub.runtime.db.write(lambda tx: tx.execute("UPDATE pin_key SET key_id = 'lost'") and None)
-    for _ in range(FREE + 1):
+    for _ in range(CASHIER.free + 1):
         answer = await till.post("/v1/cashiers/sign-in", {"cashier_id": "c7", "pin": PIN})
         assert (answer.status, answer.json["code"]) == (503, "pin_key")
     assert hub.runtime.db.read.execute("SELECT * FROM pin_guess").fetchall() == []

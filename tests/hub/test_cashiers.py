@@ -15,8 +15,9 @@ from hub.errors import ConflictError, NotFoundError, RefusedError, WaitError
 from hub.pins import WAITING_MAX, PinKeyError, Pins, derive, key_named
 from hub.store import cashiers, sign_ins
 from hub.store.cashiers import Asked
+from hub.store.guesses import CASHIER, TILL
 from hub.store.pin_keys import add_keys, all_keys, key_in_use, pin_keys
-from hub.store.sign_ins import FREE, LIFE_S, LOCKED_AT, TILL_FREE, TILL_WAIT_MS, wait_ms
+from hub.store.sign_ins import LIFE_S
 from sync.errors import BusyError
 from sync.retail.cashiers import PinHash
 from sync.store.reading import rows_after
@@ -169,29 +170,29 @@ async def guess(store: Any, now_ms: int, cashier_id: str = "c7", till_id: str = 
 
 async def test_some_wrong_pins_are_free_then_each_waits_twice_as_long_then_it_is_locked(store: Any) -> None:
     now_ms = NOW_MS
-    for wrong in range(LOCKED_AT):
-        if wrong >= FREE:
+    for wrong in range(CASHIER.locked_at):
+        if wrong >= CASHIER.free:
             with pytest.raises(WaitError) as early:
-                await guess(store, now_ms + wait_ms(wrong) - 1, till_id=f"t{wrong}")
+                await guess(store, now_ms + CASHIER.wait_after(wrong) - 1, till_id=f"t{wrong}")
             assert early.value.wait_s == 1
-        now_ms += wait_ms(wrong)
+        now_ms += CASHIER.wait_after(wrong)
         await guess(store, now_ms, till_id=f"t{wrong}")
 
     with pytest.raises(RefusedError) as locked:
         await guess(store, now_ms + 10**9)
     assert locked.value.code == "pin_locked" and sign_ins.is_locked(store.db.read, "c7")
-    assert [wait_ms(n) // 1000 for n in range(12)] == [0, 0, 0, 5, 10, 20, 40, 80, 160, 320, 320, 320]
+    assert [CASHIER.wait_after(n) // 1000 for n in range(12)] == [0, 0, 0, 5, 10, 20, 40, 80, 160, 320, 320, 320]
 
 
 async def test_guesses_made_at_once_are_counted_before_they_are_looked_at(store: Any) -> None:
     guesses = await asyncio.gather(*(guess(store, NOW_MS) for _ in range(20)), return_exceptions=True)
 
-    assert [each for each in guesses if each is None] == [None] * FREE
+    assert [each for each in guesses if each is None] == [None] * CASHIER.free
     assert all(isinstance(each, WaitError) for each in guesses if each is not None)
 
 
 async def test_a_right_pin_begins_anew_and_a_manager_unlocks(store: Any) -> None:
-    for _ in range(FREE):
+    for _ in range(CASHIER.free):
         await guess(store, NOW_MS)
     await do(store, sign_ins.was_right, "c7", "t1")
     await guess(store, NOW_MS)
@@ -206,33 +207,33 @@ async def test_a_right_pin_begins_anew_and_a_manager_unlocks(store: Any) -> None
 
 
 def _lock(tx: sqlite3.Connection) -> None:
-    tx.execute("UPDATE pin_guess SET wrong = ? WHERE who = 'cashier:c7'", (LOCKED_AT,))
+    tx.execute("UPDATE pin_guess SET wrong = ? WHERE who = 'cashier:c7'", (CASHIER.locked_at,))
 
 
 async def test_one_till_that_tries_everybody_has_to_wait_and_is_never_locked(store: Any) -> None:
-    for n in range(TILL_FREE):
+    for n in range(TILL.free):
         await guess(store, NOW_MS, cashier_id=f"c{n}")
     with pytest.raises(WaitError):
-        await guess(store, NOW_MS + TILL_WAIT_MS - 1, cashier_id="c99")
+        await guess(store, NOW_MS + TILL.wait_ms - 1, cashier_id="c99")
     await guess(store, NOW_MS, cashier_id="c99", till_id="t2")
 
     for n in range(1, 30):
-        await guess(store, NOW_MS + n * TILL_WAIT_MS, cashier_id=f"d{n}")
+        await guess(store, NOW_MS + n * TILL.wait_ms, cashier_id=f"d{n}")
 
 
 async def test_a_clock_that_is_set_back_makes_nobody_wait_for_years(store: Any) -> None:
-    for n in range(FREE + 1):
-        await guess(store, NOW_MS + 10**10 + wait_ms(n))
+    for n in range(CASHIER.free + 1):
+        await guess(store, NOW_MS + 10**10 + CASHIER.wait_after(n))
 
     await guess(store, NOW_MS)
 
 
 async def test_wrong_guesses_outlive_a_restart(store: Any) -> None:
-    for _ in range(FREE):
+    for _ in range(CASHIER.free):
         await guess(store, NOW_MS)
 
     with sqlite3.connect(store.path) as other:
-        assert other.execute("SELECT wrong FROM pin_guess WHERE who = 'cashier:c7'").fetchone() == (FREE,)
+        assert other.execute("SELECT wrong FROM pin_guess WHERE who = 'cashier:c7'").fetchone() == (CASHIER.free,)
     other.close()
 
 
@@ -318,4 +319,4 @@ async def test_two_hubs_that_have_told_each_other_their_keys_use_the_same(store:
 
 @given(st.integers(0, 30))
 def test_waits_never_shrink_and_stay_below_six_minutes(wrong: int) -> None:
-    assert 0 <= wait_ms(wrong) <= wait_ms(wrong + 1) <= 320_000
+    assert 0 <= CASHIER.wait_after(wrong) <= CASHIER.wait_after(wrong + 1) <= 320_000
