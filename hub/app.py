@@ -42,6 +42,7 @@ from hub.store.lives import begin_life, known_machine
 from hub.store.members import Work
 from hub.store.receipt_links import KEY_BYTES, receipt_key
 from hub.store.siblings import settle
+from hub.tokens import Tokens
 from hub.upkeep import run_upkeep
 from hub.visitors import Visitors
 from sync import failpoints
@@ -137,7 +138,7 @@ async def open_hub(
         new_secret=secrets.token_urlsafe,
         new_incarnation=partial(secrets.token_hex, 8),
         receipt_key=own_key,
-        tokens=tills.all_tokens(db.read),
+        tokens=Tokens(tills.all_tokens(db.read), offered=tills.offered_tokens(db.read)),
         variable_measures=_variable_measures(config),
     )
 

@@ -56,6 +56,16 @@ def _parser() -> argparse.ArgumentParser:
     pair.add_argument("--scope", default="till", choices=get_args(Scope))
     _with_config(pair).set_defaults(run=_pair)
 
+    clients = commands.add_parser("tills", help="clients that were paired").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    _with_config(clients.add_parser("list", help="who was ever paired, and who was shut out")).set_defaults(
+        run=_tills_list
+    )
+    revoke = clients.add_parser("revoke", help="make the token of a tablet that was lost worth nothing, at once")
+    revoke.add_argument("id", help="as `storehub tills list` shows it")
+    _with_config(revoke).set_defaults(run=_tills_revoke)
+
     imports = commands.add_parser("import", help="import a file").add_subparsers(required=True, metavar="WHAT")
     products = imports.add_parser("products", help="products, prices and opening stock from CSV or JSON")
     _import_options(_with_config(products)).set_defaults(run=_import)
@@ -173,6 +183,18 @@ def _pair(args: argparse.Namespace) -> int:
 
     print(asyncio.run(ask()))
     return 0
+
+
+def _tills_list(args: argparse.Namespace) -> int:
+    from hub.tills_command import list_tills
+
+    return list_tills(load_config(args.config))
+
+
+def _tills_revoke(args: argparse.Namespace) -> int:
+    from hub.tills_command import revoke_till
+
+    return revoke_till(args.id, load_config(args.config))
 
 
 def _cashier_add(args: argparse.Namespace) -> int:

@@ -26,6 +26,7 @@ from hub.api.problems import Problem
 from hub.api.routing import SUBPROTOCOL, SUBPROTOCOL_TOKEN
 from hub.api.sales import SaleRequest
 from hub.api.standby_keys import KeysTold, KeyTold
+from hub.api.tills import TillList
 from hub.errors import HubError
 from hub.replication import SyncView
 from hub.store.audit import Finding
@@ -34,7 +35,7 @@ from hub.store.model import Entry, Item, SaleAnswer
 from hub.store.printing import PrintJobView
 from hub.store.products import Opening, Put
 from hub.store.returns import ReturnAnswer
-from hub.store.tills import Scope
+from hub.store.tills import Scope, TillView
 from sync.audit import Asked, Names, Sums
 from sync.retail.returns import Return
 
@@ -120,6 +121,20 @@ class HubClient:
     async def make_code(self, scope: Scope) -> str:
         """Make a pairing code (control socket only)."""
         return (await self._call("POST", "/control/codes", CodeAnswer, body=CodeRequest(scope))).code
+
+    async def tills(self) -> list[TillView]:
+        """Return every client that was ever paired (control socket only)."""
+        return (await self._call("GET", "/control/tills", TillList)).items
+
+    async def revoke_till(self, till_id: str) -> TillView:
+        """Make a client's token worth nothing (control socket only)."""
+        return await self._call("DELETE", f"/control/tills/{quote(till_id, safe='')}", TillView)
+
+    async def rotate(self) -> PairAnswer:
+        """Take another token; this client uses it from here on, which ends the one before."""
+        answer = await self._call("POST", "/v1/pair/rotate", PairAnswer)
+        self._token = answer.token
+        return answer
 
     async def enrol_cashier(self, request: EnrolRequest) -> CashierView:
         """Enrol a cashier (control socket only)."""

@@ -26,7 +26,7 @@ from hub.pins import Pins
 from hub.replication import Replication, SyncView
 from hub.rights import Rights
 from hub.spooler import Spooler
-from hub.store import people, products, sales
+from hub.store import people, products, sales, tills
 from hub.store.availability import Shelf
 from hub.store.lives import Reborn
 from hub.store.members import Work
@@ -35,6 +35,7 @@ from hub.store.printing import OpenJob, PrintJobView
 from hub.store.receipts import marked, receipt, without_pulse
 from hub.store.returns import returned_for
 from hub.store.tills import Paired
+from hub.tokens import Tokens
 from sync.db import Database
 from sync.model import Replica
 from sync.retail.catalogue import Name
@@ -61,9 +62,10 @@ class Runtime:
     new_secret: Callable[[int], str]
     new_incarnation: Callable[[], str]
     receipt_key: bytes = field(repr=False)
+    ca_fingerprint: str = ""  # SHA-256 of the store's CA, hexadecimal; empty while there is none
     variable_measures: tuple[VariableMeasure, ...] = ()
     device_states: Callable[[], list[DeviceState]] = list
-    tokens: dict[bytes, Paired] = field(default_factory=dict)
+    tokens: Tokens = field(default_factory=Tokens)
     spoolers: dict[str, Spooler] = field(default_factory=dict)
     erasures: Erasures = field(init=False)
     replication: Replication = field(init=False)
@@ -89,6 +91,7 @@ class Runtime:
         )
         self.replication.books.on_members = partial(list_erased, self.db, self.erasures)
         self.clock.on_change = self.on_clock
+        self.tokens.on_first_use = self.on_token_used
         self.pins = Pins(self.new_secret)
         rule = self.config.rights
         self.rights = Rights(self.db, self.shop, rule, own=lambda: self.replica, now_ms=self.now_ms)
@@ -197,6 +200,11 @@ class Runtime:
         """Tell everybody that this hub has become sure, or unsure, of the time."""
         code = SURE if self.clock.is_sure else UNSURE
         self.bus.publish("alarm", {"code": code, "source": self.clock.view.source}, now_ms=self.now_ms())
+
+    def on_token_used(self, client: Paired, token_hash: bytes) -> None:
+        """Write down which token a client uses now; lost in a crash, the one before is good until this one is used again."""
+        till_id, now_ms = client.till_id, self.now_ms()
+        self.db.write_soon(lambda tx: tills.take_over(tx, till_id, token_hash, now_ms=now_ms), then=lambda _: None)
 
     def on_print(self, job: PrintJobView) -> None:
         """Tell everybody what became of a print job, after the commit."""

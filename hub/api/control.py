@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from hub.api.cashiers import EnrolRequest, UnlockRequest, enrol, unlock
 from hub.api.routing import PUBLIC, Call, Reply, Route
+from hub.api.tills import TillList, list_tills, revoke
 from hub.errors import RefusedError
 from hub.store import mending, products, tills
 from hub.store.audit import Finding
@@ -15,7 +16,7 @@ from hub.store.cashiers import CashierView
 from hub.store.mending import MENDED_MAX
 from hub.store.model import Entry
 from hub.store.products import Opening, Put
-from hub.store.tills import CODE_LIFE_S, Scope
+from hub.store.tills import CODE_LIFE_S, Scope, TillView
 
 BODY_MAX = 4 * 1024 * 1024  # 500 products of the largest kind
 BATCH_MAX = 500  # products in one write job: a sale never waits for more
@@ -110,6 +111,11 @@ async def post_repair(call: Call) -> Reply:
     return Reply(Mended(mended))
 
 
+async def delete_till(call: Call) -> Reply:
+    """DELETE /control/tills/{till_id}"""
+    return await revoke(call, by=MACHINE)
+
+
 async def post_cashier(call: Call) -> Reply:
     """POST /control/cashiers"""
     return await enrol(call, call.body, by=MACHINE)
@@ -144,5 +150,7 @@ ROUTES = (
         CashierView,
         body=UnlockRequest,
     ),
+    Route("GET", "/control/tills", list_tills, "Clients that were paired", PUBLIC, TillList),
+    Route("DELETE", "/control/tills/{till_id}", delete_till, "Make a client's token worth nothing", PUBLIC, TillView),
     Route("POST", "/control/openings", post_openings, "Book opening stock", PUBLIC, Opened, body=OpeningsRequest),
 )

@@ -1,19 +1,20 @@
-"""POST /v1/pair: a one-time code becomes a token."""
+"""POST /v1/pair: a one-time code becomes a token. POST /v1/pair/rotate: a token becomes another one.
 
-from collections import deque
-from typing import Annotated
+Not here: who holds which token while the hub runs (hub.tokens), wrong codes (hub.store.guesses).
+"""
+
+from sqlite3 import Connection
+from typing import Annotated, get_args
 
 from msgspec import Meta, Struct
 
 from hub.api.routing import PUBLIC, Call, Reply, Route
-from hub.errors import RefusedError
-from hub.runtime import Runtime
-from hub.store import tills
+from hub.errors import RefusedError, WaitError
+from hub.store import guesses, tills
 from hub.store.tills import Paired, Scope
 
-WRONG_CODES_MAX = 10  # wrong codes in WRONG_CODES_S from anybody; beyond it pairing answers 429 until they are older
-WRONG_CODES_S = 60
 TOKEN_BYTES = 32
+ALL: frozenset[Scope] = frozenset(get_args(Scope))
 
 
 class PairRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,46 +32,58 @@ class PairAnswer(Struct, frozen=True):
     scope: Scope
 
 
-class Pairing:
-    """The route with its memory of wrong codes."""
+async def post_pair(call: Call) -> Reply:
+    """POST /v1/pair"""
+    hub, request, now_ms = call.hub, call.body, call.hub.now_ms()
+    token, code = hub.new_secret(TOKEN_BYTES), request.code.strip().upper()
 
-    def __init__(self) -> None:
-        self._wrong_ms: deque[int] = deque(maxlen=WRONG_CODES_MAX)
+    def job(tx: Connection) -> Paired | None:
+        who = guesses.stranger(tx, call.remote, now_ms=now_ms)
+        if wait_s := guesses.left_s(tx, who, guesses.ADDRESS, now_ms=now_ms):
+            raise WaitError("too_many_guesses", f"after wrong codes: {wait_s} s", wait_s=wait_s)
+        paired = tills.pair(tx, code, request.name, token=token, now_ms=now_ms)
+        if paired is None:
+            guesses.count(tx, who, now_ms=now_ms)
+        else:
+            guesses.forget(tx, who)
+        return paired
 
-    async def post_pair(self, call: Call) -> Reply:
-        """POST /v1/pair"""
-        hub, request = call.hub, call.body
-        now_ms = hub.now_ms()
-        if len(self._wrong_ms) == WRONG_CODES_MAX and self._wrong_ms[0] > now_ms - WRONG_CODES_S * 1000:
-            raise RefusedError("too_many_guesses", f"{WRONG_CODES_MAX} wrong codes in {WRONG_CODES_S} s")
-        token = hub.new_secret(TOKEN_BYTES)
-        self._wrong_ms.append(now_ms)  # before the answer is known: guesses made at once count as well
-        paired = await hub.db.write(
-            lambda tx: tills.pair(tx, request.code.strip().upper(), request.name, token=token, now_ms=now_ms),
-            then=lambda paired: _admit(hub, token, paired),
-        )
-        if now_ms in self._wrong_ms:
-            self._wrong_ms.remove(now_ms)
-        return Reply(PairAnswer(token, paired.till_id, paired.scope), 201)
-
-
-def _admit(hub: Runtime, token: str, paired: Paired) -> None:
-    hub.tokens[tills.secret_hash(token)] = paired
+    paired = await hub.db.write(job, then=lambda paired: None if paired is None else hub.tokens.admit(token, paired))
+    if paired is None:
+        raise RefusedError("pairing_code", "the pairing code is unknown, used or expired", pointer="/code")
+    return Reply(PairAnswer(token, paired.till_id, paired.scope), 201)
 
 
-def routes() -> tuple[Route, ...]:
-    """Return the route of one running hub."""
-    pairing = Pairing()
-    return (
-        Route(
-            "POST",
-            "/v1/pair",
-            pairing.post_pair,
-            "Spend a one-time code for a token",
-            PUBLIC,
-            PairAnswer,
-            body=PairRequest,
-            status=201,
-            problems=(403, 422, 429, 503),
-        ),
+async def post_rotate(call: Call) -> Reply:
+    """POST /v1/pair/rotate"""
+    hub, client = call.hub, call.client
+    token = hub.new_secret(TOKEN_BYTES)
+    await hub.db.write(
+        lambda tx: tills.offer_token(tx, client.till_id, token=token), then=lambda _: hub.tokens.offer(token, client)
     )
+    return Reply(PairAnswer(token, client.till_id, client.scope), 201)
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/pair",
+        post_pair,
+        "Spend a one-time code for a token",
+        PUBLIC,
+        PairAnswer,
+        body=PairRequest,
+        status=201,
+        problems=(403, 422, 429, 503),
+    ),
+    Route(
+        "POST",
+        "/v1/pair/rotate",
+        post_rotate,
+        "Get another token; the present one is good until the new one is used once",
+        ALL,
+        PairAnswer,
+        status=201,
+        problems=(404, 503),
+    ),
+)

@@ -20,7 +20,7 @@ from hub.api.problems import PROBLEM, problem, problem_of
 from hub.duties import Person
 from hub.errors import HubError
 from hub.runtime import Runtime
-from hub.store.tills import Paired, Scope, secret_hash
+from hub.store.tills import Paired, Scope
 from sync.errors import SyncError
 
 BODY_MAX = 1024 * 1024  # request body; a larger one is answered 413 without being read
@@ -43,7 +43,8 @@ PUBLIC: frozenset[Scope] = frozenset()
 class Call:
     """One request after its checks. `body` and `query` are of the route's types. Any: checked by the route's struct.
 
-    `person` is who does the route's duty; `session` the session token as it was sent, for routes without one.
+    `person` is who does the route's duty; `session` the session token as it was sent, for routes without one; `remote` the
+    address that asks.
     """
 
     hub: Runtime
@@ -53,6 +54,7 @@ class Call:
     query: Any = None
     session: str = ""
     person: Person | None = None
+    remote: str = ""
 
     @property
     def actor(self) -> str:
@@ -114,7 +116,7 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         query = read_query(request, route.query) if route.query else None
         session = request.headers.get(SESSION_HEADER, "")
         person = person_for(hub, client or NOBODY, session, duty=route.duty) if route.duty else None
-        call = Call(hub, client or NOBODY, dict(request.match_info), body, query, session, person)
+        call = Call(hub, client or NOBODY, dict(request.match_info), body, query, session, person, request.remote or "")
         reply = await route.handle(call)
         if route.is_bulk and isinstance(reply.body, Struct):
             return bulk_response(request, reply.body, status=reply.status)
@@ -130,7 +132,7 @@ def client_of(request: web.Request, hub: Runtime) -> Paired | None:
     if scheme.lower() != "bearer":
         offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
         token = next((p.strip().removeprefix(SUBPROTOCOL_TOKEN) for p in offered if SUBPROTOCOL_TOKEN in p), "")
-    return hub.tokens.get(secret_hash(token)) if token else None
+    return hub.tokens.holder(token) if token else None
 
 
 def may(client: Paired, scopes: frozenset[Scope]) -> bool:

@@ -63,7 +63,7 @@ LINE_MAX = 128 * 1024  # of a request: every query that the description allows h
 def routes() -> tuple[Route, ...]:
     """Return every route of the API."""
     return (
-        *pairing.routes(),
+        *pairing.ROUTES,
         *tills.ROUTES,
         *shop.ROUTES,
         *catalogue.ROUTES,

@@ -21,15 +21,19 @@ async def list_tills(call: Call) -> Reply:
 
 async def delete_till(call: Call) -> Reply:
     """DELETE /v1/tills/{till_id}"""
-    hub, till_id, actor = call.hub, call.path["till_id"], call.actor
+    return await revoke(call, by=call.actor)
+
+
+async def revoke(call: Call, *, by: str) -> Reply:
+    """Shut a client out, for a manager or for a command of this machine."""
+    hub, till_id = call.hub, call.path["till_id"]
     now_ms = hub.now_ms()
 
     def shut_out(_: TillView) -> None:
-        for token_hash in [known for known, paired in hub.tokens.items() if paired.till_id == till_id]:
-            del hub.tokens[token_hash]
+        hub.tokens.shut_out(till_id)
         hub.bus.cut(till_id)
 
-    view = await hub.db.write(lambda tx: tills.revoke(tx, till_id, actor=actor, now_ms=now_ms), then=shut_out)
+    view = await hub.db.write(lambda tx: tills.revoke(tx, till_id, actor=by, now_ms=now_ms), then=shut_out)
     return Reply(view)
 
 

@@ -1,23 +1,23 @@
 """Who may come in to the embedded broker, and what they may do there."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from amqtt.contexts import Action
 
 from hub.settings.file import MqttSection
-from hub.store.tills import Paired, secret_hash
+from hub.store.tills import secret_hash
+from hub.tokens import Tokens
 
 NAME_MAX = 64  # characters of a user name or client id in the log
 
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Who may come in, and what they may do. `tokens` is the hub's own table and changes while it runs."""
+    """Who may come in, and what they may do. `tokens` are the hub's own and change while it runs."""
 
     store_id: str
     section: MqttSection
-    tokens: Mapping[bytes, Paired]
+    tokens: Tokens
 
     def knows(self, username: str | None, password: str | None) -> bool:
         """Whether this is the [mqtt] account or a paired device with its token."""
@@ -25,7 +25,7 @@ class Accounts:
             return False
         if self.is_own(username):
             return secret_hash(password) == secret_hash(self.section.password)
-        paired = self.tokens.get(secret_hash(password))
+        paired = self.tokens.holder(password)
         return paired is not None and paired.scope == "device" and paired.till_id == username
 
     def may(self, username: str | None, topic: str, action: Action) -> bool:
@@ -39,6 +39,6 @@ class Accounts:
 
     def shown(self, name: str | None) -> str:
         """Return a name as the log may show it: short, printable, no secret that stands in the wrong field."""
-        if name and (name == self.section.password or secret_hash(name) in self.tokens):
+        if name and (name == self.section.password or self.tokens.is_good(name)):
             return "(a secret)"
         return "".join(filter(str.isprintable, name or ""))[:NAME_MAX]

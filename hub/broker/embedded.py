@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
@@ -12,7 +12,7 @@ from hub.broker.door import LISTENER, Door
 from hub.broker.engine import Engine, Rights
 from hub.broker.packets import PACKET_BYTES_MAX
 from hub.settings.file import MqttSection
-from hub.store.tills import Paired
+from hub.tokens import Tokens
 from sync.errors import StartError
 
 STOP_TIMEOUT_S = 2.0
@@ -20,7 +20,7 @@ STOP_TIMEOUT_S = 2.0
 
 @asynccontextmanager
 async def embedded_broker(
-    section: MqttSection, *, store_id: str, tokens: Mapping[bytes, Paired], awaits_hub: bool = False
+    section: MqttSection, *, store_id: str, tokens: Tokens, awaits_hub: bool = False
 ) -> AsyncIterator[int]:
     """Run the broker of the [mqtt] section on loopback and yield its port; raise StartError when the port is taken.
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from hub.errors import NotFoundError, RefusedError
+from hub.errors import NotFoundError
 from hub.store.audit_trail import note
 from hub.store.model import utc
 
@@ -38,13 +38,13 @@ def add_code(tx: Connection, code: str, scope: Scope, *, now_ms: int) -> None:
     )
 
 
-def pair(tx: Connection, code: str, name: str, *, token: str, now_ms: int) -> Paired:
-    """Spend a code for a token; raise RefusedError when it is unknown, used or expired."""
+def pair(tx: Connection, code: str, name: str, *, token: str, now_ms: int) -> Paired | None:
+    """Spend a code for a token; return None when it is unknown, used or expired."""
     row = tx.execute(
         "DELETE FROM pairing_code WHERE code_hash = ? AND expires_ms >= ? RETURNING scope", (secret_hash(code), now_ms)
     ).fetchone()
     if row is None:
-        raise RefusedError("pairing_code", "the pairing code is unknown, used or expired", pointer="/code")
+        return None
     scope: Scope = row[0]
     count = tx.execute("SELECT count(*) FROM till WHERE scope = ?", (scope,)).fetchone()[0]
     paired = Paired(f"{'t' if scope == 'till' else scope}{count + 1}", name, scope)
@@ -88,7 +88,40 @@ def _view(till_id: str, name: str, scope: Scope, paired_ms: int, revoked_ms: int
     return TillView(till_id, name, scope, utc(paired_ms), None if revoked_ms is None else utc(revoked_ms))
 
 
+def offer_token(tx: Connection, till_id: str, *, token: str) -> None:
+    """Note a token that a client may use from now on beside its own; an earlier one that was not used is forgotten."""
+    changed = tx.execute(
+        "UPDATE till SET next_hash = ? WHERE till_id = ? AND revoked_ms IS NULL", (secret_hash(token), till_id)
+    ).rowcount
+    if not changed:
+        raise NotFoundError("till", f"no till {till_id!r}")
+
+
+def take_over(tx: Connection, till_id: str, token_hash: bytes, *, now_ms: int) -> None:
+    """A client has used the token that it was offered, the one before is worth nothing; another may have been offered since."""
+    changed = tx.execute(
+        """
+        UPDATE till SET token_hash = :used, next_hash = nullif(next_hash, :used)
+        WHERE till_id = :till_id AND revoked_ms IS NULL
+        """,
+        {"used": token_hash, "till_id": till_id},
+    ).rowcount
+    if changed:
+        note(tx, actor=f"till:{till_id}", action="token_rotated", subject=till_id, reason="", now_ms=now_ms)
+
+
 def all_tokens(read: Connection) -> dict[bytes, Paired]:
-    """Return every token's holder by the token's hash."""
-    rows = read.execute("SELECT token_hash, till_id, name, scope FROM till WHERE revoked_ms IS NULL").fetchall()
-    return {token_hash: Paired(till_id, name, scope) for token_hash, till_id, name, scope in rows}
+    """Return every good token's holder by the token's hash, offered ones included."""
+    rows = read.execute(
+        "SELECT token_hash, next_hash, till_id, name, scope FROM till WHERE revoked_ms IS NULL"
+    ).fetchall()
+    return {each: Paired(*client) for token, offered, *client in rows for each in (token, offered) if each is not None}
+
+
+def offered_tokens(read: Connection) -> dict[str, bytes]:
+    """Return the hash of each token that was offered and not used yet, by the client's id."""
+    return dict(
+        read.execute(
+            "SELECT till_id, next_hash FROM till WHERE next_hash IS NOT NULL AND revoked_ms IS NULL"
+        ).fetchall()
+    )

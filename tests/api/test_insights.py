@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from devices.model import CounterReading
+from hub.store.tills import Paired
+from hub.tokens import Tokens
 from hub.visitors import Visitors
 
 AT = 1_790_000_000_000  # 2026-09-21T22:13:20 in Hong Kong
@@ -90,7 +92,7 @@ async def test_a_counter_on_the_embedded_broker_reaches_the_day(
     from hub.broker.embedded import embedded_broker
     from hub.settings.file import MqttSection
 
-    tokens: dict[bytes, Any] = {}
+    tokens = Tokens()
     section = MqttSection(0, "hub", "hub-secret")
     async with embedded_broker(section, store_id="hk01", tokens=tokens) as port:
         doors = {
@@ -102,7 +104,7 @@ async def test_a_counter_on_the_embedded_broker_reaches_the_day(
         }
         hub = await start_hub(devices={"doors": doors})
         till, device = await pair_till(hub), await pair_till(hub, scope="device")
-        tokens |= hub.runtime.tokens
+        tokens.admit(device.token, Paired(device.till_id, "Door", "device"))
         await until(lambda: till.get("/v1/devices"), lambda answer: answer.json["items"][0]["health"] == "ready")
         process = await asyncio.create_subprocess_exec(
             *("python3", "bench/reference/mqtt_flood.py", "127.0.0.1", str(port), device.till_id, device.token),

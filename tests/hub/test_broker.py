@@ -22,13 +22,16 @@ from hub.broker.packets import PACKET_BYTES_MAX
 from hub.config import parse_config
 from hub.settings.file import MqttSection
 from hub.store.tills import Paired, secret_hash
+from hub.tokens import Tokens
 from sync.errors import ConfigError, StartError
 
 SECTION = MqttSection(0, "hub", "hub-secret")
-TOKENS = {
-    secret_hash("device-token"): Paired("device1", "Door", "device"),
-    secret_hash("till-token"): Paired("t1", "Till", "till"),
-}
+TOKENS = Tokens(
+    {
+        secret_hash("device-token"): Paired("device1", "Door", "device"),
+        secret_hash("till-token"): Paired("t1", "Till", "till"),
+    }
+)
 ACCOUNTS = Accounts("hk01", SECTION, TOKENS)
 STORE = {"store": {"id": "hk01", "name_zh_hant": "店", "name_en": "Shop", "currency": "HKD"}}
 
@@ -82,7 +85,7 @@ def test_accounts(username: str | None, password: str | None, known: bool) -> No
 
 
 def test_an_account_without_a_name_is_no_account() -> None:
-    assert not Accounts("hk01", MqttSection(), {}).knows("", "")
+    assert not Accounts("hk01", MqttSection(), Tokens()).knows("", "")
 
 
 @pytest.mark.parametrize(
@@ -215,7 +218,7 @@ async def test_a_client_that_says_nothing_is_closed(port: int, monkeypatch: pyte
 
 async def test_a_taken_port_is_named_with_its_remedy(port: int) -> None:
     with pytest.raises(StartError, match=rf"cannot listen on 127.0.0.1:{port} .*choose another \[mqtt\] port"):
-        async with embedded_broker(MqttSection(port, "a", "b"), store_id="hk01", tokens={}):
+        async with embedded_broker(MqttSection(port, "a", "b"), store_id="hk01", tokens=Tokens()):
             raise AssertionError("started twice")
 
 

@@ -25,7 +25,8 @@ from devices.supervisor import DeviceSpec, DeviceState, Outside, Supervisor
 from hub.broker.embedded import embedded_broker
 from hub.settings.file import MqttSection
 from hub.store import footfall
-from hub.store.tills import Paired, secret_hash
+from hub.store.tills import Paired
+from hub.tokens import Tokens
 from sync.db import Database
 from sync.errors import OutcomeUnknownError
 from sync.model import Replica
@@ -57,10 +58,9 @@ class Embedded:
         self._stack = AsyncExitStack()
 
     async def start(self) -> None:
-        tokens = {
-            secret_hash(DOOR[1]): Paired(DOOR[0], "Door", "device"),
-            secret_hash("a till's token"): Paired("t1", "Till", "till"),
-        }
+        tokens = Tokens()
+        tokens.admit(DOOR[1], Paired(DOOR[0], "Door", "device"))
+        tokens.admit("a till's token", Paired("t1", "Till", "till"))
         section = MqttSection(self.port, *HUB)
         await self._stack.enter_async_context(embedded_broker(section, store_id="hk01", tokens=tokens))
 
