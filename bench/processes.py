@@ -46,6 +46,13 @@ port = {port}
 [data]
 synchronous = "{synchronous}"
 """
+_NO_LIMITS = """
+[limits]
+requests_per_s = 1_000_000
+burst = 1_000_000
+at_once = 10_000
+connections = 10_000
+"""
 _CLOUD_CONFIG = """
 [cloud]
 port = {port}
@@ -150,7 +157,10 @@ class ServerProcess:
 
 
 class HubProcess(ServerProcess):
-    """One hub; `extra` is TOML for the end of its configuration."""
+    """One hub; `extra` is TOML for the end of its configuration.
+
+    A load sells as fast as it is answered, from one address: it is no till, and not limited as one unless `is_limited`.
+    """
 
     def __init__(
         self,
@@ -161,9 +171,10 @@ class HubProcess(ServerProcess):
         scanners: Sequence[str] = (),
         extra: str = "",
         store: str = "bench",
+        is_limited: bool = False,
     ) -> None:
         config = _CONFIG.replace("{synchronous}", synchronous).replace("{store}", store)
-        config += _device_sections(printer, scanners) + extra
+        config += _device_sections(printer, scanners) + ("" if is_limited else _NO_LIMITS) + extra
         super().__init__("run", folder, config)
 
     @property

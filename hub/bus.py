@@ -16,6 +16,9 @@ from typing import Any
 import orjson
 
 RING_MAX = 10_000  # events kept for resuming; the oldest is forgotten, a client behind it gets `reset`
+CLIENT_SOCKETS_MAX = (
+    8  # of one client; a further one takes the place of the oldest, which may be a dead line not noticed yet
+)
 CLIENT_QUEUE_MAX = 256  # events waiting for one client; when full the client is dropped and resumes by cursor
 SCAN_REPLAY_MS = 5_000  # an older scan is no longer about what lies on the counter
 CONSOLE = "console"
@@ -55,7 +58,7 @@ class Bus:
         self.dropped_clients = 0
         self._ring: deque[Event] = deque(maxlen=RING_MAX)
         self._n = 0
-        self._subscribers: set[Subscriber] = set()
+        self._subscribers: dict[Subscriber, None] = {}  # in the order in which they came
 
     @property
     def cursor(self) -> str:
@@ -89,7 +92,8 @@ class Bus:
 
     def subscribe(self, subscriber: Subscriber, after: str | None, *, now_ms: int) -> tuple[bool, list[bytes]]:
         """Connect a client; return whether it must read everything again, and the frames it missed."""
-        self._subscribers.add(subscriber)
+        self._make_room(subscriber.till_id)
+        self._subscribers[subscriber] = None
         if after is None:
             return False, []
         epoch, _, digits = after.rpartition(".")
@@ -102,7 +106,7 @@ class Bus:
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Forget a client that went away."""
-        self._subscribers.discard(subscriber)
+        self._subscribers.pop(subscriber, None)
 
     def has_subscriber(self, till_id: str) -> bool:
         """Whether a till is listening now."""
@@ -110,13 +114,22 @@ class Bus:
 
     def cut(self, till_id: str) -> None:
         """Close the sockets of a client that may listen no more."""
-        for subscriber in [each for each in self._subscribers if each.till_id == till_id]:
-            self._subscribers.discard(subscriber)
-            subscriber.dropped.set()
+        for subscriber in self._sockets_of(till_id):
+            self._close(subscriber)
+
+    def _make_room(self, till_id: str) -> None:
+        for subscriber in self._sockets_of(till_id)[: 1 - CLIENT_SOCKETS_MAX]:
+            self._close(subscriber)
+
+    def _sockets_of(self, till_id: str) -> list[Subscriber]:
+        return [each for each in self._subscribers if each.till_id == till_id]
 
     def _drop(self, subscriber: Subscriber) -> None:
-        self._subscribers.discard(subscriber)
         self.dropped_clients += 1
+        self._close(subscriber)
+
+    def _close(self, subscriber: Subscriber) -> None:
+        self._subscribers.pop(subscriber, None)
         subscriber.dropped.set()
 
 

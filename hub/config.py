@@ -17,6 +17,7 @@ from devices.registry import load, options_for
 from devices.supervisor import DeviceSpec
 from hub.settings.coupons import CouponsSection
 from hub.settings.file import WEEKDAYS, File, Id, MqttSection, PageSection
+from hub.settings.limits import LimitsSection
 from hub.settings.lines import CloudLine, Follows, cloud_line, followed
 from hub.settings.members import member_rules
 from hub.settings.orders import OrdersSection
@@ -54,6 +55,8 @@ class Config:
     returns: ReturnRules = dataclass_field(default_factory=ReturnRules)
     coupons: CouponsSection = dataclass_field(default_factory=CouponsSection)
     orders: OrdersSection = dataclass_field(default_factory=OrdersSection)
+    limits: LimitsSection = dataclass_field(default_factory=LimitsSection)
+    is_announced: bool = False
     safety_stock: int = 0
     hold_s: int = 1800
 
@@ -106,6 +109,8 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         returns=file.returns,
         coupons=file.coupons,
         orders=file.orders,
+        limits=file.limits,
+        is_announced=not is_loopback(file.api.host) if file.mdns.announce is None else file.mdns.announce,
         safety_stock=_safety_stock(file),
         hold_s=file.stock.hold_s,
     )

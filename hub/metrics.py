@@ -47,6 +47,9 @@ class Metrics:
         self.clock_offset = Gauge(
             "storehub_clock_offset_seconds", "What is added to the machine's own clock", registry=self.registry
         )
+        self.limited = Counter(
+            "storehub_limited", "Requests and connections refused as too many", ["what"], registry=self.registry
+        )
         self.clients = Gauge("storehub_event_clients", "Connected event sockets", registry=self.registry)
         self.dropped = Gauge(
             "storehub_event_clients_dropped", "Event sockets closed as too slow", registry=self.registry

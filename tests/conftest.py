@@ -63,6 +63,9 @@ QUICK_PRINTER = {
 }
 """Time-outs of a printer driver in tests: loopback answers in a millisecond."""
 
+NO_LIMITS = {"requests_per_s": 1e6, "burst": 1_000_000, "at_once": 10_000, "connections": 10_000}
+"""What a test sends in a second no till sends in an hour; those of the limits have the defaults, or their own."""
+
 CATALOGUE = (
     Entry(
         Product(
@@ -326,6 +329,7 @@ async def start_hub(tmp_path: Path, contract: Contract, monkeypatch: pytest.Monk
             "api": {"port": 0},
             "receipt": {"printer": receipt_printer} if receipt_printer else {},
             "devices": devices or {},
+            "limits": NO_LIMITS,
         } | {name: section for name, section in (("cloud", cloud), ("standby", standby)) if section}
         raw |= sections
         if standby:

@@ -1,7 +1,8 @@
 """GET /v1/events: the WebSocket of a tablet. First frame `hello{rep,cursor,epoch,schema}`, then events as they come.
 
 A client that stops reading fills its queue, is closed with 1013 and resumes by cursor; if even the close does not go out in
-CLOSE_TIMEOUT_S its connection is cut. Frames that a client sends are ignored: commands go by HTTP.
+CLOSE_TIMEOUT_S its connection is cut. Frames that a client sends are ignored, commands go by HTTP; each takes one of its turns,
+and who sends more than it has is closed with 1008.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import msgspec
 import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from hub.api.guard import turns_of
 from hub.api.problems import problem
 from hub.api.routing import RUNTIME, SUBPROTOCOL, client_of, may
 from hub.bus import Subscriber
@@ -38,7 +40,11 @@ async def events(request: web.Request) -> web.StreamResponse:
     if not may(client, frozenset({"till", "manager"})):
         return problem(403, "forbidden", f"this token is {client.scope}")
     ws = web.WebSocketResponse(
-        heartbeat=HEARTBEAT_S, max_msg_size=FRAME_MAX, protocols=(SUBPROTOCOL,), timeout=CLOSE_TIMEOUT_S
+        heartbeat=HEARTBEAT_S,
+        max_msg_size=FRAME_MAX,
+        protocols=(SUBPROTOCOL,),
+        timeout=CLOSE_TIMEOUT_S,
+        autoping=False,  # a ping is a frame that costs a turn
     )
     if not ws.can_prepare(request).ok:
         return problem(426, "not_a_websocket")
@@ -79,8 +85,7 @@ async def _serve(hub: Runtime, client: Paired, ws: web.WebSocketResponse, reques
         async with asyncio.TaskGroup() as group:
             sender = group.create_task(_send(ws, subscriber, frames), name=f"events-send-{client.till_id}")
             watcher = group.create_task(_watch(ws, subscriber, request), name=f"events-watch-{client.till_id}")
-            async for _ in ws:
-                pass
+            await _listen(ws, request)
             sender.cancel()
             watcher.cancel()
     finally:
@@ -111,6 +116,21 @@ async def _send(ws: web.WebSocketResponse, subscriber: Subscriber, frames: list[
             await ws.send_frame(frame, WSMsgType.TEXT)
         while True:
             await ws.send_frame(await subscriber.queue.get(), WSMsgType.TEXT)
+
+
+async def _listen(ws: web.WebSocketResponse, request: web.Request) -> None:
+    """Take what the client sends until it has nothing more to say, or says too much."""
+    turns, who = turns_of(request)
+    loop = asyncio.get_running_loop()
+    async for message in ws:
+        turn = turns.begin(who, now_s=loop.time(), lasts=False)
+        if turn.wait_s or turn.retry_after_s:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await ws.close(code=WSCloseCode.POLICY_VIOLATION, message=b"nothing is to be said here")
+            return
+        if message.type is WSMsgType.PING:
+            await ws.pong(message.data)
 
 
 async def _watch(ws: web.WebSocketResponse, subscriber: Subscriber, request: web.Request) -> None:

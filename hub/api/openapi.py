@@ -14,7 +14,7 @@ from hub.api.routing import Route
 from hub.duties import DUTIES
 
 _REF = "#/components/schemas/{name}"
-_EVERYWHERE = (500,)
+_EVERYWHERE = (403, 429, 500)  # a page of elsewhere, too many requests, a mistake of ours
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _NO_NUL = r"^[^\u0000]*$"
 _SESSION = {

@@ -1,5 +1,6 @@
 """The aiohttp applications: the API for tills on TCP, the control socket for commands of this machine."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from hub.api import (
     approvals,
@@ -48,10 +50,13 @@ from hub.api import (
     tills,
     trail,
 )
+from hub.api.door import Door
 from hub.api.events import SOCKETS, close_all, events
+from hub.api.guard import LIMITS, guard
 from hub.api.link import link
 from hub.api.openapi import openapi
 from hub.api.routing import BODY_MAX, RUNTIME, Route, endpoint, translate_errors
+from hub.limits import Limits
 from hub.runtime import Runtime
 from sync.errors import StartError
 
@@ -100,11 +105,12 @@ def routes() -> tuple[Route, ...]:
     )
 
 
-def api_application(hub: Runtime) -> web.Application:
+def api_application(hub: Runtime, limits: Limits) -> web.Application:
     """Return the application that tills talk to."""
     table = routes()
-    app = _application(hub, table, body_max=BODY_MAX)
+    app = _application(hub, table, body_max=BODY_MAX, first=(guard,))
     app[SOCKETS] = set()
+    app[LIMITS] = limits
     app.on_shutdown.append(close_all)
     app.router.add_get("/v1/events", events)
     app.router.add_get("/sync/v1/link", link)
@@ -133,8 +139,10 @@ def _document() -> dict[str, Any]:
     return openapi(routes(), version=version("store-hub"))
 
 
-def _application(hub: Runtime, table: Sequence[Route], *, body_max: int) -> web.Application:
-    app = web.Application(middlewares=[translate_errors], client_max_size=body_max)
+def _application(
+    hub: Runtime, table: Sequence[Route], *, body_max: int, first: Sequence[Middleware] = ()
+) -> web.Application:
+    app = web.Application(middlewares=[*first, translate_errors], client_max_size=body_max)
     app[RUNTIME] = hub
     for path in sorted(
         {route.path for route in table}, key=lambda path: "{" in path
@@ -162,22 +170,28 @@ def _refuse_method(allowed: Sequence[str]) -> Callable[[web.Request], Awaitable[
 @asynccontextmanager
 async def serve(hub: Runtime) -> AsyncIterator[int]:
     """Listen on the configured address and on the control socket; yield the port."""
-    api = web.AppRunner(api_application(hub), access_log=None, shutdown_timeout=STOP_TIMEOUT_S, max_line_size=LINE_MAX)
+    limits = Limits(hub.config.limits)
+    api = web.AppRunner(
+        api_application(hub, limits), access_log=None, shutdown_timeout=STOP_TIMEOUT_S, max_line_size=LINE_MAX
+    )
     local = web.AppRunner(control_application(hub), access_log=None, shutdown_timeout=STOP_TIMEOUT_S)
     config = hub.config
+    server: asyncio.Server | None = None
     try:
         await api.setup()
         await local.setup()
-        site = web.TCPSite(api, config.host, config.port)
+        assert api.server is not None
         try:
-            await site.start()
+            server = await Door(limits, hub.metrics, api.server).listen(config.host, config.port)
         except OSError as err:
             raise StartError(_busy_port(config.host, config.port, err)) from err
         config.control_socket.unlink(missing_ok=True)  # ours or a dead hub's: we hold the lock
         await _listen(local, config.control_socket)
-        yield api.addresses[0][1]
+        yield server.sockets[0].getsockname()[1]
     finally:
         config.control_socket.unlink(missing_ok=True)
+        if server is not None:
+            server.close()
         await api.cleanup()
         await local.cleanup()
 

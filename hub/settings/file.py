@@ -8,6 +8,7 @@
 [cloud], [standby]: hub.settings.lines; [coupons]: hub.settings.coupons; [orders]: hub.settings.orders
 [stock]      safety_stock: what stays on the shelf of each SKU (with [rights]: written there); hold_s: how long goods are held
 [rights]     see sync.rights_settings, and policy (physical-first, strict), reclaimed_online: the shop shares rights to its stock
+[limits]     hub.settings.limits; [mdns] announce: this hub is announced on the local network
 [clock]      rtc: this machine has a battery-backed clock; [mqtt]   port; username, password: the hub's own drivers' at the broker
 [devices.NAME]   kind = a file name in devices/drivers, plus that driver's options
 """
@@ -17,6 +18,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from hub.settings.coupons import CouponsSection
+from hub.settings.limits import LimitsSection
 from hub.settings.lines import CloudSection, StandbySection
 from hub.settings.members import MembersSection
 from hub.settings.orders import OrdersSection
@@ -100,6 +102,12 @@ class MqttSection(Struct, frozen=True, forbid_unknown_fields=True):
     password: Annotated[str, Meta(max_length=200)] = ""
 
 
+class MdnsSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[mdns]; without `announce` a hub is announced where it listens beyond this machine."""
+
+    announce: bool | None = None
+
+
 class StockSection(Struct, frozen=True, forbid_unknown_fields=True):
     """[stock]; what is held for a basket or a customer is let go after `hold_s`, unless the till says otherwise."""
 
@@ -141,6 +149,8 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     returns: ReturnRules = field(default_factory=ReturnRules)
     coupons: CouponsSection = field(default_factory=CouponsSection)
     orders: OrdersSection = field(default_factory=OrdersSection)
+    limits: LimitsSection = field(default_factory=LimitsSection)
+    mdns: MdnsSection = field(default_factory=MdnsSection)
     stock: StockSection = field(default_factory=StockSection)
     members: MembersSection = field(default_factory=MembersSection)
     devices: dict[str, dict[str, Any]] = {}  # Any: each driver declares its own options
