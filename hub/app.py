@@ -18,6 +18,7 @@ from sqlite3 import Connection
 
 from devices.codecs.variable_measure import VariableMeasure, variable_measures
 from devices.supervisor import Outside, Supervisor
+from hub.announcer import run_announcer
 from hub.api.server import serve
 from hub.bus import Bus
 from hub.claims import CLAIM_GRACE_S, Claims
@@ -80,6 +81,7 @@ async def _main(config: Config, on_ready: Ready) -> None:
                 group.create_task(run_upkeep(hub), name="upkeep"),
                 group.create_task(run_line(hub, rng=random.Random()), name="line"),  # noqa: S311 - jitter is no secret
                 group.create_task(hub.clock.run(db), name="clock"),
+                group.create_task(run_announcer(hub, port), name="announcer"),
             ]
             gc.freeze()  # what is there now stays: walking it again and again would hold a sale up for tens of milliseconds
             log.info("hub ready", extra={"rep": hub.replica.rep, "host": config.host, "port": port})

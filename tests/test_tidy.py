@@ -23,6 +23,7 @@ ROOMS = {
     "bleak": ("devices/drivers/",),
     "paho": ("devices/drivers/",),
     "amqtt": ("hub/broker/",),
+    "zeroconf": ("hub/announcer.py",),
 }
 SQL_ROOMS = ("sync/db.py", "sync/migrate.py", "hub/store/", "hub/insights/", "sync/store/", "sync/cloud/")
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|PRAGMA|CREATE TABLE|BEGIN IMMEDIATE|SAVEPOINT)\b")
