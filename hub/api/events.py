@@ -6,6 +6,7 @@ and who sends more than it has is closed with 1008.
 """
 
 import asyncio
+import socket
 from contextlib import suppress
 
 import msgspec
@@ -26,6 +27,7 @@ HEARTBEAT_S = 20.0  # a tablet that sleeps or left the network is noticed within
 CLOSE_TIMEOUT_S = 2.0
 STOP_TIMEOUT_S = 0.5  # all of a stop has to fit into two seconds
 SOCKETS = web.AppKey("event_sockets", set[web.WebSocketResponse])
+KERNEL_BUFFER = 64 * 1024  # of what a sleeping tablet does not fetch; left alone the kernel would take megabytes
 NOW_DIGITS = 15
 FRAME_MAX = 4096  # clients have nothing to say here
 CONSOLE_SCOPES = frozenset({"manager"})
@@ -44,17 +46,25 @@ async def events(request: web.Request) -> web.StreamResponse:
         max_msg_size=FRAME_MAX,
         protocols=(SUBPROTOCOL,),
         timeout=CLOSE_TIMEOUT_S,
+        compress=False,  # a frame is 300 bytes; a browser would have 300 KiB of zlib's memory kept for it here
         autoping=False,  # a ping is a frame that costs a turn
     )
     if not ws.can_prepare(request).ok:
         return problem(426, "not_a_websocket")
     await ws.prepare(request)
+    _bound_kernel(request)
     request.app[SOCKETS].add(ws)
     try:
         await _serve(hub, client, ws, request)
     finally:
         request.app[SOCKETS].discard(ws)
     return ws
+
+
+def _bound_kernel(request: web.Request) -> None:
+    line = request.transport.get_extra_info("socket") if request.transport is not None else None
+    if line is not None:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
 
 
 async def close_all(app: web.Application) -> None:
