@@ -75,7 +75,7 @@ async def run_announcer(hub: Runtime, port: int) -> None:
 
 def card_of(hub: Runtime, port: int) -> Card:
     """Return what is to be announced now."""
-    return Card(hub.shop.store_id, hub.replica.rep, port, reachable_at(hub.config.host), hub.ca_fingerprint)
+    return Card(hub.shop.store_id, hub.replica.rep, port, reachable_at(hub.config.host), hub.ca_fingerprint())
 
 
 def reachable_at(host: str) -> tuple[str, ...]:

@@ -29,8 +29,11 @@ class Door:
 
     async def listen(self, host: str, port: int, *, ssl: SSLContext | None = None) -> asyncio.Server:
         """Listen; raise OSError when the address is taken."""
-        loop = asyncio.get_running_loop()
-        return await loop.create_server(lambda: _Connection(self), host, port, ssl=ssl, backlog=BACKLOG)
+        return await asyncio.get_running_loop().create_server(self, host, port, ssl=ssl, backlog=BACKLOG)
+
+    def __call__(self) -> asyncio.Protocol:
+        """Return this end of a connection that comes; so asyncio asks for it."""
+        return _Connection(self)
 
     def enter(self, address: str) -> Turn | None:
         """Count a connection in; None where there is no room for it."""

@@ -52,7 +52,7 @@ def turns_of(request: web.Request) -> tuple[Turns, str]:
 
 
 def is_foreign(request: web.Request) -> bool:
-    """Whether a browser asks for a page that another server gave it. Fetch Standard, 3.2; RFC 6454."""
+    """Whether a browser asks for a page that another server gave it; http or https is all one. Fetch Standard, 3.2; RFC 6454."""
     origin = request.headers.get("Origin")
     return origin is not None and origin.partition("://")[2].lower() != request.host.lower()
 
