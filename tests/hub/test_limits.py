@@ -69,6 +69,26 @@ def test_too_many_at_once_are_refused_until_one_is_over() -> None:
     assert not turns.begin("t1", now_s=0.0).retry_after_s
 
 
+def test_a_turn_that_is_too_far_off_is_refused_and_takes_nothing() -> None:
+    turns = Turns(PACE)
+    asked = [turns.begin("t1", now_s=0.0, lasts=False) for _ in range(1000)]
+    let_in = [turn for turn in asked if not turn.retry_after_s]
+
+    assert len(let_in) == PACE.burst + PACE.wait_max_s * PACE.per_s
+    assert max(turn.wait_s for turn in let_in) == PACE.wait_max_s
+    assert {turn.retry_after_s for turn in asked[len(let_in) :]} == {PACE.wait_max_s + 1 / PACE.per_s}
+    assert turns.begin("t1", now_s=0.1, lasts=False).wait_s == PACE.wait_max_s, "a tenth of a second is one turn"
+
+
+def test_no_more_is_saved_up_than_the_burst_however_long_a_client_is_quiet() -> None:
+    turns = Turns(MANY_AT_ONCE)
+    turns.begin("t1", now_s=0.0)
+
+    at_once = [turns.begin("t1", now_s=3600.0).wait_s for _ in range(int(PACE.burst) + 1)]
+
+    assert at_once[:-1] == [0.0] * int(PACE.burst) and at_once[-1] == 1 / PACE.per_s
+
+
 def test_one_clients_flood_takes_nothing_from_another() -> None:
     turns = Turns(PACE)
     flood = [turns.begin("t1", now_s=0.0) for _ in range(1000)]
