@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from hub.store import guesses
+from hub.store import guesses, tills
 from hub.store.guesses import ADDRESS, ADDRESSES_MAX, FORGET_MS
 from hub.store.tills import CODE_LIFE_S
 
@@ -200,3 +200,17 @@ async def test_events_go_on_while_a_till_changes_its_token(till: Any) -> None:
         await till.post("/v1/sales", till.sale())
 
         assert (await ws.receive_json(timeout=30))["type"] == "sale"
+
+
+async def test_what_is_written_of_a_first_use_keeps_the_offer_that_came_between(store: Any) -> None:
+    async def do(job: Callable[..., Any], *args: Any, **words: Any) -> Any:
+        return await store.db.write(lambda tx: job(tx, *args, **words))
+
+    await do(tills.add_code, "CODE", "till", now_ms=0)
+    await do(tills.pair, "CODE", "Counter", token="first", now_ms=0)
+    await do(tills.offer_token, "t1", token="second")
+    await do(tills.offer_token, "t1", token="third")
+    await do(tills.take_over, "t1", tills.secret_hash("second"), now_ms=0)
+
+    assert set(tills.all_tokens(store.db.read)) == {tills.secret_hash("second"), tills.secret_hash("third")}
+    assert tills.offered_tokens(store.db.read) == {"t1": tills.secret_hash("third")}
