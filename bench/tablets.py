@@ -8,6 +8,7 @@ load with the two that flood (in changing order); figures are medians of the rou
   tablet's own socket. calm_…: the same without the flood.
 - ratio_sale, ratio_look_up: over the p99 of http_floor.py's POST and GET, which has no disk, no database and no sockets.
 - flood_served_per_s, flood_refused_per_s: what came of the two floods.
+- cpu_share, calm_cpu_share: the hub's processor time over the length of the load, with and without the flood.
 - rss_growth_mib: the most that the hub had while anybody sold or flooded, over what it had after warming up.
 - slow_closed: sockets closed as too slow by the end, of the 4 that sleep. honest_refused: answers other than 200 and 201.
 """
@@ -16,10 +17,10 @@ import asyncio
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import msgspec
@@ -38,6 +39,16 @@ RSS_GROWTH_MAX_MIB = (
 )
 GOOD = {"200", "201"}
 _DROPPED = re.compile(rb"^storehub_event_clients_dropped (\S+)", re.MULTILINE)
+
+
+class _Loads(NamedTuple):
+    """What honest tablets saw alone and beside the flood, what the flood saw, and the hub's processor time for each load."""
+
+    calm: Seen
+    beside: Seen
+    stirred: Seen
+    calm_cpu_s: float
+    beside_cpu_s: float
 
 
 async def measure(folder: Path, *, rounds: int, seconds: float, say: Callable[[str], None]) -> dict[str, Any]:
@@ -86,29 +97,37 @@ async def _rounds(
             order = Order(hub.port, honest, 1, seconds, seed=number)
             flood = Order(hub.port, flooding, 1 + HONEST + ASLEEP, seconds, seed=number)
             raw = await asyncio.to_thread(run_reference, "http_floor.py", str(HONEST), str(REFERENCE_SECONDS))
-            (calm, beside, stirred), peak_mib = await _with_peak(
-                hub, _loads(order, flood, is_calm_first=bool(number % 2))
-            )
+            loads, peak_mib = await _with_peak(hub, _loads(hub, order, flood, is_calm_first=bool(number % 2)))
             grown_mib = max(grown_mib, peak_mib - before_mib)
             refused += sum(
-                count for seen in (calm, beside) for status, count in seen.statuses.items() if status not in GOOD
+                count
+                for seen in (loads.calm, loads.beside)
+                for status, count in seen.statuses.items()
+                if status not in GOOD
             )
-            done.append(_figures(raw, calm, beside, stirred, seconds))
+            done.append(_figures(raw, loads, seconds))
             say(
                 f"round {number} of {rounds}: sale p99 {done[-1]['sale_p99_ms']:.1f} ms, reference {raw['post_p99_ms']:.1f} ms"
             )
     return median_of_rounds(done) | {"rss_growth_mib": grown_mib, "honest_refused": float(refused)}
 
 
-async def _loads(order: Order, flood: Order, *, is_calm_first: bool) -> tuple[Seen, Seen, Seen]:
-    """Return what honest tablets saw alone, what they saw beside the flood, and what the flood saw."""
-    if is_calm_first:
-        calm = await _ask("honest", order)
-    beside, stirred = await asyncio.gather(_ask("honest", order), _ask("flood", flood))
-    return (calm if is_calm_first else await _ask("honest", order)), beside, stirred
+async def _loads(hub: HubProcess, order: Order, flood: Order, *, is_calm_first: bool) -> _Loads:
+    """Have honest tablets alone, and beside the flood."""
+    calm, calm_cpu_s = Seen({}, [], [], []), 0.0
+    for is_calm in (is_calm_first, not is_calm_first):
+        cpu_s = hub.cpu_s()
+        if is_calm:
+            calm = await _ask("honest", order)
+            calm_cpu_s = hub.cpu_s() - cpu_s
+        else:
+            beside, stirred = await asyncio.gather(_ask("honest", order), _ask("flood", flood))
+            beside_cpu_s = hub.cpu_s() - cpu_s
+    return _Loads(calm, beside, stirred, calm_cpu_s, beside_cpu_s)
 
 
-def _figures(raw: Figures, calm: Seen, beside: Seen, stirred: Seen, seconds: float) -> Figures:
+def _figures(raw: Figures, loads: _Loads, seconds: float) -> Figures:
+    calm, beside, stirred = loads.calm, loads.beside, loads.stirred
     sale, look_up, heard = (p50_p99_ms(took_s) for took_s in (beside.sale_s, beside.look_up_s, beside.heard_s))
     served = sum(count for status, count in stirred.statuses.items() if status in GOOD)
     return {
@@ -124,13 +143,15 @@ def _figures(raw: Figures, calm: Seen, beside: Seen, stirred: Seen, seconds: flo
         "ref_get_p99_ms": raw["get_p99_ms"],
         "ratio_sale": sale[1] / raw["post_p99_ms"],
         "ratio_look_up": look_up[1] / raw["get_p99_ms"],
+        "cpu_share": loads.beside_cpu_s / seconds,
+        "calm_cpu_share": loads.calm_cpu_s / seconds,
         "flood_served_per_s": served / seconds,
         "flood_refused_per_s": stirred.statuses.get("429", 0) / seconds,
     }
 
 
-async def _with_peak(hub: HubProcess, loads: Any) -> tuple[tuple[Seen, Seen, Seen], float]:
-    """Await the loads; return what they saw and the most memory that the hub had. Any: a coroutine of _loads."""
+async def _with_peak(hub: HubProcess, loads: Coroutine[Any, Any, _Loads]) -> tuple[_Loads, float]:
+    """Await the loads; return what they saw and the most memory that the hub had. Any: of a coroutine."""
     peak_mib = hub.rss_mib()
 
     async def watch() -> None:
