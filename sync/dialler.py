@@ -22,7 +22,7 @@ from sync.actions import End, Opened
 from sync.books import Books
 from sync.line import BACKOFF_MAX_S, REMEDIES, Attempts, LinkState, Schedule, Transport
 from sync.link import Connector, Conversation, connector
-from sync.wire import WireError
+from sync.wire import ContextSource, WireError, own_roots
 
 UP_SAID_S = 3.0  # a line that is up for so long is worth a line in the log
 BLOCKED_MAX = 2  # once may be a cloud that is starting
@@ -50,10 +50,11 @@ class Dialler:
         schedule: Schedule | None = None,
         transport: Transport = "auto",
         is_wanted: Callable[[], bool] = lambda: False,
+        context: ContextSource = own_roots,
     ) -> None:
         """`peer` is whom the log names; `schedule` is what this end names, without one the cloud's word counts.
 
-        `is_wanted`: break the schedule now.
+        `is_wanted`: break the schedule now. `context`: whom TLS trusts, asked at each connection.
         """
         self._peer, self._remedies = peer, remedies
         self._url = url
@@ -65,6 +66,7 @@ class Dialler:
         self._named = schedule
         self._transport = transport
         self._is_wanted = is_wanted
+        self._context = context
         self._is_pushing = transport == "http"
         self._blocked = self._fallbacks = 0
         self._conversation: Conversation | None = None
@@ -90,7 +92,7 @@ class Dialler:
     async def run(self) -> None:
         """Keep the line as it is wanted."""
         self._on_state(self.state)
-        async with connector(self._url, self._token, rng=self._rng) as connect:
+        async with connector(self._url, self._token, rng=self._rng, context=self._context) as connect:
             while True:
                 self._asked.clear()
                 self._has_opened = False

@@ -40,7 +40,7 @@ from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Packed, decode, encode,
 from sync.push import BODY_MAX, CONTENT_TYPE, HOLD_S, PushWire
 from sync.sending import WINDOW
 from sync.session import Session, refusal
-from sync.wire import Take, Wire, WireError
+from sync.wire import ContextSource, Take, Wire, WireError, own_roots
 
 __all__ = ["DEBOUNCE_S", "HEARTBEAT_S", "TICK_S", "Connector", "Conversation", "backoff_s", "connector"]
 
@@ -291,14 +291,24 @@ class Conversation:
 class Connector:
     """Opens wires to one cloud."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, token: str, *, rng: random.Random) -> None:
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        url: str,
+        token: str,
+        *,
+        rng: random.Random,
+        context: ContextSource = own_roots,
+    ) -> None:
         self._http = http
+        self._context = context
         self._url = url.rstrip("/") + "/sync/v1"
         self._headers = {"Authorization": f"Bearer {token}"}
         self._rng = rng
 
     async def websocket(self) -> Wire:
         """Open a WebSocket; raise WireError."""
+        context = await self._context()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 ws = await self._http.ws_connect(
@@ -307,6 +317,7 @@ class Connector:
                     protocols=(SUBPROTOCOL,),
                     heartbeat=HEARTBEAT_S,
                     max_msg_size=FRAME_MAX,
+                    ssl=context or True,
                 )
         except TimeoutError as err:
             raise WireError("timeout", f"no answer within {CONNECT_TIMEOUT_S:g} s") from err
@@ -328,9 +339,15 @@ class Connector:
     async def _post(self, body: bytes) -> bytes:
         headers = self._headers | {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
         limit = aiohttp.ClientTimeout(total=POST_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
+        context = await self._context()
         try:
             async with self._http.post(
-                self._url + "/exchange", data=io.BytesIO(body), headers=headers, timeout=limit, allow_redirects=False
+                self._url + "/exchange",
+                data=io.BytesIO(body),
+                headers=headers,
+                timeout=limit,
+                allow_redirects=False,
+                ssl=context or True,
             ) as answer:
                 if answer.status == 404 and answer.content_type == PROBLEM:
                     raise WireError("hung_up", "the cloud does not know this exchange any more")
@@ -348,10 +365,12 @@ class Connector:
 
 
 @asynccontextmanager
-async def connector(url: str, token: str, *, rng: random.Random) -> AsyncIterator[Connector]:
+async def connector(
+    url: str, token: str, *, rng: random.Random, context: ContextSource = own_roots
+) -> AsyncIterator[Connector]:
     """Hold what opens wires to a cloud."""
     async with aiohttp.ClientSession(auto_decompress=False) as http:
-        yield Connector(http, url, token, rng=rng)
+        yield Connector(http, url, token, rng=rng, context=context)
 
 
 async def _read_bounded(content: aiohttp.StreamReader) -> bytes:

@@ -4,11 +4,14 @@ Not here: WebSockets (sync.link), frames in HTTP bodies (sync.push), what the me
 """
 
 from collections.abc import Awaitable, Callable
+from ssl import SSLContext
 from typing import Protocol
 
 from sync.errors import SyncError
 
 Take = Callable[[bytes], Awaitable[None]]
+ContextSource = Callable[[], Awaitable[SSLContext | None]]
+"""Whom TLS trusts, asked at each connection; None: whom this machine trusts."""
 
 
 class Wire(Protocol):
@@ -33,3 +36,7 @@ class WireError(SyncError):
     def __init__(self, code: str, detail: str, *, may_be_proxy: bool = False) -> None:
         super().__init__(code, detail)
         self.may_be_proxy = may_be_proxy
+
+
+async def own_roots() -> None:
+    """Trust whom this machine trusts: a ContextSource."""
