@@ -24,6 +24,7 @@ ROOMS = {
     "paho": ("devices/drivers/",),
     "amqtt": ("hub/broker/",),
     "zeroconf": ("hub/announcer.py",),
+    "cryptography": ("hub/tls/",),
 }
 SQL_ROOMS = ("sync/db.py", "sync/migrate.py", "hub/store/", "hub/insights/", "sync/store/", "sync/cloud/")
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|PRAGMA|CREATE TABLE|BEGIN IMMEDIATE|SAVEPOINT)\b")
