@@ -33,6 +33,7 @@ from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
 from hub.spooler import Spooler
 from hub.standby_keys import run_keys
+from hub.standby_tls import FollowedAuthority
 from hub.store import printing, tills
 from hub.store.arrivals import unlisted
 from hub.store.audit_trail import MACHINE
@@ -43,6 +44,7 @@ from hub.store.lives import begin_life, known_machine
 from hub.store.members import Work
 from hub.store.receipt_links import KEY_BYTES, receipt_key
 from hub.store.siblings import settle
+from hub.tls.keeper import Tls
 from hub.tokens import Tokens
 from hub.upkeep import run_upkeep
 from hub.visitors import Visitors
@@ -142,6 +144,7 @@ async def open_hub(
         receipt_key=own_key,
         tokens=Tokens(tills.all_tokens(db.read), offered=tills.offered_tokens(db.read)),
         variable_measures=_variable_measures(config),
+        tls=_open_tls(config, hub_clock),
     )
 
 
@@ -157,6 +160,23 @@ async def _apply_erasures(config: Config, db: Database, replica: Replica, clock:
     await list_erased(db, Erasures(config.data_dir))
     if erased:
         log.warning("members who were erased since this copy was taken are erased again", extra={"members": erased})
+
+
+def _open_tls(config: Config, clock: HubClock) -> Tls | None:
+    """Have the certificate ready before somebody listens; a hub for this machine only needs none."""
+    if not config.is_on_lan:
+        return None
+    tls = Tls(
+        config.tls_folder,
+        store_id=config.shop.store_id,
+        host=config.host,
+        names=config.tls_names,
+        makes_authority=config.follows is None,
+        now_ms=clock.now_ms,
+        is_sure=lambda: clock.is_sure,
+    )
+    tls.open()
+    return tls
 
 
 def _start_clock(db: Database, machine: MachineClock) -> HubClock:
@@ -229,9 +249,12 @@ async def run_line(hub: Runtime, *, rng: random.Random) -> None:
         group.create_task(replication.run(), name="replication")
         if follows is not None:
             reconnect_max_s = follows.reconnect_max_s
-            following = replication.standby.run(follows.url, follows.token, rng=rng, reconnect_max_s=reconnect_max_s)
+            authority = FollowedAuthority(follows, is_sure=lambda: hub.clock.is_sure)
+            following = replication.standby.run(
+                follows.url, follows.token, rng=rng, reconnect_max_s=reconnect_max_s, context=authority.context
+            )
             group.create_task(following, name="standby")
-            group.create_task(run_keys(hub, follows), name="pin keys")
+            group.create_task(run_keys(hub, follows, authority), name="keys")
         if cloud is not None and cloud.url is not None and cloud.mode == "realtime":
             dialler = Dialler(
                 cloud.url,

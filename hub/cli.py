@@ -65,6 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     revoke = clients.add_parser("revoke", help="make the token of a tablet that was lost worth nothing, at once")
     revoke.add_argument("id", help="as `storehub tills list` shows it")
     _with_config(revoke).set_defaults(run=_tills_revoke)
+    tls = commands.add_parser("tls", help="the store's CA and this hub's certificate").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    tls_show = tls.add_parser("show", help="whose they are, how long they are good, the fingerprint")
+    tls_show.add_argument("--pem", action="store_true", help="the CA's certificate itself, as curl --cacert takes it")
+    _with_config(tls_show).set_defaults(run=_tls_show)
+    _with_config(tls.add_parser("renew", help="make this hub's certificate anew, now")).set_defaults(run=_tls_renew)
 
     imports = commands.add_parser("import", help="import a file").add_subparsers(required=True, metavar="WHAT")
     products = imports.add_parser("products", help="products, prices and opening stock from CSV or JSON")
@@ -171,17 +178,19 @@ def _cloud(args: argparse.Namespace) -> int:
 
 
 def _pair(args: argparse.Namespace) -> int:
+    from hub.api.pairing import CodeAnswer
     from hub.client import HubClient
+    from hub.tls_command import tell_code
 
     config = load_config(args.config)
     if not config.is_running():
         raise StartError(f"no hub runs on {config.data_dir}; start it with `storehub run`")
 
-    async def ask() -> str:
+    async def ask() -> CodeAnswer:
         async with HubClient("http://hub", unix_socket=config.control_socket) as client:
-            return await client.make_code(args.scope)
+            return await client.pairing(args.scope)
 
-    print(asyncio.run(ask()))
+    tell_code(asyncio.run(ask()))
     return 0
 
 
@@ -195,6 +204,18 @@ def _tills_revoke(args: argparse.Namespace) -> int:
     from hub.tills_command import revoke_till
 
     return revoke_till(args.id, load_config(args.config))
+
+
+def _tls_show(args: argparse.Namespace) -> int:
+    from hub.tls_command import show_tls
+
+    return show_tls(load_config(args.config), as_pem=args.pem)
+
+
+def _tls_renew(args: argparse.Namespace) -> int:
+    from hub.tls_command import renew_tls
+
+    return renew_tls(load_config(args.config))
 
 
 def _cashier_add(args: argparse.Namespace) -> int:

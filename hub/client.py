@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 from uuid import UUID
@@ -18,14 +19,23 @@ from msgspec import Struct
 
 from hub.api.cashiers import EnrolRequest, UnlockRequest
 from hub.api.catalogue import ProductPage
-from hub.api.control import CodeAnswer, CodeRequest, Mended, Opened, OpeningsRequest, PutRequest, RepairRequest
+from hub.api.control import (
+    Mended,
+    Opened,
+    OpeningsRequest,
+    PutRequest,
+    Renewed,
+    RenewRequest,
+    RepairRequest,
+    ScopeRequest,
+)
 from hub.api.devices import DeviceList, DeviceView
-from hub.api.pairing import PairAnswer, PairRequest
+from hub.api.pairing import CodeAnswer, PairAnswer, PairRequest
 from hub.api.printing import JobList
 from hub.api.problems import Problem
 from hub.api.routing import SUBPROTOCOL, SUBPROTOCOL_TOKEN
 from hub.api.sales import SaleRequest
-from hub.api.standby_keys import KeysTold, KeyTold
+from hub.api.standby_keys import KeysTold, KeyTold, StoreAuthority
 from hub.api.tills import TillList
 from hub.errors import HubError
 from hub.replication import SyncView
@@ -36,10 +46,12 @@ from hub.store.printing import PrintJobView
 from hub.store.products import Opening, Put
 from hub.store.returns import ReturnAnswer
 from hub.store.tills import Scope, TillView
+from hub.tls.files import Leaf
 from sync.audit import Asked, Names, Sums
 from sync.retail.returns import Return
 
 REQUEST_TIMEOUT_S = 10.0
+CERTIFICATE_MAX = 16_384  # bytes; what is longer is none of ours and compares with nothing
 T = TypeVar("T")
 
 
@@ -62,15 +74,21 @@ class UnreachableError(HubError):
 class HubClient:
     """One till's view of the hub. Use as a context manager."""
 
-    def __init__(self, base_url: str, token: str = "", *, unix_socket: Path | None = None) -> None:
+    def __init__(
+        self, base_url: str, token: str = "", *, unix_socket: Path | None = None, context: SSLContext | None = None
+    ) -> None:
+        """`context` says whom TLS trusts, without one what this machine trusts."""
         self._base_url = base_url
+        self._context = context
         self._token = token
         self._unix_socket = unix_socket
         self.till_id = ""
 
     async def __aenter__(self) -> Self:
         connector = (
-            aiohttp.UnixConnector(str(self._unix_socket)) if self._unix_socket else aiohttp.TCPConnector(limit=0)
+            aiohttp.UnixConnector(str(self._unix_socket))
+            if self._unix_socket
+            else aiohttp.TCPConnector(limit=0, ssl=self._context or True)
         )
         self._session = aiohttp.ClientSession(
             self._base_url, connector=connector, timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
@@ -120,7 +138,15 @@ class HubClient:
 
     async def make_code(self, scope: Scope) -> str:
         """Make a pairing code (control socket only)."""
-        return (await self._call("POST", "/control/codes", CodeAnswer, body=CodeRequest(scope))).code
+        return (await self.pairing(scope)).code
+
+    async def pairing(self, scope: Scope) -> CodeAnswer:
+        """Make a pairing code and be told where it is spent (control socket only)."""
+        return await self._call("POST", "/control/codes", CodeAnswer, body=ScopeRequest(scope))
+
+    async def renew_certificate(self) -> Leaf:
+        """Make the hub's certificate anew (control socket only)."""
+        return (await self._call("POST", "/control/tls/renew", Renewed, body=RenewRequest())).leaf
 
     async def tills(self) -> list[TillView]:
         """Return every client that was ever paired (control socket only)."""
@@ -153,6 +179,10 @@ class HubClient:
         except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as err:
             raise UnreachableError(f"{self._base_url} does not answer ({err or 'too slow'})") from err
         return [(key.secret, key.made_ms) for key in told.keys]
+
+    async def store_authority(self) -> str:
+        """Return the store's CA with its key, PEM (scope standby only)."""
+        return (await self._call("GET", "/sync/v1/store-ca", StoreAuthority)).pem
 
     async def put_products(self, entries: Sequence[Entry]) -> Put:
         """Write a batch of products (control socket only)."""
@@ -286,6 +316,25 @@ class CloudClient:
         except msgspec.MsgspecError as err:
             raise UnreachableError(f"{self._base_url}: HTTP {response.status}, no cloud") from err
         raise ProblemError(problem)
+
+
+async def fetch_authority(base_url: str) -> bytes:
+    """Return the certificate (DER) of the CA that a hub offers; raise UnreachableError. Nobody vouches for it: compare it.
+
+    It is asked for without a token, of whoever answers.
+    """
+    timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"{base_url.rstrip('/')}/ca.crt", ssl=False, allow_redirects=False) as response,
+        ):
+            content = await response.content.read(CERTIFICATE_MAX)
+    except (aiohttp.ClientError, TimeoutError, OSError) as err:
+        raise UnreachableError(f"{base_url} does not answer ({err or 'too slow'})") from err
+    if response.status != 200:
+        raise UnreachableError(f"{base_url} offers no CA: HTTP {response.status}")
+    return content
 
 
 async def _frames(ws: aiohttp.ClientWebSocketResponse) -> AsyncIterator[dict[str, Any]]:

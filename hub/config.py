@@ -22,6 +22,7 @@ from hub.settings.lines import CloudLine, Follows, cloud_line, followed
 from hub.settings.members import member_rules
 from hub.settings.orders import OrdersSection
 from hub.settings.selling import tender_types
+from hub.settings.tls import listening_host
 from hub.store.approvals import ApprovalRules
 from hub.store.claims import ReturnRules
 from hub.store.model import Shop
@@ -59,6 +60,17 @@ class Config:
     is_announced: bool = False
     safety_stock: int = 0
     hold_s: int = 1800
+    tls_names: tuple[str, ...] = ()
+
+    @property
+    def is_on_lan(self) -> bool:
+        """Whether others than this machine reach the hub; they do so by TLS."""
+        return not is_loopback(self.host)
+
+    @property
+    def tls_folder(self) -> Path:
+        """Where the store's CA and this hub's certificate lie."""
+        return self.data_dir / "tls"
 
     @property
     def database(self) -> Path:
@@ -92,12 +104,13 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
     _check_receipt_printer(file.receipt.printer, devices)
     return Config(
         shop=_shop(file),
-        host=_loopback(file.api.host),
+        host=listening_host(file.api),
         port=file.api.port,
         data_dir=(base / file.data.dir).resolve(),
         synchronous=file.data.synchronous,
         receipt_printer=file.receipt.printer,
-        receipt_url=file.receipt.url or f"http://{file.api.host}:{file.api.port}",
+        receipt_url=file.receipt.url or _own_url(file),
+        tls_names=tuple(file.tls.names),
         pages=tuple(file.console.pages),
         devices=devices,
         cloud=cloud_line(file.cloud),
@@ -179,7 +192,7 @@ def _mqtt(section: MqttSection | None) -> MqttSection | None:
     return section
 
 
-def _loopback(host: str) -> str:
-    if not is_loopback(host):
-        raise ConfigError(f"api.host {host!r}: without TLS the hub listens on loopback only; write 127.0.0.1 or ::1")
-    return host
+def _own_url(file: File) -> str:
+    """Where this hub is reached when nothing else is said."""
+    api = file.api
+    return f"http://{api.host}:{api.port}" if is_loopback(api.host) else f"https://{file.store.id}.local:{api.port}"

@@ -35,6 +35,7 @@ from hub.store.printing import OpenJob, PrintJobView
 from hub.store.receipts import marked, receipt, without_pulse
 from hub.store.returns import returned_for
 from hub.store.tills import Paired
+from hub.tls.keeper import Tls
 from hub.tokens import Tokens
 from sync.db import Database
 from sync.model import Replica
@@ -66,6 +67,8 @@ class Runtime:
     device_states: Callable[[], list[DeviceState]] = list
     tokens: Tokens = field(default_factory=Tokens)
     spoolers: dict[str, Spooler] = field(default_factory=dict)
+    tls: Tls | None = None
+    port: int = 0  # where it listens, once it does
     erasures: Erasures = field(init=False)
     replication: Replication = field(init=False)
     rights: Rights = field(init=False)
@@ -114,7 +117,7 @@ class Runtime:
 
     def ca_fingerprint(self) -> str:
         """Return the SHA-256 of the store's CA, 64 hex digits; "" where there is none."""
-        return ""
+        return self.tls.authority.sha256 if self.tls and self.tls.authority else ""
 
     @property
     def now(self) -> datetime:

@@ -18,12 +18,14 @@ from sync.actions import End, Opened
 from sync.dialler import Dialler
 from sync.line import REMEDIES, LinkState
 from sync.link import Conversation, WebSocket
+from sync.wire import ContextSource, own_roots
 
 _REMEDIES = REMEDIES | {
     "unreachable": "check the other hub's power and network, and [standby] follows",
     "timeout": "the other hub is reached and does not answer in time: look at its log",
     "refused": "pair at the other hub (storehub pair --scope standby) and correct [standby] token, or [store] id",
     "not_a_cloud": "something else answers at this address: correct [standby] follows",
+    "wrong_ca": "compare [standby] ca_sha256 with `storehub tls show` there; where it is right, somebody else answers",
 }
 log = logging.getLogger(__name__)
 
@@ -104,7 +106,15 @@ class Standby:
         log.info("the store's other hub does not follow this one any more", extra=extra)
         return end
 
-    async def run(self, url: str, token: str, *, rng: random.Random, reconnect_max_s: float) -> None:
+    async def run(
+        self,
+        url: str,
+        token: str,
+        *,
+        rng: random.Random,
+        reconnect_max_s: float,
+        context: ContextSource = own_roots,
+    ) -> None:
         """Follow another hub until cancelled."""
 
         def on_state(_: LinkState) -> None:
@@ -121,5 +131,6 @@ class Standby:
             on_state=on_state,
             reconnect_max_s=reconnect_max_s,
             transport="websocket",
+            context=context,
         )
         await self._dialler.run()

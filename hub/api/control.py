@@ -6,35 +6,38 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from hub.api.cashiers import EnrolRequest, UnlockRequest, enrol, unlock
+from hub.api.pairing import CodeAnswer, make_code
 from hub.api.routing import PUBLIC, Call, Reply, Route
 from hub.api.tills import TillList, list_tills, revoke
 from hub.errors import RefusedError
-from hub.store import mending, products, tills
+from hub.store import mending, products
 from hub.store.audit import Finding
 from hub.store.audit_trail import MACHINE
 from hub.store.cashiers import CashierView
 from hub.store.mending import MENDED_MAX
 from hub.store.model import Entry
 from hub.store.products import Opening, Put
-from hub.store.tills import CODE_LIFE_S, Scope, TillView
+from hub.store.tills import Scope, TillView
+from hub.tls.files import Leaf
 
 BODY_MAX = 4 * 1024 * 1024  # 500 products of the largest kind
 BATCH_MAX = 500  # products in one write job: a sale never waits for more
-CODE_CHARS = 8
 
 
-class CodeRequest(Struct, frozen=True, forbid_unknown_fields=True):
+class ScopeRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Make a pairing code of this scope."""
 
     scope: Scope = "till"
 
 
-class CodeAnswer(Struct, frozen=True):
-    """A one-time code, good for `expires_s`."""
+class RenewRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Make a new certificate now."""
 
-    code: str
-    scope: Scope
-    expires_s: int
+
+class Renewed(Struct, frozen=True):
+    """What connections are shown from here on."""
+
+    leaf: Leaf
 
 
 class PutRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,11 +73,7 @@ class Opened(Struct, frozen=True):
 
 async def post_code(call: Call) -> Reply:
     """POST /control/codes"""
-    hub, scope = call.hub, call.body.scope
-    code = hub.new_secret(CODE_CHARS).upper().translate(_READABLE)[:CODE_CHARS]
-    now_ms = hub.now_ms()
-    await hub.db.write(lambda tx: tills.add_code(tx, code, scope, now_ms=now_ms))
-    return Reply(CodeAnswer(code, scope, CODE_LIFE_S), 201)
+    return Reply(await make_code(call.hub, call.body.scope), 201)
 
 
 async def post_products(call: Call) -> Reply:
@@ -116,6 +115,14 @@ async def delete_till(call: Call) -> Reply:
     return await revoke(call, by=MACHINE)
 
 
+async def post_renew(call: Call) -> Reply:
+    """POST /control/tls/renew"""
+    tls = call.hub.tls
+    if tls is None or tls.authority is None:
+        raise RefusedError("no_authority", "this hub has no store CA")
+    return Reply(Renewed(await tls.alone(lambda: tls.renew("asked"))))
+
+
 async def post_cashier(call: Call) -> Reply:
     """POST /control/cashiers"""
     return await enrol(call, call.body, by=MACHINE)
@@ -126,9 +133,11 @@ async def post_unlock(call: Call) -> Reply:
     return await unlock(call, by=MACHINE)
 
 
-_READABLE = str.maketrans({"0": "X", "1": "Y", "I": "Z", "O": "W", "-": "K", "_": "M"})
 ROUTES = (
-    Route("POST", "/control/codes", post_code, "Make a pairing code", PUBLIC, CodeAnswer, body=CodeRequest, status=201),
+    Route(
+        "POST", "/control/codes", post_code, "Make a pairing code", PUBLIC, CodeAnswer, body=ScopeRequest, status=201
+    ),
+    Route("POST", "/control/tls/renew", post_renew, "Make a certificate", PUBLIC, Renewed, body=RenewRequest),
     Route("POST", "/control/products", post_products, "Write products", PUBLIC, Put, body=PutRequest),
     Route("POST", "/control/audit/repair", post_repair, "Correct what is derived", PUBLIC, Mended, body=RepairRequest),
     Route(

@@ -1,4 +1,4 @@
-"""The door of the API: connections are counted by address before a byte is read; too many are closed at once.
+"""A door of the API: connections are counted by address before a byte is read; too many are closed at once.
 
 A closed connection costs the hub an accept and nothing else. What comes in is aiohttp's. Not here: requests (hub.api.guard).
 """
@@ -7,7 +7,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from ssl import SSLContext
 
 from hub.limits import Limits, Turn
 from hub.metrics import Metrics
@@ -27,9 +26,9 @@ class Door:
     handlers: Callable[[], asyncio.Protocol]
     inside: int = 0
 
-    async def listen(self, host: str, port: int, *, ssl: SSLContext | None = None) -> asyncio.Server:
-        """Listen; raise OSError when the address is taken."""
-        return await asyncio.get_running_loop().create_server(self, host, port, ssl=ssl, backlog=BACKLOG)
+    async def listen(self, host: str, port: int) -> asyncio.Server:
+        """Listen without TLS; raise OSError when the address is taken."""
+        return await asyncio.get_running_loop().create_server(self, host, port, backlog=BACKLOG)
 
     def __call__(self) -> asyncio.Protocol:
         """Return this end of a connection that comes; so asyncio asks for it."""

@@ -1,4 +1,9 @@
-"""POST /v1/pair: a one-time code becomes a token. POST /v1/pair/rotate: a token becomes another one.
+"""A one-time code becomes a token, a token another one.
+
+POST /v1/pair              whoever has a code
+POST /v1/pair/rotate       whoever has a token
+POST /v1/pairing-codes     a manager: a code for one more till, with the link and QR that take a tablet there. Not repeated by an
+                           id: asked twice there are two codes, and what nobody spends is worth nothing within the hour
 
 Not here: who holds which token while the hub runs (hub.tokens), wrong codes (hub.store.guesses).
 """
@@ -10,11 +15,17 @@ from msgspec import Meta, Struct
 
 from hub.api.routing import PUBLIC, Call, Reply, Route
 from hub.errors import RefusedError, WaitError
+from hub.pairing_link import page_url, pairing_link, spelled
+from hub.receipt_page import qr_png
+from hub.runtime import Runtime
 from hub.store import guesses, tills
-from hub.store.tills import Paired, Scope
+from hub.store.tills import CODE_LIFE_S, Paired, Scope
 
 TOKEN_BYTES = 32
+CODE_CHARS = 8
 ALL: frozenset[Scope] = frozenset(get_args(Scope))
+MANAGER: frozenset[Scope] = frozenset({"manager"})
+_READABLE = str.maketrans({"0": "X", "1": "Y", "I": "Z", "O": "W", "-": "K", "_": "M"})
 
 
 class PairRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,6 +41,36 @@ class PairAnswer(Struct, frozen=True):
     token: str
     till_id: str
     scope: Scope
+
+
+class CodeRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing to say: a code for a till. Managers are paired at the hub itself (`storehub pair --scope manager`)."""
+
+
+class CodeAnswer(Struct, frozen=True):
+    """A one-time code, good for `expires_s`. `ca_sha256` is "" where the hub serves its own machine only."""
+
+    code: str
+    scope: Scope
+    expires_s: int
+    url: str
+    ca_sha256: str
+    link: str
+    qr_png: str
+
+
+async def make_code(hub: Runtime, scope: Scope) -> CodeAnswer:
+    """Make a code and say where it is spent."""
+    code = hub.new_secret(CODE_CHARS).upper().translate(_READABLE)[:CODE_CHARS]
+    now_ms = hub.now_ms()
+    await hub.db.write(lambda tx: tills.add_code(tx, code, scope, now_ms=now_ms))
+    link = pairing_link(hub, code)
+    return CodeAnswer(code, scope, CODE_LIFE_S, page_url(hub), spelled(hub.ca_fingerprint()), link, qr_png(link))
+
+
+async def post_code(call: Call) -> Reply:
+    """POST /v1/pairing-codes"""
+    return Reply(await make_code(call.hub, "till"), 201)
 
 
 async def post_pair(call: Call) -> Reply:
@@ -85,5 +126,16 @@ ROUTES = (
         PairAnswer,
         status=201,
         problems=(404, 503),
+    ),
+    Route(
+        "POST",
+        "/v1/pairing-codes",
+        post_code,
+        "Make a code for one more till, with its link and QR",
+        MANAGER,
+        CodeAnswer,
+        body=CodeRequest,
+        status=201,
+        problems=(422, 503),
     ),
 )

@@ -49,10 +49,12 @@ from hub.api import (
     sync,
     tills,
     trail,
+    trust,
 )
 from hub.api.door import Door
 from hub.api.events import SOCKETS, close_all, events
 from hub.api.guard import LIMITS, guard
+from hub.api.lan import LanSite, listen
 from hub.api.link import link
 from hub.api.openapi import openapi
 from hub.api.routing import BODY_MAX, RUNTIME, Route, endpoint, translate_errors
@@ -118,6 +120,7 @@ def api_application(hub: Runtime, limits: Limits) -> web.Application:
     app.router.add_get("/sync/v1/snapshot", sync.get_snapshot)
     app.router.add_post("/sync/v1/batch", sync.post_batch)
     app.router.add_get("/r/{code}", receipts.get_page)
+    trust.add_routes(app)
     app.router.add_get("/healthz", service.healthz)
     app.router.add_get("/readyz", service.readyz)
     app.router.add_get("/metrics", service.metrics)
@@ -175,25 +178,56 @@ async def serve(hub: Runtime) -> AsyncIterator[int]:
         api_application(hub, limits), access_log=None, shutdown_timeout=STOP_TIMEOUT_S, max_line_size=LINE_MAX
     )
     local = web.AppRunner(control_application(hub), access_log=None, shutdown_timeout=STOP_TIMEOUT_S)
-    config = hub.config
-    server: asyncio.Server | None = None
+    socket_path = hub.config.control_socket
     try:
         await api.setup()
         await local.setup()
-        assert api.server is not None
-        try:
-            server = await Door(limits, hub.metrics, api.server).listen(config.host, config.port)
-        except OSError as err:
-            raise StartError(_busy_port(config.host, config.port, err)) from err
-        config.control_socket.unlink(missing_ok=True)  # ours or a dead hub's: we hold the lock
-        await _listen(local, config.control_socket)
-        yield server.sockets[0].getsockname()[1]
+        async with _on_the_network(hub, api, limits):
+            socket_path.unlink(missing_ok=True)  # ours or a dead hub's: we hold the lock
+            await _listen(local, socket_path)
+            yield hub.port
     finally:
-        config.control_socket.unlink(missing_ok=True)
-        if server is not None:
-            server.close()
+        socket_path.unlink(missing_ok=True)
         await api.cleanup()
         await local.cleanup()
+
+
+@asynccontextmanager
+async def _on_the_network(hub: Runtime, api: web.AppRunner, limits: Limits) -> AsyncIterator[None]:
+    """Listen where the configuration says: without TLS on this machine, with it on the LAN."""
+    host, port = hub.config.host, hub.config.port
+    assert api.server is not None
+    door = Door(limits, hub.metrics, api.server)
+    if hub.tls is None:
+        try:
+            server = await door.listen(host, port)
+        except OSError as err:
+            raise StartError(_busy_port(host, port, err)) from err
+        hub.port = server.sockets[0].getsockname()[1]
+        try:
+            yield
+        finally:
+            server.close()
+        return
+    try:
+        listening = listen(host, port)
+    except OSError as err:
+        raise StartError(_busy_port(host, port, err)) from err
+    hub.port = listening.getsockname()[1]
+    doorstep = web.AppRunner(trust.doorstep_application(hub), access_log=None, shutdown_timeout=STOP_TIMEOUT_S)
+    await doorstep.setup()
+    async with asyncio.TaskGroup() as group:
+        assert doorstep.server is not None
+        outside = Door(limits, hub.metrics, doorstep.server)
+        site = LanSite(api, listening, door=door, doorstep=outside, tls=hub.tls, group=group)
+        await site.start()
+        renewing = group.create_task(hub.tls.run(), name="certificate")
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await site.stop()
+            await doorstep.cleanup()
 
 
 async def _listen(local: web.AppRunner, path: Path) -> None:

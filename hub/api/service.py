@@ -25,14 +25,19 @@ CONSOLE_FILES = {
     "docs.js": "text/javascript",
     "dom.js": "text/javascript",
     "figures.js": "text/javascript",
+    "fingerprint.js": "text/javascript",
     "format.js": "text/javascript",
     "pace.js": "text/javascript",
+    "pair.css": "text/css",
+    "pair.html": "text/html",
+    "pair.js": "text/javascript",
     "plot.js": "text/javascript",
     "prints.js": "text/javascript",
     "products.js": "text/javascript",
     "receipts.js": "text/javascript",
     "sales.js": "text/javascript",
     "scans.js": "text/javascript",
+    "tablets.js": "text/javascript",
     "uPlot.LICENSE.txt": "text/plain",
     "uPlot.css": "text/css",
     "uPlot.js": "text/javascript",
@@ -94,7 +99,9 @@ def describe(document: dict[str, object]) -> Callable[[web.Request], Awaitable[w
 
 async def console_file(request: web.Request) -> web.StreamResponse:
     """Serve a file of the console; `/` is its page."""
-    name = request.match_info.get("name") or {"/": "index.html", "/docs": "docs.html"}[request.path]
+    name = (
+        request.match_info.get("name") or {"/": "index.html", "/docs": "docs.html", "/pair": "pair.html"}[request.path]
+    )
     if name not in CONSOLE_FILES:
         raise web.HTTPNotFound
     frames = " ".join(page.url for page in request.app[RUNTIME].config.pages) or "'none'"

@@ -1,10 +1,16 @@
-"""POST /sync/v1/pin-keys: the store's other hub tells its PIN keys and is told ours. A token of scope `standby` only."""
+"""What the two hubs of a store tell each other and nobody else. A token of scope `standby` only.
 
+POST /sync/v1/pin-keys    the other hub tells its PIN keys and is told ours
+GET  /sync/v1/store-ca    the store's CA with its key; beyond this machine there is no way here but by TLS (hub.api.lan)
+"""
+
+import asyncio
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from hub.api.routing import Call, Reply, Route
+from hub.errors import NotFoundError
 from hub.store.pin_keys import add_keys, all_keys
 from hub.store.tills import Scope
 
@@ -32,7 +38,33 @@ async def post_pin_keys(call: Call) -> Reply:
     return Reply(KeysTold([KeyTold(*key) for key in all_keys(hub.db.read)]))
 
 
+class StoreAuthority(Struct, frozen=True):
+    """Private key and certificate, PEM."""
+
+    pem: str
+
+    def __repr__(self) -> str:
+        return "StoreAuthority(…)"
+
+
+async def get_store_authority(call: Call) -> Reply:
+    """GET /sync/v1/store-ca"""
+    tls = call.hub.tls
+    if tls is None or tls.authority is None:
+        raise NotFoundError("no_authority", "there is none here")
+    return Reply(StoreAuthority(await asyncio.to_thread(tls.authority_with_key)))
+
+
 ROUTES = (
+    Route(
+        "GET",
+        "/sync/v1/store-ca",
+        get_store_authority,
+        "Between the two hubs of a store: the CA that its tablets trust, with the key",
+        STANDBY,
+        StoreAuthority,
+        problems=(404, 503),
+    ),
     Route(
         "POST",
         "/sync/v1/pin-keys",

@@ -1,7 +1,7 @@
 """The shape of the configuration file (TOML): its sections and their options.
 
 [store]     id, names, currency, zone, cut_over_hour, receipt_header, receipt_footer, phone, hours = { mon = ["10:00", "22:00"] }
-[api]       host, port (only loopback addresses: there is no TLS yet); [data]   dir, synchronous
+[api], [tls]: hub.settings.tls; [data]   dir, synchronous
 [receipt]   printer: the device that prints receipts when a till names none; url: under which customers reach this hub's pages
 [tax], [tenders.NAME]: hub.settings.selling; [members]: hub.settings.members; [approvals], [returns]: hub.store.approvals, claims
 [[console.pages]] title_zh_hant, title_en, url, height: a device's own web page, shown in the console
@@ -23,6 +23,7 @@ from hub.settings.lines import CloudSection, StandbySection
 from hub.settings.members import MembersSection
 from hub.settings.orders import OrdersSection
 from hub.settings.selling import TaxSection, TenderSection
+from hub.settings.tls import ApiSection, TlsSection
 from hub.store.approvals import ApprovalRules
 from hub.store.claims import ReturnRules
 from hub.store.rights import Rule
@@ -50,13 +51,6 @@ class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
     receipt_footer: list[Line] = []
     phone: Annotated[str, Meta(max_length=40)] = ""
     hours: dict[Weekday, tuple[TimeOfDay, TimeOfDay]] = {}
-
-
-class ApiSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """[api]"""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
 
 
 class DataSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -135,6 +129,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
 
     store: StoreSection
     api: ApiSection = field(default_factory=ApiSection)
+    tls: TlsSection = field(default_factory=TlsSection)
     data: DataSection = field(default_factory=DataSection)
     receipt: ReceiptSection = field(default_factory=ReceiptSection)
     tax: TaxSection = field(default_factory=TaxSection)

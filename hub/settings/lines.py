@@ -1,7 +1,8 @@
 """[cloud] and [standby] of the configuration: how this hub stands to the cloud and to the store's other hub.
 
 [cloud]      see CloudSection: url, token, mode (realtime, scheduled with every_s, pull; left out: the cloud's word counts)
-[standby]    follows (the address of the store's other hub), token (storehub pair --scope standby, there), reconnect_max_s
+[standby]    follows (the address of the store's other hub), token and ca_sha256 (storehub pair --scope standby, there),
+             reconnect_max_s
 
 Not here: the lines themselves (hub.replication, hub.standby).
 """
@@ -44,6 +45,7 @@ class StandbySection(Struct, frozen=True, forbid_unknown_fields=True):
 
     follows: Annotated[str, Meta(max_length=500, pattern=r"^https?://[^\s]+\Z")]
     token: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\s]*\Z")]
+    ca_sha256: Annotated[str, Meta(pattern=r"^(([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2})?\Z")] = ""
     reconnect_max_s: Annotated[float, Meta(ge=0.1, le=300)] = STANDBY_BACKOFF_MAX_S
 
 
@@ -71,6 +73,7 @@ class Follows:
     url: str
     reconnect_max_s: float
     token: str = dataclass_field(repr=False)
+    ca_sha256: str = ""
 
 
 def cloud_line(section: CloudSection | None) -> CloudLine | None:
@@ -103,7 +106,10 @@ def followed(section: StandbySection | None) -> Follows | None:
     if section is None:
         return None
     _check_encrypted("standby.follows", section.follows)
-    return Follows(section.follows, section.reconnect_max_s, section.token)
+    pin = section.ca_sha256.replace(":", "").lower()
+    if pin and not section.follows.startswith("https://"):
+        raise ConfigError("standby.ca_sha256: a CA is known by TLS only; write https:// in standby.follows")
+    return Follows(section.follows, section.reconnect_max_s, section.token, pin)
 
 
 def _check_encrypted(key: str, url: str) -> None:

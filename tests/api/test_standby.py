@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -154,3 +155,65 @@ async def test_only_the_other_hub_is_told_the_keys(followed: Any, pair_till: Any
 
     assert told.status == 200 and told.json == again.json and len(told.json["keys"]) == 2
     assert (bad.status, refused.status, refused.json["code"]) == (422, 403, "forbidden")
+
+
+@pytest.fixture
+async def followed_on_lan(start_hub: Any) -> Any:
+    """A hub that tablets reach."""
+    return await start_hub(api={"host": "0.0.0.0", "port": 0})
+
+
+async def follow_by_tls(followed: Any, start_hub: Any, pair_till: Any, **section: Any) -> Any:
+    paired = await pair_till(followed, scope="standby")
+    at = {"follows": f"https://127.0.0.1:{followed.port}", "token": paired.token, "reconnect_max_s": 0.1}
+    return await start_hub(
+        standby=at | {"ca_sha256": followed.runtime.ca_fingerprint().upper()} | section,
+        api={"host": "0.0.0.0", "port": 0},
+    )
+
+
+async def test_the_line_beside_knows_the_other_hub_by_its_authority_and_takes_it_over(
+    followed_on_lan: Any, start_hub: Any, pair_till: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tablet that trusts the store's CA trusts both hubs then."""
+    monkeypatch.setattr("hub.standby_keys.LOOK_EVERY_S", 0.05)
+    follower = await follow_by_tls(followed_on_lan, start_hub, pair_till)
+    till = await pair_till(followed_on_lan)
+    sale = till.sale()
+    await till.post("/v1/sales", sale)
+    ask = lambda: till.post("/v1/sales/status", {"ids": [sale["sale_id"]]})  # noqa: E731
+    await until(ask, lambda got: got.json["sales"][0]["safe"])
+
+    async def told() -> str:
+        return str(follower.runtime.tls.context or "")
+
+    await until(told, bool)
+    assert follower.runtime.ca_fingerprint() == followed_on_lan.runtime.ca_fingerprint()
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.load_verify_locations(cadata=followed_on_lan.runtime.tls.authority.pem)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting)) as http:
+        for hub in (followed_on_lan, follower):
+            async with http.get(f"https://127.0.0.1:{hub.port}/healthz") as answer:
+                assert answer.status == 200
+
+
+async def test_another_authority_than_the_one_written_down_is_not_spoken_with(
+    followed_on_lan: Any, start_hub: Any, pair_till: Any, until: Any
+) -> None:
+    follower = await follow_by_tls(followed_on_lan, start_hub, pair_till, ca_sha256="ab" * 32)
+    beside = await pair_till(follower)
+    down = lambda got: got.json["standby"].get("reason") == "wrong_ca"  # noqa: E731
+    said = (await until(lambda: beside.get("/v1/sync"), down)).json["standby"]
+    assert "tls show" in said["remedy"] and followed_on_lan.runtime.ca_fingerprint() in said["detail"]
+    assert follower.runtime.tls.context is None
+    assert followed_on_lan.runtime.replication.standby.view() is None
+
+
+async def test_without_a_fingerprint_the_stores_own_authority_is_nobody(
+    followed_on_lan: Any, start_hub: Any, pair_till: Any, until: Any
+) -> None:
+    follower = await follow_by_tls(followed_on_lan, start_hub, pair_till, ca_sha256="")
+    beside = await pair_till(follower)
+    down = lambda got: got.json["standby"].get("reason") == "unreachable"  # noqa: E731
+    said = (await until(lambda: beside.get("/v1/sync"), down)).json["standby"]
+    assert "certificate" in said["detail"].lower()

@@ -62,6 +62,7 @@ async def _look(went: Walk) -> None:
     paired = await went.ask("POST", "/v1/pair", pairing)
     went.ids["till_id"] = paired["till_id"]
     await went.ask("POST", "/v1/pair/rotate")
+    await went.ask("POST", "/v1/pairing-codes", {})
     await went.read("/v1/tills")
     await went.ask("DELETE", "/v1/tills/{till_id}")
     await went.read(

@@ -88,11 +88,33 @@ def test_a_wrong_file_names_the_key_and_the_remedy(
     assert [word for word in words if word not in message] == [], message
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.10", "fd12::1"])
+def test_an_address_that_others_can_reach_is_served_by_tls(tmp_path: Path, host: str) -> None:
+    config = parse_config(raw(api={"host": host}), base=tmp_path)
+    assert (config.host, config.is_on_lan, config.receipt_url) == (host, True, "https://hk01.local:8080")
+
+
+@pytest.mark.parametrize("host", ["hub.local", "127.0.0.1.evil.example", "", "192.168.1", "[::1]"])
+def test_what_is_no_address_is_refused(tmp_path: Path, host: str) -> None:
+    assert "0.0.0.0 (the shop's network, by TLS)" in refusal(tmp_path, raw(api={"host": host}))
+
+
 @pytest.mark.parametrize(
-    "host", ["0.0.0.0", "::", "192.168.1.10", "hub.local", "127.0.0.1.evil.example", "", "8.8.8.8"]
+    "name", ["Till.shop.example", "-a.example", "a..example", "a_b.example", "*.example", "a/b", ""]
 )
-def test_an_address_that_others_can_reach_is_refused(tmp_path: Path, host: str) -> None:
-    assert "127.0.0.1 or ::1" in refusal(tmp_path, raw(api={"host": host}))
+def test_a_name_that_no_certificate_can_hold_is_refused(tmp_path: Path, name: str) -> None:
+    assert "tls.names" in refusal(tmp_path, raw(tls={"names": [name]}))
+
+
+@pytest.mark.parametrize("pin", ["ab" * 31, "xy" * 32, "ab:" * 32])
+def test_a_fingerprint_that_is_none_is_refused(tmp_path: Path, pin: str) -> None:
+    section = {"follows": "https://hub-a.local:8443", "token": "t", "ca_sha256": pin}
+    assert "standby.ca_sha256" in refusal(tmp_path, raw(standby=section))
+
+
+def test_a_fingerprint_is_of_no_use_without_tls(tmp_path: Path) -> None:
+    section = {"follows": "http://127.0.0.1:8443", "token": "t", "ca_sha256": "ab" * 32}
+    assert "write https://" in refusal(tmp_path, raw(standby=section))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.9.9.9"])
