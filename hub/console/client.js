@@ -29,8 +29,8 @@ export function keepToken(value) {
 }
 
 /** Spend a pairing code; return {token, till_id, scope} and keep nothing. */
-export function pair(code) {
-  return call("POST", "/v1/pair", { code, name: "console" }, null);
+export function pair(code, name = "console") {
+  return call("POST", "/v1/pair", { code, name }, null);
 }
 
 /** GET a path; raise HubError. */

@@ -11,6 +11,7 @@ import { Catalogue, Search } from "/console/products.js";
 import { Receipts } from "/console/receipts.js";
 import { Sales } from "/console/sales.js";
 import { Scans } from "/console/scans.js";
+import { Tablets } from "/console/tablets.js";
 import { Visitors } from "/console/visitors.js";
 import { applyWords, currentLanguage, named, switchLanguage, t } from "/console/words.js";
 
@@ -37,7 +38,8 @@ const devices = new Devices(byId("devices"), (all) => {
   visitors.setHasCounters(all.some((device) => device.category === "PeopleCounter"));
 });
 const search = new Search();
-const panels = [figures, cloud, visitors, sales, scans, prints, devices, search];
+const tablets = new Tablets(byId("tablet"));
+const panels = [figures, cloud, visitors, sales, scans, prints, devices, search, tablets];
 const watched = [cloud, visitors, devices];
 
 const HANDLERS = {
@@ -151,7 +153,7 @@ function drawAll() {
 function open() {
   byId("pair").hidden = true;
   byId("console").hidden = false;
-  byId("forget").hidden = false;
+  byId("forget").hidden = byId("tablet").hidden = false;
   events?.stop();
   events = new Events((frame) => HANDLERS[frame.type]?.(frame), showState, read);
   events.start();
@@ -168,7 +170,8 @@ function close(message) {
   byId("pages").replaceChildren();
   byId("pair").hidden = false;
   byId("console").hidden = true;
-  byId("forget").hidden = true;
+  byId("forget").hidden = byId("tablet").hidden = true;
+  byId("tablet-dialog").close();
   drawAll();
   byId("code").focus();
 }
