@@ -22,8 +22,8 @@ from hub.tls.keeper import Tls
 HANDSHAKE_TIMEOUT_S = (
     10.0  # from the connection to the end of the handshake; a tablet at the edge of the Wi-Fi takes two
 )
-WAITING_MAX = 128  # connections that have not come so far; a further one is hung up on
-WAITING_OF_ONE_MAX = 16  # of one address: a browser opens six
+WAITING_MAX = 256  # connections that have not come so far; a further one is hung up on
+WAITING_OF_ONE_MAX = 64  # of one address: a browser opens six, but a router may stand before all tablets of a shop
 ACCEPT_PAUSE_S = 1.0  # when the machine has no more file descriptors
 BACKLOG = 128
 TLS_HANDSHAKE = b"\x16"
@@ -103,11 +103,11 @@ class LanSite(web.BaseSite):
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
                 await self._greet(connection, peer)
-        except (OSError, TimeoutError):  # ssl.SSLError is an OSError: whoever does not trust the CA hangs up like this
-            connection.close()
-        except asyncio.CancelledError:
-            connection.close()
-            raise
+        except (
+            OSError,
+            TimeoutError,
+        ) as err:  # ssl.SSLError is an OSError: whoever does not trust the CA hangs up like this
+            log.debug("a connection came to nothing", extra={"error": str(err)})
         finally:
             self._waiting[peer] -= 1
             if not self._waiting[peer]:
@@ -123,6 +123,20 @@ class LanSite(web.BaseSite):
             connection.close()
             return
         await asyncio.get_running_loop().connect_accepted_socket(door, connection, ssl=context)
+        """Hand a connection over; until then it is ours to close, from then on asyncio's, whatever becomes of it."""
+        is_ours = True
+        try:
+            connection.setblocking(False)
+            first = await _first_byte(connection)
+            is_tls = first == TLS_HANDSHAKE
+            runner = self._api if is_tls or is_local(peer) else self._doorstep
+            context = self._tls.context if is_tls else None
+            if first and runner.server is not None and (context is not None or not is_tls):
+                is_ours = False
+                await asyncio.get_running_loop().connect_accepted_socket(runner.server, connection, ssl=context)
+        finally:
+            if is_ours:
+                connection.close()
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)

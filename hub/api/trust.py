@@ -60,7 +60,9 @@ async def get_certificate(request: web.Request) -> web.StreamResponse:
     authority = _authority(request)
     if authority is None:
         return problem(404, "no_authority")
-    return _file(request, authority.der, "crt", "application/x-x509-ca-cert")
+    name = f"{request.app[RUNTIME].shop.store_id}-store-ca.crt"
+    headers = _HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'}
+    return web.Response(body=authority.der, content_type="application/x-x509-ca-cert", headers=headers)
 
 
 async def get_profile(request: web.Request) -> web.StreamResponse:
@@ -69,12 +71,10 @@ async def get_profile(request: web.Request) -> web.StreamResponse:
     if authority is None:
         return problem(404, "no_authority")
     name = request.app[RUNTIME].shop.name
-    return _file(
-        request,
-        configuration_profile(authority, organization=" ".join(filter(None, (name.zh_hant, name.en)))),
-        "mobileconfig",
-        CONTENT_TYPE,
-    )
+    profile = configuration_profile(authority, organization=" ".join(filter(None, (name.zh_hant, name.en))))
+    return web.Response(
+        body=profile, content_type=CONTENT_TYPE, headers=_HEADERS
+    )  # shown, not saved: Safari asks to install it
 
 
 async def to_the_page(_: web.Request) -> web.StreamResponse:
@@ -112,9 +112,3 @@ def doorstep_application(hub: Runtime) -> web.Application:
 def _authority(request: web.Request) -> Authority | None:
     tls = request.app[RUNTIME].tls
     return tls.authority if tls else None
-
-
-def _file(request: web.Request, content: bytes, suffix: str, content_type: str) -> web.Response:
-    name = f"{request.app[RUNTIME].shop.store_id}-store-ca.{suffix}"
-    headers = {**_HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
-    return web.Response(body=content, content_type=content_type, headers=headers)

@@ -69,8 +69,8 @@ function drawTrust() {
 }
 
 function download() {
-  const file = kind === "ipad" ? "/ca.mobileconfig" : "/ca.crt";
-  return h("a.primary", { href: file, download: "" }, t(`trust.${kind}.file`));
+  const file = kind === "ipad" ? "/ca.mobileconfig" : "/ca.crt"; // no `download`: Safari would put the profile among the files
+  return h("a.primary", { href: file }, t(`trust.${kind}.file`));
 }
 
 function drawJoined() {

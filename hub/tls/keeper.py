@@ -4,7 +4,8 @@
     dated      BACKDATE_DAYS before now, so that a tablet whose clock lags accepts it; LEAF_DAYS in all
     unsure     a hub that was told no time since it started takes the latest that it has seen: the program's own, the last leaf's
 
-A leaf that begins in the future of a clock that is not sure stays: the tablets' clocks are right, this one is not.
+A leaf that begins in the future of a clock that is not sure stays, and one that ends soon by it stays until its end: what the
+tablets' clocks say is not known here.
 Connections that are open keep the certificate that they were opened with. Not here: files, making, listening.
 """
 
@@ -112,7 +113,7 @@ class Tls:
         lacking = {*self.names(), *map(str, self.addresses())} - held
         if lacking:
             return f"it lacks {', '.join(sorted(lacking))}"
-        if now_ms >= leaf.not_after_ms - RENEW_DAYS * DAY_MS:
+        if now_ms >= leaf.not_after_ms - (RENEW_DAYS * DAY_MS if self._is_sure() else 0):
             return "it ends"
         if self._now_ms() < leaf.not_before_ms:
             if self._is_sure():

@@ -12,10 +12,12 @@ from pathlib import Path
 import hub
 from hub.api import attention, problems
 from sync.errors import ConfigError, StartError, SyncError
+from sync.wire import WireError
 
 FOLDER = Path(inspect.getfile(hub)).parent
 SYNC = FOLDER.parent / "sync"
-NEVER_ANSWERED = {ConfigError.__name__, StartError.__name__}  # these end the start, and carry no code of their own
+# these end the start, and carry no code of their own; the last is a reason of a line (sync.line, hub.standby)
+NEVER_ANSWERED = {ConfigError.__name__, StartError.__name__, WireError.__name__}
 SHARED = (
     (SYNC / "retail" / "sales.py", {"RuleError"}),
     (SYNC / "retail" / "discounts.py", {"RuleError"}),

@@ -39,7 +39,7 @@ headers = {{ Authorization = "Bearer {cloud}" }}
 include-operation-id = "delete_till"
 enabled = false
 [[operations]]
-include-path-regex = "^/sync/v1/pin-keys"
+include-path-regex = "^/sync/v1/(pin-keys|store-ca)"
 headers = {{ Authorization = "Bearer {standby}" }}
 """
 
@@ -67,7 +67,9 @@ async def test_the_live_hub_keeps_what_its_document_says(
 ) -> None:
     async with VirtualSerialLine() as line:
         scanner = {"kind": "serial_scanner", "port": line.device_path}
-        hub = await start_hub(devices={"receipts": printer_section, "s1": scanner}, receipt_printer="receipts")
+        devices = {"receipts": printer_section, "s1": scanner}
+        lan = {"host": "0.0.0.0", "port": 0}  # it has a CA, and serves this machine without TLS
+        hub = await start_hub(devices=devices, receipt_printer="receipts", api=lan)
         went, config = await walked(hub, pair_till, printer, until)
         known = {f"{method.upper()} {path}" for path, ops in contract.document["paths"].items() for method in ops}
         assert known - went.statuses.keys() == set(), "an operation that walk.py does not do"

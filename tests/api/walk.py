@@ -278,6 +278,7 @@ async def _replicate(went: Walk, cloud: Any, standby: Any) -> None:
     start = {"stream": stream["stream"], "last": 0, "digest": "0" * 16}
     await went.ask("POST", "/sync/v1/ack", start, by=cloud)
     await went.ask("POST", "/sync/v1/pin-keys", {"keys": []}, by=standby)
+    await went.ask("GET", "/sync/v1/store-ca", by=standby)
 
 
 def pools(ids: dict[str, str]) -> Iterator[str]:

@@ -278,6 +278,15 @@ def test_a_certificate_of_tomorrow_stays_while_the_clock_is_not_sure(
     assert caplog.text.count("the clock stands before the certificate begins") == 1
 
 
+def test_a_clock_that_is_not_sure_retires_a_certificate_at_its_end_only(world: World) -> None:
+    tls = world.hub()
+    world.is_sure = False
+    world.now_ms += (LEAF_DAYS - 31) * DAY_MS
+    assert tls.refresh() == ""
+    world.now_ms += DAY_MS
+    assert tls.refresh() == "it ends"
+
+
 def test_a_certificate_of_a_clock_that_ran_ahead_goes_when_the_clock_is_sure(world: World) -> None:
     world.now_ms += 3000 * DAY_MS
     tls = world.hub()
