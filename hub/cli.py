@@ -56,22 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     pair.add_argument("--scope", default="till", choices=get_args(Scope))
     _with_config(pair).set_defaults(run=_pair)
 
-    clients = commands.add_parser("tills", help="clients that were paired").add_subparsers(
-        required=True, metavar="WHAT"
-    )
-    _with_config(clients.add_parser("list", help="who was ever paired, and who was shut out")).set_defaults(
-        run=_tills_list
-    )
-    revoke = clients.add_parser("revoke", help="make the token of a tablet that was lost worth nothing, at once")
-    revoke.add_argument("id", help="as `storehub tills list` shows it")
-    _with_config(revoke).set_defaults(run=_tills_revoke)
-    tls = commands.add_parser("tls", help="the store's CA and this hub's certificate").add_subparsers(
-        required=True, metavar="WHAT"
-    )
-    tls_show = tls.add_parser("show", help="whose they are, how long they are good, the fingerprint")
-    tls_show.add_argument("--pem", action="store_true", help="the CA's certificate itself, as curl --cacert takes it")
-    _with_config(tls_show).set_defaults(run=_tls_show)
-    _with_config(tls.add_parser("renew", help="make this hub's certificate anew, now")).set_defaults(run=_tls_renew)
+    _tablet_commands(commands)
 
     imports = commands.add_parser("import", help="import a file").add_subparsers(required=True, metavar="WHAT")
     products = imports.add_parser("products", help="products, prices and opening stock from CSV or JSON")
@@ -110,6 +95,26 @@ def _parser() -> argparse.ArgumentParser:
     schema.add_argument("--name", default="entities", help="what the migration is about: 0007_NAME.sql")
     schema.set_defaults(run=_schema)
     return parser
+
+
+def _tablet_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    clients = commands.add_parser("tills", help="clients that were paired").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    _with_config(clients.add_parser("list", help="who was ever paired, and who was shut out")).set_defaults(
+        run=_tills_list
+    )
+    revoke = clients.add_parser("revoke", help="make the token of a tablet that was lost worth nothing, at once")
+    revoke.add_argument("id", help="as `storehub tills list` shows it")
+    _with_config(revoke).set_defaults(run=_tills_revoke)
+
+    tls = commands.add_parser("tls", help="the store's CA and this hub's certificate").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    tls_show = tls.add_parser("show", help="whose they are, how long they are good, the fingerprint")
+    tls_show.add_argument("--pem", action="store_true", help="the CA's certificate itself, as curl --cacert takes it")
+    _with_config(tls_show).set_defaults(run=_tls_show)
+    _with_config(tls.add_parser("renew", help="make this hub's certificate anew, now")).set_defaults(run=_tls_renew)
 
 
 def _with_config(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

@@ -114,26 +114,17 @@ class LanSite(web.BaseSite):
                 del self._waiting[peer]
 
     async def _greet(self, connection: socket.socket, peer: str) -> None:
-        connection.setblocking(False)
-        first = await _first_byte(connection)
-        is_tls = first == TLS_HANDSHAKE
-        door = self._api if is_tls or is_local(peer) else self._doorstep
-        context = self._tls.context if is_tls else None
-        if not first or (is_tls and context is None):
-            connection.close()
-            return
-        await asyncio.get_running_loop().connect_accepted_socket(door, connection, ssl=context)
         """Hand a connection over; until then it is ours to close, from then on asyncio's, whatever becomes of it."""
         is_ours = True
         try:
             connection.setblocking(False)
             first = await _first_byte(connection)
             is_tls = first == TLS_HANDSHAKE
-            runner = self._api if is_tls or is_local(peer) else self._doorstep
+            door = self._api if is_tls or is_local(peer) else self._doorstep
             context = self._tls.context if is_tls else None
-            if first and runner.server is not None and (context is not None or not is_tls):
+            if first and (context is not None or not is_tls):
                 is_ours = False
-                await asyncio.get_running_loop().connect_accepted_socket(runner.server, connection, ssl=context)
+                await asyncio.get_running_loop().connect_accepted_socket(door, connection, ssl=context)
         finally:
             if is_ours:
                 connection.close()
