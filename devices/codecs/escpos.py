@@ -10,8 +10,8 @@ the same. A line with a character that the encoding lacks goes out as a picture 
 """
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal
+from functools import cached_property, lru_cache
+from typing import Literal, NamedTuple
 
 from devices.codecs.chinese import (
     Encoding,
@@ -33,6 +33,7 @@ MULTIBYTE_OFF = b"\x1c."
 PARTIAL_CUT = b"\x1dVB\x00"  # GS V 66 0: feed to the cutter, then cut
 PULSE_ON_MS = 100
 PULSE_OFF_MS = 500
+TEXTS_KEPT = 1_024  # encoded texts: a shop's receipts say the same words, names and amounts again and again
 LEFT_COLUMNS_MIN = 8  # of a Columns element: with less left for it, the right part takes lines of its own
 
 _ALIGN = {"left": 0, "center": 1, "right": 2}
@@ -89,12 +90,36 @@ def raster_command(line: RasterLine) -> bytes:
     return b"\x1dv0\x00" + sizes + bytes(rows)
 
 
-@dataclass(frozen=True, slots=True)
-class _Style:
+class _Ready(NamedTuple):
+    """A text of one line as it is sent, and the columns that it takes; `is_bare`: no blanks around it."""
+
+    code: bytes
+    columns: int
+    is_bare: bool
+
+
+@lru_cache(TEXTS_KEPT)
+def _ready(text: str, encoding: Encoding) -> _Ready | None:
+    """Return a text that needs no lay-out of its own: one line, of what the printer has; else None."""
+    folded = fold_text(text, encoding)
+    if not folded or "\n" in folded or folded[-1] == " " or missing_characters(folded, encoding):
+        return None
+    return _Ready(_codes(folded, encoding), text_columns(folded, encoding), folded == folded.strip())
+
+
+def _codes(line: str, encoding: Encoding) -> bytes:
+    runs = encode_runs(line, encoding)
+    return b"".join(MULTIBYTE_ON + run + MULTIBYTE_OFF if is_multibyte else run for is_multibyte, run in runs)
+
+
+class _Style(NamedTuple):
     bold: bool = False
     width: int = 1
     height: int = 1
     align: Align = "left"
+
+
+_PLAIN = _Style()
 
 
 class _Page:
@@ -106,33 +131,31 @@ class _Page:
         self.missing: list[str] = []
         self._profile = profile
         self._out = bytearray(RESET + MULTIBYTE_OFF)
-        self._style = _Style()
+        self._style = _PLAIN
 
     def payload(self) -> bytes:
         """Return everything added so far; the printer is left in its basic modes."""
-        self._set(_Style())
+        self._set(_PLAIN)
         return bytes(self._out)
 
     def add(self, element: Element) -> None:
         """Append one element."""
         match element:
             case Text():
-                style = _Style(element.bold, element.width, element.height, element.align)
-                for line in self._wrapped(element.text, max(self._profile.columns // element.width, 2)):
-                    self._line(line, style)
+                self._text(element)
             case Columns():
                 self._columns(element)
             case Rule():
-                self._line("-" * self._profile.columns, _Style())
+                self._line("-" * self._profile.columns, _PLAIN)
             case Feed():
-                self._set(_Style())
+                self._set(_PLAIN)
                 self._out += b"\x1bd" + bytes((element.lines,))
             case Barcode():
                 self._symbol(encode_barcode(element, self._profile.dots))
             case Qr():
                 self._symbol(encode_qr(element, self._profile.dots))
             case Cut():
-                self._set(_Style())
+                self._set(_PLAIN)
                 self._out += PARTIAL_CUT
             case DrawerPulse():
                 pin = self._profile.drawer_pin or element.pin
@@ -157,9 +180,25 @@ class _Page:
     def _wrapped(self, text: str, columns: int) -> list[str]:
         return wrap_columns(self._printable(text), columns, self._profile.encoding)
 
+    def _text(self, element: Text) -> None:
+        style = _Style(element.bold, element.width, element.height, element.align)
+        columns = max(self._profile.columns // element.width, 2)
+        ready = _ready(element.text, self._profile.encoding)
+        if ready is not None and ready.columns <= columns:
+            self._send(ready.code, style)
+            return
+        for line in self._wrapped(element.text, columns):
+            self._line(line, style)
+
     def _columns(self, element: Columns) -> None:
         encoding, columns = self._profile.encoding, self._profile.columns
         style = _Style(bold=element.bold)
+        left_ready, right_ready = _ready(element.left, encoding), _ready(element.right, encoding)
+        if left_ready and right_ready and right_ready.is_bare:
+            between = columns - left_ready.columns - right_ready.columns
+            if between >= 1 and columns - right_ready.columns - 1 >= LEFT_COLUMNS_MIN:
+                self._send(left_ready.code + b" " * between + right_ready.code, style)
+                return
         right = self._printable(clean_text(element.right).replace("\n", " ")).strip()
         left_columns = columns - text_columns(right, encoding) - 1
         if not right or left_columns < LEFT_COLUMNS_MIN:
@@ -190,14 +229,15 @@ class _Page:
         if missing_characters(line, self._profile.encoding):
             self._raster_line(line, style)
             return
+        self._send(_codes(line, self._profile.encoding), style)
+
+    def _send(self, code: bytes, style: _Style) -> None:
         self._set(style)
-        for is_multibyte, run in encode_runs(line, self._profile.encoding):
-            self._out += MULTIBYTE_ON + run + MULTIBYTE_OFF if is_multibyte else run
-        self._out += b"\n"
+        self._out += code + b"\n"
 
     def _raster_line(self, line: str, style: _Style) -> None:
         assert self._rasterizer is not None, "without a font, missing characters have been marked before"
-        self._set(_Style())  # alignment and bold are in the picture
+        self._set(_PLAIN)  # alignment and bold are in the picture
         drawn = self._rasterizer.draw(
             line,
             RasterStyle(
@@ -219,6 +259,8 @@ class _Page:
 
     def _set(self, style: _Style) -> None:
         """Send the mode changes; only at the beginning of a line, where ESC a takes effect."""
+        if style == self._style:
+            return
         if style.align != self._style.align:
             self._out += b"\x1ba" + bytes((_ALIGN[style.align],))
         if style.bold != self._style.bold:
