@@ -2,15 +2,19 @@
 
     ledger         here                                next
     queued         -                                   next_job -> the driver holds it; begin -> printing, in hand
-    -              promised: a printer that waits      hand_over -> printing already, handed; release -> as before
-    printing       handed, no byte sent                begin -> in hand; put_back -> queued
+    -              promised: a printer that works      hand_over -> printing already, ahead; release -> as before
+    printing       ahead, no byte sent                 begin -> in hand; put_back, or trouble with the one before -> queued
     printing       in hand                             printed, unknown; a driver that was cut off -> unknown
+
+Receipts that follow one another are begun AHEAD_MAX at a time: one commit for all of them, none of their own for those that come
+while the printer works. A power cut makes all that were begun `unknown`, so there are few.
 
 A drawer that is opened without a receipt goes the same way but is no ledger entry: it is now or never.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from sqlite3 import Connection
 
 from devices.document import Document, DrawerPulse
@@ -24,6 +28,7 @@ from sync.model import Replica
 from sync.retail.prints import Ended
 
 DRAWER_TIMEOUT_S = 3.0  # a drawer that opens later than this opens when nobody expects it
+AHEAD_MAX = 4  # jobs begun before their turn; when so many are, a receipt is queued and begun later
 
 Render = Callable[[OpenJob], Document]
 Announce = Callable[[PrintJobView], None]
@@ -120,34 +125,38 @@ class Spooler:
         self._poked = asyncio.Event()
         self._drawer: DrawerJob | None = None
         self._in_hand: str | None = None
-        self._handed: str | None = None
-        self._is_waiting = False
-        self._is_promised = False
+        self._ahead: deque[str] = deque()
+        self._promised = 0
+        self._is_attended = False
+        self._has_queue = True
 
     def poke(self) -> None:
         """Say that the ledger may have a job for this printer."""
+        self._has_queue = True
         self._poked.set()
 
     def reserve(self) -> bool:
-        """Promise a waiting printer to one sale that is being written; True obliges to hand_over or release."""
-        if not self._is_waiting or self._is_promised or self._handed is not None:
-            return False
-        self._is_promised = True
-        return True
+        """Promise a place behind what is begun to a sale that is being written; True obliges to hand_over or release.
+
+        Only of a printer that works or waits, and before which nothing is queued.
+        """
+        is_free = self._is_attended and not self._has_queue and len(self._ahead) + self._promised < AHEAD_MAX
+        self._promised += is_free
+        return is_free
 
     def hand_over(self, job_id: str) -> None:
-        """The promised job is in the ledger, begun: give it to the printer, or queue it when nobody waits any more."""
-        self._is_promised = False
-        if self._is_waiting:
-            self._handed = job_id
+        """The promised job is in the ledger, begun: it is the printer's next, or is queued when nobody is there any more."""
+        self._promised -= 1
+        if self._is_attended:
+            self._ahead.append(job_id)
             self._announce(printing.job_view(self._db.read, job_id))
         else:
-            self._db.write_soon(self._put_back(job_id), then=self._announce_and_poke)
+            self._queue_again([job_id])
         self._poked.set()
 
     def release(self) -> None:
         """The promised job did not come."""
-        self._is_promised = False
+        self._promised -= 1
         self._poked.set()
 
     async def next_job(self) -> PrintJob:
@@ -157,6 +166,7 @@ class Spooler:
         """
         if self._in_hand is not None:
             await self._settle(self._in_hand)
+        self._is_attended = True
         while True:
             self._poked.clear()
             if self._drawer is not None:
@@ -165,11 +175,11 @@ class Spooler:
             open_job = self._open_job()
             if open_job is not None:
                 return LedgerJob(self, open_job.job_id, self._render(open_job))
-            self._is_waiting = True
             try:
                 await self._poked.wait()
-            finally:
-                self._is_waiting = False
+            except asyncio.CancelledError:
+                self._leave()
+                raise
 
     async def open_drawer(self) -> None:
         """Kick the drawer now; raise BusyError when the printer does not take the pulse within DRAWER_TIMEOUT_S.
@@ -177,7 +187,7 @@ class Spooler:
         Whoever asks while a pulse waits shares it: one drawer opens once.
         """
         job = self._drawer = self._drawer or DrawerJob()
-        self.poke()
+        self._poked.set()
         try:
             async with asyncio.timeout(DRAWER_TIMEOUT_S):
                 await job.done.wait()
@@ -190,22 +200,29 @@ class Spooler:
             raise BusyError("drawer_not_opened", f"{self.printer_id} did not confirm the pulse")
 
     async def begin(self, job_id: str) -> None:
-        """Make durable that a job's bytes may be at the printer."""
-        is_begun, self._handed = job_id == self._handed, None
+        """Make durable that a job's bytes may be at the printer; those behind it in the queue are begun with it."""
         self._in_hand = job_id
-        if not is_begun:
-            now_ms = self._now_ms()
-            await self._db.write(lambda tx: printing.begin(tx, job_id, now_ms=now_ms), then=self._announce)
+        if self._ahead and self._ahead[0] == job_id:
+            self._ahead.popleft()
+            return
+        now_ms = self._now_ms()
+        await self._db.write(
+            lambda tx: printing.begin(tx, job_id, ahead=AHEAD_MAX, now_ms=now_ms), then=self._have_begun
+        )
 
     async def put_back(self, job_id: str) -> None:
-        """Queue a job again that was handed over and not begun."""
-        if job_id == self._handed:
-            self._handed = None
-            await self._db.write(self._put_back(job_id), then=self._announce)
+        """Queue a job again that was begun in advance, and those behind it."""
+        if job_id in self._ahead:
+            self._ahead.remove(job_id)
+            await self._db.write(self._put_back(job_id), then=self._announce_and_poke)
+        self._leave()
 
     async def end(self, job_id: str, state: Ended, reason: str) -> None:
-        """Make durable how a job ended."""
-        self._handed = None if job_id == self._handed else self._handed
+        """Make durable how a job ended; when it is not known how, the printer is away and those behind it are queued again."""
+        if job_id in self._ahead:
+            self._ahead.remove(job_id)
+        if state == "unknown":
+            self._leave()
         await self._db.write(self._end(job_id, state, reason), then=self._announce)
         self._in_hand = None
 
@@ -214,16 +231,34 @@ class Spooler:
         self._db.write_soon(self._end(job_id, "printed", ""), then=self._announce)
         self._in_hand = None
 
+    def _leave(self) -> None:
+        """Nobody prints until next_job is asked again: nothing stays begun in advance."""
+        self._is_attended = False
+        self._queue_again(self._ahead)
+        self._ahead.clear()
+
+    def _queue_again(self, job_ids: Iterable[str]) -> None:
+        for job_id in job_ids:
+            self._db.write_soon(self._put_back(job_id), then=self._announce_and_poke)
+
     def _put_back(self, job_id: str) -> Callable[[Connection], PrintJobView]:
         now_ms = self._now_ms()
         return lambda tx: printing.put_back(tx, job_id, now_ms=now_ms)
 
+    def _have_begun(self, jobs: list[PrintJobView]) -> None:
+        self._has_queue = len(jobs) > AHEAD_MAX
+        self._ahead.extend(job.job_id for job in jobs[1:])
+        for job in jobs:
+            self._announce(job)
+
     def _open_job(self) -> OpenJob | None:
-        if self._handed is not None:
-            return printing.open_job(self._db.read, self._handed)
-        if self._is_promised:
+        if self._ahead:
+            return printing.open_job(self._db.read, self._ahead[0])
+        if self._promised:
             return None  # it comes first: it is older than whatever was queued since
-        return printing.next_job(self._db.read, self.printer_id)
+        found = printing.next_job(self._db.read, self.printer_id)
+        self._has_queue = found is not None
+        return found
 
     def _announce_and_poke(self, job: PrintJobView) -> None:
         self._announce(job)

@@ -142,8 +142,22 @@ def _open_job(row: tuple[str, Mark, str | None, str | None, int]) -> OpenJob:
     return OpenJob(job_id, mark, sale_id, content, created_ms)
 
 
-def begin(tx: Connection, job_id: str, *, now_ms: int) -> PrintJobView:
-    """Bytes of a job may be at the printer from now on: that is one attempt more."""
+def begin(tx: Connection, job_id: str, *, ahead: int = 0, now_ms: int) -> list[PrintJobView]:
+    """Bytes of a job may be at the printer from now on: that is one attempt more. Up to `ahead` that are queued for the same
+    printer follow it at once; return them all in their order.
+    """
+    first = _begin(tx, job_id, now_ms=now_ms)
+    queued = tx.execute(
+        """
+        SELECT job_id FROM print_job
+        WHERE printer_id = ? AND state IN ('queued', 'printing') AND state = 'queued' ORDER BY id LIMIT ?
+        """,
+        (first.printer_id, ahead),
+    ).fetchall()
+    return [first, *(_begin(tx, each, now_ms=now_ms) for (each,) in queued)]
+
+
+def _begin(tx: Connection, job_id: str, *, now_ms: int) -> PrintJobView:
     row = tx.execute(
         f"""
         UPDATE print_job SET state = 'printing', reason = '', changed_ms = ?, attempts = attempts + 1

@@ -138,8 +138,8 @@ async def test_a_job_that_could_not_be_written_as_ended_is_no_result(desk: Desk)
 
 async def test_what_was_printing_at_a_start_is_settled_with_a_result_once(desk: Desk) -> None:
     await desk.queue("a")
-    await desk.queue("b")
     await desk.begun()
+    await desk.queue("b")
 
     settled = [await desk.settle() for _ in range(2)]
 

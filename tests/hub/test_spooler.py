@@ -9,7 +9,7 @@ import pytest
 
 from devices.document import Document, DrawerPulse, Text
 from hub import spooler as spooler_module
-from hub.spooler import LedgerError, Spooler
+from hub.spooler import AHEAD_MAX, LedgerError, Spooler
 from hub.store import printing
 from hub.store.printing import PrintJobView, PrintTo
 from sync.db import WRITER_JOBS_MAX
@@ -72,7 +72,7 @@ async def test_jobs_come_in_order_and_are_told_after_each_commit(desk: Desk) -> 
         await job.printed()
 
     await desk.commit()
-    assert desk.told == [("a", "printing", ""), ("a", "printed", ""), ("b", "printing", ""), ("b", "printed", "")]
+    assert desk.told == [("a", "printing", ""), ("b", "printing", ""), ("a", "printed", ""), ("b", "printed", "")]
 
 
 async def test_a_job_that_was_not_begun_is_handed_out_again(desk: Desk) -> None:
@@ -254,15 +254,59 @@ async def test_a_waiting_printer_gets_a_sale_begun_in_the_sales_own_commit(desk:
     )
 
 
-async def test_a_printer_is_promised_to_one_sale_at_a_time_and_only_while_it_waits(desk: Desk) -> None:
+async def test_jobs_that_follow_one_another_are_begun_together_and_come_in_order(desk: Desk) -> None:
+    names = [f"job-{n}" for n in range(AHEAD_MAX + 3)]
+    for job_id in names:
+        await desk.queue(job_id)
+
+    for place, job_id in enumerate(names):
+        job = await desk.spooler.next_job()
+        await job.begin()
+        begun = names[: AHEAD_MAX + 1] if place <= AHEAD_MAX else names
+        assert (job.job_id, [told for told, state, _ in desk.told if state == "printing"]) == (job_id, begun)
+        assert all(desk.state(each) == "queued" for each in names if each not in begun)
+        await job.printed()
+
+
+async def test_a_printer_that_was_lost_leaves_in_doubt_only_what_it_had_in_hand(desk: Desk) -> None:
+    for job_id in "abc":
+        await desk.queue(job_id)
+    job = await desk.spooler.next_job()
+    await job.begin()
+
+    await job.unknown("connection_lost")
+    await desk.commit()
+
+    assert [desk.state(each) for each in "abc"] == ["unknown", "queued", "queued"]
+    assert desk.store.db.read.execute("SELECT attempts FROM print_job ORDER BY id").fetchall() == [(1,), (0,), (0,)]
+    again = await desk.spooler.next_job()
+    await again.begin()
+    assert (again.job_id, desk.state("c")) == ("b", "printing")
+
+
+async def test_a_printer_is_promised_to_as_many_sales_as_may_be_begun_and_only_while_it_works(desk: Desk) -> None:
     assert not desk.spooler.reserve()
     driver = await waiting(desk)
 
-    assert [desk.spooler.reserve(), desk.spooler.reserve()] == [True, False]
-    desk.spooler.release()
+    assert [desk.spooler.reserve() for _ in range(AHEAD_MAX + 1)] == [True] * AHEAD_MAX + [False]
+    for _ in range(AHEAD_MAX):
+        desk.spooler.release()
     await desk.queue("a")
     assert (await driver).job_id == "a"
-    assert not desk.spooler.reserve()
+    assert not desk.spooler.reserve(), "what is queued comes first"
+
+
+async def test_sales_made_while_a_printer_works_are_begun_in_their_own_commits(desk: Desk, sale: Any) -> None:
+    driver = await waiting(desk)
+    for place in range(3):
+        assert desk.spooler.reserve()
+        job_id = await sold(desk, sale(), is_promised=True)
+        commits = desk.store.db.commits
+        desk.spooler.hand_over(job_id)
+        job = await (driver if place == 0 else desk.spooler.next_job())
+        await job.begin()
+        assert (job.job_id, desk.state(job_id), desk.store.db.commits) == (job_id, "printing", commits)
+        await job.printed()
 
 
 async def test_a_sale_that_was_not_booked_gives_the_printer_back_to_the_queue(desk: Desk) -> None:
