@@ -42,6 +42,7 @@ BENCHMARKS = {
     "telemetry": Benchmark("people counters flood a broker; durable messages a second", 2.0, "about 1 min"),
     "members": Benchmark("a member found among 500,000, 16 clients", 3.0, "about 3 min"),
     "tablets": Benchmark("32 tablets on sockets, 4 asleep, 2 flooding: what the others notice", 8.0, "about 3 min"),
+    "wear": Benchmark("which tables and indexes a sale is written to, at two page sizes", 1.0, "about 1 min"),
     "idle": Benchmark("start-up time and memory, idle and after work of every kind", 20.0, "about 1 min"),
 }
 

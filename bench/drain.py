@@ -114,12 +114,13 @@ async def _sell(db: Database, replica: Replica, rng: random.Random) -> None:
         async with asyncio.TaskGroup() as group:
             for number in range(first, min(first + WAITING, SALES)):
                 now_ms += int(rng.expovariate(1 / MEAN_PAUSE_MS)) + 1
-                sale = _sale(draw_basket(rng), f"till-{number % TILLS + 1}", now_ms, rng)
+                sale = sale_of(draw_basket(rng), f"till-{number % TILLS + 1}", now_ms, rng)
                 job = sale_job(replica, SHOP, sale, print_to=None, now_ms=now_ms)
                 group.create_task(db.write(job), name=sale.sale_id)
 
 
-def _sale(basket: Basket, till_id: str, now_ms: int, rng: random.Random) -> Sale:
+def sale_of(basket: Basket, till_id: str, now_ms: int, rng: random.Random) -> Sale:
+    """Return a sale of a till, its id made before it came."""
     made_ms = now_ms - rng.randrange(20, 400)  # the till makes the id, then the sale crosses the shop
     number = made_ms << 80 | rng.getrandbits(80)
     return Sale(
