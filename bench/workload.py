@@ -62,9 +62,9 @@ def price_of(number: int) -> int:
     return 500 + number * 7919 % 49_940
 
 
-def catalogue() -> Iterator[Entry]:
-    """Yield all products with price and opening stock."""
-    for number in range(PRODUCTS):
+def catalogue(products: int = PRODUCTS) -> Iterator[Entry]:
+    """Yield so many products with price and opening stock."""
+    for number in range(products):
         brand, goods, size = _BRANDS[number % 5], _GOODS[number // 5 % 8], _SIZES[number // 40 % 7]
         yield Entry(
             product=Product(
@@ -102,10 +102,10 @@ def _mean_lines(q: float) -> float:
     return sum(lines * weight for lines, weight in enumerate(weights, 1)) / sum(weights)
 
 
-def draw_product(rng: random.Random) -> int:
+def draw_product(rng: random.Random, products: int = PRODUCTS) -> int:
     """Return a product's number by Zipf's law; ranks are strewn over the numbers, so favourites share no page."""
-    rank = rng.choices(range(PRODUCTS), cum_weights=zipf_cumulative())[0]
-    return rank * 7717 % PRODUCTS
+    rank = rng.choices(range(products), cum_weights=zipf_cumulative(products))[0]
+    return rank * 7717 % products
 
 
 def draw_basket(rng: random.Random) -> Basket:
