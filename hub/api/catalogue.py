@@ -44,7 +44,7 @@ class MovementRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ProductPage(Struct, frozen=True):
-    """Products in the order of their SKU; `next` goes into `after`, null on the last page."""
+    """Products in the order of their SKU, those of a search as they came in; `next` goes into `after`, null on the last page."""
 
     items: list[Item]
     next: str | None = None

@@ -18,6 +18,8 @@ from sync.retail.sales import QTY_MAX, Sku
 from sync.store.streams import reserve_state_seqs
 
 PAGE_MAX = 200
+_gtins = msgjson.Decoder(list[str]).decode
+_attributes = msgjson.Decoder(dict[str, str]).decode
 _ITEM = """
   SELECT product.sku, product.style, product.category, product.name_zh_hant, product.name_en, product.attributes,
          product.gtins, product.unit, product.stocked,
@@ -204,6 +206,15 @@ def name_of(read: Connection, sku: str) -> Name | None:
     return Name(*row) if row else None
 
 
+def names_of(read: Connection, skus: Sequence[str]) -> dict[str, Name]:
+    """Return the names of these products, of those that are gone as well."""
+    rows = read.execute(
+        "SELECT sku, name_zh_hant, name_en FROM product WHERE sku IN (SELECT value FROM json_each(?))",
+        (msgjson.encode(skus).decode(),),
+    ).fetchall()
+    return {sku: Name(zh_hant, en) for sku, zh_hant, en in rows}
+
+
 def sku_of_gtin(read: Connection, gtin: str) -> str | None:
     """Return the SKU that carries a GTIN-14."""
     row = read.execute("SELECT sku FROM product_gtin WHERE gtin = ?", (gtin,)).fetchone()
@@ -220,13 +231,17 @@ async def list_items(db: Database, *, location: str, after: str, limit: int) -> 
 
 
 async def search_items(db: Database, query: str, *, location: str, after: str, limit: int) -> list[Item]:
-    """Return products that have all words of the query, in the order of their SKU; none when it has no word."""
+    """Return products that have all words of the query, in the order in which they came into the catalogue; none when it has no
+    word. The index gives them in this order: a page is found without reading all that match, and nothing is sorted.
+    """
     expression = match_expression(query)
     if not expression:
         return []
     rows = await db.search(
-        f"""{_ITEM} WHERE product.id IN (SELECT rowid FROM product_text WHERE product_text MATCH :expression)
-            AND product.sku > :after AND product.gone = 0 ORDER BY product.sku LIMIT :limit""",
+        f"""{_ITEM} JOIN product_text ON product_text.rowid = product.id
+            WHERE product_text MATCH :expression
+            AND product_text.rowid > CASE :after WHEN '' THEN 0 ELSE (SELECT id FROM product WHERE sku = :after) END
+            AND product.gone = 0 ORDER BY product_text.rowid LIMIT :limit""",
         {"expression": expression, "after": after, "limit": limit, "location": location},
     )
     return [_item(row) for row in rows]
@@ -238,8 +253,8 @@ def _item(row: Any) -> Item:  # Any: a row of _ITEM
         sku=sku,
         name=Name(zh_hant=zh_hant, en=en),
         unit=unit,
-        gtins=json.loads(gtins),
-        attributes=json.loads(attributes),
+        gtins=_gtins(gtins),
+        attributes=_attributes(attributes),
         style=style,
         category=category,
         price=None if amount is None else PriceView(amount, currency, per, version),

@@ -25,11 +25,15 @@ def index_words(*texts: str) -> str:
 
 
 def query_terms(query: str) -> list[tuple[str, bool]]:
-    """Return the words of what a person typed, with whether each is a prefix: Latin ones are; none if no word is in it."""
+    """Return the words of what a person typed, with whether each is a prefix: Latin ones are; none if no word is in it.
+
+    One letter beside other words is a word (size L): as a beginning it would be that of half a catalogue.
+    """
     terms: list[tuple[str, bool]] = []
-    for run in _runs(query):
+    runs = _runs(query)
+    for run in runs:
         if not _is_ideographic(run):
-            terms.append((run, True))
+            terms.append((run, len(run) > 1 or len(runs) == 1))
         elif len(run) == 1:
             terms.append((run, False))
         else:

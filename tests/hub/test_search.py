@@ -59,6 +59,12 @@ def test_every_product_is_found_by_each_two_signs_of_its_chinese_name(name: str)
             assert found(connection, name[at : at + 2]) == [0]
 
 
+def test_one_letter_beside_other_words_is_a_word_and_no_beginning() -> None:
+    with table("tee L", "tee Lohas") as connection:
+        assert found(connection, "tee l") == [0]
+        assert found(connection, "l") == found(connection, "te") == [0, 1]
+
+
 @given(name=HAN, word=LATIN)
 def test_chinese_and_latin_without_a_space_between_are_found_apart(name: str, word: str) -> None:
     with table(name + word + name) as connection:
