@@ -1,20 +1,20 @@
-"""Benchmark `wear`: which tables and indexes the bytes of a sale with its receipt are written to, at page sizes 1 and 4 KiB.
+"""Benchmark `wear`: which tables and indexes a sale with its receipt is written to, at page sizes of 1 and 4 KiB.
 
-The hub's own jobs on its own file, in this process: what each commit appended to the write-ahead log is read back, frame by frame,
-and each page is looked up in dbstat. Two ways of selling:
+The hub's own jobs on its own file, in this process: what each commit appended to the write-ahead log is read back, frame by
+frame, and each page is looked up in dbstat. Two ways of selling:
 
     alone     a commit for the sale, its receipt begun in it; one for `printed`: a shop with a sale now and then
     grouped   16 sales a commit, with what has been printed of the 16 before
 
-disk_kib is what `sales` counts as disk_bytes_per_sale, reckoned: the 4 KiB pages of the file system that a commit makes dirty, and at a
-checkpoint those of the database file. A source's KiB are its frames; what frames do not fill of a page is in no source.
-Nothing here depends on how fast or how busy the machine is. Sources below SOURCE_MIN_KIB are left out of the table.
+disk_kib is what `sales` counts as disk_bytes_per_sale, reckoned: the 4 KiB pages of the file system that a commit makes
+dirty, and at a checkpoint those of the database file. A source's KiB are its frames; what frames do not fill of a page is in no
+source. Nothing here depends on how fast or how busy the machine is. Sources below SOURCE_MIN_KIB are left out of the table.
 """
 
 import random
 import secrets
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -124,7 +124,7 @@ def _sold(path: Path, replica: Replica, *, group: int, page_bytes: int) -> Figur
                 _checkpoint(written, tx, page_bytes)
         _checkpoint(written, tx, page_bytes)
         names = dict(tx.execute("SELECT pageno, name FROM dbstat").fetchall())
-    kib: Counter[str] = Counter()
+    kib: defaultdict[str, float] = defaultdict(float)
     for page, frames in written.frames.items():
         kib[names.get(page, "freed")] += frames * (page_bytes + FRAME_HEADER_BYTES) / 1024
     return {
@@ -132,7 +132,7 @@ def _sold(path: Path, replica: Replica, *, group: int, page_bytes: int) -> Figur
         "of it checkpoints": written.file_blocks * BLOCK_BYTES / 1024 / SALES,
         "frames_kib": sum(kib.values()) / SALES,
         "commits": written.commits / SALES,
-        **{name: value / SALES for name, value in kib.most_common()},
+        **{name: kib[name] / SALES for name in sorted(kib, key=lambda name: -kib[name])},
     }
 
 
@@ -147,7 +147,9 @@ def _commits(tx: sqlite3.Connection, replica: Replica, *, sales: int, group: int
             now_ms += PAUSE_MS
             sale = sale_of(draw_basket(rng), f"till-{number % TILLS + 1}", now_ms, rng)
             job = sale_job(replica, SHOP, sale, print_to=PrintTo("p1", is_promised=True), now_ms=now_ms)
-            begun.append(str(job(tx).print_job))
+            receipt = job(tx).print_job
+            assert receipt is not None, "the sale is new and asks for paper"
+            begun.append(receipt.job_id)
         tx.execute("COMMIT")
         yield
         if group == 1:

@@ -19,6 +19,7 @@ class Metrics:
         self.requests = Counter(
             "storehub_http_requests", "API requests", ["method", "path", "status"], registry=self.registry
         )
+        self._requests: dict[tuple[str, str, int], Counter] = {}
         self.scans = Counter(
             "storehub_scans", "Scans by device and result", ["device", "result"], registry=self.registry
         )
@@ -68,6 +69,14 @@ class Metrics:
         """Show what the last audit found."""
         self.audit_last_ok.set(not found)
         self.audit_at.set(at_ms / 1000)
+
+    def count_request(self, method: str, path: str, status: int) -> None:
+        """Count one request; `path` is a route's, so there are as many as routes."""
+        key = (method, path, status)
+        counter = self._requests.get(key)
+        if counter is None:
+            counter = self._requests[key] = self.requests.labels(*key)
+        counter.inc()
 
     def count_group(self, jobs: int, ok: bool) -> None:
         """Count one group commit."""

@@ -34,6 +34,7 @@ from hub.store.model import Shop, utc
 from hub.store.printing import OpenJob, PrintJobView
 from hub.store.receipts import marked, receipt, without_pulse
 from hub.store.returns import returned_for
+from hub.store.sales import SaleView
 from hub.store.tills import Paired
 from hub.tls.keeper import Tls
 from hub.tokens import Tokens
@@ -219,20 +220,22 @@ class Runtime:
             trail.info("receipt ended", extra={"sale": job.sale_id, "job": job.job_id, "state": job.state})
         self.bus.publish("print", msgspec.to_builtins(job), now_ms=self.now_ms(), device=job.printer_id)
 
-    def render(self, job: OpenJob) -> Document:
+    def render(self, job: OpenJob, view: SaleView | None = None) -> Document:
         """Return what a job prints; after DRAWER_FRESH_MS in the queue it opens no drawer any more."""
-        document = self._content(job)
+        document = self._content(job, view)
         return document if self.now_ms() - job.created_ms <= DRAWER_FRESH_MS else without_pulse(document)
 
-    def _content(self, job: OpenJob) -> Document:
-        """Return a job's own document, or the receipt of its sale as it stands in the books."""
+    def _content(self, job: OpenJob, view: SaleView | None) -> Document:
+        """Return a job's own document, or the receipt of its sale, which is read from the books where it is not at hand."""
         if job.document is not None:
             return marked(job.document, job.mark)
         assert job.sale_id is not None
-        view = sales.find_sale(self.db.read, job.sale_id)
+        view = view or sales.printed_sale(self.db.read, job.sale_id)
         assert view is not None, f"print job {job.job_id} names no sale"
         back = returned_for(self.db.read, view.fact.sale)
-        return receipt(self.shop, view.fact, self.name_of, receipt_code=view.receipt_code, mark=job.mark, back=back)
+        skus = [line.sku for line in view.fact.sale.lines] + [line.sku for line in (back.lines if back else ())]
+        names = products.names_of(self.db.read, skus)
+        return receipt(self.shop, view.fact, names.get, receipt_code=view.receipt_code, mark=job.mark, back=back)
 
     def name_of(self, sku: str) -> Name | None:
         """Return a product's name."""

@@ -13,15 +13,16 @@ A drawer that is opened without a receipt goes the same way but is no ledger ent
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable
 from sqlite3 import Connection
+from typing import NamedTuple
 
 from devices.document import Document, DrawerPulse
 from devices.driver import PrintJob
 from devices.errors import WireError
 from hub.store import printing
 from hub.store.printing import OpenJob, PrintJobView
+from hub.store.sales import SaleView
 from sync.db import Database
 from sync.errors import BusyError, SyncError
 from sync.model import Replica
@@ -30,8 +31,15 @@ from sync.retail.prints import Ended
 DRAWER_TIMEOUT_S = 3.0  # a drawer that opens later than this opens when nobody expects it
 AHEAD_MAX = 4  # jobs begun before their turn; when so many are, a receipt is queued and begun later
 
-Render = Callable[[OpenJob], Document]
+Render = Callable[[OpenJob, SaleView | None], Document]  # the sale where it is at hand, else as it stands in the books
 Announce = Callable[[PrintJobView], None]
+
+
+class _Begun(NamedTuple):
+    """What is known of a job without a read; `sale` is what a receipt says."""
+
+    job: OpenJob | None = None
+    sale: SaleView | None = None
 
 
 class LedgerError(WireError):
@@ -125,7 +133,7 @@ class Spooler:
         self._poked = asyncio.Event()
         self._drawer: DrawerJob | None = None
         self._in_hand: str | None = None
-        self._ahead: deque[str] = deque()
+        self._ahead: dict[str, _Begun] = {}  # in their order
         self._promised = 0
         self._is_attended = False
         self._has_queue = True
@@ -144,14 +152,14 @@ class Spooler:
         self._promised += is_free
         return is_free
 
-    def hand_over(self, job_id: str) -> None:
+    def hand_over(self, job: PrintJobView, view: SaleView | None = None) -> None:
         """The promised job is in the ledger, begun: it is the printer's next, or is queued when nobody is there any more."""
         self._promised -= 1
         if self._is_attended:
-            self._ahead.append(job_id)
-            self._announce(printing.job_view(self._db.read, job_id))
+            self._ahead[job.job_id] = _Begun(OpenJob(job.job_id, job.mark, job.sale_id, None, job.created_ms), view)
+            self._announce(job)
         else:
-            self._queue_again([job_id])
+            self._queue_again([job.job_id])
         self._poked.set()
 
     def release(self) -> None:
@@ -172,9 +180,9 @@ class Spooler:
             if self._drawer is not None:
                 job, self._drawer = self._drawer, None
                 return job
-            open_job = self._open_job()
-            if open_job is not None:
-                return LedgerJob(self, open_job.job_id, self._render(open_job))
+            found = self._open_job()
+            if found.job is not None:
+                return LedgerJob(self, found.job.job_id, self._render(found.job, found.sale))
             try:
                 await self._poked.wait()
             except asyncio.CancelledError:
@@ -202,8 +210,8 @@ class Spooler:
     async def begin(self, job_id: str) -> None:
         """Make durable that a job's bytes may be at the printer; those behind it in the queue are begun with it."""
         self._in_hand = job_id
-        if self._ahead and self._ahead[0] == job_id:
-            self._ahead.popleft()
+        if job_id in self._ahead:
+            del self._ahead[job_id]
             return
         now_ms = self._now_ms()
         await self._db.write(
@@ -213,14 +221,13 @@ class Spooler:
     async def put_back(self, job_id: str) -> None:
         """Queue a job again that was begun in advance, and those behind it."""
         if job_id in self._ahead:
-            self._ahead.remove(job_id)
+            del self._ahead[job_id]
             await self._db.write(self._put_back(job_id), then=self._announce_and_poke)
         self._leave()
 
     async def end(self, job_id: str, state: Ended, reason: str) -> None:
         """Make durable how a job ended; when it is not known how, the printer is away and those behind it are queued again."""
-        if job_id in self._ahead:
-            self._ahead.remove(job_id)
+        self._ahead.pop(job_id, None)
         if state == "unknown":
             self._leave()
         await self._db.write(self._end(job_id, state, reason), then=self._announce)
@@ -247,18 +254,19 @@ class Spooler:
 
     def _have_begun(self, jobs: list[PrintJobView]) -> None:
         self._has_queue = len(jobs) > AHEAD_MAX
-        self._ahead.extend(job.job_id for job in jobs[1:])
+        self._ahead |= {job.job_id: _Begun() for job in jobs[1:]}
         for job in jobs:
             self._announce(job)
 
-    def _open_job(self) -> OpenJob | None:
+    def _open_job(self) -> _Begun:
         if self._ahead:
-            return printing.open_job(self._db.read, self._ahead[0])
+            job_id, begun = next(iter(self._ahead.items()))
+            return begun if begun.job else _Begun(printing.open_job(self._db.read, job_id))
         if self._promised:
-            return None  # it comes first: it is older than whatever was queued since
-        found = printing.next_job(self._db.read, self.printer_id)
-        self._has_queue = found is not None
-        return found
+            return _Begun()  # what comes is older than whatever was queued since
+        queued = printing.next_job(self._db.read, self.printer_id)
+        self._has_queue = queued is not None
+        return _Begun(queued)
 
     def _announce_and_poke(self, job: PrintJobView) -> None:
         self._announce(job)

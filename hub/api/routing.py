@@ -231,7 +231,7 @@ async def translate_errors(
         response.force_close()  # what follows on this connection is no request
     resource = request.match_info.route.resource
     path = resource.canonical if resource else "unknown"
-    request.app[RUNTIME].metrics.requests.labels(request.method, path, response.status).inc()
+    request.app[RUNTIME].metrics.count_request(request.method, path, response.status)
     return response
 
 

@@ -15,7 +15,7 @@ from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.replication import SafeView, Seen
 from hub.runtime import Runtime
 from hub.spooler import Spooler
-from hub.store import printing, sales
+from hub.store import sales
 from hub.store.admission import Context
 from hub.store.coupons import CouponTerms
 from hub.store.model import SaleAnswer
@@ -194,19 +194,19 @@ class Paper:
             return
         if self.spooler and self.to and recorded.print_job:
             if self.to.is_promised:
-                self.spooler.hand_over(recorded.print_job)
+                self.spooler.hand_over(recorded.print_job, recorded.view)
             else:
-                hub.on_print(printing.job_view(hub.db.read, recorded.print_job))
+                hub.on_print(recorded.print_job)
                 self.spooler.poke()
 
 
 def paper_of(call: Call, request: SaleRequest) -> Paper:
-    """Return where the receipt goes; a known sale prints nothing, one that already happened is booked without it."""
-    if sales.is_known(call.hub.db.read, request.sale_id):
-        return Paper()
+    """Return where the receipt goes; one that already happened is booked without it. A known sale prints nothing, wherever to."""
     try:
         spooler = _spooler(call, request.print)
     except SyncError as err:
+        if sales.is_known(call.hub.db.read, request.sale_id):
+            return Paper()
         if not request.offline:
             raise
         return Paper(warnings=(Warned(err.code, detail=err.detail),))

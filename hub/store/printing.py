@@ -58,21 +58,28 @@ class OpenJob(Struct, frozen=True):
 
 
 class PrintTo(Struct, frozen=True):
-    """Where a sale's receipt goes; `is_promised` when the printer waits for just this job (hub.spooler.Spooler.reserve)."""
+    """Where a sale's receipt goes; `is_promised` when the printer expects just this job (hub.spooler.Spooler.reserve)."""
 
     printer_id: str
     is_promised: bool = False
 
 
-def queue_sale(tx: Connection, sale_id: str, print_to: PrintTo, *, now_ms: int) -> str:
+def queue_sale(tx: Connection, sale_id: str, print_to: PrintTo, *, now_ms: int) -> PrintJobView:
     """Queue a sale's receipt in the sale's own transaction. A full queue never refuses a sale.
 
-    For a printer that waits it is begun in the same commit: one write to the card less, and the paper comes sooner.
+    For a printer that was promised it is begun in the same commit: one write to the card less, and the paper comes sooner.
     """
     job_id = f"sale~{sale_id}"  # no client can make this id for a document: an Id has no tilde
-    is_begun = print_to.is_promised
-    _insert(tx, job_id, print_to.printer_id, sale_id=sale_id, document=None, mark="", now_ms=now_ms, is_begun=is_begun)
-    return job_id
+    return _insert(
+        tx,
+        job_id,
+        print_to.printer_id,
+        sale_id=sale_id,
+        document=None,
+        mark="",
+        now_ms=now_ms,
+        is_begun=print_to.is_promised,
+    )
 
 
 def queue_document(tx: Connection, job_id: str, document: Document, *, printer_id: str, now_ms: int) -> PrintJobView:
@@ -257,9 +264,9 @@ def _insert(
     mark: Mark,
     now_ms: int,
     is_begun: bool = False,
-) -> None:
+) -> PrintJobView:
     """Write a job; one that `is_begun` is written as `begin` would leave it: its first attempt is under way."""
-    state = "printing" if is_begun else "queued"
+    state: State = "printing" if is_begun else "queued"
     tx.execute(
         """
         INSERT INTO print_job (job_id, printer_id, sale_id, document, mark, state, reason, attempts, created_ms, changed_ms)
@@ -267,3 +274,4 @@ def _insert(
         """,
         (job_id, printer_id, sale_id, document, mark, state, int(is_begun), now_ms, now_ms),
     )
+    return PrintJobView(job_id, printer_id, sale_id, mark, state, "", int(is_begun), now_ms, now_ms)

@@ -29,7 +29,7 @@ from hub.store.lives import new_dot
 from hub.store.model import SaleAnswer, Shop, utc
 from hub.store.points import book_points, sale_points
 from hub.store.pricing import at_moment
-from hub.store.printing import PrintTo, queue_sale
+from hub.store.printing import PrintJobView, PrintTo, queue_sale
 from hub.store.pruned import pruned_sale
 from hub.store.stock import apply_effects
 from hub.store.training import train
@@ -44,13 +44,26 @@ RECEIPT_PREFIX = "29"  # restricted circulation, read back by GET /v1/sales/{sal
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
+class SaleView(Struct, frozen=True, omit_defaults=True):
+    """A stored sale: the fact as it ships, its dot, the bar code on its receipt, line -> qty of what is back."""
+
+    fact: SaleFact
+    dot: Dot
+    receipt_code: str
+    returned: dict[int, int] = {}
+
+
 class Recorded(Struct, frozen=True):
-    """How recording ended; `answer` is the JSON told to the till, None when the content was suspended."""
+    """How recording ended; `answer` is the JSON told to the till, None when the content was suspended.
+
+    Of one that is new also its receipt: the job, where one was asked for, and what it prints.
+    """
 
     status: Literal["created", "repeated", "suspended", "trained"]
     answer: bytes | None = None
     stock: dict[str, int] = {}
-    print_job: str | None = None
+    print_job: PrintJobView | None = None
+    view: SaleView | None = None
 
 
 class Told(Struct, frozen=True, omit_defaults=True):
@@ -163,7 +176,7 @@ def _write(
     dot = append_fact(tx, replica, Stream.SALES, body)
     failpoints.hit("sale.dot_taken")
     print_job = queue_sale(tx, fact.sale.sale_id, print_to, now_ms=now_ms) if print_to else None
-    told = Told(stock, print_job)
+    told = Told(stock, print_job.job_id if print_job else None)
     tx.execute(
         """
         INSERT INTO sale (replica, seq, sale_id, receipt_no, content_hash, body, told)
@@ -180,7 +193,8 @@ def _write(
         ),
     )
     failpoints.hit("sale.written")
-    return Recorded("created", _answer(fact, dot, told), stock, print_job)
+    view = SaleView(fact, dot, receipt_code(replica.local_id, dot.seq))
+    return Recorded("created", _answer(fact, dot, told), stock, print_job, view)
 
 
 def _answer(fact: SaleFact, dot: Dot, told: Told) -> bytes:
@@ -244,7 +258,7 @@ def series_of(incarnation: str) -> str:
     return "".join(_CROCKFORD[bits >> 5 * place & 31] for place in reversed(range(SERIES_LENGTH)))
 
 
-def find_sale(read: Connection, name: str) -> "SaleView | None":
+def find_sale(read: Connection, name: str) -> SaleView | None:
     """Return a durable sale by its id, its receipt number, or the bar code on its receipt."""
     local_id, seq = new_dot(read, *_read_receipt_code(name))
     row = read.execute(
@@ -260,6 +274,17 @@ def find_sale(read: Connection, name: str) -> "SaleView | None":
     if row is None:
         return None
     body, seq, local_id, store, incarnation = row
+    dot = Dot(f"{store}:{incarnation}", Stream.SALES, seq)
+    return SaleView(msgspec.json.decode(body, type=SaleFact), dot, receipt_code(local_id, seq))
+
+
+def printed_sale(read: Connection, sale_id: str) -> SaleView | None:
+    """Return a durable sale by its id."""
+    row = read.execute("SELECT body, seq, replica FROM sale WHERE sale_id = ?", (sale_id,)).fetchone()
+    if row is None:
+        return None
+    body, seq, local_id = row
+    store, incarnation = read.execute("SELECT store, incarnation FROM replica WHERE id = ?", (local_id,)).fetchone()
     dot = Dot(f"{store}:{incarnation}", Stream.SALES, seq)
     return SaleView(msgspec.json.decode(body, type=SaleFact), dot, receipt_code(local_id, seq))
 
@@ -300,15 +325,6 @@ def dots_of_sales(read: Connection, sale_ids: list[str]) -> dict[str, tuple[str,
     found = {sale_id: (rep, seq) for sale_id, rep, seq in rows}
     missing = [sale_id for sale_id in sale_ids if sale_id not in found]
     return found | dots_before(read, "sale", missing) if missing else found
-
-
-class SaleView(Struct, frozen=True, omit_defaults=True):
-    """A stored sale: the fact as it ships, its dot, the bar code on its receipt, line -> qty of what is back."""
-
-    fact: SaleFact
-    dot: Dot
-    receipt_code: str
-    returned: dict[int, int] = {}
 
 
 class SaleEvent(Struct, frozen=True, omit_defaults=True):

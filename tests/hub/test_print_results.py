@@ -26,7 +26,7 @@ class Desk:
     def __init__(self, store: Any) -> None:
         self.store = store
         self.spooler = Spooler(
-            *(store.db, lambda: store.replica, "p1"), now_ms=lambda: 7, render=lambda _: NOTE, announce=lambda _: None
+            *(store.db, lambda: store.replica, "p1"), now_ms=lambda: 7, render=lambda *_: NOTE, announce=lambda _: None
         )
 
     async def queue(self, job_id: str) -> None:

@@ -198,6 +198,6 @@ async def test_a_full_queue_refuses_documents_and_copies_but_no_sale_and_no_retr
 
 
 async def test_no_document_can_take_the_job_of_a_sale(store: Any) -> None:
-    job_id = await store.db.write(lambda tx: queue_sale(tx, "s1", PrintTo("p1"), now_ms=1))
+    job_id = (await store.db.write(lambda tx: queue_sale(tx, "s1", PrintTo("p1"), now_ms=1))).job_id
 
     assert "~" in job_id, "the one sign that no client's id may have"

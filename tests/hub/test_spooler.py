@@ -36,7 +36,7 @@ class Desk:
             lambda: store.replica,
             "p1",
             now_ms=lambda: 7,
-            render=lambda job: job.document or NOTE,
+            render=lambda job, _sale: job.document or NOTE,
             announce=self._announce,
         )
 
@@ -157,7 +157,7 @@ async def test_a_printed_job_whose_commit_failed_does_not_stay_printing(desk: De
 async def test_a_sales_receipt_is_rendered_when_it_is_handed_out(store: Any, sale: Callable[..., Sale]) -> None:
     rendered: list[printing.OpenJob] = []
 
-    def render(job: printing.OpenJob) -> Document:
+    def render(job: printing.OpenJob, _sale: Any) -> Document:
         rendered.append(job)
         return NOTE
 
@@ -227,28 +227,28 @@ async def waiting(desk: Desk) -> "asyncio.Task[Any]":
     return task
 
 
-async def sold(desk: Desk, sale: Sale, *, is_promised: bool) -> str:
+async def sold(desk: Desk, sale: Sale, *, is_promised: bool) -> PrintJobView:
     """Book a sale whose receipt is begun in the same commit when the printer was promised."""
     recorded = await desk.store.sell(sale, print_to=PrintTo("p1", is_promised))
-    assert recorded.print_job is not None
-    return str(recorded.print_job)
+    assert recorded.print_job == printing.job_view(desk.store.db.read, recorded.print_job.job_id)
+    return recorded.print_job
 
 
 async def test_a_waiting_printer_gets_a_sale_begun_in_the_sales_own_commit(desk: Desk, sale: Any) -> None:
     driver = await waiting(desk)
     assert desk.spooler.reserve()
 
-    job_id = await sold(desk, sale(), is_promised=True)
-    assert desk.state(job_id) == "printing"
+    receipt = await sold(desk, sale(), is_promised=True)
+    assert desk.state(receipt.job_id) == "printing"
     commits = desk.store.db.commits
-    desk.spooler.hand_over(job_id)
+    desk.spooler.hand_over(receipt)
     job = await driver
     await job.begin()
 
-    assert (job.job_id, desk.store.db.commits) == (job_id, commits)
+    assert (job.job_id, desk.store.db.commits) == (receipt.job_id, commits)
     await job.printed()
     await desk.commit()
-    assert (desk.state(job_id), desk.store.db.read.execute("SELECT attempts FROM print_job").fetchall()) == (
+    assert (desk.state(receipt.job_id), desk.store.db.read.execute("SELECT attempts FROM print_job").fetchall()) == (
         "printed",
         [(1,)],
     )
@@ -300,12 +300,12 @@ async def test_sales_made_while_a_printer_works_are_begun_in_their_own_commits(d
     driver = await waiting(desk)
     for place in range(3):
         assert desk.spooler.reserve()
-        job_id = await sold(desk, sale(), is_promised=True)
+        receipt = await sold(desk, sale(), is_promised=True)
         commits = desk.store.db.commits
-        desk.spooler.hand_over(job_id)
+        desk.spooler.hand_over(receipt)
         job = await (driver if place == 0 else desk.spooler.next_job())
         await job.begin()
-        assert (job.job_id, desk.state(job_id), desk.store.db.commits) == (job_id, "printing", commits)
+        assert (job.job_id, desk.state(receipt.job_id), desk.store.db.commits) == (receipt.job_id, "printing", commits)
         await job.printed()
 
 
@@ -322,41 +322,41 @@ async def test_a_sale_that_was_not_booked_gives_the_printer_back_to_the_queue(de
 async def test_a_job_begun_in_advance_for_a_printer_that_is_off_line_is_queued_again(desk: Desk, sale: Any) -> None:
     driver = await waiting(desk)
     desk.spooler.reserve()
-    job_id = await sold(desk, sale(), is_promised=True)
-    desk.spooler.hand_over(job_id)
+    receipt = await sold(desk, sale(), is_promised=True)
+    desk.spooler.hand_over(receipt)
 
     await (await driver).put_back()
 
-    assert desk.state(job_id) == "queued"
+    assert desk.state(receipt.job_id) == "queued"
     assert desk.store.db.read.execute("SELECT attempts FROM print_job").fetchall() == [(0,)]
-    assert (await desk.spooler.next_job()).job_id == job_id
+    assert (await desk.spooler.next_job()).job_id == receipt.job_id
 
 
 async def test_a_job_begun_in_advance_for_a_driver_that_left_is_queued_again(desk: Desk, sale: Any) -> None:
     driver = await waiting(desk)
     desk.spooler.reserve()
-    job_id = await sold(desk, sale(), is_promised=True)
+    receipt = await sold(desk, sale(), is_promised=True)
     driver.cancel()
     with pytest.raises(asyncio.CancelledError):
         await driver
 
-    desk.spooler.hand_over(job_id)
+    desk.spooler.hand_over(receipt)
     await desk.commit()
 
-    assert desk.state(job_id) == "queued"
+    assert desk.state(receipt.job_id) == "queued"
 
 
 async def test_a_driver_cut_off_before_it_began_leaves_the_job_for_the_next_one(desk: Desk, sale: Any) -> None:
     driver = await waiting(desk)
     desk.spooler.reserve()
-    job_id = await sold(desk, sale(), is_promised=True)
-    desk.spooler.hand_over(job_id)
+    receipt = await sold(desk, sale(), is_promised=True)
+    desk.spooler.hand_over(receipt)
     await driver
 
     again = await desk.spooler.next_job()
 
-    assert (again.job_id, desk.state(job_id)) == (job_id, "printing")
+    assert (again.job_id, desk.state(receipt.job_id)) == (receipt.job_id, "printing")
     await again.begin()
     await again.printed()
     await desk.commit()
-    assert desk.state(job_id) == "printed"
+    assert desk.state(receipt.job_id) == "printed"
