@@ -13,8 +13,10 @@ GTIN_LENGTHS = (8, 12, 13, 14)
 def check_digit(body: str) -> int:
     """Return the modulo-10 digit that goes behind `body` (ASCII digits, any length). GS1 GenSpecs 7.9."""
     assert is_digits(body), "check_digit takes ASCII digits"
-    weighted = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(body)))
-    return -weighted % 10
+    codes = body.encode()
+    weighted = 3 * sum(codes[-1::-2]) + sum(codes[-2::-2])
+    zeros = ord("0") * (3 * ((len(codes) + 1) // 2) + len(codes) // 2)
+    return (zeros - weighted) % 10
 
 
 def gtin14(text: str) -> str:
