@@ -34,6 +34,13 @@ port = {port}
 [receipt]
 printer = "lane1-printer"
 
+[members]
+points = {{ points = 1, per = 100 }}
+burn_off_line_max = 500
+
+[coupons]
+exposed_max_minor = 50000
+
 [cloud]
 url = "http://127.0.0.1:{cloud_port}"
 token = "{keys.store_token}"

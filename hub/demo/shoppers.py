@@ -1,11 +1,13 @@
-"""Simulated shoppers at lane 2: in by a door, goods over the scanner, a look-up for each label, a sale, a printed receipt.
+"""Simulated shoppers at lane 2: in by a door, goods over the scanner, a look-up for each label, a quote, a sale, a receipt.
 
 They use what every till uses: the pty, the event socket, the API. Their token is kept, so that a restart is the same till.
+Not here: who stands at the till and what lies in its drawer (hub.demo.lane).
 """
 
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,20 +16,27 @@ import aiohttp
 
 from devices.codecs.gtin import check_digit
 from devices.testing.serial_line import VirtualSerialLine
+from hub.api.coupons import IssueRequest
 from hub.api.sales import SaleRequest
-from hub.client import HubClient, new_id
+from hub.client import HubClient, ProblemError, new_id
 from hub.demo.credentials import client_credentials
+from hub.demo.lane import Lane
+from hub.demo.people import COUPON, REGULARS, SPEND_MIN, TAKES_OFF, regular_id
 from hub.demo.visitors import Visitors
 from hub.store.model import Item
+from hub.store.quotes import QuoteLine, QuoteRequest, SaleDiscount
 from sync.errors import SyncError
-from sync.retail.money import cash_rounding, line_amount
-from sync.retail.sales import SaleLine, Tender
+from sync.retail.money import cash_rounding
+from sync.retail.returns import Return, ReturnLine
+from sync.retail.sales import Coupon, Discount, SaleLine, Tender, amount_of
 
 SCANNER = "lane2-scanner"
 PAUSE_S = (0.8, 3.0)  # between two shoppers
 BEEP_S = (0.15, 0.6)  # between two labels
 SCAN_TIMEOUT_S = 5.0
 AGAIN_S = 1.0  # after the hub went away
+MEMBER_SHARE, COUPON_SHARE, RETURN_SHARE = 0.35, 0.15, 0.06
+REMEMBERED = 50  # sales of which something may come back
 _TENDERS = ("cash", "octopus", "card", "fps", "payme")
 
 log = logging.getLogger(__name__)
@@ -52,6 +61,8 @@ class Shoppers:
         self._scanner = scanner
         self._visitors = visitors
         self._rng = rng
+        self._lane = Lane(rng=rng)
+        self._sold: deque[SaleRequest] = deque(maxlen=REMEMBERED)
 
     async def run(self) -> None:
         """Serve shoppers until cancelled; when the hub goes away, come back when it is back."""
@@ -70,6 +81,7 @@ class Shoppers:
             async with till.events() as events:
                 await till.claim(SCANNER)
                 while True:
+                    await self._lane.man(till)
                     self._visitors.enter()
                     await self._serve_one(till, goods, events)
                     self._visitors.leave()
@@ -79,7 +91,10 @@ class Shoppers:
         return [item for item in (await till.products(limit="200")).items if item.gtins and item.price]
 
     async def _serve_one(self, till: HubClient, goods: list[Item], events: AsyncIterator[dict[str, Any]]) -> None:
-        lines: list[SaleLine] = []
+        if self._sold and self._rng.random() < RETURN_SHARE:
+            await self._bring_back(till)
+            return
+        lines: list[QuoteLine] = []
         for item in self._rng.sample(goods, k=min(len(goods), self._rng.choice((1, 1, 2, 2, 3, 4, 6)))):
             label = self._label(item)
             await self._scanner.write(label.encode() + b"\r")
@@ -89,23 +104,63 @@ class Shoppers:
                 lines.append(_line(found, len(lines) + 1))
             await asyncio.sleep(self._rng.uniform(*BEEP_S))
         if lines:
-            await till.sell(self._sale(till, lines))
+            sale = await self._sale(till, tuple(lines))
+            await till.sell(sale)
+            self._lane.count(sale.tenders)
+            self._sold.append(sale)
 
-    def _sale(self, till: HubClient, lines: list[SaleLine]) -> SaleRequest:
+    async def _sale(self, till: HubClient, lines: tuple[QuoteLine, ...]) -> SaleRequest:
+        """What the hub quotes, paid by one tender; some are members, some have a coupon."""
+        member_id = None
+        if self._rng.random() < MEMBER_SHARE:
+            member_id = regular_id(self._rng.randint(1, len(REGULARS)))
+        quote = await till.quote(QuoteRequest(lines=lines, member_id=member_id))
+        coupons: tuple[Coupon, ...] = ()
+        if quote.total >= SPEND_MIN and self._rng.random() < COUPON_SHARE:
+            issued = await till.issue_coupon(IssueRequest(issue_id=new_id(), coupon_id=COUPON, member_id=member_id))
+            coupons = (Coupon(issued.serial, TAKES_OFF),)
+            whole = SaleDiscount(amount=TAKES_OFF)
+            quote = await till.quote(QuoteRequest(lines=lines, member_id=member_id, discount=whole))
+        sold = tuple(_with_coupon(line, coupons) for line in quote.lines)
         tender = self._rng.choice(_TENDERS)
-        goods = sum(line_amount(line.unit_price, line.qty, line.per or 1) for line in lines)
-        rounding = cash_rounding(goods, "HKD") if tender == "cash" else 0
-        total = goods + rounding
+        rounding = quote.cash_rounding if tender == "cash" else 0
+        total = sum(map(amount_of, sold)) + rounding
         return SaleRequest(
             sale_id=new_id(),
             till_id=till.till_id,
-            currency="HKD",
-            lines=tuple(lines),
+            currency=quote.currency,
+            lines=sold,
             tenders=(Tender(tender, total),),
             rounding=rounding,
             total=total,
+            cashier_id=self._lane.cashier_id,
+            session_id=self._lane.session_id,
+            member_id=member_id,
+            coupons=coupons,
             print=True,
         )
+
+    async def _bring_back(self, till: HubClient) -> None:
+        """Somebody comes back with a receipt and all of one of its lines; the money goes back as it came."""
+        sale = self._sold.popleft()
+        line, tender = self._rng.choice(sale.lines), sale.tenders[0].type
+        refund = amount_of(line)
+        paid = refund + cash_rounding(refund, sale.currency) if tender == "cash" else refund
+        back = Return(
+            return_id=new_id(),
+            till_id=till.till_id,
+            sale_id=sale.sale_id,
+            lines=(ReturnLine(line.line, line.qty),),
+            reason=self._rng.choice(("wrong size 尺碼不合", "changed mind 改變主意", "damaged 損壞")),
+            cashier_id=self._lane.cashier_id,
+            tenders=(Tender(tender, paid),) if paid else (),
+        )
+        try:
+            await till.take_back(back)
+        except ProblemError as err:  # more than was paid in that way: a receipt of rounded coins
+            log.debug("not taken back: %s", err)
+            return
+        self._lane.count((), paid_back=back.tenders)
 
     def _label(self, item: Item) -> str:
         gtin = item.gtins[0].removeprefix("0")
@@ -115,7 +170,26 @@ class Shoppers:
         return f"{body}{check_digit(body)}"
 
 
-def _line(item: Item, number: int) -> SaleLine:
-    assert item.price is not None
+def _line(item: Item, number: int) -> QuoteLine:
     qty = item.measure.qty if item.measure and item.measure.qty else 1
-    return SaleLine(number, item.sku, qty, item.price.amount, unit=item.unit, per=item.price.per)  # type: ignore[arg-type]
+    return QuoteLine(line=number, sku=item.sku, qty=qty, unit=item.unit)  # type: ignore[arg-type]
+
+
+def _with_coupon(line: SaleLine, coupons: tuple[Coupon, ...]) -> SaleLine:
+    """A coupon's share of a line is told as a discount on the whole basket: give it the coupon's name."""
+    if not coupons:
+        return line
+    parts = tuple(
+        Discount(amount=part.amount, kind="coupon", reference=coupons[0].serial) if part.kind == "sale" else part
+        for part in line.discounts
+    )
+    return SaleLine(
+        line=line.line,
+        sku=line.sku,
+        qty=line.qty,
+        unit_price=line.unit_price,
+        unit=line.unit,
+        discount=line.discount,
+        per=line.per,
+        discounts=parts,
+    )

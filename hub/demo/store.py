@@ -14,6 +14,7 @@ from pathlib import Path
 from hub.client import HubClient, now_ms
 from hub.demo.credentials import Credentials, counter_credentials
 from hub.demo.house import House, Pace, fill_shelves, manager_of, open_house, until_down
+from hub.demo.people import CASHIERS, COUPON, move_in
 from hub.demo.processes import lead_process_group, refuse_busy_port
 from hub.demo.settings import CURRENCY, ENTRANCES, counter_topic, write_private
 from hub.demo.shoppers import Shoppers
@@ -90,6 +91,7 @@ async def _open_shop(args: argparse.Namespace, house: House) -> None:
             print(render(result.report, "en"))
             await write_all(house.config, result.items)
             await until_down(manager, result.items)
+        await move_in(house, control, manager)
         counters = await counter_credentials(house.data / "counters.json", house.base_url, control, house.mqtt_port)
         till_code, console_code = await control.make_code("till"), await control.make_code("manager")
         facts = json.dumps(_facts(house, till_code, counters), indent=2, ensure_ascii=False)
@@ -116,6 +118,8 @@ def _facts(house: House, till_code: str, counters: Credentials) -> dict[str, obj
         "cloud": house.cloud_url,
         "cloud_token": house.keys.office_token,
         "line": wires.line_url,
+        "cashiers": [{"number": each.number, "role": each.role, "pin": each.pin} for each in CASHIERS],
+        "coupon": COUPON,
         "mqtt": mqtt,
         "mqtt_username": counters.till_id,
         "mqtt_password": counters.token,
