@@ -18,6 +18,7 @@ CONSOLE_FILES = {
     "docs.html": "text/html",
     "console.css": "text/css",
     "icon.svg": "image/svg+xml",
+    "build-a-till.md": "text/plain",  # docs/ has it: the same file
     "client.js": "text/javascript",
     "cloud.js": "text/javascript",
     "console.js": "text/javascript",

@@ -159,7 +159,7 @@ export const WORDS = {
     docsScopes: "Scopes", docsOpen: "open to everybody", docsParameters: "Parameters", docsRequest: "Request body",
     docsAnswers: "Answers", docsField: "Field", docsType: "Type", docsMeaning: "Meaning", docsRequired: "required",
     docsDefault: "default {0}", docsFailed: "The description could not be read.", docsIn: "in {0}",
-    docsRaw: "OpenAPI document",
+    docsRaw: "OpenAPI document", docsTill: "Build a till",
   },
   "zh-Hant": {
     skip: "跳到內容", navLabel: "設定與文件", consoleTitle: "門市主控台",
@@ -312,7 +312,7 @@ export const WORDS = {
     docsScopes: "權限", docsOpen: "公開", docsParameters: "參數", docsRequest: "要求內容",
     docsAnswers: "回應", docsField: "欄位", docsType: "類型", docsMeaning: "說明", docsRequired: "必填",
     docsDefault: "預設 {0}", docsFailed: "無法讀取 API 描述。", docsIn: "位於 {0}",
-    docsRaw: "OpenAPI 文件",
+    docsRaw: "OpenAPI 文件", docsTill: "自製收銀機",
   },
 };
 
