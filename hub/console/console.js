@@ -1,21 +1,31 @@
-/** The page of the console: pairing, connection, and which panel gets which event. */
+/** The page of the console: pairing, connection, which panel gets which event, and the manager's pages beside the live one. */
 
 import { Events, get, keepToken, pair, token } from "/console/client.js";
 import { Cloud } from "/console/cloud.js";
+import { Day } from "/console/day.js";
 import { Devices } from "/console/devices.js";
 import { byId, h } from "/console/dom.js";
 import { Figures } from "/console/figures.js";
 import { count, setShopFacts } from "/console/format.js";
+import { Members } from "/console/members.js";
+import { Reread } from "/console/pace.js";
+import { People } from "/console/people.js";
+import { Prices } from "/console/prices.js";
 import { Prints } from "/console/prints.js";
 import { Catalogue, Search } from "/console/products.js";
 import { Receipts } from "/console/receipts.js";
 import { Sales } from "/console/sales.js";
 import { Scans } from "/console/scans.js";
+import { Settle } from "/console/settle.js";
+import { Stock } from "/console/stock.js";
 import { Tablets } from "/console/tablets.js";
+import { Trail } from "/console/trail.js";
+import { Views } from "/console/views.js";
 import { Visitors } from "/console/visitors.js";
 import { applyWords, currentLanguage, named, switchLanguage, t } from "/console/words.js";
 
 const READ_AGAIN_MS = 3_000; // after a failed first read
+const SETTLE_PACE = { everyMs: 60_000, atMostEveryMs: 10_000 }; // how much waits for a person, while another page is shown
 const NEWS_MS = 6_000; // how long something that asks for nothing is said
 
 let shop = null;
@@ -39,6 +49,12 @@ const devices = new Devices(byId("devices"), (all) => {
 });
 const search = new Search();
 const tablets = new Tablets(byId("tablet"));
+const people = new People();
+const settle = new Settle(people, catalogue, (waiting, isMore) => views.setCount("settle", waiting ? `${count(waiting)}${isMore ? "+" : ""}` : ""));
+const views = new Views([
+  settle, new Day(people, new Trail(people)), new Stock(catalogue, people), new Members(), new Prices(catalogue, () => shop?.currency ?? ""),
+]);
+const settling = new Reread(() => (settle.isOpen ? Promise.resolve() : settle.read()), SETTLE_PACE);
 const panels = [figures, cloud, visitors, sales, scans, prints, devices, search, tablets];
 const watched = [cloud, visitors, devices];
 
@@ -48,11 +64,15 @@ const HANDLERS = {
     sales.add(frame.data);
     receipts.put(frame.data.sale_id, frame.data.receipt_no);
     cloud.poke();
+    views.poke("day", "members");
+    settling.poke();
   },
   return(frame) {
     figures.addReturn(frame.data);
     sales.addReturn(frame.data);
     cloud.poke();
+    views.poke("day", "settle");
+    settling.poke();
   },
   print(frame) {
     prints.put(frame.data);
@@ -65,10 +85,15 @@ const HANDLERS = {
   catalogue(frame) {
     catalogue.forget();
     search.refresh();
+    views.poke("prices");
     tell(t("catalogueCame", count(frame.data.changed)));
   },
   scan: (frame) => scans.add(frame.device, frame.data),
-  stock: (frame) => search.setStock(frame.data),
+  stock(frame) {
+    search.setStock(frame.data);
+    views.poke("stock", "settle");
+    settling.poke();
+  },
   sync: (frame) => cloud.update(frame.data),
   device: (frame) => devices.update(frame.device, frame.data),
 };
@@ -132,6 +157,7 @@ async function read(isGap) {
     setShopFacts(shop);
     figures.setCurrency(shop.currency);
     say("");
+    settling.again();
     drawAll();
   } catch (error) {
     if (error.status === 401 || token() === null) return;
@@ -148,6 +174,7 @@ function drawAll() {
   showState(connection);
   showShop();
   for (const panel of panels) panel.drawAgain();
+  views.drawAgain();
 }
 
 function open() {
@@ -158,12 +185,16 @@ function open() {
   events = new Events((frame) => HANDLERS[frame.type]?.(frame), showState, read);
   events.start();
   for (const panel of watched) panel.watch();
+  settling.start();
+  views.start();
 }
 
 function close(message) {
   events?.stop();
   events = null;
   for (const panel of watched) panel.stop();
+  settling.stop();
+  views.stop();
   keepToken(null);
   pairMessage = () => message && t(message);
   for (const panel of [sales, scans, prints, ...watched]) panel.clear();

@@ -64,3 +64,8 @@ export function moment(value) {
     ...(isToday ? {} : { month: "short", day: "numeric" }),
   }).format(at);
 }
+
+/** Return the shop's date of now, as 2026-11-22. */
+export function today() {
+  return new Intl.DateTimeFormat("en-CA", { timeZone: facts.zone }).format(new Date());
+}

@@ -1,11 +1,13 @@
 /**
- * Every word that the console shows, in both languages: same keys in both (a test compares them).
+ * Every word that the console shows (those of the manager's pages: words-pages.js), in both languages: same keys in both (a test compares them).
  * Codes of the hub (warnings, reasons, states) have keys `kind.code`; a code without words is shown as it is.
  */
 
+import { PAGE_WORDS } from "/console/words-pages.js";
+
 const KEY = "storehub.language";
 
-export const WORDS = {
+const LIVE_WORDS = {
   en: {
     skip: "Skip to content", navLabel: "Settings and documents", consoleTitle: "Store console",
     otherLanguage: "中文", apiLink: "API", forget: "Sign out",
@@ -314,6 +316,11 @@ export const WORDS = {
     docsDefault: "預設 {0}", docsFailed: "無法讀取 API 描述。", docsIn: "位於 {0}",
     docsRaw: "OpenAPI 文件", docsTill: "自製收銀機",
   },
+};
+
+const WORDS = {
+  en: { ...LIVE_WORDS.en, ...PAGE_WORDS.en },
+  "zh-Hant": { ...LIVE_WORDS["zh-Hant"], ...PAGE_WORDS["zh-Hant"] },
 };
 
 let language = chosen();

@@ -26,8 +26,8 @@ class Lane:
         self.cashier_id = ""
         self.session_id: str | None = None
 
-    async def man(self, till: HubClient) -> None:
-        """Sign in, and have an open drawer; after a shift close it first."""
+    async def man(self, till: HubClient) -> bool:
+        """Sign in, and have an open drawer; after a shift close it first. Return whether a shift has begun."""
         if not till.is_signed_in:
             if self.session_id is None:
                 await self._take_over(till)
@@ -36,9 +36,11 @@ class Lane:
             lies = self._cash - (100 if self._rng.random() < WRONG_SHARE else 0)
             await till.close_drawer_session(self.session_id, CloseRequest(counted=_counted(lies)))
             self.session_id = None
-        if self.session_id is None:
+        begins = self.session_id is None
+        if begins:
             opened = await till.open_drawer_session(DrawerOpening(new_id(), till.till_id, FLOAT))
             self.session_id, self._cash, self._sales = opened.session_id, FLOAT, 0
+        return begins
 
     async def _take_over(self, till: HubClient) -> None:
         """Go on with the drawer of a demo that was stopped: the manager reads what should lie in it."""

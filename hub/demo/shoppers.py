@@ -17,6 +17,7 @@ import aiohttp
 from devices.codecs.gtin import check_digit
 from devices.testing.serial_line import VirtualSerialLine
 from hub.api.coupons import IssueRequest
+from hub.api.documents import DocumentLine, DocumentRequest
 from hub.api.sales import SaleRequest
 from hub.client import HubClient, ProblemError, new_id
 from hub.demo.credentials import client_credentials
@@ -36,6 +37,8 @@ BEEP_S = (0.15, 0.6)  # between two labels
 SCAN_TIMEOUT_S = 5.0
 AGAIN_S = 1.0  # after the hub went away
 MEMBER_SHARE, COUPON_SHARE, RETURN_SHARE = 0.35, 0.15, 0.06
+GRAMS_MAX = 1500  # of weighed goods that one shopper takes
+LEAST = {"each": 2, "g": GRAMS_MAX}  # on the shelf; below it a delivery is waited for
 REMEMBERED = 50  # sales of which something may come back
 _TENDERS = ("cash", "octopus", "card", "fps", "payme")
 
@@ -81,7 +84,8 @@ class Shoppers:
             async with till.events() as events:
                 await till.claim(SCANNER)
                 while True:
-                    await self._lane.man(till)
+                    if await self._lane.man(till):
+                        await _restock(till)
                     self._visitors.enter()
                     await self._serve_one(till, goods, events)
                     self._visitors.leave()
@@ -96,6 +100,8 @@ class Shoppers:
             return
         lines: list[QuoteLine] = []
         for item in self._rng.sample(goods, k=min(len(goods), self._rng.choice((1, 1, 2, 2, 3, 4, 6)))):
+            if _has_run_low(await till.product(item.sku)):
+                continue
             label = self._label(item)
             await self._scanner.write(label.encode() + b"\r")
             async with asyncio.timeout(SCAN_TIMEOUT_S):
@@ -166,8 +172,21 @@ class Shoppers:
         gtin = item.gtins[0].removeprefix("0")
         if item.unit == "each":
             return gtin
-        body = f"{gtin[:7]}{self._rng.randrange(80, 1500):05}"  # the scale's label: item code and grams
+        body = f"{gtin[:7]}{self._rng.randrange(80, GRAMS_MAX):05}"  # the scale's label: item code and grams
         return f"{body}{check_digit(body)}"
+
+
+def _has_run_low(item: Item) -> bool:
+    """A till may find less on the shelf than one shopper takes."""
+    return item.stock is not None and item.stock.on_hand < LEAST[item.unit]
+
+
+async def _restock(till: HubClient) -> None:
+    """With each shift comes a delivery of what has run low, as much as its note says."""
+    short = [item for item in (await till.products(limit="200")).items if _has_run_low(item)]
+    lines = tuple(DocumentLine(item.sku, 10 * LEAST[item.unit], 10 * LEAST[item.unit]) for item in short)
+    if lines:
+        await till.book_document(DocumentRequest(new_id(), "receive", lines))
 
 
 def _line(item: Item, number: int) -> QuoteLine:

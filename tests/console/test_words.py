@@ -7,15 +7,20 @@ import hub.console
 from sync.line import REMEDIES
 
 FOLDER = Path(hub.console.__path__[0])
-CODE = "\n".join(path.read_text() for path in FOLDER.glob("*.js") if path.name not in ("words.js", "uPlot.js"))
+WORDS = ("words.js", "words-pages.js")
+CODE = "\n".join(path.read_text() for path in FOLDER.glob("*.js") if path.name not in (*WORDS, "uPlot.js"))
 PAGES = "\n".join(path.read_text() for path in FOLDER.glob("*.html"))
 _KEY = re.compile(r'(?:[{,]|^)\s*(?:(\w+)|"([\w.]+)"): "((?:[^"\\]|\\.)*)"', re.MULTILINE)
 
 
 def words_of(language: str) -> dict[str, str]:
-    text = (FOLDER / "words.js").read_text()
-    block = text.split(f"  {language}: {{\n")[1].split("\n  },")[0]
-    return {plain or quoted: words for plain, quoted, words in _KEY.findall(block)}
+    found: dict[str, str] = {}
+    for file in WORDS:
+        block = (FOLDER / file).read_text().split(f"  {language}: {{\n")[1].split("\n  },")[0]
+        words = {plain or quoted: words for plain, quoted, words in _KEY.findall(block)}
+        assert not found.keys() & words.keys(), "a key stands in one file"
+        found |= words
+    return found
 
 
 def test_both_languages_have_the_same_keys_and_the_same_places_to_fill_in() -> None:

@@ -1,0 +1,221 @@
+"""The manager's pages beside the live one: the list to settle, the day, stock, members and coupons, prices."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from hub.api.cashiers import EnrolRequest
+from hub.api.documents import DocumentLine, DocumentRequest
+from hub.api.drawer_sessions import CloseRequest
+from hub.api.sales import SaleRequest
+from hub.client import HubClient, new_id
+from sync.retail.drawers import Denomination, Opening
+from sync.retail.sales import SaleLine, Tender
+
+Start = Callable[..., Awaitable[None]]
+Look = Callable[..., Awaitable[Any]]
+PAGES = ("live", "settle", "day", "stock", "members", "prices")
+POST = "([path, body]) => import('/console/client.js').then((client) => client.post(path, body))"
+SHORT_DELIVERY = DocumentRequest("note-7", "receive", (DocumentLine("TEA-01", 10, 12),), reference="DN-7", by="c1")
+
+
+@asynccontextmanager
+async def at_the_till(desk: Any) -> AsyncIterator[HubClient]:
+    """Be a till at which Ling, a manager, has signed in and opened the drawer with 500.00."""
+    async with HubClient("http://hub", unix_socket=desk.hub.config.control_socket) as control:
+        await control.enrol_cashier(EnrolRequest("c1", "1", "Ling", "manager", "528491"))
+    async with HubClient(desk.url) as till:
+        await till.pair(await desk.code("till"), "Counter")
+        await till.sign_in("1", "528491")
+        await till.open_drawer_session(Opening("drawer-1", till.till_id, 50_000))
+        yield till
+
+
+async def sell_for_cash(till: HubClient) -> None:
+    """Sell two teas for 21.80, which cash pays to the coin."""
+    await till.sell(
+        SaleRequest(
+            sale_id=new_id(),
+            till_id=till.till_id,
+            currency="HKD",
+            lines=(SaleLine(1, "TEA-01", 2, 1090),),
+            tenders=(Tender("cash", 2180),),
+            total=2180,
+        )
+    )
+
+
+async def show(page: Page, name: str) -> None:
+    await page.locator(f'#tabs [data-tab="{name}"]').click()
+    await expect(page.locator(f'#tabs [data-tab="{name}"]')).to_have_attribute("aria-current", "page")
+    await expect(page.locator(f"#view-{name}")).to_be_visible()
+
+
+@pytest.fixture
+async def screen(desk: Any, keep_running: Start, look_at: Look) -> Any:
+    """The console of a desk that runs alone, in English."""
+    await keep_running(desk.run, {})
+    return await look_at(desk)
+
+
+async def test_the_day_has_the_drawer_as_it_stands_then_its_z_report_and_who_did_it(desk: Any, screen: Any) -> None:
+    page: Page = screen.page
+    async with at_the_till(desk) as till:
+        await sell_for_cash(till)
+        await show(page, "day")
+        drawer = page.locator('[data-session="drawer-1"]')
+        await expect(drawer).to_contain_text("Counter (t1)")
+        await expect(drawer).to_contain_text("HKD 521.80 expected")
+        await expect(drawer).to_contain_text("opened by Ling")
+        await sell_for_cash(till)
+        await expect(drawer).to_contain_text("HKD 543.60 expected")  # without a press: a sale was heard of
+        counted = (Denomination(50_000, 1), Denomination(2000, 2), Denomination(100, 2))
+        closed = await till.close_drawer_session("drawer-1", CloseRequest(counted))
+    await page.reload()
+    await expect(page.locator("#day-drawers")).to_contain_text("No drawer is open.")
+    z = page.locator(f'[data-z="{closed.z_report.z_no}"]')
+    await expect(z).to_contain_text("HKD 43.60")
+    await expect(z.locator(".badge")).to_have_text("HKD 1.60 short")
+    await z.locator("summary").click()
+    await expect(z).to_contain_text("Cash × 2")
+    await expect(page.locator('#trail [data-action="drawer_session_closed"]')).to_contain_text("Ling")
+    await page.select_option("#trail-action", "signed_in")
+    await expect(page.locator("#trail li")).to_have_count(1)
+    await expect(page.locator("#day-approvals")).to_contain_text("Return without a receipt")
+    assert screen.complaints == []
+
+
+async def test_what_waits_is_counted_in_the_tab_noted_and_closed(desk: Any, screen: Any) -> None:
+    page: Page = screen.page
+    async with at_the_till(desk) as till:
+        await till.book_document(SHORT_DELIVERY)
+    await expect(page.locator('#tabs [data-tab="settle"] .waiting')).to_have_text("1", timeout=40_000)
+    await show(page, "settle")
+    line = page.locator('[data-line="document:note-7"]')
+    await line.locator("summary").click()
+    await expect(line).to_contain_text("Check the goods and the paper")
+    await line.get_by_role("button", name="Note it and close").click()
+    await expect(page.locator("#view-settle .notice")).to_contain_text("Write down what was found first")
+    await line.locator("textarea").fill("Two boxes were broken; the driver has signed.")
+    await line.get_by_role("button", name="Note it", exact=True).click()
+    await expect(line.locator(".notes li")).to_contain_text("the driver has signed")
+    await line.locator("textarea").fill("The credit note has come.")
+    await line.get_by_role("button", name="Note it and close").click()
+    await expect(page.locator("#settle")).to_contain_text("Nothing waits.")
+    await expect(page.locator('#tabs [data-tab="settle"] .waiting')).to_have_count(0)
+    await show(page, "day")
+    await expect(page.locator('#trail [data-action="attention_closed"]')).to_be_visible()
+    assert screen.complaints == []
+
+
+async def test_a_note_that_is_being_typed_is_not_taken_away_by_what_happens(desk: Any, screen: Any) -> None:
+    page: Page = screen.page
+    async with at_the_till(desk) as till:
+        await till.book_document(SHORT_DELIVERY)
+        await show(page, "settle")
+        line = page.locator('[data-line="document:note-7"]')
+        await line.locator("summary").click()
+        await line.locator("textarea").fill("half a sent")
+        await page.evaluate("window.before = document.querySelector('#settle textarea')")
+        await sell_for_cash(till)  # a `stock` event pokes this page
+        await page.clock.run_for(5_000)
+        await expect(page.locator('#tabs [data-tab="settle"] .waiting')).to_have_text("1")
+        assert await page.evaluate("window.before === document.querySelector('#settle textarea')")
+        await expect(line.locator("textarea")).to_have_value("half a sent")
+
+
+async def test_stock_has_transfers_on_the_road_and_documents_with_their_lines(desk: Any, screen: Any) -> None:
+    page: Page = screen.page
+    async with at_the_till(desk) as till:
+        await till.book_document(SHORT_DELIVERY)
+        await till.book_document(
+            DocumentRequest("out-1", "transfer_out", (DocumentLine("TEA-01", 3),), to="hk02", by="c1")
+        )
+    await show(page, "stock")
+    transfer = page.locator('[data-transfer="hk01:out-1"]')
+    await expect(transfer).to_contain_text("To hk02")
+    await expect(transfer).to_contain_text("on the road")
+    await transfer.locator("summary").click()
+    await expect(transfer.locator("tbody tr")).to_have_text(["Oolong tea30"])
+    document = page.locator('[data-document="note-7"]')
+    await expect(document).to_contain_text("Fewer came than were expected: Oolong tea")
+    await document.locator("summary").click()
+    await expect(document).to_contain_text("DN-7")
+    await expect(document).to_contain_text("Ling")
+    await expect(document.locator("tbody tr")).to_have_text(["Oolong tea1012"])
+    assert screen.complaints == []
+
+
+async def test_a_member_is_found_by_name_card_and_telephone_and_is_text(desk: Any, screen: Any) -> None:
+    page: Page = screen.page
+    name = "Ada <img src=x onerror=alert(1)>"
+    ada = {"member_id": "m1", "name": name, "phone": "+852 5123 4567", "card": "GD01", "consents": {"marketing": "out"}}
+    await page.evaluate(POST, ["/v1/members", ada])
+    await show(page, "members")
+    member = page.locator('[data-member="m1"]')
+    for words in ("ada", "GD01", "5123 4567", "4567"):
+        await page.fill("#member", "nobody at all")
+        await page.press("#member", "Enter")
+        await expect(page.locator("#members")).to_contain_text("Nobody is known by that.")
+        await page.fill("#member", words)
+        await page.press("#member", "Enter")
+        await expect(member).to_contain_text(name)
+    await expect(member).to_contain_text("Marketing no")
+    assert await page.locator("#members img").count() == 0
+    await page.fill("#coupon", "NONE-1")
+    await page.press("#coupon", "Enter")
+    await expect(page.locator("#coupon-found .warn")).to_be_visible()
+    assert [text for text in screen.complaints if "404" not in text and "422" not in text] == []
+
+
+async def test_prices_are_those_of_now_with_promotions_in_force_first(screen: Any) -> None:
+    page: Page = screen.page
+    percent = {"does": "percent_off", "rate_bp": 1000, "valid_until": "2025-12-31"}
+    any_two = {"does": "n_for_amount", "count": 2, "amount": 2000, "skus": ["TEA-01"]}
+    promotions = [
+        {"promotion_id": "A-OVER", "name": {"en": "Last year"}, **percent},
+        {"promotion_id": "B-NOW", "name": {"en": "Two teas"}, **any_two},
+    ]
+    await page.evaluate(POST, ["/v1/pricing", {"promotions": promotions}])
+    await page.evaluate(POST, ["/v1/store-prices", {"sku": "TEA-01", "amount": 990, "reason": "opening week"}])
+    await show(page, "prices")
+    shown = page.locator("#promotions li")
+    await expect(shown).to_have_count(2)
+    await expect(shown.first).to_contain_text("any 2 for HKD 20.00")
+    await expect(shown.first.locator(".badge")).to_have_text("in force")
+    await expect(shown.last.locator(".badge")).to_have_text("over")
+    await expect(page.locator("#own-prices")).to_contain_text("HKD 9.90")
+    await page.fill("#price", "4890000000010")
+    await page.press("#price", "Enter")
+    now = page.locator("#price-now")
+    await expect(now.locator(".amount")).to_have_text("HKD 9.90")
+    await expect(now).to_contain_text("Catalogue priceHKD 10.90")
+    await expect(now).to_contain_text("Two teastakes nothing off one piece")
+    assert screen.complaints == []
+
+
+async def test_every_page_fits_a_telephone_in_chinese_and_a_page_is_an_address(
+    desk: Any, keep_running: Start, look_at: Look
+) -> None:
+    await keep_running(desk.run, {})
+    async with at_the_till(desk) as till:
+        await sell_for_cash(till)
+        await till.book_document(SHORT_DELIVERY)
+    screen = await look_at(desk, 390, 844, locale="zh-TW", color_scheme="dark")
+    page: Page = screen.page
+    for name in PAGES:
+        await page.goto(f"{desk.url}/#{name}")
+        await page.reload()
+        await expect(page.locator('#connection[data-state="live"]')).to_be_visible()
+        await expect(page.locator(f"#view-{name}")).to_be_visible()
+        await expect(page.locator('#tabs [aria-current="page"]')).to_have_attribute("data-tab", name)
+        for each in await page.locator(f"#view-{name} details summary").all():
+            await each.click()
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+    await page.get_by_role("button", name="登出").click()
+    await expect(page.locator("#pair")).to_be_visible()
+    assert await page.locator("#view-day li").count() == 0, "nothing of the shop stays on a screen that has signed out"
+    assert screen.complaints == []
