@@ -43,6 +43,7 @@ CONSOLE_FILES = {
     "reports.js": "text/javascript",
     "sales.js": "text/javascript",
     "scans.js": "text/javascript",
+    "seconds.js": "text/javascript",
     "settle.js": "text/javascript",
     "stock.js": "text/javascript",
     "tablets.js": "text/javascript",

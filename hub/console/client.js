@@ -43,6 +43,11 @@ export function post(path, body) {
   return call("POST", path, body, token());
 }
 
+/** DELETE a path; raise HubError. */
+export function remove(path) {
+  return call("DELETE", path, undefined, token());
+}
+
 async function call(method, path, body, bearer) {
   const headers = {};
   if (bearer) headers.Authorization = `Bearer ${bearer}`;

@@ -25,6 +25,13 @@ export function money(amount, currency) {
   return `${currency} ${amount < 0 ? "−" : ""}${whole}${kept ? `.${kept}` : ""}`;
 }
 
+/** Return minor units of the shop's currency for what somebody typed, as 12.90; null for what is no amount. @param {string} text */
+export function minorOf(text) {
+  const typed = /^(\d{1,9})(?:\.(\d*))?$/.exec(text.trim());
+  if (!typed || (typed[2] ?? "").length > facts.minor) return null;
+  return Number(typed[1] + (typed[2] ?? "").padEnd(facts.minor, "0"));
+}
+
 /** Return a moment as hours, minutes, seconds of the shop's zone. @param {Date | number | string} moment */
 export function clock(moment) {
   return new Intl.DateTimeFormat(currentLanguage(), {

@@ -1,8 +1,8 @@
 /** Prices in force: what one piece costs now and why, promotions, price lists, the shop's own prices. */
 
-import { get, post } from "/console/client.js";
+import { get, post, remove } from "/console/client.js";
 import { byId, h } from "/console/dom.js";
-import { money, today } from "/console/format.js";
+import { minorOf, money, today } from "/console/format.js";
 import { View, facts, remedyOf, rowsOf } from "/console/view.js";
 import { named, t, wordsFor } from "/console/words.js";
 
@@ -18,6 +18,7 @@ export class Prices extends View {
     this.found = null;
     /** @type {() => HTMLElement | null} what was asked for, in the language of the moment */
     this.answer = () => null;
+    byId("own-form").onsubmit = (submit) => this.#set(submit);
     byId("price-form").onsubmit = (submit) => this.#ask(submit);
   }
 
@@ -62,7 +63,37 @@ export class Prices extends View {
     return h("li", { "data-sku": each.sku },
       h("div.top", h("span", named(this.catalogue.known(each.sku)?.name) || each.sku),
         h("strong.amount", money(each.amount, this.currency()) + per(each.per))),
-      h("div.sub", badge(each), h("span.code", each.sku), h("span", dates(each)), each.reason && h("span", each.reason)));
+      h("div.sub", badge(each), h("span.code", each.sku), h("span", dates(each)), each.reason && h("span", each.reason),
+        this.#backButton(each.sku)));
+  }
+
+  #backButton(sku) {
+    const button = h("button", { type: "button", "aria-label": t("ownBackOf", sku) }, t("ownBack"));
+    button.onclick = () => this.#write(() => remove(`/v1/store-prices/${encodeURIComponent(sku)}`));
+    return button;
+  }
+
+  #set(submit) {
+    submit.preventDefault();
+    const form = submit.target;
+    const amount = minorOf(form.elements.amount.value);
+    if (amount === null) {
+      form.elements.amount.focus();
+      this.say(t("ownAmountWrong"));
+      return;
+    }
+    const asked = { sku: form.elements.sku.value.trim(), amount, reason: form.elements.reason.value.trim() };
+    this.#write(() => post("/v1/store-prices", asked).then(() => form.reset()));
+  }
+
+  async #write(act) {
+    try {
+      await act();
+    } catch (error) {
+      this.say(remedyOf(error));
+      return;
+    }
+    await this.refresh();
   }
 
   async #ask(submit) {

@@ -3,6 +3,7 @@
 import { get, post } from "/console/client.js";
 import { h } from "/console/dom.js";
 import { count, moment, span } from "/console/format.js";
+import { Seconds } from "/console/seconds.js";
 import { View, remedyOf, rowsOf } from "/console/view.js";
 import { has, named, t, wordsFor } from "/console/words.js";
 
@@ -18,6 +19,7 @@ export class Settle extends View {
     super("settle");
     this.catalogue = catalogue;
     this.people = people;
+    this.seconds = new Seconds(catalogue, people);
     this.onCount = onCount;
     /** @type {object[] | null} */
     this.lines = null;
@@ -31,7 +33,9 @@ export class Settle extends View {
     this.lines = page.items;
     this.isMore = Boolean(page.next);
     this.onCount(page.items.filter(({ kind }) => !ALONE.has(kind)).length, this.isMore);
-    if (this.isOpen) await Promise.all(page.items.map((line) => skuOf(line)).filter(Boolean).map((sku) => this.catalogue.item(sku)));
+    if (!this.isOpen) return;
+    if (page.items.some(isSecond)) await this.seconds.read();
+    await Promise.all(page.items.map((line) => skuOf(line)).filter(Boolean).map((sku) => this.catalogue.item(sku)));
   }
 
   clear() {
@@ -56,6 +60,7 @@ export class Settle extends View {
         h("div.top", h("span", named(line.title)), line.age_s === null ? null : h("span.hint", span(line.age_s * 1000) || t("justNow"))),
         h("div.sub", h("span", this.#about(line)), h("span", saidOf(line)), line.owner && h("span", this.people.subject(line.owner)))),
       h("p.remedy", named(line.remedy)), skuOf(line) ? h("p.hint.code", line.key) : null,
+      isSecond(line) ? this.seconds.compared(line) : null,
       notes?.length ? h("ol.notes", notes.map((note) =>
         h("li", h("span", note.text), h("span.hint", `${this.people.subject(note.by)}, ${moment(note.noted_at)}`)))) : null,
       this.#form(line));
@@ -65,6 +70,7 @@ export class Settle extends View {
 
   #about(line) {
     const sku = skuOf(line);
+    if (isSecond(line)) return line.key.split(" ")[0];
     return sku ? named(this.catalogue.known(sku)?.name) || sku : line.key;
   }
 
@@ -78,32 +84,47 @@ export class Settle extends View {
   #form(line) {
     const note_id = crypto.randomUUID(); // one id a form: pressed again after a lost answer it is one note
     const text = h("textarea", { rows: "2", maxlength: "500", "aria-label": t("settleNote"), placeholder: t("settleNote") });
-    const isClosable = line.closes === "person";
-    const form = h("form.note-form", text, h("div.buttons",
-      h("button", { type: "submit", value: "" }, t("settleSave")),
-      isClosable ? h("button.primary", { type: "submit", value: "close" }, t("settleClose")) : h("span.hint", t("settleItself"))));
+    const form = h("form.note-form", text, h("div.buttons", h("button", { type: "submit", value: "note" }, t("settleSave")), answers(line)));
     form.onsubmit = (submit) => {
       submit.preventDefault();
-      this.#write(line.id, { note_id, text: text.value.trim(), close: submit.submitter?.value === "close" }, text);
+      const answer = submit.submitter?.value;
+      if (answer === "book") this.#do(() => this.seconds.book(line), text);
+      else if (!text.value.trim()) this.#askFor(text);
+      else if (answer === "discard") this.#do(() => this.seconds.discard(line, text.value.trim()), text);
+      else this.#do(() => this.#write(line.id, { note_id, text: text.value.trim(), close: answer === "close" }), text);
     };
     return form;
   }
 
-  async #write(id, note, text) {
-    if (!note.text) {
-      text.focus();
-      this.say(t("settleSaySomething"));
-      return;
-    }
+  #askFor(text) {
+    text.focus();
+    this.say(t("settleSaySomething"));
+  }
+
+  async #write(id, note) {
+    this.notes.set(id, (await post(`${path(id)}/notes`, note)).notes);
+  }
+
+  async #do(act, text) {
     try {
-      const view = await post(`${path(id)}/notes`, note);
-      this.notes.set(id, view.notes);
+      await act();
       text.blur();
       await this.refresh();
     } catch (error) {
       this.say(remedyOf(error));
     }
   }
+}
+
+/** What a person may answer to a line beside noting something. */
+function answers(line) {
+  const button = (value, word) => h("button.primary", { type: "submit", value }, t(word));
+  if (isSecond(line)) return [button("book", "secondBook"), h("button", { type: "submit", value: "discard" }, t("secondDiscard"))];
+  return line.closes === "person" ? button("close", "settleClose") : h("span.hint", t("settleItself"));
+}
+
+function isSecond({ kind }) {
+  return kind === "suspended";
 }
 
 /** The SKU that a line is about, where it is about one. */

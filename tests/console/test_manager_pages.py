@@ -11,7 +11,7 @@ from hub.api.cashiers import EnrolRequest
 from hub.api.documents import DocumentLine, DocumentRequest
 from hub.api.drawer_sessions import CloseRequest
 from hub.api.sales import SaleRequest
-from hub.client import HubClient, new_id
+from hub.client import HubClient, ProblemError, new_id
 from sync.retail.drawers import Denomination, Opening
 from sync.retail.sales import SaleLine, Tender
 
@@ -218,4 +218,59 @@ async def test_every_page_fits_a_telephone_in_chinese_and_a_page_is_an_address(
     await page.get_by_role("button", name="登出").click()
     await expect(page.locator("#pair")).to_be_visible()
     assert await page.locator("#view-day li").count() == 0, "nothing of the shop stays on a screen that has signed out"
+    assert screen.complaints == []
+
+
+async def test_a_second_content_is_compared_and_booked_or_discarded(desk: Any, screen: Any) -> None:
+    page: Page = screen.page
+    async with at_the_till(desk) as till:
+        for sale_id in ("s1", "s2"):
+            for qty in (1, 3):
+                sale = SaleRequest(
+                    sale_id=sale_id,
+                    till_id=till.till_id,
+                    currency="HKD",
+                    lines=(SaleLine(1, "TEA-01", qty, 1090),),
+                    tenders=(Tender("cash", qty * 1090),),
+                    total=qty * 1090,
+                )
+                if qty == 1:
+                    await till.sell(sale)
+                else:
+                    with pytest.raises(ProblemError):
+                        await till.sell(sale)
+    await show(page, "settle")
+    lines = page.locator('[data-kind="suspended"]')
+    await expect(lines).to_have_count(2)
+    first = page.locator('[data-line^="suspended:s1 "]')
+    await first.locator("summary").click()
+    await expect(first.locator("tbody tr").last).to_have_text("TotalHKD 10.90HKD 32.70")
+    await first.get_by_role("button", name="Book it as a sale of its own").click()
+    await expect(lines).to_have_count(1)
+    await lines.locator("summary").click()
+    await lines.get_by_role("button", name="Discard it").click()
+    await expect(page.locator("#view-settle .notice")).to_contain_text("Write down what was found first")
+    await lines.locator("textarea").fill("The till had sent a draft.")
+    await lines.get_by_role("button", name="Discard it").click()
+    await expect(lines).to_have_count(0)
+    await show(page, "live")
+    await expect(page.locator("#sales li")).to_have_count(3)
+    assert screen.complaints == []
+
+
+async def test_a_price_of_the_shops_own_is_set_and_taken_back(screen: Any) -> None:
+    page: Page = screen.page
+    await show(page, "prices")
+    await page.get_by_label("SKU", exact=True).fill("TEA-01")
+    await page.get_by_label("Price", exact=True).fill("9,9")
+    await page.get_by_label("Why").fill("opening week")
+    await page.get_by_role("button", name="Set the price").click()
+    await expect(page.locator("#view-prices .notice")).to_contain_text("12.90")
+    await page.get_by_label("Price", exact=True).fill("9.9")
+    await page.get_by_role("button", name="Set the price").click()
+    own = page.locator('#own-prices [data-sku="TEA-01"]')
+    await expect(own.locator(".amount")).to_have_text("HKD 9.90")
+    await expect(own).to_contain_text("opening week")
+    await page.get_by_role("button", name="Take the shop's price of TEA-01 back").click()
+    await expect(page.locator("#own-prices")).to_contain_text("The shop has set no price of its own.")
     assert screen.complaints == []
