@@ -50,9 +50,11 @@ const devices = new Devices(byId("devices"), (all) => {
 const search = new Search();
 const tablets = new Tablets(byId("tablet"));
 const people = new People();
-const settle = new Settle(people, catalogue, (waiting, isMore) => views.setCount("settle", waiting ? `${count(waiting)}${isMore ? "+" : ""}` : ""));
+const settle = new Settle(people, catalogue, (waiting, isMore) =>
+  views.setCount("settle", waiting ? `${count(waiting)}${isMore ? "+" : ""}` : ""));
 const views = new Views([
-  settle, new Day(people, new Trail(people)), new Stock(catalogue, people), new Members(), new Prices(catalogue, () => shop?.currency ?? ""),
+  settle, new Day(people, new Trail(people)), new Stock(catalogue, people), new Members(),
+  new Prices(catalogue, () => shop?.currency ?? ""),
 ]);
 const settling = new Reread(() => (settle.isOpen ? Promise.resolve() : settle.read()), SETTLE_PACE);
 const panels = [figures, cloud, visitors, sales, scans, prints, devices, search, tablets];

@@ -57,8 +57,10 @@ export class Settle extends View {
     const notes = this.notes.get(line.id);
     const opened = h("details", { "data-key": line.id },
       h("summary",
-        h("div.top", h("span", named(line.title)), line.age_s === null ? null : h("span.hint", span(line.age_s * 1000) || t("justNow"))),
-        h("div.sub", h("span", this.#about(line)), h("span", saidOf(line)), line.owner && h("span", this.people.subject(line.owner)))),
+        h("div.top", h("span", named(line.title)),
+          line.age_s === null ? null : h("span.hint", span(line.age_s * 1000) || t("justNow"))),
+        h("div.sub", h("span", this.#about(line)), h("span", saidOf(line)),
+          line.owner && h("span", this.people.subject(line.owner)))),
       h("p.remedy", named(line.remedy)), skuOf(line) ? h("p.hint.code", line.key) : null,
       isSecond(line) ? this.seconds.compared(line) : null,
       notes?.length ? h("ol.notes", notes.map((note) =>
@@ -84,7 +86,8 @@ export class Settle extends View {
   #form(line) {
     const note_id = crypto.randomUUID(); // one id a form: pressed again after a lost answer it is one note
     const text = h("textarea", { rows: "2", maxlength: "500", "aria-label": t("settleNote"), placeholder: t("settleNote") });
-    const form = h("form.note-form", text, h("div.buttons", h("button", { type: "submit", value: "note" }, t("settleSave")), answers(line)));
+    const save = h("button", { type: "submit", value: "note" }, t("settleSave"));
+    const form = h("form.note-form", text, h("div.buttons", save, answers(line)));
     form.onsubmit = (submit) => {
       submit.preventDefault();
       const answer = submit.submitter?.value;

@@ -65,7 +65,8 @@ export class Stock extends View {
     const view = this.documents.get(document_id);
     const opened = h("details", { "data-key": document_id },
       h("summary",
-        h("div.top", h("span", flags.map((flag) => this.#flag(flag)).join(" · ")), h("time.hint", committed_at ? moment(committed_at) : "")),
+        h("div.top", h("span", flags.map((flag) => this.#flag(flag)).join(" · ")),
+          h("time.hint", committed_at ? moment(committed_at) : "")),
         h("div.sub", idOf(document_id))),
       view ? this.#said(view) : h("p.hint", "…"));
     opened.ontoggle = () => opened.open && !this.documents.has(document_id) && this.#read(document_id);
@@ -82,6 +83,7 @@ export class Stock extends View {
 
   #said({ said, booked }) {
     const lines = said.lines ?? [];
+    const moved = new Map((booked.stock ?? []).map(([sku, , qty]) => [sku, qty]));
     return h("div",
       facts([
         [t("documentKind"), wordsFor("document", said.reason)],
@@ -89,8 +91,9 @@ export class Stock extends View {
         [t("documentBy"), said.by ? this.people.subject(said.by) : ""],
         [t("documentNote"), said.note],
       ]),
-      lines.length ? figuresTable(t("transferLines"), [t("goods"), t("documentQty"), t("documentExpected")],
-        lines.map(({ sku, qty, counted, expected }) => [this.#goods(sku), count(qty ?? counted ?? 0), expected == null ? "—" : count(expected)])) : null,
+      lines.length ? figuresTable(t("transferLines"), [t("goods"), t("documentQty"), t("documentExpected"), t("documentMoved")],
+        lines.map(({ sku, qty, expected }) =>
+          [this.#goods(sku), count(qty), expected === undefined ? "—" : count(expected), signed(moved.get(sku) ?? 0)])) : null,
       (booked.flags ?? []).map((flag) => h("p.warn", this.#flag(flag))));
   }
 
@@ -109,4 +112,9 @@ export class Stock extends View {
   #goods(sku) {
     return named(this.catalogue.known(sku)?.name) || sku;
   }
+}
+
+/** A quantity that moved, with its sign. */
+function signed(qty) {
+  return qty > 0 ? `+${count(qty)}` : count(qty).replace("-", "−");
 }

@@ -145,7 +145,7 @@ async def test_stock_has_transfers_on_the_road_and_documents_with_their_lines(de
     await document.locator("summary").click()
     await expect(document).to_contain_text("DN-7")
     await expect(document).to_contain_text("Ling")
-    await expect(document.locator("tbody tr")).to_have_text(["Oolong tea1012"])
+    await expect(document.locator("tbody tr")).to_have_text(["Oolong tea1012+10"])
     assert screen.complaints == []
 
 

@@ -2,9 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import hub.console
+from hub.store.approvals import ACTIONS
 from sync.line import REMEDIES
+from sync.retail.coupons import Refusal, Verdict
+from sync.retail.promotions import Why
 
 FOLDER = Path(hub.console.__path__[0])
 WORDS = ("words.js", "words-pages.js")
@@ -46,3 +50,20 @@ def test_every_reason_of_the_line_has_words_and_a_remedy_in_both_languages() -> 
 
 def test_chinese_is_the_only_place_of_chinese_words() -> None:
     assert not re.search(r"[一-鿿]", CODE)
+
+
+def test_everything_that_a_document_a_person_or_an_approval_may_say_has_words() -> None:
+    """The words for codes are held against the code that says them, so that a new one is not shown as it is."""
+    sources = "\n".join(
+        path.read_text() for room in ("hub", "sync") for path in (FOLDER.parents[1] / room).rglob("*.py")
+    )
+    asked = {
+        *(f"flag.{code}" for code in re.findall(r'\bFlag\(\s*"(\w+)"', sources)),
+        *(f"did.{deed}" for deed in re.findall(r'\bactor=[^"]*?\baction="(\w+)"', sources)),
+        *(f"deed.{action}" for action in ACTIONS),
+        *(f"against.{refusal}" for refusal in Refusal),
+        *(f"why.{why}" for why in get_args(Why)),
+        *(f"verdict.{verdict}" for verdict in Verdict),
+    }
+    assert len(asked) > 40
+    assert sorted(asked - words_of("en").keys()) == []
