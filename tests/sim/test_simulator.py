@@ -4,12 +4,14 @@
 each of two workers. They come in PARTS, which whoever is free takes.
 """
 
+import gc
 import itertools
 import os
 import pickle
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import pytest
 
 from tests.sim import plugins, versions
 from tests.sim.runs import Ran, fixed_seeds, moving_seeds, past_failures, run_seed, table
+from tests.sim.world import build
 
 ROOT = Path(__file__).parents[2]
 FIXED = 150
@@ -72,6 +75,17 @@ def put_together(folder: Path, part: int, runs: list[Ran]) -> list[Ran]:
 def failures(runs: Iterable[Ran]) -> str:
     """Each failing seed with its options and the one command that shows it again."""
     return "\n".join(f"seed {ran.seed}: {ran.problem}\n  {ran.replay}" for ran in runs if ran.problem)
+
+
+def test_a_world_is_let_go_when_its_run_is_over() -> None:
+    """A worker runs hundreds: what one of them keeps, it has hundreds of."""
+    world = build(1)
+    world.run()
+    kept = weakref.ref(world)
+    del world
+    gc.collect()
+
+    assert kept() is None
 
 
 @pytest.fixture

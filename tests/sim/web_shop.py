@@ -7,7 +7,6 @@ here every two seconds: the hub balances while its line is up, the cloud looks a
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from hub.rights import Rights
 from hub.store.rights import Rule
@@ -153,13 +152,3 @@ class WebShop:
             self._busy = {each for each in self._busy if each[0] != name}
 
         return done
-
-
-_shops: "WeakKeyDictionary[World, WebShop]" = WeakKeyDictionary()
-
-
-def web_shop_of(world: "World") -> WebShop:
-    """Return the web shop of a world, opened when it is first asked for."""
-    if world not in _shops:
-        _shops[world] = WebShop(world)
-    return _shops[world]

@@ -13,7 +13,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import cached_property, partial
 from hashlib import blake2b
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +34,7 @@ from tests.sim.options import Options, draw
 from tests.sim.people import People
 from tests.sim.samples import Samples
 from tests.sim.turns import Turns
+from tests.sim.web_shop import WebShop
 
 EPOCH_MS = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 LOOK_EVERY_MS = 2_000
@@ -86,6 +87,11 @@ class World:
     def digest(self) -> str:
         """What happened, in eight bytes."""
         return self._digest.hexdigest()
+
+    @cached_property
+    def web_shop(self) -> WebShop:
+        """Head office's, opened when it is first asked for."""
+        return WebShop(self)
 
     def after(self, delay_ms: float, action: Callable[[], None]) -> None:
         """Do something later."""

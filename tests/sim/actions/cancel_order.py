@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from tests.sim.web_shop import web_shop_of
-
 if TYPE_CHECKING:
     from tests.sim.world import World
 
@@ -12,7 +10,7 @@ WEIGHT = 1
 
 def act(world: "World") -> bool:
     """Call off one that was promised, as far as the web shop knows."""
-    shop = web_shop_of(world)
+    shop = world.web_shop
     orders = [order for order in shop.orders.values() if order.status == "promised" and not order.ending]
     if not orders:
         return False

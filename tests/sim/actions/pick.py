@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from tests.sim.auditors import effects
-from tests.sim.web_shop import web_shop_of
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -20,8 +19,8 @@ def act(world: "World") -> bool:
         "SELECT promise_id FROM promise WHERE body ->> 'keeper' = ? AND promise_id NOT IN (SELECT promise_id FROM promise_end)",
         hub.rep,
     )
-    orders = [web_shop_of(world).orders[promise_id] for (promise_id,) in known]
+    orders = [world.web_shop.orders[promise_id] for (promise_id,) in known]
     if not orders:
         return False
-    web_shop_of(world).pick(hub, world.rng.choice(orders))
+    world.web_shop.pick(hub, world.rng.choice(orders))
     return True

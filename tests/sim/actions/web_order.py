@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from sync.cloud.promises import PromiseRequest
 from tests.sim.goods import SKUS
-from tests.sim.web_shop import web_shop_of
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -14,7 +13,7 @@ WEIGHT = 3
 
 def act(world: "World") -> bool:
     """Order one SKU of one store."""
-    rng, shop = world.rng, web_shop_of(world)
+    rng, shop = world.rng, world.web_shop
     n = len(shop.orders) + 1
     shop.order(
         PromiseRequest(

@@ -16,7 +16,6 @@ from hub.api.documents import DocumentRequest
 from tests.sim.goods import CURRENCY, OWN, SERVICE
 from tests.sim.hub_node import HubNode
 from tests.sim.people import Request
-from tests.sim.web_shop import web_shop_of
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -135,7 +134,7 @@ class Auditor:
             refunds[key] = sum(_due(lines[back.line], back.qty) for back in said.lines)
             yield key, _sum((lines[back.line].sku, back.qty) for back in said.lines if lines[back.line].sku in moved)
         for (key,) in hub.disk.rows("SELECT promise_id FROM promise_end WHERE ending = 'picked'"):
-            wanted = web_shop_of(self.world).orders[key].wanted  # the promise itself may be gone with a restored cloud
+            wanted = self.world.web_shop.orders[key].wanted  # the promise itself may be gone with a restored cloud
             yield f"pick {key}", _sum([(wanted.sku, -wanted.qty)])
         for (key,) in hub.disk.rows("SELECT sample_id FROM sample") if self.world.options.has_versions else ():
             sku, qty = self.samples[key]
