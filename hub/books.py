@@ -45,7 +45,7 @@ from sync.store.cursors import (
 )
 from sync.store.digests import digest_at
 from sync.store.offering import batches_after, offer_all
-from sync.store.replicas import known_id, replica_id
+from sync.store.replicas import known_id, own_replica, replica_id
 from sync.store.retention import floor_of, jump_to
 from sync.store.rows import apply_rows
 from sync.store.streams import stream_digest, stream_heads
@@ -236,12 +236,13 @@ class HubBooks:
             return self._joined(
                 await self._db.write(lambda tx: _saved(tx, seen, take_batch(tx, self.replica, batch, now_ms=now_ms)))
             )
+        own = self.replica
         cursor, rows = await self._db.write(
-            lambda tx: _saved(tx, seen, _apply(tx, self.replica, batch, currency=self._currency, now_ms=now_ms))
+            lambda tx: _saved(tx, seen, _apply(tx, own, batch, currency=self._currency, now_ms=now_ms))
         )
         while cursor is None:  # what a replaced scope had leaves in small jobs, sales between them
             cursor, more = await self._db.write(
-                lambda tx: _apply(tx, self.replica, batch, currency=self._currency, now_ms=now_ms)
+                lambda tx: _apply(tx, own, batch, currency=self._currency, now_ms=now_ms)
             )
             rows = TakenRows(rows.changed + more.changed, more.unusable)
         if base_of(batch.stream) == MEMBER.stream and self.on_members is not None:
@@ -373,7 +374,9 @@ def _saved(tx: Connection, seen: SavedClock | None, done: T) -> T:
 def _apply(
     tx: Connection, own: Replica, batch: Batch, *, currency: str, now_ms: int
 ) -> tuple[Boundary | Gap | None, TakenRows]:
-    """Take a batch of the cloud's; without a cursor when it has to be taken again."""
+    """Take a batch of the cloud's; without a cursor when it has to be taken again. Raise ForkError when `own` has ended."""
+    if own_replica(tx) != own:
+        raise ForkError(f"{batch.rep} {batch.stream}: this was said to {own.rep}, which has ended meanwhile")
     owner = replica_id(tx, batch.rep, now_ms=now_ms)
     cursor = received_to(tx, owner, batch.stream)
     rows = new_rows(cursor, batch)

@@ -107,6 +107,7 @@ class Replication:
         self.books = HubBooks(db, replica, currency=currency, now_ms=now_ms, new_incarnation=new_incarnation)
         self.books.clock = clock
         self.gathered = Gathered()  # sums that a cloud tells by HTTP, part by part
+        self.greeted_as = replica.rep  # whom a cloud that asks takes this hub for: what it sends is for that life
         self.link = LinkState(since_ms=now_ms())
         self._clock = clock
         self._offset_ms: int | None = None  # the cloud's clock less the machine's, at the last hello

@@ -13,7 +13,8 @@ the intersection of their `features`; `Unknown` frames of a newer peer are skipp
 
 A boundary of ours that the peer's hello holds and that was never offered, or a peer that has sealed us, is a fork: this side is
 told to take a new incarnation (Forked), and the conversation ends; the next one begins as somebody else. In the middle of a
-conversation an unknown boundary only ends it: the next hello, read from the peer's disk, decides.
+conversation an unknown boundary only ends it: the next hello, read from the peer's disk, decides. A side that becomes somebody
+else meanwhile (a till bore witness) ends it too: what the peer leaves out for the life that it greeted, the new one would lack.
 
 The owner carries out every effect in
 its order and hands the results of Load and Apply back. Not here: sockets, databases, clocks. Source: the design, 3.4.
@@ -72,6 +73,7 @@ ACK_TIMEOUT_MS = 60_000  # the slowest card takes a second; a peer silent for lo
 QUIET_MS = 3_000  # a peer that cannot say bye and sends nothing for so long has nothing more
 PULLS_MAX = 3  # the same range asked for again and again: it will not get better on this connection
 CODE_MAX, DETAIL_MAX = 64, 2000
+REBORN = "this side has begun a new life: the next hello is that one's"
 
 
 Key = tuple[str, str]
@@ -92,6 +94,7 @@ class Session:
         """`admits` says whether the replica that calls itself so may talk here; `schedule` is what an acceptor tells."""
         self.role = role
         self.peer_rep = ""
+        self._own_rep = ""
         self.features: frozenset[str] = frozenset()  # what both sides can do
         self._can = features
         self._admits = admits
@@ -112,7 +115,7 @@ class Session:
         self._began_ms = self._heard_ms = now_ms
         if self.role == "acceptor":
             return []
-        self._state = "greeted"
+        self._state, self._own_rep = "greeted", self._books.rep
         former = self._books.former()
         return [
             Send(Hello(rep=self._books.rep, features=self._can, vector=self._held(""), t1_ms=wall_ms, former=former))
@@ -129,25 +132,13 @@ class Session:
             return [Forked("sealed"), end] if frame.code == "sealed" else [end]
         if isinstance(frame, Hello) and self._state == "new":
             return self._answer(frame, now_ms, wall_ms)
+        if self._state != "new" and self._books.rep != self._own_rep:
+            return self._end("fork", REBORN)
         if isinstance(frame, HelloOk) and self._state == "greeted":
             return self._greeted(frame, now_ms, wall_ms)
         if self._state == "open":
-            if isinstance(frame, Batch):
-                return [Apply(frame)]
-            if isinstance(frame, Ack):
-                return self._on_ack(frame, now_ms)
-            if isinstance(frame, Pull):
-                return self._on_pull(frame, now_ms)
-            if isinstance(frame, Snapshot):
-                return self._on_snapshot(frame)
-            if isinstance(frame, Sealed):
-                return [NoteSealed(frame.reps)]
-            if isinstance(frame, Bye):
-                self._has_heard_bye = self._sending.is_finishing = True
-                return self._more(now_ms)
-            if isinstance(frame, Unknown) and self._is_peer_newer:
-                return []
-        return self._end("unexpected", f"a {type(frame).__name__} while {self._state}")
+            return self._hear(frame, now_ms)
+        return self._unexpected(frame)
 
     def tick(self, now_ms: int) -> list[Effect]:
         """Let time pass: time-outs, and what was paced."""
@@ -217,6 +208,22 @@ class Session:
         is_heard = self._state == "open" and LIVES in self.features
         return [Send(Sealed(self._books.sealed(self.peer_rep)))] if is_heard else []
 
+    def _hear(self, frame: Frame | Batch, now_ms: int) -> list[Effect]:
+        if isinstance(frame, Batch):
+            return [Apply(frame)]
+        if isinstance(frame, Ack):
+            return self._on_ack(frame, now_ms)
+        if isinstance(frame, Pull):
+            return self._on_pull(frame, now_ms)
+        if isinstance(frame, Snapshot):
+            return self._on_snapshot(frame)
+        if isinstance(frame, Sealed):
+            return [NoteSealed(frame.reps)]
+        if isinstance(frame, Bye):
+            self._has_heard_bye = self._sending.is_finishing = True
+            return self._more(now_ms)
+        return [] if isinstance(frame, Unknown) and self._is_peer_newer else self._unexpected(frame)
+
     def _held(self, peer_rep: str) -> tuple[Held, ...]:
         return tuple(
             Held(rep, stream, at.last, at.digest) for (rep, stream), at in self._books.vector(peer_rep).items()
@@ -232,8 +239,9 @@ class Session:
         if hello.rep in sealed:
             return self._end("sealed", f"{hello.rep} was sealed: nothing more is taken of it, begin a new incarnation")
         schedule = self._schedule or Schedule("")
+        self._own_rep = self._books.rep
         ok = HelloOk(
-            rep=self._books.rep,
+            rep=self._own_rep,
             features=self._can,
             vector=self._held(hello.rep),
             t1_ms=hello.t1_ms,
@@ -340,6 +348,8 @@ class Session:
 
     def _more(self, now_ms: int) -> list[Effect]:
         """Ask for the next rows to send; where there are none, see whether that is all."""
+        if self._books.rep != self._own_rep:
+            return self._end("fork", REBORN)
         found = self._sending.next(self._books.heads(), self.peer_rep, now_ms)
         if isinstance(found, Part):
             return [Send(snapshot(found, features=self.features)), *self._more(now_ms)]
@@ -361,6 +371,9 @@ class Session:
             self._state = "ended"
             return [*said, End("done", peer=self.peer_rep)]
         return said
+
+    def _unexpected(self, frame: Frame | Batch) -> list[Effect]:
+        return self._end("unexpected", f"a {type(frame).__name__} while {self._state}")
 
     def _end(self, code: str, detail: str) -> list[Effect]:
         self._state = "ended"

@@ -165,6 +165,7 @@ async def post_hello(call: Call) -> Reply:
         await books.note_sealed(tuple(request.sealed))
     vector = [_view(rep, stream, at) for (rep, stream), at in books.vector(request.rep).items()]
     former = [LifeView(life.rep, life.heads) for life in books.former()]
+    hub.replication.greeted_as = books.rep
     return Reply(HelloAnswer(books.rep, vector, hub.now_ms(), former))
 
 
@@ -249,7 +250,13 @@ async def post_batch(request: web.Request) -> web.StreamResponse:
 
 
 async def take_frame(hub: Runtime, message: bytes) -> AckView:
-    """Take the frame of a batch or of a part of a sum, durably; raise ProtocolError for what is neither."""
+    """Take the frame of a batch or of a part of a sum, durably; raise ProtocolError for what is neither.
+
+    Raise ConflictError for what is said to a life that has ended: the asker has left out what that one had itself.
+    """
+    greeted, now = hub.replication.greeted_as, hub.replication.books.rep
+    if greeted != now:
+        raise ConflictError("fork", f"this hub was greeted as {greeted} and is {now}: say hello again")
     frame = decode(message)
     if not isinstance(frame, Packed | Snapshot):
         raise ProtocolError(f"a {type(frame).__name__} where a batch belongs")
@@ -262,7 +269,10 @@ async def _take(hub: Runtime, frame: Packed | Snapshot) -> Boundary | Gap:
     """Take rows, or a part of a sum: that changes nothing before the last one is here."""
     books = hub.replication.books
     if isinstance(frame, Packed):
-        return await books.apply(unpacked(frame))
+        try:
+            return await books.apply(unpacked(frame))
+        except ForkError as err:
+            raise ConflictError("fork", err.detail) from err
     opening = hub.replication.gathered.take(part_of(frame)) if frame.opens else None
     if frame.opens and opening is None:
         return START

@@ -46,6 +46,10 @@ class MemoryBooks:
         """As given."""
         return self._rep
 
+    def become(self, rep: str) -> None:
+        """Begin a new life, whatever is under way."""
+        self._rep = rep
+
     def write(self, stream: str, row: bytes, *, feed: Feed = Feed.LOG, replaces: int | None = None) -> int:
         """Append a row to an own stream and return its seq; in a state stream it may replace an earlier one."""
         rows = self._own.setdefault(stream, {})

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from backports import zstd
 
+from hub.replication import Seen
 from hub.store.rights import Rule
 from sync.batch import START, batch_of
 from sync.feed import read_feed
@@ -351,6 +352,23 @@ async def test_a_cloud_that_knows_another_past_makes_the_hub_somebody_else(
     assert [record.levelname for record in caplog.records if "begun a new life" in record.message] == ["ERROR"]
     caplog.clear()  # an error that was wanted
     assert sales is not None and (sales.rep, len(sales.rows)) == (greeted["rep"], 2)
+
+
+async def test_a_push_to_a_life_that_has_ended_is_refused_until_the_next_hello(
+    puller: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A till bears witness between two requests of a round: what the cloud leaves out is what the ended life had itself."""
+    greeted = (await puller.post("/sync/v1/hello", {"rep": CLOUD})).json["rep"]
+    await puller.hub.runtime.replication.witness(Seen(greeted, 77, "a sale of another past"))
+    caplog.clear()  # an error that was wanted
+    row = write_row(price_row("TEA-01", Price(555, "HKD"), 3))
+    batch = encode(packed(batch_of(CLOUD, "catalogue", Feed.STATE, START, [(1, row)])))
+    refused = await puller.request("POST", "/sync/v1/batch", batch)
+    await puller.post("/sync/v1/hello", {"rep": CLOUD})
+    taken = await puller.request("POST", "/sync/v1/batch", batch)
+
+    assert (refused.status, refused.json["code"]) == (409, "fork")
+    assert (taken.status, taken.json["last"]) == (200, 1)
 
 
 async def test_a_cloud_that_asks_and_has_forgotten_what_it_held_makes_it_unsafe_again(

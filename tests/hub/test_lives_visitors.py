@@ -3,17 +3,21 @@
 Machines, cards and clouds as in test_lives. Judged by adding up all windows there are.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import Raw
 
 from hub.store.model import Shop
 from sync.batch import START, batch_of
+from sync.errors import ForkError
 from sync.model import Feed
+from sync.retail.footfall import FootfallRow
 from sync.scope_rows import PutBy, write_scope_row
 from tests.hub.lives_world import Cloud, Machine, meet, restored
 
@@ -63,6 +67,26 @@ async def test_a_window_that_grew_after_the_backup_comes_back(world: World, hub:
     await meet(again, cloud)
 
     assert cloud.visitors() == again.visitors() == (5 + 4, 3 + 9)
+
+
+async def test_windows_that_were_said_to_a_life_that_ends_meanwhile_are_not_taken_by_the_next(
+    world: World, hub: Machine, cloud: Cloud
+) -> None:
+    """The cloud leaves out the windows of whom it has greeted: a new life that took this batch would never hear of them."""
+    copy = hub.copy_to(world.folder / "backup.db")
+    await hub.count(5)
+    await meet(hub, cloud)
+    again = await world.machine("restored", copy)
+    others = FootfallRow(entrance="door", quarter="2026-09-21T10:00:00Z", entered=1, exited=0)
+    row = write_scope_row(PutBy("hk01:bbbbbbbbbbbbbbbb", Raw(msgspec.json.encode(others))))
+    said = batch_of(cloud.store.replica.rep, "footfall@hk01", Feed.STATE, START, [(9, row)])
+    _, taken = await asyncio.gather(
+        again.books.forked("a till knows more"), again.books.apply(said), return_exceptions=True
+    )
+
+    assert isinstance(taken, ForkError)
+    await meet(again, cloud)
+    assert again.visitors() == cloud.visitors() == (5, 0)
 
 
 async def test_what_the_ended_life_had_counted_reaches_the_other_machines(

@@ -19,6 +19,7 @@ from sync.testing.memory_books import MemoryBooks
 from tests.sync.end_to_end import CLOUD, HUB, End2End, fill
 
 SEEDS = 30
+REBORN = "hk01:cc"
 
 
 @pytest.fixture
@@ -103,6 +104,27 @@ def test_a_peer_that_holds_what_was_never_offered_is_a_fork() -> None:
 
     assert line.ends[0].code == "fork"
     assert list(cloud.rows_of(HUB, "sales")) == [1, 2, 3], "nothing of it was taken"
+
+
+@pytest.mark.parametrize("when", ["greeted", "open"])
+def test_a_side_that_becomes_somebody_else_ends_and_says_so_in_its_next_hello(line: End2End, when: str) -> None:
+    """A till bears witness: what the peer leaves out for the life that it has greeted, the new one would never get."""
+    if when == "open":
+        line.settle()
+    line.books["dialler"].become(REBORN)
+    line.books["acceptor"].write("catalogue", b'{"price":9}', feed=Feed.STATE)
+    line.now_ms += STATE_PACE_MS
+    line.carry_out("acceptor", line.sessions["acceptor"].changed(line.now_ms))
+    line.settle()
+
+    assert line.ends[0].code == "fork"
+    assert 3 not in line.books["dialler"].rows_of(CLOUD, "catalogue"), (
+        "what was sent to the one is not taken by the other"
+    )
+    line.connect()
+    line.settle()
+    assert line.books["acceptor"].rows_of(REBORN, "sales")
+    assert 3 in line.books["dialler"].rows_of(CLOUD, "catalogue")
 
 
 def test_the_peers_word_of_yesterday_is_sent_again_from_there() -> None:
