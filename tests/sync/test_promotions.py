@@ -196,3 +196,79 @@ def test_a_category_is_enough_to_take_part() -> None:
     tea = offer(kind="amount_off", amount=1, categories=frozenset({"tea"}))
 
     assert takes_part(tea, line(1, category="tea")) and not takes_part(tea, line(1, category="rice"))
+
+
+def test_what_takes_part_in_a_group_or_a_piece_price_is_sold_by_the_piece_at_a_price_for_one() -> None:
+    weighed = line(1, qty=600, unit="g")
+
+    assert not takes_part(offer(kind="amount_off", amount=1), weighed)
+    assert not takes_part(offer(kind="n_for_price_of", count=2, pay_for=1), weighed)
+    assert not takes_part(offer(kind="n_for_amount", count=2), line(1, per=3))
+    assert not takes_part(offer(kind="n_for_amount", count=0), line(1))
+    assert takes_part(offer(kind="n_for_amount", count=1), line(1))
+
+
+def test_a_group_that_saves_nothing_bears_no_part_of_what_others_save() -> None:
+    lines = [line(1, unit_price=1000), line(2, unit_price=900)]
+
+    assert saving(offer(kind="n_for_amount", count=1, amount=900), lines) == {1: 100}
+    assert saving(offer(kind="n_for_amount", count=1, amount=999), lines) == {1: 1}
+
+
+def test_a_promotion_that_only_its_grace_allows_and_that_is_beaten_was_given_by_no_grace() -> None:
+    offers = [
+        offer("better", kind="amount_off", amount=200),
+        offer("yesterdays", kind="amount_off", amount=100, valid_until=date(2026, 9, 20)),
+    ]
+    unsure = At(NOON, is_sure=False, grace_ms=24 * 3600 * 1000)
+
+    found = apply_promotions([line(1)], offers, at=unsure, is_member=False)
+
+    assert [(each.why, each.by_grace) for each in found] == [("applied", False), ("beaten", False)]
+
+
+def with_work(work_max: int, lines: list[BasketLine], offers: list[Promotion]) -> dict[str, dict[int, int]]:
+    """What each promotion takes off when all choices are tried up to so much work."""
+    before, promotions.WORK_MAX = promotions.WORK_MAX, work_max
+    try:
+        found = apply_promotions(lines, offers, at=AT, is_member=False)
+    finally:
+        promotions.WORK_MAX = before
+    return {each.promotion_id: each.saved for each in found if each.saved}
+
+
+def test_all_choices_are_tried_while_choices_times_pieces_are_little_and_then_the_largest_goes_first() -> None:
+    """Two lines and three pieces that one promotion may take together for 250, or two others apart for 240 + 200; tea by weight."""
+    lines = [line(1, "A", 2), line(2, "B", 1), line(3, "C", 600, unit="g", per=600)]
+    offers = [
+        offer("a", kind="amount_off", amount=120, skus=frozenset({"A"})),
+        offer("b", kind="amount_off", amount=200, skus=frozenset({"B"})),
+        offer("c", kind="percent_off", rate_bp=100, skus=frozenset({"C"})),
+        offer("together", kind="n_for_amount", count=3, amount=2750, skus=frozenset({"A", "B"})),
+        offer("useless", kind="n_for_amount", count=9, amount=1, skus=frozenset({"A", "B"})),
+    ]
+    best, largest_first = {"a": {1: 240}, "b": {2: 200}, "c": {3: 10}}, {"c": {3: 10}, "together": {1: 167, 2: 83}}
+    work = (2 + 1 + 1) * (2 * 2 * 1)
+
+    assert with_work(work, lines, offers) == best
+    assert with_work(work - 1, lines, offers) == largest_first
+
+
+def test_one_at_a_time_the_next_takes_what_is_left_of_its_lines() -> None:
+    lines = [line(1, "A"), line(2, "B"), line(3, "C")]
+    first = offer("first", kind="amount_off", amount=150, skus=frozenset({"A", "B"}))
+    second = offer("second", kind="amount_off", amount=100, skus=frozenset({"A", "C"}))
+
+    assert with_work(0, lines, [second, first]) == {"first": {1: 150, 2: 150}, "second": {3: 100}}
+
+
+def test_no_more_pieces_than_a_thousand_are_grouped_whatever_the_lines() -> None:
+    lines = [line(1, qty=999, unit_price=1000), line(2, qty=999, unit_price=900)]
+    any_two = offer(kind="n_for_amount", count=2, amount=100)
+    expected = 499 * (2000 - 100) + (1000 + 900 - 100)
+
+    for work in (0, 10**9):
+        found = with_work(work, lines, [any_two])
+        assert sum(found["p1"].values()) == expected and set(found["p1"]) == {1, 2}
+    alone = with_work(0, [line(1, qty=1000, unit_price=1000), line(2, qty=1000, unit_price=900)], [any_two])
+    assert alone == {"p1": {1: 500 * (2000 - 100)}}

@@ -1,6 +1,6 @@
 """A quote and the check of the sale that follows it are one function: what was quoted differs in nothing, and adds up."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -112,3 +112,54 @@ def test_the_quantity_that_a_price_is_for_is_the_shops_where_the_till_says_none(
     assert filled(SaleLine(1, "W", 1, 1, "g"), GOODS["W"]).per == 600
     assert filled(SaleLine(1, "W", 1, 1, "g", per=100), GOODS["W"]).per == 100
     assert filled(SaleLine(1, "W", 1, 1, "each"), GOODS["W"]).per == filled(SaleLine(1, "X", 1, 1), None).per == 1
+
+
+def test_a_price_by_grace_is_said_only_where_it_is_the_price() -> None:
+    graced = {
+        **GOODS,
+        "G": Goods("each", price=Effective(500, 1, "price_list", "l", by_grace=True)),
+    }
+
+    def by_grace(*lines: SaleLine, offers: tuple[Promotion, ...] = (), at: At = AT) -> bool:
+        return quoted(lines, graced, offers, at=at, is_member=False).by_grace
+
+    of_grace, of_none = SaleLine(1, "G", 1, 1), SaleLine(2, "A", 1, 1)
+    assert by_grace(of_none, of_grace) and by_grace(of_grace)
+    assert not by_grace(of_none) and not by_grace(SaleLine(1, "X", 1, 1), SaleLine(2, "N", 1, 1))
+    assert not by_grace(replace(of_grace, override=Override("label")), of_none)
+    unsure = At(AT.moment, is_sure=False, grace_ms=24 * 3600 * 1000)
+    yesterdays = replace(OFFERS[1], valid_until=date(2026, 9, 20))
+    tea, rice = SaleLine(1, "B", 1, 1), SaleLine(2, "W", 600, 1, "g")
+    assert by_grace(tea, rice, offers=(yesterdays, OFFERS[2]), at=unsure)
+    assert not by_grace(tea, rice, offers=(OFFERS[1], OFFERS[2]), at=unsure)
+
+
+def test_goods_that_nobody_knows_or_in_another_unit_are_sold_as_the_till_says() -> None:
+    unknown, pieces = SaleLine(1, "X", 2, 700), SaleLine(2, "W", 2, 700, "each")
+
+    assert quote((unknown, pieces)) == (replace(unknown, per=1), replace(pieces, per=1))
+
+
+def test_a_discount_that_says_of_nothing_is_the_tills_own_and_parts_make_the_sum() -> None:
+    unexplained = SaleLine(1, "A", 1, 1000, per=1, discount=1000)
+    unsummed = SaleLine(2, "A", 1, 1000, per=1, discounts=(Discount(5, "member"),))
+
+    found = quoted((unexplained, unsummed), GOODS, (), at=AT, is_member=False).lines
+
+    assert found[0] == replace(unexplained, discounts=(Discount(1000, "manual"),)), "the whole line, and no more"
+    assert found[1] == replace(unsummed, discount=5)
+
+
+def test_a_discount_of_another_kind_explains_no_missing_promotion() -> None:
+    (shops,) = quote((SaleLine(1, "B", 2, 0),))
+    sold = replace(shops, discount=5, discounts=(Discount(5, "member"),))
+
+    assert [each.code for each in differences(sold, shops)] == ["promotion_differs"]
+
+
+def test_a_promotion_is_named_on_the_line_in_both_languages_and_in_characters_that_print() -> None:
+    odd = replace(OFFERS[1], name=Name("茶\u200b", "Te\na " + "x" * 300))
+
+    (found,) = quoted((SaleLine(1, "B", 2, 333, per=1),), GOODS, (odd,), at=AT, is_member=False).lines
+
+    assert found.discounts == (Discount(100, "promotion", "p2", ("茶 Tea " + "x" * 300)[:200]),)
