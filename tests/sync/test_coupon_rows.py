@@ -37,12 +37,33 @@ def test_every_serial_of_a_batch_is_its_own_and_leads_to_it(batch: CouponBatchRo
 
 
 @pytest.mark.parametrize(
-    "serial", ["TEN099", "TEN110", "TEN1", "TEN0100", "TEN10٣", "TEN+10", "ten100", "XTEN100", "TEN", "", "TEN10 "]
+    "serial",
+    [
+        "TEN099",
+        "TEN110",
+        "TEN1",
+        "TEN0100",
+        "TEN10٣",
+        "TEN+10",
+        "ten100",
+        "XTEN100",
+        "TEN",
+        "",
+        "TEN10 ",
+        "100",
+        "TEN1A0",
+    ],
 )
 def test_what_is_beside_a_batch_is_none_of_it(serial: str) -> None:
     batch = CouponBatchRow(batch_id="b", coupon_id="c", prefix="TEN", digits=3, first=100, count=10)
     assert batch.has("TEN100") and batch.has("TEN109")
     assert not batch.has(serial)
+
+
+def test_a_prefix_leaves_as_many_characters_as_a_batch_has_digits_at_most() -> None:
+    assert list(prefixes("ABC")) == ["ABC", "AB", "A"]
+    long = "P" * 8 + "1" * 12
+    assert list(prefixes(long)) == [long[:size] for size in range(20, 7, -1)]
 
 
 def test_hours_that_say_nothing_are_the_whole_day() -> None:

@@ -69,3 +69,31 @@ def test_what_the_till_says_of_the_value_counts_only_when_it_has_happened() -> N
         value_of(exchange, 500)
     happened = msgspec.structs.replace(exchange.sale, offline=True)
     assert value_of(msgspec.structs.replace(exchange, sale=happened), 500) == 400
+
+
+def test_a_till_that_says_the_value_that_is_due_says_nothing_new() -> None:
+    exchange = msgspec.structs.replace(an_exchange(500, 700, "HKD", is_cash=False), value=500)
+
+    assert value_of(exchange, 500) == 500
+
+
+@pytest.mark.parametrize(
+    ("part", "changed", "code", "pointer"),
+    [
+        ("sale", {"training": True}, "exchange_training", "/sale/training"),
+        ("back", {"void": True}, "exchange_part", "/return/void"),
+        ("back", {"till_id": "t2"}, "exchange_part", "/sale/till_id"),
+        ("back", {"tenders": (Tender("card", 1), Tender("exchange", 1))}, "exchange_tender", "/return/tenders"),
+        ("sale", {"tenders": (Tender("exchange", 1), Tender("card", 1))}, "exchange_tender", "/sale/tenders"),
+    ],
+)
+def test_parts_that_are_no_exchange_are_refused_with_their_pointer(
+    part: str, changed: dict[str, object], code: str, pointer: str
+) -> None:
+    exchange = an_exchange(500, 700, "HKD", is_cash=False)
+    wrong = msgspec.structs.replace(exchange, **{part: msgspec.structs.replace(getattr(exchange, part), **changed)})
+
+    with pytest.raises(RuleError) as refused:
+        both_parts(wrong, 500)
+
+    assert (refused.value.code, refused.value.pointer) == (code, pointer)

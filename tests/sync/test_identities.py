@@ -2,13 +2,27 @@
 
 import string
 import unicodedata
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.errors import RuleError
-from sync.retail.identities import CARD, EMAIL, LINE, PHONE, DeclaredKind, canonical, keyed_hash
+from sync.retail.identities import (
+    CARD,
+    EMAIL,
+    KINDS,
+    LINE,
+    PHONE,
+    TEXT_MAX,
+    DeclaredKind,
+    canonical,
+    is_region,
+    keyed_hash,
+    new_key,
+    region_of,
+)
 
 MOBILES = {"TW": ("09", 8, "+886"), "HK": ("9", 7, "+852")}
 STAFF = {"staff_no": DeclaredKind(pattern="[A-Z]{2}[0-9]{4}")}
@@ -85,6 +99,52 @@ def test_what_is_none_is_refused_and_not_repeated_in_the_words(kind: str, text: 
     else:
         assert form == canonical(kind, form, region="HK", declared=STAFF)
         assert form == unicodedata.normalize("NFKC", form)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "note"])
+def test_an_identity_is_a_text_of_a_length_that_is_said(kind: str) -> None:
+    declared = {"note": DeclaredKind(pattern=".*")}
+
+    for text in ("", " \u3000 ", "1" * (TEXT_MAX + 1)):
+        with pytest.raises(RuleError, match="empty, or longer than 200 characters") as refused:
+            canonical(kind, text, region="HK", declared=declared)
+        assert (refused.value.code, refused.value.pointer) == ("identity", f"/{kind}")
+    assert canonical("note", "1" * TEXT_MAX, region=None, declared=declared) == "1" * TEXT_MAX
+
+
+def test_what_is_not_of_its_form_is_refused_at_its_place() -> None:
+    for kind, pointer in ((CARD, "/card"), ("staff_no", "/identities/staff_no")):
+        with pytest.raises(RuleError, match=f"{kind}: not of the form") as refused:
+            canonical(kind, "?", region=None, declared=STAFF)
+        assert refused.value.pointer == pointer
+
+
+def test_a_number_that_is_none_is_told_how_to_be_written_by_the_region_that_reads_it() -> None:
+    with pytest.raises(RuleError, match="read in HK; write others with"):
+        canonical(PHONE, "12", region="HK")
+    with pytest.raises(RuleError, match=r"\(write it with \+ and country\)"):
+        canonical(PHONE, "12", region=None)
+
+
+def test_a_prefix_that_the_region_itself_dials_is_found_among_signs_of_any_kind() -> None:
+    """Hong Kong dials 001 as well as the ITU's 00."""
+    assert canonical(PHONE, "001:886~912345678", region="HK") == "+886912345678"
+
+
+def test_a_region_is_that_of_the_currency_where_it_is_of_one_country() -> None:
+    assert [(region_of(each), is_region(region_of(each))) for each in ("HKD", "TWD", "EUR")] == [
+        ("HK", True),
+        ("TW", True),
+        ("EU", False),
+    ]
+
+
+def test_a_new_key_is_named_by_its_hash_and_is_the_first_of_its_name() -> None:
+    at = datetime(2026, 9, 21, tzinfo=UTC)
+    key = new_key("ab" * 32, is_chains=True, begun_at=at)
+
+    assert (key.n, key.secret, key.is_chains, key.begun_at, key.gone) == (1, "ab" * 32, True, at, False)
+    assert key.key_id == keyed_hash(b"\xab" * 32, "key", "") and key.secret not in key.key_id
 
 
 def test_an_undeclared_kind_names_those_there_are() -> None:

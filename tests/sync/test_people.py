@@ -129,3 +129,14 @@ def test_the_law_of_consent_finds_the_planted_fault() -> None:
 def test_purposes_are_apart() -> None:
     facts = [consent(1, "out"), consent(2, "in", purpose="profile")]
     assert (word(facts, "marketing"), word(facts, "profile")) == ("out", "in")
+
+
+def test_of_a_purpose_that_nobody_spoke_of_nothing_is_known() -> None:
+    assert word([consent(1, "in", purpose="profile")], "marketing") == "unknown"
+    assert word([], "marketing") == "unknown"
+
+
+def test_an_opt_out_takes_no_other_back_whatever_it_has_seen() -> None:
+    facts = [consent(1, "out"), consent(2, "out", ["c1"]), consent(3, "in", ["c2"])]
+
+    assert opt_outs(facts, "marketing") == {"c1"} and word(facts, "marketing") == "out"

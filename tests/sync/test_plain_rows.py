@@ -77,7 +77,9 @@ valid_products = st.builds(
     style=st.none() | st.just("TEA"),
     attributes=st.dictionaries(st.sampled_from(["size", "colour"]), words),
     gtins=st.lists(st.sampled_from(TEA.gtins), unique=True),
-    name=st.builds(Name, words, words),
+    name=st.one_of(
+        st.builds(Name, words, words), st.builds(Name, words, st.just("")), st.builds(Name, st.just(""), words)
+    ),
     category=st.none() | words,
 )
 
@@ -97,6 +99,11 @@ def fields(row: Any) -> Any:
 @given(products | prices)
 @example(msgspec.structs.replace(TEA, gtins=["04890000000058"] * 2))
 @example(msgspec.structs.replace(TEA, gtins=[f"{number:014}" for number in range(GTINS_MAX + 1)]))
+@example(msgspec.structs.replace(TEA, gtins=["04890000000058", "04890000000065", "04890000000058"]))
+@example(msgspec.structs.replace(TEA, gtins=["0489000000005x"]))
+@example(msgspec.structs.replace(TEA, gtins=["٠" * 14]))
+@example(msgspec.structs.replace(TEA, sku=" TEA"))
+@example(msgspec.structs.replace(TEA, style="TEA "))
 @example(msgspec.structs.replace(TEA, name=Name("  ", " ")))
 @example(msgspec.structs.replace(TEA, attributes={"k" * (ATTRIBUTE_KEY_CHARS_MAX + 1): "L"}))
 def test_a_row_that_is_taken_as_plain_is_valid_and_says_the_same(row: ProductRow | PriceRow) -> None:
@@ -110,6 +117,7 @@ def test_a_row_that_is_taken_as_plain_is_valid_and_says_the_same(row: ProductRow
 
 
 @given(st.lists(valid_products, max_size=3))
+@example([msgspec.structs.replace(TEA, name=Name("茶", "")), msgspec.structs.replace(TEA, name=Name("", "Tea"))])
 def test_valid_rows_are_plain_unless_a_character_is_not_printable(rows: list[ProductRow]) -> None:
     assert all(map(is_valid, rows))
     bodies = [write_row(row) for row in rows]

@@ -47,3 +47,38 @@ def test_all_pieces_back_one_by_one_undo_all_points_of_the_sale(fact: SaleFact, 
 def test_more_than_was_sold_takes_no_more_points(fact: SaleFact) -> None:
     whole = {line.line: line.qty for line in fact.sale.lines}
     assert return_points(fact, (ReturnLine(1, 1),), whole) == ()
+
+
+def a_sale(*points: int) -> SaleFact:
+    """One line of 100, one of 200 of which half was discounted, one that was given away."""
+    lines = (
+        SaleLine(1, "TEA", 1, 100, per=1),
+        SaleLine(2, "TEA", 1, 200, per=1, discount=100),
+        SaleLine(3, "TEA", 1, 300, per=1, discount=300),
+    )
+    sale = Sale(sale_id="s", till_id="t", currency="HKD", lines=lines, tenders=(), total=200, member_id="m")
+    effects = tuple(PointsEffect("m", each) for each in points)
+    return SaleFact(sale=sale, receipt_no="r", business_date="2026-09-21", committed_at=AT, points=effects)
+
+
+def test_earned_goes_by_what_was_paid_and_burned_by_what_the_goods_cost() -> None:
+    def back(line: int, *points: int) -> list[int]:
+        return [each.points for each in return_points(a_sale(*points), (ReturnLine(line, 1),), {})]
+
+    assert back(1, 100, -600) == [-50, 100]
+    assert back(2, 100, -600) == [-50, 200]
+    assert back(3, 1, -600) == [300], "nothing was earned by what was given away, not even the last point"
+
+
+def test_a_sale_that_came_to_nothing_has_nothing_to_take_back() -> None:
+    lines = (SaleLine(1, "TEA", 1, 100, per=1, discount=100),)
+    fact = a_sale(7)
+    free = SaleFact(
+        sale=Sale(sale_id="s", till_id="t", currency="HKD", lines=lines, tenders=(), total=0, member_id="m"),
+        receipt_no="r",
+        business_date="2026-09-21",
+        committed_at=AT,
+        points=fact.points,
+    )
+
+    assert return_points(free, (ReturnLine(1, 1),), {}) == ()

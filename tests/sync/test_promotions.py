@@ -238,7 +238,7 @@ def with_work(work_max: int, lines: list[BasketLine], offers: list[Promotion]) -
 
 
 def test_all_choices_are_tried_while_choices_times_pieces_are_little_and_then_the_largest_goes_first() -> None:
-    """Two lines and three pieces that one promotion may take together for 250, or two others apart for 240 + 200; tea by weight."""
+    """Three pieces that one promotion may take together for 250, or two others apart for 240 + 200; and tea by weight."""
     lines = [line(1, "A", 2), line(2, "B", 1), line(3, "C", 600, unit="g", per=600)]
     offers = [
         offer("a", kind="amount_off", amount=120, skus=frozenset({"A"})),

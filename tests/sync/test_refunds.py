@@ -45,6 +45,38 @@ def test_what_went_out_in_cash_for_a_tender_does_not_go_back_to_it_again() -> No
     check_refund_tenders({"card": 1000, "octopus": 500}, [Tender("card", 1000)], {"cash": 900}, TYPES, currency="HKD")
 
 
+TWO_CASH = (*TYPES, TenderType(type="cash_eur", kind="cash", name=Name(en="Euro")))
+
+
+@pytest.mark.parametrize(
+    ("paid", "currency", "most"),
+    [
+        ({"octopus": 500}, "HKD", 500 + 10 * 10),
+        ({"cash": 500}, "HKD", 500 + 10 * 10),
+        ({"cash": 300, "octopus": 200, "card": 900}, "TWD", 500 + 10 * 100),
+        ({"cash": 500}, "EUR", 500),
+        ({"cash_eur": 500}, "EUR", 500),
+    ],
+)
+def test_in_cash_goes_what_may_and_ten_steps_of_coins_to_the_cent(
+    paid: dict[str, int], currency: str, most: int
+) -> None:
+    check_refund_tenders(paid, [Tender("cash", most)], {}, TWO_CASH, currency=currency)
+    with pytest.raises(RuleError, match=f"{most + 1} in cash; 500 may"):
+        check_refund_tenders(paid, [Tender("cash", most + 1)], {}, TWO_CASH, currency=currency)
+
+
+def test_a_tender_that_paid_nothing_takes_nothing() -> None:
+    check_refund_tenders({"cash": 5}, [Tender("card", 0)], {}, TYPES, currency="HKD")
+    with pytest.raises(RuleError, match="1 by card; 0 was paid"):
+        check_refund_tenders({"cash": 5}, [Tender("card", 1)], {}, TYPES, currency="HKD")
+
+
+def test_where_no_cash_went_out_nothing_is_asked_of_what_may_be_refunded_in_cash() -> None:
+    """More than was paid has gone back to Octopus, off line: goods for goods go on."""
+    check_refund_tenders({"octopus": 500}, [Tender(EXCHANGED, 100)], {"octopus": 700}, TYPES, currency="HKD")
+
+
 @given(paid=AMOUNTS)
 def test_what_was_paid_may_go_back_as_it_was_paid(paid: dict[str, int]) -> None:
     check_refund_tenders(paid, [Tender(*each) for each in paid.items()], {}, TYPES, currency="HKD")
@@ -54,7 +86,7 @@ def test_what_was_paid_may_go_back_as_it_was_paid(paid: dict[str, int]) -> None:
 def test_an_exchanges_value_is_all_passed_on_and_cash_last(value: int, paid: dict[str, int]) -> None:
     found = passed_on(value, paid, TYPES)
 
-    assert sum(found.values()) == value
+    assert sum(found.values()) == value and all(found.values())
     assert all(found[name] <= paid[name] for name in found if name != EXCHANGED)
     others = sum(amount for name, amount in paid.items() if name != "cash")
     assert found.get("cash", 0) == max(0, min(paid.get("cash", 0), value - others))

@@ -22,7 +22,7 @@ from sync.retail.drawers import (
     count_of,
 )
 from sync.retail.returns import Return, ReturnedLine, ReturnFact, ReturnLine
-from sync.retail.sales import Discount, Sale, SaleFact, SaleLine, TaxPart, Tender, Warned
+from sync.retail.sales import AMOUNT_MAX, Discount, Sale, SaleFact, SaleLine, TaxPart, Tender, Warned
 from sync.retail.z_reports import (
     MISSING_MAX,
     NAME_CHARS,
@@ -85,7 +85,7 @@ def sales(draw: Any) -> SaleFact:
         business_date=draw(st.sampled_from(("2026-09-20", "2026-09-21"))),
         committed_at=AT,
         tax=tuple(draw(taxes)),
-        warnings=(Warned("late", detail="2026-09-19"),) if is_late else (),
+        warnings=(Warned("clock_unsure"), *((Warned("late", detail="2026-09-19"),) if is_late else ())),
     )
 
 
@@ -174,8 +174,14 @@ def test_the_sums_are_those_of_the_rows_as_they_are_stored(sold: Any, back: Any,
         taken[tender["type"]] += tender["amount"]
     for tender in (tender for row in out for tender in row["return"].get("tenders", [])):
         paid[tender["type"]] += tender["amount"]
+    times = Counter(tender["type"] for row in rows for tender in row["sale"]["tenders"])
+    assert {name: count for name, count, *_ in told.get("tenders", []) if count} == times
     assert {name: took for name, _, took, _ in told.get("tenders", []) if took} == +taken
     assert {name: gave for name, _, _, gave in told.get("tenders", []) if gave} == +paid
+
+    assert all(amount for _, amount in told.get("discount_kinds", []))
+    amounts = {what: [move.amount for move in moves if move.what == what] for what in {move.what for move in moves}}
+    assert told.get("movements", []) == [[what, len(amounts[what]), sum(amounts[what])] for what in sorted(amounts)]
 
     tax: Counter[int] = Counter()
     for rate_bp, amount in (part for row in rows for part in row.get("tax", [])):
@@ -185,7 +191,8 @@ def test_the_sums_are_those_of_the_rows_as_they_are_stored(sold: Any, back: Any,
     assert {day: count for day, count, _, _ in told.get("days", []) if count} == by_day
     assert sum(total for *_, total, _ in told.get("days", [])) == told["total"]
     assert sum(back for *_, back in told.get("days", [])) == sum(refunds)
-    assert len(told.get("late", [])) == sum("warnings" in row for row in rows)
+    late = [row["receipt_no"] for row in rows if any(each["code"] == "late" for each in row["warnings"])]
+    assert [each[1] for each in told.get("late", [])] == sorted(late)
 
 
 @given(st.lists(sales(), max_size=6), st.lists(sales(), max_size=6), st.lists(movements, max_size=3))
@@ -233,6 +240,24 @@ def test_a_till_that_goes_on_from_a_high_number_has_not_lost_the_ones_before() -
     assert missing_after(MARK, ["till7-3"]) == ("till7-000001", "till7-000002")
     far = missing_after(Mark(AT, numbers={"x": 1}), ["x-900000"])
     assert len(far) == MISSING_MAX and far[-1] == "x-899999"
+
+
+def test_runs_are_as_long_as_they_can_be_and_of_one_series() -> None:
+    sold = [_fact(receipt_no) for receipt_no in ("b-4", "a-1", "a-3", "a-2", "a-6", "b-5")]
+
+    assert figures(sold, [], []).receipts == (Run("a", 1, 3), Run("a", 6, 6), Run("b", 4, 5))
+
+
+def test_a_till_that_begins_beyond_as_many_as_are_listed_has_lost_none() -> None:
+    assert len(missing_after(MARK, [f"x-{MISSING_MAX}"])) == MISSING_MAX - 1
+    assert missing_after(MARK, [f"x-{MISSING_MAX + 1}"]) == ()
+
+
+def test_a_series_may_begin_with_nought() -> None:
+    assert missing_after(MARK, ["x-0", "x-2"]) == ("x-000001",)
+    told = figures([_fact("x-0")], [], [])
+    assert moved(MARK, told, sold={A: 0}, returned={}) == Mark(AT, sold={A: 0}, numbers={"x": 0})
+    assert moved(Mark(AT, sold={A: 0}), told, sold={B: 0}, returned={}).sold == {A: 0, B: 0}
 
 
 def test_receipts_of_another_form_are_listed_and_have_no_gaps() -> None:
@@ -301,6 +326,10 @@ def test_a_count_that_cannot_be_is_refused(counted: list[tuple[int, int]], curre
     assert refused.value.code == code and refused.value.pointer.startswith("/counted")
 
 
+def test_a_drawer_holds_the_largest_amount_that_there_is() -> None:
+    assert count_of([Denomination(10**9, 1000)], "JPY") == AMOUNT_MAX
+
+
 @pytest.mark.parametrize(
     ("what", "amount", "is_good"),
     [("no_sale", 0, True), ("no_sale", 1, False)]
@@ -313,4 +342,6 @@ def test_money_moves_where_it_has_to_and_only_there(what: Any, amount: int, is_g
         return
     with pytest.raises(RuleError) as refused:
         check_moving(moving)
+    said = "no money" if what == "no_sale" else "an amount"
     assert (refused.value.code, refused.value.pointer) == ("drawer_amount", "/amount")
+    assert refused.value.detail == f"{what} moves {said}"
