@@ -40,6 +40,9 @@ class Stream(StrEnum):
     CASHIERS = "cashiers"
     DRAWERS = "drawers"
     TRANSFERS = "transfers"
+    REDEMPTIONS = "redemptions"
+    RELEASES = "releases"
+    COUPON_ISSUES = "coupon_issues"
 
 
 class Replica(Struct, frozen=True):

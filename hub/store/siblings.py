@@ -38,6 +38,7 @@ RELAYED = frozenset(  # between two hubs of a store
     {Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES}
     | {Stream.TRAIL, Stream.CASHIERS, Stream.DRAWERS, Stream.TRANSFERS}
     | {Stream.ORDERS, Stream.ORDER_STEPS, Stream.ORDER_REQUESTS}
+    | {Stream.REDEMPTIONS, Stream.RELEASES, Stream.COUPON_ISSUES}
 )
 PASSED_ON = frozenset(name for name, feed in REGISTRY.feeds.items() if feed is Feed.LOG)
 

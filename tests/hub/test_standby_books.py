@@ -5,9 +5,11 @@ Judged as in test_lives: what the tills were answered against facts, tallies and
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -17,9 +19,13 @@ from hub.store.explain import explain
 from hub.store.model import Shop
 from sync.batch import START, Boundary
 from sync.errors import ForkError, ProtocolError
-from sync.model import Stream
+from sync.kinds import Entity
+from sync.model import Dot, Stream
+from sync.retail.coupon_rows import COUPON_ISSUE, REDEMPTION, RELEASE, CouponIssueFact
+from sync.retail.coupons import RedemptionFact, ReleaseFact
 from sync.store.streams import append_fact
 from sync.store.unknown import keep_unknown
+from sync.store.writing import record_fact
 from tests.hub.lives_world import Cloud, Machine, converse, meet
 from tests.hub.test_lives import World
 
@@ -109,6 +115,30 @@ async def test_what_a_dead_hub_had_sold_reaches_the_cloud_through_the_other(
     await everybody(cloud, standby)
     world.check(cloud, standby)
     assert confirmed(standby) == 0
+
+
+COUPON = {"serial": "TEN1", "rep": "hk01:aaaaaaaaaaaaaaaa"}
+OF_COUPONS = (
+    (
+        REDEMPTION,
+        RedemptionFact(redemption_id="r", store="hk01", amount=50, currency="HKD", business_date="x", **COUPON),
+    ),
+    (RELEASE, ReleaseFact(release_id="u", serial="TEN1", seen=(Dot("hk01:aaaaaaaaaaaaaaaa", "redemptions", 1),))),
+    (COUPON_ISSUE, CouponIssueFact(issue_id="i", batch_id="b", number=1, issued_at=datetime(2026, 9, 21), **COUPON)),
+)
+
+
+@pytest.mark.parametrize(("entity", "fact"), OF_COUPONS, ids=[entity.stream for entity, _ in OF_COUPONS])
+async def test_what_a_dead_hub_had_done_with_a_coupon_reaches_the_cloud_with_its_sale(
+    hub: Machine, standby: Machine, cloud: Cloud, entity: Entity, fact: Any
+) -> None:
+    """A serial that is good for one use was used, whichever of the two machines is left to say so."""
+    await hub.db.write(lambda tx: record_fact(tx, hub.books.replica, entity, fact))
+    await follow(standby, hub)
+    await everybody(cloud, standby)  # the primary never comes back
+
+    of_stream = "SELECT body FROM fact WHERE stream = (SELECT id FROM feed WHERE stream = ?)"
+    assert cloud.db.read.execute(of_stream, (entity.stream,)).fetchall() == [(msgspec.json.encode(fact),)]
 
 
 async def test_what_came_after_a_hub_was_sealed_is_told_by_the_other_as_its_own(
@@ -284,6 +314,7 @@ async def test_the_line_between_two_hubs_carries_the_logs_of_their_store_alone(
     await world.sell(hub, 1)
     books = StandbyBooks(hub.books)
     logs = {"sales", "returns", "stock", "prints", "promises", "trail", "cashiers", "drawers", "transfers"}
+    logs |= {"redemptions", "releases", "coupon_issues"}
     assert {head.stream for head in books.heads()} <= logs
     assert {rep.rpartition(":")[0] for rep, _ in StandbyBooks(standby.books).vector("")} <= {"hk01"}
     assert PEER not in {head.rep for head in books.heads()}
