@@ -20,6 +20,7 @@ from sync.batch import START, Batch, Boundary, Gap, Head, batch_of, new_rows
 from sync.effects import effects_of, sum_effects, sum_points
 from sync.entities import REGISTRY
 from sync.errors import ForkError
+from sync.merge import FactDot
 from sync.model import Feed, Replica, Stream
 from sync.retail.duplicate_fact import DuplicateFact, FactName
 from sync.retail.sales import StockEffect
@@ -27,7 +28,7 @@ from sync.scope_rows import base_of
 from sync.store.cursors import check_room, receive_to, received_to
 from sync.store.facts import Duplicate
 from sync.store.reading import rows_after
-from sync.store.replicas import replica_id
+from sync.store.replicas import known_id, replica_id
 from sync.store.rows import Taken, apply_rows
 from sync.store.streams import append_fact
 
@@ -154,10 +155,12 @@ def relay_batch(read: Connection, head: Head, after: Boundary, rows_max: int) ->
 def _give_way(tx: Connection, own: Replica, duplicates: Sequence[Duplicate]) -> None:
     for each in _fallen_of(own, duplicates):
         entity = REGISTRY.by_name[each.entity]
-        body: bytes = tx.execute(
-            "SELECT body FROM second_row WHERE replica = ? AND stream = ? AND seq = ?",
-            (own.local_id, entity.stream, each.fell.seq),
-        ).fetchone()[0]
+        body = _apart(tx, entity.stream, each.fell)
+        if (
+            body is None
+        ):  # ours was pruned and has counted; one of the two counts when the effects of the other are taken back
+            body = _apart(tx, entity.stream, each.stands)
+        assert body is not None, "one of two rows under a key is kept apart"
         fact = DuplicateFact(
             duplicate=f"{each.entity} {each.key} {own.rep} {each.fell.seq}"[:KEY_CHARS_MAX],
             entity=each.entity,
@@ -167,6 +170,14 @@ def _give_way(tx: Connection, own: Replica, duplicates: Sequence[Duplicate]) -> 
             stock=tuple(StockEffect(effect.sku, effect.location, -effect.qty) for effect in effects_of(body)),
         )
         publish(tx, own, Stream.DUPLICATES, msgspec.json.encode(fact))
+
+
+def _apart(tx: Connection, stream: str, dot: FactDot) -> bytes | None:
+    row: tuple[bytes] | None = tx.execute(
+        "SELECT body FROM second_row WHERE replica = ? AND stream = ? AND seq = ?",
+        (known_id(tx, dot.rep), stream, dot.seq),
+    ).fetchone()
+    return row[0] if row else None
 
 
 def _fallen_of(own: Replica, duplicates: Iterable[Duplicate]) -> list[Duplicate]:

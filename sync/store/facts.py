@@ -196,12 +196,14 @@ def _beside_pruned(
     replica: int,
     rep: str,
 ) -> Added:
-    """What was pruned under a key has counted and stands, whoever wrote this one."""
+    """What was pruned under a key has counted here and goes on to; who gives way is told by the rule that holds for all."""
     entity, found = table.entity, []
     for fact in facts:
         _put_apart(tx, entity.stream, entity.name, fact.key, (replica, fact.seq, fact.body))
-        dots = FactDot(*pruned[fact.key]), FactDot(rep, fact.seq)
-        found.append(Duplicate(entity.name, fact.key, *dots, is_same=False))
+        gone, mine = FactDot(*pruned[fact.key]), FactDot(rep, fact.seq)
+        stands = standing(gone, mine, _sealed(tx, (gone.rep, rep)))
+        fell = mine if stands == gone else gone
+        found.append(Duplicate(entity.name, fact.key, stands, fell, is_same=False))
     return Added(done.counted, done.fallen, (*done.duplicates, *found))
 
 

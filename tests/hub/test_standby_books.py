@@ -240,6 +240,25 @@ async def test_the_same_sale_on_both_hubs_counts_once(
     world.check(cloud, hub, standby)
 
 
+@pytest.mark.parametrize("is_larger", [True, False])
+async def test_the_same_sale_on_both_hubs_counts_once_where_one_has_forgotten_its_row(
+    world: World, hub: Machine, standby: Machine, cloud: Cloud, is_larger: bool
+) -> None:
+    """The other was cut off for longer than a sale is kept. Who has the larger name gives way, also with a row that is gone."""
+    [sold] = await world.sell(hub, 2)
+    await standby.sell(sold)
+    forgetful, late = sorted((hub, standby), key=lambda machine: machine.rep, reverse=is_larger)
+    await meet(forgetful, cloud)
+    await forgetful.forget()
+    await forgetful.forget(days=500)
+    assert forgetful.sale_ids() == []
+    await everybody(cloud, late, forgetful)
+
+    assert cloud.sales()[0] == 1
+    assert cloud.stock_by_keys()["TEA-01"] == cloud.stock_by_tallies()["TEA-01"] == world.on_hand
+    assert hub.on_hand() == standby.on_hand() == world.on_hand
+
+
 async def test_the_number_of_a_sale_that_gave_way_is_void_when_its_life_ends(
     world: World, hub: Machine, standby: Machine
 ) -> None:

@@ -75,5 +75,4 @@ TESTS: dict[str, tuple[str, ...]] = {
     "sync/retail/drawers.py": ("test_z_reports.py",),
     "sync/retail/z_reports.py": ("test_z_reports.py",),
     "sync/retail/left.py": ("test_left.py",),
-    "sync/opening.py": ("test_opening_rows.py",),
 }
