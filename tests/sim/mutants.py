@@ -35,7 +35,7 @@ from sync import batch as batches
 from sync import clock, migrate, session
 from sync.actions import Apply, Send
 from sync.batch import START, Batch, Boundary, Gap, batch_of
-from sync.cloud import catalogue, facts, promises, tallies
+from sync.cloud import catalogue, coupons, facts, promises, tallies
 from sync.cloud import store as cloud_store
 from sync.cloud.cursors import cursor_of
 from sync.entities import REGISTRY
@@ -329,6 +329,16 @@ def adopt_later_versions_only() -> AbstractContextManager[Any]:
     return patch.object(tables.Table, "insert_anew", property(lambda table: table.insert))
 
 
+def count_right_twice() -> AbstractContextManager[Any]:
+    """Who holds a use of a coupon has redeemed by right as often again."""
+    real = coupons.resolve
+
+    def resolve(heard: Any, rights: Any, **options: Any) -> Any:
+        return real(heard, {rep: 2 * count for rep, count in rights.items()}, **options)
+
+    return patch.object(coupons, "resolve", resolve)
+
+
 OLD_AND_NEW = {"has_versions": "1", "has_forks": "0", "heal_minutes": "10"}
 SOON = {"heal_minutes": "10"}  # what never settles is known by then
 MUTANTS = {
@@ -355,5 +365,6 @@ MUTANTS = {
     "adopt_twice": Mutant(adopt_twice, OLD_AND_NEW, 6),
     "transfers_to_nobody": Mutant(transfers_to_nobody, {}),
     "adopt_later_versions_only": Mutant(adopt_later_versions_only, OLD_AND_NEW, 6),
+    "count_right_twice": Mutant(count_right_twice, {}, 4),
     "keep_lost_rights": Mutant(keep_lost_rights, SOON | {"has_forks": "1", "faults": "cloud_restored,cut,power"}, 2),
 }
