@@ -26,8 +26,9 @@ from hub.client import HubClient
 from hub.config import load_config
 from hub.migrations import MIGRATIONS
 from hub.store.member_keys import keys
+from hub.store.member_requests import Enrolment
 from hub.store.member_words import DIGITS
-from hub.store.members import Enrolment, Work, enrol_job
+from hub.store.members import Work, enrol_job
 from hub.store.model import utc
 from hub.store.search import index_words
 from sync.db import open_database

@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from hub.api.catalogue import STAFF
-from hub.api.printing import announce_queued
+from hub.api.printing import announce_queued, printer_of
 from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError, RefusedError
 from hub.store import drawers, printing
@@ -106,7 +106,7 @@ async def get_x_report(call: Call) -> Reply:
 async def post_x_print(call: Call) -> Reply:
     """POST /v1/drawer-sessions/{session_id}/x-report/print"""
     hub, request = call.hub, call.body
-    printer_id, now_ms = _printer(call, request.printer_id), hub.now_ms()
+    printer_id, now_ms = printer_of(call, request.printer_id), hub.now_ms()
     document = x_paper(hub.shop, await _x_report(call))
 
     def job(tx: Connection) -> tuple[PrintJobView, bool]:
@@ -124,7 +124,7 @@ async def post_close(call: Call) -> Reply:
     """POST /v1/drawer-sessions/{session_id}/close"""
     hub, request, session_id, now_ms = call.hub, call.body, _session_of_till(call), call.hub.now_ms()
     counting, by = Counting(request.counted, request.note), _doer(call)
-    printer_id = None if request.print is False else _printer(call, None if request.print is True else request.print)
+    printer_id = None if request.print is False else printer_of(call, request.print)
 
     def job(tx: Connection) -> tuple[ZReport, PrintJobView | None, bool]:
         report, is_new = drawers.close_session(tx, hub.replica, hub.shop, session_id, counting, by=by, now_ms=now_ms)
@@ -161,7 +161,7 @@ async def get_z_report(call: Call) -> Reply:
 async def post_z_print(call: Call) -> Reply:
     """POST /v1/z-reports/{z_no}/print"""
     hub, request, now_ms = call.hub, call.body, call.hub.now_ms()
-    printer_id = _printer(call, request.printer_id)
+    printer_id = printer_of(call, request.printer_id)
 
     def job(tx: Connection) -> tuple[PrintJobView, bool]:
         report = _z_report(tx, call.path["z_no"])
@@ -210,13 +210,6 @@ def _own_till(call: Call, till_id: str, *, pointer: str) -> None:
 def _doer(call: Call) -> Doer:
     assert call.person is not None, "hub.duties asks for a person here"
     return Doer(call.person.actor, call.person.role)
-
-
-def _printer(call: Call, printer_id: str | None) -> str:
-    wanted = printer_id or call.hub.config.receipt_printer
-    if wanted is None:
-        raise RefusedError("no_receipt_printer", "no receipt printer is configured", pointer="/print")
-    return call.hub.spooler(wanted).printer_id
 
 
 _OF_SESSION = (401, 403, 404, 409, 422, 503)

@@ -6,24 +6,30 @@
 Not here: SQL and rules (hub.store). No name, number or address is in any log, event or problem.
 """
 
+from sqlite3 import Connection
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
 
 from hub.api.catalogue import STAFF
+from hub.api.printing import announce_queued, printer_of
 from hub.api.routing import Call, Handle, Reply, Route
 from hub.erasures import list_erased
 from hub.errors import NotFoundError, RefusedError
 from hub.store import erasure, member_words, members, points
 from hub.store.erasure import Erased, Erasure, Export
-from hub.store.members import Consent, Enrolment, Job, Join, MemberEdit, Unjoin, Written
+from hub.store.member_requests import Consent, Enrolment, Join, MemberEdit, TierGiven, Unjoin
+from hub.store.members import Job, Written
 from hub.store.people import PersonView, found_by_code, is_erased, known_by, masked, person
 from hub.store.points import Adjustment, Balance, Exposure
-from sync.errors import RuleError
+from hub.store.printing import PrintJobView, known_job, queue_document
+from hub.store.welcome import WelcomeCoupon, welcome_of, welcome_paper
+from sync.errors import BusyError, RuleError
 from sync.model import Stream
 from sync.retail.cashiers import is_at_least
 from sync.retail.identities import CARD, EMAIL, LINE, PHONE, canonical
-from sync.retail.sales import Warned
+from sync.retail.sales import Id, Warned
 
 PAGE_MAX = 50
 SERVE, MANAGE = "members.serve", "members.manage"
@@ -54,10 +60,17 @@ class MemberPage(Struct, frozen=True):
     next: str | None = None
 
 
+class EnrolRequest(Enrolment, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A new member; `print`: where the coupon is printed that it gets, true for the shop's receipt printer."""
+
+    print: bool | Id = False
+
+
 class MemberAnswer(Struct, frozen=True, omit_defaults=True):
-    """The person after a write."""
+    """The person after a write; `coupon` is what a new member has got, the same to an enrolment that is sent again."""
 
     member: PersonView
+    coupon: WelcomeCoupon | None = None
     warnings: tuple[Warned, ...] = ()
 
 
@@ -96,7 +109,36 @@ async def get_member(call: Call) -> Reply:
 
 async def post_member(call: Call) -> Reply:
     """POST /v1/members"""
-    return await _write(call, members.enrol_job(call.hub.member_work(call.actor), call.body), "enrolled")
+    hub, request = call.hub, call.body
+    content = Enrolment(**{name: getattr(request, name) for name in Enrolment.__struct_fields__})
+    enrol, now_ms = members.enrol_job(hub.member_work(call.actor), content), hub.now_ms()
+    printer_id = printer_of(call, request.print) if request.print is not False else None
+
+    def job(tx: Connection) -> tuple[Written, WelcomeCoupon | None, PrintJobView | None]:
+        written = enrol(tx)
+        coupon = welcome_of(tx, content.member_id)
+        if coupon is None:
+            return written, None, None
+        if written.status == "repeated" or printer_id is None:
+            return written, coupon, known_job(tx, coupon.paper)
+        try:
+            paper = welcome_paper(hub.shop, coupon)
+            return written, coupon, queue_document(tx, coupon.paper, paper, printer_id=printer_id, now_ms=now_ms)
+        except BusyError as err:  # the member is enrolled all the same
+            said = (*written.warnings, Warned(err.code, detail=str(err)))
+            return msgspec.structs.replace(written, warnings=said), coupon, None
+
+    def announce(done: tuple[Written, WelcomeCoupon | None, PrintJobView | None]) -> None:
+        if done[0].status == "created":
+            _announce(call, done[0].member_id, "enrolled")
+            if done[2] is not None:
+                announce_queued(call, done[2])
+
+    written, coupon, queued = await hub.db.write(job, then=announce)
+    if coupon is not None and queued is not None:
+        coupon = msgspec.structs.replace(coupon, print_job=queued.job_id)
+    answer = MemberAnswer(_view(call, written.member_id), coupon, written.warnings)
+    return Reply(answer, 201 if written.status == "created" else 200)
 
 
 async def post_edit(call: Call) -> Reply:
@@ -117,6 +159,11 @@ async def post_unlink(call: Call) -> Reply:
 async def post_consent(call: Call) -> Reply:
     """POST /v1/members/{member_id}/consents"""
     return await _write(call, members.consent_job(call.hub.member_work(call.actor), _id(call), call.body), "consent")
+
+
+async def post_tier(call: Call) -> Reply:
+    """POST /v1/members/{member_id}/tier"""
+    return await _write(call, members.tier_job(call.hub.member_work(call.actor), _id(call), call.body), "tier")
 
 
 async def post_points(call: Call) -> Reply:
@@ -165,7 +212,7 @@ async def _write(call: Call, job: Job, what: str) -> Reply:
 
     written = await call.hub.db.write(job, then=announce)
     view = _view(call, written.member_id)
-    return Reply(MemberAnswer(view, written.warnings), 201 if written.status == "created" else 200)
+    return Reply(MemberAnswer(view, warnings=written.warnings), 201 if written.status == "created" else 200)
 
 
 async def _search(call: Call) -> Reply:
@@ -237,7 +284,7 @@ ROUTES = (
         duty=SERVE,
         problems=(403, 422, 503),
     ),
-    _post("/v1/members", post_member, "Enrol a member", Enrolment),
+    _post("/v1/members", post_member, "Enrol a member", EnrolRequest),
     Route(
         "GET", "/v1/members/{member_id}", get_member, "One person", STAFF, PersonView, problems=(403, 404), duty=SERVE
     ),
@@ -245,6 +292,7 @@ ROUTES = (
     _post("/v1/members/{member_id}/links", post_link, "Join two members", Join),
     _post("/v1/members/{member_id}/unlinks", post_unlink, "Take a link back", Unjoin, duty=MANAGE),
     _post("/v1/members/{member_id}/consents", post_consent, "Write down a yes or a no", Consent),
+    _post("/v1/members/{member_id}/tier", post_tier, "Give a tier, in a shop without a cloud", TierGiven, duty=MANAGE),
     Route(
         "POST",
         "/v1/members/{member_id}/points",

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from devices.document import Document
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
+from hub.errors import RefusedError
 from hub.store import printing
 from hub.store.audit_trail import note
 from hub.store.printing import PrintJobView
@@ -95,6 +96,14 @@ async def post_open(call: Call) -> Reply:
         lambda tx: note(tx, actor=actor, action="drawer_opened", subject=drawer_id, reason="", now_ms=now_ms)
     )
     return Reply(Opened(drawer_id))
+
+
+def printer_of(call: Call, wanted: bool | str | None) -> str:
+    """Return the id of a printer that was named, or of the shop's receipt printer; RefusedError where there is none."""
+    printer_id = wanted if isinstance(wanted, str) else call.hub.config.receipt_printer
+    if printer_id is None:
+        raise RefusedError("no_receipt_printer", "no receipt printer is configured", pointer="/print")
+    return call.hub.spooler(printer_id).printer_id
 
 
 def announce_queued(call: Call, job: PrintJobView) -> None:

@@ -3,6 +3,8 @@
 region             TW, HK, …: whose telephone numbers are meant where no country is written; left out: that of the shop's currency
 join               identity kinds by which a new member is joined to who has it already; others ask the cashier
 points             { points, per }: so many points for each `per` minor units of goods; left out: none are earned
+points_by_tier.T   the same for members of tier T; tiers that are not named earn by `points`
+welcome            the coupon of which a new member gets a serial; left out: none
 burn_off_line_max  points of a member and day that are burned without the cloud's word
 identities.NAME    { pattern, hard }: a further kind; its canonical form (NFKC, capitals, no blanks or hyphens) fits the pattern
 """
@@ -16,7 +18,9 @@ from hub.store.member_rules import MemberRules
 from sync.errors import ConfigError
 from sync.retail.identities import KINDS, DeclaredKind, IdentityKind, is_region, region_of
 from sync.retail.points import PointsRule
-from sync.retail.sales import POINTS_MAX
+from sync.retail.sales import POINTS_MAX, Id
+
+Tier = Annotated[str, Meta(min_length=1, max_length=40)]
 
 
 class MembersSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,6 +29,8 @@ class MembersSection(Struct, frozen=True, forbid_unknown_fields=True):
     region: Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")] | None = None
     join: list[str] = []
     points: PointsRule | None = None
+    points_by_tier: dict[Tier, PointsRule] = {}
+    welcome: Id | None = None
     burn_off_line_max: Annotated[int, Meta(ge=0, le=POINTS_MAX)] = 0
     identities: dict[IdentityKind, DeclaredKind] = {}
 
@@ -49,6 +55,8 @@ def member_rules(section: MembersSection, currency: str, *, has_cloud: bool) -> 
         declared=section.identities,
         join=tuple(section.join),
         points=section.points,
+        points_by_tier=section.points_by_tier,
+        welcome=section.welcome,
         burn_off_line_max=section.burn_off_line_max,
         has_cloud=has_cloud,
     )

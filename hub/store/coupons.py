@@ -24,6 +24,7 @@ from msgspec import Struct
 from hub.errors import ConflictError, RefusedError
 from hub.store.coupon_serials import Known, batch_with, known_serial
 from hub.store.model import Shop
+from hub.store.people import tier_of
 from sync import failpoints
 from sync.model import Dot, Replica
 from sync.retail.coupon_rows import REDEMPTION, RELEASE
@@ -112,7 +113,7 @@ def examine(
     known = known_serial(read, own, wish.serial, is_alone=terms.is_alone)
     if known is None:
         return Examined(Verdict.REFUSED, ("unknown",))
-    against, is_by_grace = _against(known, wish)
+    against, is_by_grace = _against(read, known, wish)
     left = known.left(own.rep)
     if left <= 0 and (known.is_used_up or wish.serial in terms.denied):
         return Examined(Verdict.REFUSED, (*against, "used"), is_by_grace)
@@ -215,13 +216,16 @@ def basket_of(sale: Sale, serial: str) -> Basket:
     return Basket(sale.currency, tuple(lines), sale.member_id)
 
 
-def _against(known: Known, wish: Wish) -> tuple[tuple[str, ...], bool]:
+def _against(read: Connection, known: Known, wish: Wish) -> tuple[tuple[str, ...], bool]:
     """Return why a coupon is not valid for a basket, and whether it is so by grace only."""
     definition = known.definition
     basket = wish.basket
     if basket is None:  # a gift: nothing is bought, so that only the days and the amount count
         basket = Basket(definition.currency, ((next(iter(definition.skus), "-"), definition.amount_max),))
         definition = msgspec.structs.replace(definition, spend_min=0, members_only=False, tiers=())
+    elif definition.tiers:  # the shop's register says which, whatever a till has sent
+        tier = tier_of(read, basket.member_id) if basket.member_id is not None else ""
+        basket = msgspec.structs.replace(basket, tier=tier)
     checked = check(
         definition,
         basket,

@@ -17,6 +17,8 @@ class MemberRules(Struct, frozen=True):
     declared: Mapping[str, DeclaredKind] = {}
     join: tuple[str, ...] = ()
     points: PointsRule | None = None
+    points_by_tier: Mapping[str, PointsRule] = {}
+    welcome: str | None = None
     burn_off_line_max: int = 0
     has_cloud: bool = False
 

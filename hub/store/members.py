@@ -12,15 +12,16 @@ of the register and nothing else. Not here: HTTP, events, erasure (hub.store.era
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from sqlite3 import Connection
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct
 
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.store.audit_trail import note
 from hub.store.clock import Stamped, write_stamped
 from hub.store.member_keys import key_to_write
+from hub.store.member_requests import Consent, Enrolment, Join, MemberEdit, TierGiven, Unjoin
 from hub.store.member_rules import MemberRules
 from hub.store.member_words import index_member
 from hub.store.model import utc
@@ -33,82 +34,15 @@ from hub.store.people import (
     person_ids,
     standing_opt_outs,
 )
+from hub.store.welcome import welcome
 from sync.errors import RuleError
 from sync.model import Replica
-from sync.retail.consents import CONSENT, Choice, ConsentFact, Purpose
-from sync.retail.identities import IDENTITY, KINDS, IdentityFact, IdentityKind, canonical, keyed_hash
-from sync.retail.members import DECLARED, MEMBER
+from sync.retail.consents import CONSENT, ConsentFact
+from sync.retail.identities import IDENTITY, KINDS, IdentityFact, canonical, keyed_hash
+from sync.retail.members import DECLARED, MEMBER, TIER
 from sync.retail.people import LINK, UNDO, LinkFact, UndoFact
-from sync.retail.sales import Id, ShortText, Warned
+from sync.retail.sales import Warned
 from sync.store.writing import record_fact
-
-BY_HAND: Final = "by hand"
-Language = Annotated[str, Meta(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z")]
-Month = Annotated[int, Meta(ge=1, le=12)]
-Identities = Annotated[dict[IdentityKind, ShortText], Meta(max_length=20)]
-
-
-class Enrolment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """A new member, with at least one identity. `member_id` is made by the client.
-
-    An identity that another member has is refused (409, `holder` is that member); `join` enrols and joins the two. What has
-    happened already (`offline`) is never refused for it: a warning says so.
-    """
-
-    member_id: Id
-    name: ShortText = ""
-    phone: ShortText | None = None
-    email: ShortText | None = None
-    card: ShortText | None = None
-    line_id: ShortText | None = None
-    identities: Identities = {}
-    language: Language | None = None
-    birth_month: Month | None = None
-    consents: dict[Purpose, Choice] = {}
-    how: Id | None = None
-    join: bool = False
-    offline: bool = False
-
-
-class MemberEdit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """What changes of a person; what is left out stays, null takes it away."""
-
-    edit_id: Id
-    name: ShortText | UnsetType = UNSET
-    phone: ShortText | UnsetType | None = UNSET
-    email: ShortText | UnsetType | None = UNSET
-    card: ShortText | UnsetType | None = UNSET
-    line_id: ShortText | UnsetType | None = UNSET
-    identities: Annotated[dict[IdentityKind, ShortText | None], Meta(max_length=20)] = {}
-    language: Language | UnsetType | None = UNSET
-    birth_month: Month | UnsetType | None = UNSET
-    note: ShortText | UnsetType = UNSET
-    offline: bool = False
-
-
-class Join(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """Two members are one person."""
-
-    link_id: Id
-    other: Id
-    evidence: Literal["by hand", "document", "told"] = BY_HAND
-
-
-class Unjoin(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """A link was none."""
-
-    undo_id: Id
-    link_id: Id
-    reason: Literal["mistake", "asked", "other"] = "mistake"
-
-
-class Consent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """A member says yes or no to a purpose; `how` says where, as the form that was signed."""
-
-    consent_id: Id
-    purpose: Purpose
-    choice: Choice
-    how: Id | None = None
 
 
 class Written(Struct, frozen=True):
@@ -161,6 +95,8 @@ def enrol_job(work: Work, content: Enrolment) -> Job:
             consent = Consent(consent_id=key, purpose=purpose, choice=choice, how=content.how)
             _say(tx, work, content.member_id, consent)
         _note(tx, content.member_id, "enrol", content.member_id, _print_of(content))
+        if not links:  # who was a member already is welcomed no second time
+            warnings += welcome(tx, work.replica, work.rules, content.member_id, now_ms=work.now_ms)
         return Written("created", _canonical(tx, content.member_id), warnings)
 
     return job
@@ -250,6 +186,28 @@ def consent_job(work: Work, member_id: str, content: Consent) -> Job:
         _say(tx, work, member_id, content)
         _note(tx, content.consent_id, "consent", member_id, _print_of(content))
         return Written("created", _canonical(tx, member_id))
+
+    return job
+
+
+def tier_job(work: Work, member_id: str, content: TierGiven) -> Job:
+    """Return the job that gives a tier where no head office does; RefusedError (tier_is_head_offices) elsewhere."""
+    if work.rules.has_cloud:
+        raise RefusedError(
+            "tier_is_head_offices", "head office gives tiers to the members of this shop", pointer="/tier"
+        )
+
+    def job(tx: Connection) -> Written:
+        if _is_repeated(tx, content.tier_id, "tier", member_id, _print_of(content)):
+            return Written("repeated", _canonical(tx, member_id))
+        _must_be_known(tx, member_id)
+        ids, _ = person_ids(tx, member_id)
+        for place, each in enumerate([each for each in ids if is_known(tx, each)]):
+            if not place or cells_of(tx, each).get(TIER):  # one member of the person says it
+                _put(tx, work, each, {TIER: content.tier if not place else None})
+        _note(tx, content.tier_id, "tier", member_id, _print_of(content))
+        _tell(tx, work, "tier_given", member_id, content.tier)
+        return Written("created", ids[0])
 
     return job
 

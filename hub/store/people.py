@@ -22,7 +22,7 @@ from sync.errors import RuleError
 from sync.merge import ERASED
 from sync.retail.consents import PURPOSES, ConsentFact, Word, opt_outs, word
 from sync.retail.identities import CARD, KINDS, canonical
-from sync.retail.members import DECLARED, MEMBER
+from sync.retail.members import DECLARED, MEMBER, TIER
 from sync.retail.people import PERSON_MAX, LinkFact, canonical_id, contested
 from sync.store.shared import standing_cells
 from sync.store.tables import table_of
@@ -156,6 +156,12 @@ def consents_of(read: Connection, ids: Iterable[str]) -> list[ConsentFact]:
 def standing_opt_outs(read: Connection, ids: Iterable[str], purpose: Any) -> tuple[str, ...]:
     """Return the opt-outs that an opt-in written now has seen. Any: a Purpose."""
     return tuple(sorted(opt_outs(consents_of(read, ids), purpose)))
+
+
+def tier_of(read: Connection, member_id: str) -> str:
+    """Return the tier of the person that a member is of, as `person` shows it; "" for none."""
+    said = (cells_of(read, each) for each in person_ids(read, member_id)[0])
+    return next((cells[TIER] for cells in said if cells.get(TIER) and ERASED not in cells), "")
 
 
 def person(read: Connection, member_id: str, rules: MemberRules) -> PersonView | None:

@@ -20,7 +20,7 @@ from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.store.audit_trail import note
 from hub.store.member_rules import MemberRules
 from hub.store.model import Shop, utc
-from hub.store.people import is_known, person, person_ids
+from hub.store.people import is_known, person, person_ids, tier_of
 from hub.store.point_balance import apply_points, balance
 from sync.model import Replica
 from sync.retail.days import business_date
@@ -28,6 +28,7 @@ from sync.retail.points import (
     POINTS,
     Burn,
     PointsFact,
+    PointsRule,
     Where,
     may_burn,
     points_due,
@@ -75,7 +76,8 @@ def sale_points(tx: Connection, rules: MemberRules, sale: Sale, *, day: str) -> 
     """
     if sale.member_id is None:
         return Spent()
-    earned = points_due(rules.points, sum(map(amount_of, sale.lines))) if rules.points else 0
+    rule = _rule(tx, rules, sale.member_id)
+    earned = points_due(rule, sum(map(amount_of, sale.lines))) if rule else 0
     effects = (PointsEffect(sale.member_id, earned),) if earned else ()
     if not sale.points_burned:
         return Spent(effects)
@@ -148,6 +150,12 @@ def exposure(read: Connection, *, held: int, replica: int) -> Exposure:
         (replica, held),
     ).fetchall()
     return Exposure(dict(rows), sum(points for _, points in rows))
+
+
+def _rule(tx: Connection, rules: MemberRules, member_id: str) -> PointsRule | None:
+    if not rules.points_by_tier:
+        return rules.points
+    return rules.points_by_tier.get(tier_of(tx, member_id), rules.points)
 
 
 def _verdict(tx: Connection, rules: MemberRules, member_id: str, burned: int, *, day: str) -> Burn:

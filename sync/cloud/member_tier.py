@@ -16,9 +16,8 @@ from sync.cloud.scopes import Numbers, Written, put_body, served, write_rows
 from sync.cloud.tallies import merge_tallies
 from sync.merge import Cell
 from sync.model import Replica
-from sync.retail.members import MEMBER, MemberRow
+from sync.retail.members import MEMBER, TIER, MemberRow
 
-TIER = "tier"
 _row = msgspec.json.Decoder(MemberRow)
 
 

@@ -26,6 +26,7 @@ FIELDS: Final = (
     ERASED,
 )
 """The cells that this version knows; others are kept and passed on."""
+TIER: Final = "tier"
 DECLARED: Final = "id:"
 """Before the name of a declared identity kind."""
 

@@ -150,6 +150,7 @@ async def _members(went: Walk) -> None:
     await went.ask("POST", f"{path}/unlinks", {"undo_id": "u1", "link_id": "l1"})
     await went.ask("POST", f"{path}/consents", {"consent_id": "k1", "purpose": "marketing", "choice": "in"})
     await went.ask("POST", f"{path}/points", {"entry_id": "g1", "points": 100, "why": "sorry"})
+    await went.ask("POST", f"{path}/tier", {"tier_id": "t1", "tier": "gold"})
     went.ids["member_id"] = "p3"
     await went.ask("POST", f"{path}/erasure", {"erasure_id": "x1"})
     went.ids["member_id"] = "p1"
