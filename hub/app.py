@@ -42,6 +42,7 @@ from hub.store.clock import last_commit_ms, load_clock, save_clock
 from hub.store.erasure import apply_erasures
 from hub.store.lives import begin_life, known_machine
 from hub.store.members import Work
+from hub.store.point_asks import give_all_back
 from hub.store.receipt_links import KEY_BYTES, receipt_key
 from hub.store.siblings import settle
 from hub.tls.keeper import Tls
@@ -121,9 +122,12 @@ async def open_hub(
     await adopt_all(db, replica)
     await _apply_erasures(config, db, replica, hub_clock)
     fresh_key = secrets.token_bytes(KEY_BYTES)
-    interrupted, own_key = await db.write(
-        lambda tx: (printing.settle_interrupted(tx, replica, now_ms=begun_ms), receipt_key(tx, fresh=fresh_key))
-    )
+
+    def settle_all(tx: Connection) -> tuple[int, bytes]:
+        give_all_back(tx, replica)
+        return printing.settle_interrupted(tx, replica, now_ms=begun_ms), receipt_key(tx, fresh=fresh_key)
+
+    interrupted, own_key = await db.write(settle_all)
     failpoints.hit("recovery.prints_settled")
     if interrupted:
         log.warning("prints were interrupted; look at the paper, then retry or reprint", extra={"jobs": interrupted})
@@ -243,7 +247,7 @@ async def run_broker(hub: Runtime) -> AsyncIterator[None]:
 async def run_line(hub: Runtime, *, rng: random.Random) -> None:
     """Replicate as the configuration says, until cancelled: fold, tell, dial the cloud and the store's other hub."""
     cloud, follows, replication = hub.config.cloud, hub.config.follows, hub.replication
-    grown = [replication.standby.grown, hub.coupons.grown]
+    grown = [replication.standby.grown, hub.coupons.grown, hub.point_holds.grown]
     hub.db.on_group = _both(hub.metrics.count_group, grown)
     async with asyncio.TaskGroup() as group:
         group.create_task(replication.run(), name="replication")

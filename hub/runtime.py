@@ -23,6 +23,7 @@ from hub.errors import NotFoundError
 from hub.metrics import Metrics
 from hub.orders import Orders
 from hub.pins import Pins
+from hub.point_holds import PointHolds
 from hub.replication import Replication, SyncView
 from hub.rights import Rights
 from hub.spooler import Spooler
@@ -39,7 +40,7 @@ from hub.store.tills import Paired
 from hub.tls.keeper import Tls
 from hub.tokens import Tokens
 from sync.db import Database
-from sync.model import Replica
+from sync.model import Replica, Stream
 from sync.retail.catalogue import Name
 from sync.retail.days import business_date
 
@@ -75,6 +76,7 @@ class Runtime:
     rights: Rights = field(init=False)
     coupons: Coupons = field(init=False)
     orders: Orders = field(init=False)
+    point_holds: PointHolds = field(init=False)
     pins: Pins = field(init=False)
 
     def __post_init__(self) -> None:
@@ -109,6 +111,14 @@ class Runtime:
             own=lambda: self.replica,
             is_up=lambda: self.replication.carries_at_once,
             is_alone=mode == "alone",
+        )
+
+        self.point_holds = PointHolds(
+            self.db,
+            self.shop.members.ask_timeout_s,
+            own=lambda: self.replica,
+            is_up=lambda: self.replication.carries_at_once,
+            held=lambda: self.replication.books.holders.cloud.get(Stream.SALES, 0),
         )
 
     @property

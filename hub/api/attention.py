@@ -22,11 +22,13 @@ from hub.store.attention import (
 )
 from hub.store.baskets import left_baskets
 from hub.store.model import utc
+from hub.store.points import overdrafts
 from sync.retail.sales import Id
 
 PAGE_MAX = 200
+OVERDRAFTS_MAX = 1000  # members; more is no list for a person
 BASKETS_MAX = 1000  # that nobody took up; the oldest names are shown
-KINDS = CLOSED_BY_A_PERSON | {"overdrawn", "at_risk", "unread", "suspended", "left_basket", "locked"}
+KINDS = CLOSED_BY_A_PERSON | {"overdrawn", "at_risk", "unread", "suspended", "left_basket", "locked", "points"}
 NoteText = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*\Z")]
 
 
@@ -39,7 +41,11 @@ class AttentionQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Line(Struct, frozen=True):
-    """A line: what it is, since when, whose, what to do. `closes`: by a person's note, or by itself when its cause is gone."""
+    """A line: what it is, since when, whose, what to do. `closes`: by a person's note, or by itself when its cause is gone.
+
+    `amount` is what is at stake, in minor units of `currency` or in `points`. `ended`: why it is over by itself: `undone`,
+    `use_left`, `borne` (by head office); such lines are told with `closed` only.
+    """
 
     id: str
     kind: str
@@ -48,6 +54,9 @@ class Line(Struct, frozen=True):
     age_s: int | None
     owner: str
     closes: str
+    amount: int | None
+    currency: str
+    ended: str
     title: dict[str, str]
     remedy: dict[str, str]
 
@@ -112,7 +121,12 @@ def _kinds(call: Call) -> dict[str, Source]:
     ]
     at_risk = [(promise, "it may have to give way to goods that were sold") for promise in rights.at_risk]
     left = left_baskets(hub.db.read, today=hub.today, after="", limit=BASKETS_MAX)
+    overdraft = overdrafts(hub.db.read, hub.shop.members, limit=OVERDRAFTS_MAX)
     made = {
+        "points": listed(
+            Waiting("points", member, f"{points} points more were burned than there were", None, "", points, "points")
+            for member, points in overdraft.items()
+        ),
         "overdrawn": listed(Waiting("overdrawn", *line) for line in overdrawn),
         "at_risk": listed(Waiting("at_risk", *line) for line in at_risk),
     }
@@ -130,6 +144,9 @@ def _line(call: Call, waiting: Waiting) -> Line:
         said=waiting.said,
         age_s=None if since_ms is None else max(0, (call.hub.now_ms() - since_ms) // 1000),
         owner=waiting.owner,
+        amount=waiting.amount,
+        currency=waiting.currency,
+        ended=waiting.ended,
         closes="person" if waiting.kind in CLOSED_BY_A_PERSON else "itself",
         title={language: texts(language)[told]["title"] for language in LANGUAGES},
         remedy={language: texts(language)[told]["remedy"] for language in LANGUAGES},

@@ -39,36 +39,43 @@ async def post_exchange(call: Call) -> Reply:
     if request.seen is not None:
         await hub.replication.witness(request.seen)
     sale = Sale(**{name: getattr(request, name) for name in Sale.__struct_fields__})
-    paper = paper_of(call, request)
     hear_till(call, request)
     coupons = await coupon_terms(call, sale)
     now_ms = hub.now_ms()
-    job = exchange_job(
-        hub.replica,
-        hub.shop,
-        Exchange(call.body.exchange_id, call.body.back, sale, call.body.value),
-        now_ms=now_ms,
-        warnings=hub.clock.warnings,
-        terms=terms_of(call),
-        sale_job=lambda whole: hub.rights.sale_job(
-            hub.replica,
-            whole,
-            print_to=paper.to,
-            now_ms=now_ms,
-            warnings=(*paper.warnings, *hub.clock.warnings),
-            context=Context(
-                hub.replication.is_cut_off, hub.clock.is_sure, authority_of(call), is_exchange=True, coupons=coupons
-            ),
-            names=Names(request.reservations, request.basket_id),
-        ),
-    )
 
     def announce(exchanged: Exchanged) -> None:
         announce_return(hub, exchanged.back)
         announce_sale(hub, sale, exchanged.recorded)
         paper.follow(hub, exchanged.recorded)
 
-    exchanged = await hub.db.write(job, then=announce, otherwise=paper.give_up)
+    async with hub.point_holds.word_for(sale) as points:
+        paper = paper_of(call, request)
+        context = Context(
+            hub.replication.is_cut_off,
+            hub.clock.is_sure,
+            authority_of(call),
+            is_exchange=True,
+            coupons=coupons,
+            points=points,
+        )
+        job = exchange_job(
+            hub.replica,
+            hub.shop,
+            Exchange(call.body.exchange_id, call.body.back, sale, call.body.value),
+            now_ms=now_ms,
+            warnings=hub.clock.warnings,
+            terms=terms_of(call),
+            sale_job=lambda whole: hub.rights.sale_job(
+                hub.replica,
+                whole,
+                print_to=paper.to,
+                now_ms=now_ms,
+                warnings=(*paper.warnings, *hub.clock.warnings),
+                context=context,
+                names=Names(request.reservations, request.basket_id),
+            ),
+        )
+        exchanged = await hub.db.write(job, then=announce, otherwise=paper.give_up)
     return Reply(exchanged.answer, 201 if exchanged.is_new else 200)
 
 

@@ -74,24 +74,28 @@ async def post_sale(call: Call) -> Reply:
     if request.seen is not None:
         await hub.replication.witness(request.seen)
     sale = Sale(**{name: getattr(request, name) for name in Sale.__struct_fields__})
-    paper = paper_of(call, request)
     hear_till(call, request)
     coupons = await coupon_terms(call, sale)
-    job = hub.rights.sale_job(
-        hub.replica,
-        sale,
-        print_to=paper.to,
-        now_ms=hub.now_ms(),
-        warnings=(*paper.warnings, *hub.clock.warnings),
-        context=Context(hub.replication.is_cut_off, hub.clock.is_sure, authority_of(call), coupons=coupons),
-        names=Names(request.reservations, request.basket_id),
-    )
 
     def announce(recorded: Recorded) -> None:
         announce_sale(hub, sale, recorded)
         paper.follow(hub, recorded)
 
-    recorded = await hub.db.write(job, then=announce, otherwise=paper.give_up)
+    async with hub.point_holds.word_for(sale) as points:
+        paper = paper_of(call, request)
+        context = Context(
+            hub.replication.is_cut_off, hub.clock.is_sure, authority_of(call), coupons=coupons, points=points
+        )
+        job = hub.rights.sale_job(
+            hub.replica,
+            sale,
+            print_to=paper.to,
+            now_ms=hub.now_ms(),
+            warnings=(*paper.warnings, *hub.clock.warnings),
+            context=context,
+            names=Names(request.reservations, request.basket_id),
+        )
+        recorded = await hub.db.write(job, then=announce, otherwise=paper.give_up)
     if recorded.answer is None:
         detail = f"sale {sale.sale_id} is known with other content; this one waits in the manager's list"
         raise ConflictError("other_content", detail, pointer="/sale_id")

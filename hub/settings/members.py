@@ -6,6 +6,7 @@ points             { points, per }: so many points for each `per` minor units of
 points_by_tier.T   the same for members of tier T; tiers that are not named earn by `points`
 welcome            the coupon of which a new member gets a serial; left out: none
 burn_off_line_max  points of a member and day that are burned without the cloud's word
+ask_timeout_s      how long a customer waits for that word; then as without a line
 identities.NAME    { pattern, hard }: a further kind; its canonical form (NFKC, capitals, no blanks or hyphens) fits the pattern
 """
 
@@ -24,7 +25,7 @@ Tier = Annotated[str, Meta(min_length=1, max_length=40)]
 
 
 class MembersSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """[members]; `burn_off_line_max` 0: no points are burned while there is a cloud that would have to say yes."""
+    """[members]; `burn_off_line_max` 0: no points are burned without the word of a cloud, where there is one."""
 
     region: Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")] | None = None
     join: list[str] = []
@@ -32,6 +33,7 @@ class MembersSection(Struct, frozen=True, forbid_unknown_fields=True):
     points_by_tier: dict[Tier, PointsRule] = {}
     welcome: Id | None = None
     burn_off_line_max: Annotated[int, Meta(ge=0, le=POINTS_MAX)] = 0
+    ask_timeout_s: Annotated[float, Meta(ge=0.1, le=30)] = 2.0
     identities: dict[IdentityKind, DeclaredKind] = {}
 
 
@@ -58,5 +60,6 @@ def member_rules(section: MembersSection, currency: str, *, has_cloud: bool) -> 
         points_by_tier=section.points_by_tier,
         welcome=section.welcome,
         burn_off_line_max=section.burn_off_line_max,
+        ask_timeout_s=section.ask_timeout_s,
         has_cloud=has_cloud,
     )

@@ -18,6 +18,7 @@ from hub.store.clock import traded_at
 from hub.store.coupons import CouponTerms
 from hub.store.kits import SoldLine, sold_effects
 from hub.store.model import Shop, utc
+from hub.store.points import PointsWord
 from hub.store.pricing import at_moment, goods_of, live_promotions
 from hub.store.sale_approvals import Authority, unapproved
 from sync.errors import RuleError
@@ -32,7 +33,7 @@ class Context(Struct, frozen=True):
     """What a sale is made in: `is_cut_off`, there is a cloud and no contact with it; `is_sure`, the clock knows the time.
 
     Without an `authority` no approval is asked for. `is_exchange`: goods that came back pay a part of it. `coupons`: what may be
-    accepted, and what the cloud has said of them.
+    accepted, and what the cloud has said of them. `points`: what it has said of those that are burned.
     """
 
     is_cut_off: bool = False
@@ -40,6 +41,7 @@ class Context(Struct, frozen=True):
     authority: Authority | None = None
     is_exchange: bool = False
     coupons: CouponTerms = CouponTerms()
+    points: PointsWord = ""
 
 
 ORDINARY = Context()

@@ -10,9 +10,10 @@
     beyond_sold another store took back more of our sale than was left        a person
     transfer    goods that we sent, and something else has come               a person
     hole        rows of another machine that nobody has any more              a person
-    dispute     a coupon that was used already: the shop bears it             a person
-    coupon      a coupon that was taken though it would have been refused     a person
+    dispute     a coupon that was used already: the shop bears it             a person, or the cloud's word
+    coupon      a coupon that was taken though it would have been refused     a person, or its sale came back
     order       an order of two owners, or handed over and called off    a person
+    points      a member whose points were burned twice without a line        itself: earned or corrected (hub.store.points)
     unread      a row that this version cannot read                           itself: an upgrade reads it
     overdrawn   sold beyond the shop's rights (worked out in hub.rights)      itself: the cloud settles it
     at_risk     a promise that may have to give way (hub.rights)              itself: the settlement's word stands
@@ -133,25 +134,41 @@ _KINDS = {  # kind -> SQL for (name, said, since_ms, owner)
     """,
     "dispute": """
         SELECT dispute.redemption_id AS name, dispute.serial || ' was used already: ' || (dispute.body ->> 'amount') || ' ' ||
-            (dispute.body ->> 'currency') || ' are this shop''s to bear' AS said, NULL AS since_ms, '' AS owner
-        FROM coupon_dispute AS dispute
+            (dispute.body ->> 'currency') || ' are this shop''s to bear' AS said, NULL AS since_ms, '' AS owner,
+            dispute.body ->> 'amount' AS amount, dispute.body ->> 'currency' AS currency,
+            coalesce(dispute_end.why, '') AS ended
+        FROM coupon_dispute AS dispute LEFT JOIN dispute_end ON dispute_end.redemption_id = dispute.redemption_id AND gone = 0
     """,
     "coupon": """
-        SELECT redemption_id AS name, serial || ' was taken against: ' || against || ', ' || (body ->> 'amount') || ' ' ||
-            (body ->> 'currency') AS said, NULL AS since_ms, '' AS owner
+        SELECT redemption_id AS name, redemption.serial || ' was taken against: ' || against || ', ' ||
+            (redemption.body ->> 'amount') || ' ' || (redemption.body ->> 'currency') AS said, NULL AS since_ms, '' AS owner,
+            redemption.body ->> 'amount' AS amount, redemption.body ->> 'currency' AS currency,
+            iif(EXISTS (
+              SELECT 1 FROM coupon_release JOIN json_each(coupon_release.body, '$.seen') AS dot JOIN replica
+              ON replica.id = redemption.replica AND dot.value ->> 'rep' = store || ':' || incarnation
+              WHERE coupon_release.serial = redemption.serial AND dot.value ->> 'seq' = redemption.seq
+            ), 'undone', '') AS ended
         FROM redemption WHERE against < '[]'
     """,
 }
+_WITH_COST = frozenset({"dispute", "coupon"})
+"""Kinds that say what is at stake, and may be over by themselves as well."""
 
 
 class Waiting(Struct, frozen=True):
-    """A line of the list; `since_ms` is None where nobody knows, `owner` is whose it is."""
+    """A line of the list; `since_ms` is None where nobody knows, `owner` is whose it is.
+
+    `amount` is what it costs, of `currency` (minor units, or points); `ended` is why it is over, "" while it waits.
+    """
 
     kind: str
     key: str
     said: str
     since_ms: int | None = None
     owner: str = ""
+    amount: int | None = None
+    currency: str = ""
+    ended: str = ""
 
     @property
     def id(self) -> str:
@@ -203,7 +220,7 @@ def listed(lines: Iterable[Waiting]) -> Source:
 def page(
     read: Connection, kinds: Mapping[str, Source], *, after: str, limit: int, with_closed: bool = False
 ) -> list[Waiting]:
-    """Return the next lines behind the one of this id, kinds in their order; those that a person has closed are left out."""
+    """Return the next lines behind the one of this id, kinds in their order; those that are over or closed are left out."""
     begun, _, key = after.partition(":")
     found: list[Waiting] = []
     for kind in _from(list(kinds), begun):
@@ -211,7 +228,9 @@ def page(
         while len(found) < limit:
             rows = kinds[kind].page(at, limit)
             closed = set() if with_closed else _closed(read, rows)
-            found += [row for row in rows if row.id not in closed][: limit - len(found)]
+            found += [row for row in rows if row.id not in closed and (with_closed or not row.ended)][
+                : limit - len(found)
+            ]
             if len(rows) < limit:
                 break
             at = rows[-1].key
@@ -272,8 +291,10 @@ def _from(kinds: list[str], begun: str) -> Iterator[str]:
 
 
 def _source(read: Connection, kind: str, sql: str) -> Source:
+    columns = "name, said, since_ms, owner" + (", amount, currency, ended" if kind in _WITH_COST else "")
+
     def lines(where: str, *values: str | int) -> list[Waiting]:
-        rows = read.execute(f"SELECT name, said, since_ms, owner FROM ({sql}) WHERE {where}", values).fetchall()
+        rows = read.execute(f"SELECT {columns} FROM ({sql}) WHERE {where}", values).fetchall()
         return [Waiting(kind, *row) for row in rows]
 
     def one(key: str) -> Waiting | None:

@@ -20,6 +20,7 @@ class MemberRules(Struct, frozen=True):
     points_by_tier: Mapping[str, PointsRule] = {}
     welcome: str | None = None
     burn_off_line_max: int = 0
+    ask_timeout_s: float = 2.0
     has_cloud: bool = False
 
     @property

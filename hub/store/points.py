@@ -4,14 +4,15 @@
     return    takes back its part of what the sale earned, gives back its part of what was burned (sync.retail.points_back)
     entry     a manager's correction, with a reason
 
-A shop without a cloud has the one ledger and burns what there is. With one it burns under the cap of a member's day, line or no
-line: what other shops have burned just now is not known here. A sale that already happened is booked whatever it burned, with a
-warning.
+A shop without a cloud has the one ledger and burns what there is. With one it burns what the cloud has set aside for the sale
+(hub.point_holds), and under the cap of a member's day where the cloud has not answered: what other shops have burned just now is
+not known here. A sale that already happened is booked whatever it burned, with a warning.
 Effects are written to the member that was named, and balances are of the person: ledgers are never rewritten.
 """
 
 from collections.abc import Callable, Iterable
 from sqlite3 import Connection
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -35,6 +36,9 @@ from sync.retail.points import (
 )
 from sync.retail.sales import Id, Points, PointsEffect, Sale, Warned, amount_of
 from sync.store.writing import record_fact
+
+PointsWord = Literal["", "held", "denied"]
+"""What the cloud has said of a burn; "": it was not asked, or did not answer in time."""
 
 
 class Spent(Struct, frozen=True):
@@ -69,8 +73,8 @@ class Exposure(Struct, frozen=True):
     points: int
 
 
-def sale_points(tx: Connection, rules: MemberRules, sale: Sale, *, day: str) -> Spent:
-    """Return what a sale does to points; raise RefusedError (points_*) for a burn that may not be.
+def sale_points(tx: Connection, rules: MemberRules, sale: Sale, *, day: str, word: PointsWord = "") -> Spent:
+    """Return what a sale does to points; raise RefusedError (points_*) for a burn that may not be. `word` is the cloud's.
 
     Write it with `book_points` in the same job.
     """
@@ -81,7 +85,7 @@ def sale_points(tx: Connection, rules: MemberRules, sale: Sale, *, day: str) -> 
     effects = (PointsEffect(sale.member_id, earned),) if earned else ()
     if not sale.points_burned:
         return Spent(effects)
-    verdict = _verdict(tx, rules, sale.member_id, sale.points_burned, day=day)
+    verdict = _verdict(tx, rules, sale.member_id, sale.points_burned, day=day, word=word)
     warnings: tuple[Warned, ...] = ()
     refused = _refused(verdict, f"{sale.points_burned} points of {sale.member_id}")
     if refused is not None:
@@ -152,18 +156,29 @@ def exposure(read: Connection, *, held: int, replica: int) -> Exposure:
     return Exposure(dict(rows), sum(points for _, points in rows))
 
 
+def overdrafts(read: Connection, rules: MemberRules, *, limit: int) -> dict[str, int]:
+    """Return who burned points here without the cloud's word and has less than none now, with how many are missing."""
+    if not rules.has_cloud:
+        return {}
+    rows = read.execute("SELECT DISTINCT member_id FROM point_burn ORDER BY member_id LIMIT ?", (limit,)).fetchall()
+    people = {ids[0]: ids for (member,) in rows for ids in (person_ids(read, member)[0],)}
+    return {first: -left for first, ids in sorted(people.items()) if (left := balance(read, ids)) < 0}
+
+
 def _rule(tx: Connection, rules: MemberRules, member_id: str) -> PointsRule | None:
     if not rules.points_by_tier:
         return rules.points
     return rules.points_by_tier.get(tier_of(tx, member_id), rules.points)
 
 
-def _verdict(tx: Connection, rules: MemberRules, member_id: str, burned: int, *, day: str) -> Burn:
+def _verdict(tx: Connection, rules: MemberRules, member_id: str, burned: int, *, day: str, word: PointsWord) -> Burn:
     view = person(tx, member_id, rules)
     ids = view.ids if view else [member_id]
+    if word == "denied" and not (view and view.contested):
+        return Burn.BALANCE
     return may_burn(
         burned,
-        where=Where.HUB_OFF_LINE if rules.has_cloud else Where.CLOUD,
+        where=Where.HUB_OFF_LINE if rules.has_cloud and word != "held" else Where.CLOUD,
         balance=balance(tx, ids),
         burned_off_line=_burned_on(tx, ids, day),
         off_line_max=rules.burn_off_line_max,

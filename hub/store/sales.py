@@ -148,7 +148,7 @@ def _record(
     day = day_of(tx, shop, sold_at, now_ms=now_ms)
     at = at_moment(shop, sold_at, is_sure=context.is_sure)
     warnings += redeem_in_sale(tx, replica, shop, sale, terms=context.coupons, at=at, business_date=day.business_date)
-    spent = sale_points(tx, shop.members, sale, day=day.business_date)
+    spent = sale_points(tx, shop.members, sale, day=day.business_date, word=context.points)
     book_points(tx, spent, "sale", sale.sale_id, day=day.business_date, now_ms=now_ms)
     fact = SaleFact(
         sale=sale,

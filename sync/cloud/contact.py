@@ -3,6 +3,7 @@
     rows of a store      -> on_rows -> jobs of bounded work until there is no more; the stores are told of what was written
     coupons              -> redemptions are settled, questions about serials answered (sync.cloud.coupons)
     orders               -> steps, orders made in a shop, requests are written down (sync.cloud.orders)
+    points               -> set aside for sales that are being made (sync.cloud.point_holds)
     promise, cancel,
     allocate, call off   -> one job, with what follows from it at the same place
 
@@ -23,6 +24,7 @@ from sync.cloud import promises
 from sync.cloud.balance import attend, difference, differences, look, look_again_if_changed
 from sync.cloud.coupons import look_at_coupons
 from sync.cloud.orders import Allocated, allocate, call_off, look_at_orders
+from sync.cloud.point_holds import look_at_points
 from sync.cloud.promises import Promised, PromiseRequest, open_promises, place_of
 from sync.cloud.rights import Place, known_of
 from sync.cloud.store import CloudStore
@@ -166,6 +168,7 @@ class Contact:
         await books.db.write(lambda tx: look_again_if_changed(tx, stores))
         await self._look_at_coupons()
         await self._look_at_orders()
+        await self._look_at_points()
         has_more = True
         while has_more:
             now_ms = books.now_ms()
@@ -196,6 +199,17 @@ class Contact:
         while has_more:
             has_more, is_written = await books.db.write(lambda tx: look_at_orders(tx, books.replica))
             if is_written:
+                books.on_grown()
+
+    async def _look_at_points(self) -> None:
+        books, has_more = self._books, True
+        while has_more:
+            now_ms = books.now_ms()
+            looked = await books.db.write(
+                lambda tx, at_ms=now_ms: look_at_points(tx, books.replica, now_ms=at_ms)  # type: ignore[misc]
+            )
+            has_more = looked.has_more
+            if looked.written:
                 books.on_grown()
 
     def _attend(self, tx: Connection, place: Place, now_ms: int) -> None:

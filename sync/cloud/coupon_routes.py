@@ -2,6 +2,7 @@
 
 POST /cloud/v1/coupons {coupons, batches}         all of it or none                      (office)
 POST /cloud/v1/coupons/grants {batch_id, store}   each serial of a batch, to the store's hub that was heard last
+POST /cloud/v1/coupons/disputes/{redemption_id}/end   head office bears it; the store is told          (office)
 GET  /cloud/v1/coupons/{serial}                   who holds uses, which redemptions stand, which are disputed
 """
 
@@ -12,7 +13,7 @@ from aiohttp import web
 from aiohttp.web_routedef import RouteDef
 from msgspec import Meta, Struct
 
-from sync.cloud.coupons import Put, grant_batch, put_coupons, serial_of
+from sync.cloud.coupons import BORNE, Put, end_dispute, grant_batch, put_coupons, serial_of
 from sync.cloud.http import CLOUD, AnswerError, answer, office, read_body
 from sync.cloud.rights import living_of
 from sync.errors import RuleError
@@ -57,6 +58,13 @@ class SerialView(Struct, frozen=True):
     disputes: tuple[DisputeFact, ...]
 
 
+class DisputeEnded(Struct, frozen=True):
+    """Why a dispute is over."""
+
+    redemption_id: str
+    why: str
+
+
 _coupons = msgspec.json.Decoder(CouponsRequest)
 _grant = msgspec.json.Decoder(GrantRequest)
 
@@ -94,6 +102,17 @@ async def post_grant(request: web.Request) -> web.StreamResponse:
     return answer(Granted(row.batch_id, row.taker, row.n))
 
 
+async def post_end(request: web.Request) -> web.StreamResponse:
+    """Bear a dispute; the same again answers the same."""
+    books, redemption_id = request.app[CLOUD].books, request.match_info["redemption_id"]
+    is_news = await books.db.write(lambda tx: end_dispute(tx, books.replica, redemption_id))
+    if is_news is None:
+        raise AnswerError(404, "dispute", f"no dispute about {redemption_id[:64]!r}")
+    if is_news:
+        books.on_grown()
+    return answer(DisputeEnded(redemption_id, BORNE), status=201 if is_news else 200)
+
+
 async def get_serial(request: web.Request) -> web.StreamResponse:
     """How a serial stands."""
     known = serial_of(request.app[CLOUD].books.db.read, request.match_info["serial"])
@@ -117,5 +136,6 @@ def coupon_routes() -> list[RouteDef]:
     return [
         web.post("/cloud/v1/coupons", office(post_coupons)),
         web.post("/cloud/v1/coupons/grants", office(post_grant)),
+        web.post("/cloud/v1/coupons/disputes/{redemption_id}/end", office(post_end)),
         web.get("/cloud/v1/coupons/{serial}", office(get_serial)),
     ]

@@ -2,6 +2,7 @@
 
     redemption, release   -> the serial is resolved again; what found no use left is a dispute, told to the store that accepted it
     a question            -> as many uses as were wanted in all, or none; answered by its number either way
+    a dispute that is over -> told to the same store: its redemption was undone, a use came free, or head office bears it
     no use left           -> what a sealed life has not used is taken back first, as far as is known now
 
 What comes of a sealed life after that stands on no right any more: it takes a use that is left, or is disputed. Functions of a
@@ -10,12 +11,13 @@ write job, and of reads. Not here: rules (sync.retail.coupons), HTTP (sync.cloud
 
 from collections.abc import Collection, Iterable, Sequence
 from sqlite3 import Connection
-from typing import NamedTuple
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
 from sync import failpoints
+from sync.cloud.looked import ROWS_MAX, NewRow, new_rows
 from sync.cloud.promises import write_fact
 from sync.cloud.rights import LAST, put_own, store_of
 from sync.cloud.rows import key_of
@@ -29,16 +31,18 @@ from sync.retail.coupon_rows import (
     COUPON_BATCH,
     COUPON_GRANT,
     DISPUTE,
+    DISPUTE_END,
     WHOLE_BATCH,
     CouponAskRow,
     CouponBatchRow,
     CouponGrantRow,
     CouponRow,
+    DisputeEndRow,
     prefixes,
 )
-from sync.retail.coupons import Heard, RedemptionFact, ReleaseFact, Resolved, resolve, room_for
+from sync.retail.coupons import Heard, Over, RedemptionFact, ReleaseFact, Resolved, over, resolve, room_for
 
-ROWS_MAX = 200  # of a stream looked at in one job
+BORNE: Final = "borne"
 REDEMPTIONS, RELEASES, ASKS = "redemptions", "releases", "coupon_asks"
 
 _coupon = msgspec.json.Decoder(CouponRow).decode
@@ -73,15 +77,6 @@ class LookedAt(Struct, frozen=True):
     has_more: bool = False
     written: int = 0
     disputes: tuple[str, ...] = ()
-
-
-class NewRow(NamedTuple):
-    """A row that has not been looked at: its number in the feed, who wrote it."""
-
-    n: int
-    rep: str
-    seq: int
-    body: bytes
 
 
 def put_coupons(
@@ -276,10 +271,23 @@ def _take_releases(tx: Connection, rows: Iterable[NewRow]) -> set[str]:
     return serials
 
 
+def end_dispute(tx: Connection, own: Replica, redemption_id: str) -> bool | None:
+    """Head office bears a dispute, for good; return whether that was news, None for a redemption that was never disputed."""
+    row = tx.execute("SELECT serial, why FROM disputed WHERE redemption_id = ?", (redemption_id,)).fetchone()
+    if row is None:
+        return None
+    if row[1] == BORNE:
+        return False
+    known = serial_of(tx, row[0])
+    _tell(tx, own, next(each.fact for each in known.heard if each.fact.redemption_id == redemption_id), BORNE)
+    return True
+
+
 def _settle(tx: Connection, own: Replica, serial: str, *, now_ms: int) -> list[str]:
-    """Write the disputes of a serial that are not written yet."""
+    """Write the disputes of a serial that are not written yet, and how those stand that are."""
     written = []
-    for dispute in serial_of(tx, serial).resolved.disputes:
+    known = serial_of(tx, serial)
+    for dispute in known.resolved.disputes:
         is_new = tx.execute(
             "INSERT INTO disputed (redemption_id, serial) VALUES (?, ?) ON CONFLICT DO NOTHING",
             (dispute.redemption_id, serial),
@@ -287,7 +295,23 @@ def _settle(tx: Connection, own: Replica, serial: str, *, now_ms: int) -> list[s
         if is_new:
             write_fact(tx, own, dispute.store, DISPUTE, dispute, key=dispute.redemption_id, now_ms=now_ms)
             written.append(dispute.redemption_id)
+    facts = {each.fact.redemption_id: each.fact for each in reversed(known.heard)}
+    rows = tx.execute(
+        "SELECT redemption_id, why FROM disputed WHERE serial = ? AND why <> ? ORDER BY redemption_id", (serial, BORNE)
+    ).fetchall()
+    for redemption_id, before in rows:
+        why: Over | Literal[""] = over(redemption_id, known.resolved) or ""
+        if why != before:
+            _tell(tx, own, facts[redemption_id], why)
     return written
+
+
+def _tell(tx: Connection, own: Replica, fact: RedemptionFact, why: Over | Literal[""]) -> None:
+    """Tell the store that accepted a redemption how its dispute stands."""
+    n = tx.execute(
+        "UPDATE disputed SET why = ?, n = n + 1 WHERE redemption_id = ? RETURNING n", (why, fact.redemption_id)
+    ).fetchone()[0]
+    put_row(tx, own, fact.store, DISPUTE_END, DisputeEndRow(redemption_id=fact.redemption_id, n=n, why=why))
 
 
 def _answer(tx: Connection, own: Replica, row: NewRow) -> int:
@@ -365,23 +389,3 @@ def _batch_with(read: Connection, serial: str) -> CouponBatchRow | None:
             if (batch := _batch(body)).has(serial):
                 return batch
     return None
-
-
-def new_rows(tx: Connection, own: Replica, stream: str, table: str) -> list[NewRow]:
-    """Return stores' rows of a stream that have not been looked at, and note that they were."""
-    looked = tx.execute("SELECT n FROM looked WHERE stream = ?", (stream,)).fetchone()
-    rows = tx.execute(
-        f"""
-        SELECT row.n, replica.store || ':' || replica.incarnation, row.seq, row.body
-        FROM {table} AS row JOIN replica ON replica.id = row.replica
-        WHERE row.stream = (SELECT id FROM feed WHERE stream = ?) AND row.n > ? AND replica.store <> ?
-        ORDER BY row.n LIMIT ?
-        """,
-        (stream, looked[0] if looked else 0, own.store, ROWS_MAX),
-    ).fetchall()
-    if rows:
-        tx.execute(
-            "INSERT INTO looked (stream, n) VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET n = excluded.n",
-            (stream, rows[-1][0]),
-        )
-    return [NewRow(*row) for row in rows]

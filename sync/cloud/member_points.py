@@ -33,6 +33,12 @@ def add_points(tx: Connection, store: str, bodies: Iterable[bytes]) -> None:
     )
 
 
+def region_of(read: Connection, store: str) -> list[str]:
+    """Return the stores that share their members with a store, itself among them."""
+    scopes = [member_scope(each.definition).stores for each in served(read, POINTS)]
+    return sorted({store}.union(*(stores for stores in scopes if store in stores)))
+
+
 def share_points(tx: Connection, own: Replica, batch: Batch, rows: Sequence[Row]) -> bool:
     """Tell the region what the members of a store's batch have there now; say whether anybody is told."""
     store, members = batch.rep.rpartition(":")[0], sum_points(body for _, body in rows)

@@ -19,7 +19,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from sync.cloud.coupons import ROWS_MAX, NewRow, new_rows
+from sync.cloud.looked import ROWS_MAX, NewRow, new_rows
 from sync.cloud.promises import PromiseRequest, cancel, find_promise, promise, write_fact
 from sync.cloud.rights import Place, living_of, put_own, store_of
 from sync.errors import RuleError

@@ -8,6 +8,7 @@
     redemptions     a replica    a serial was redeemed
     releases        a replica    redemptions are undone
     disputes        cloud        a redemption found no use left
+    dispute_ends    cloud        a dispute is over, or open again
 
 Rights to uses are no rows of `grants`: those are of goods, which come back by a count, are levelled between shop and web shop and
 settled by promises; a use is handed on once, and what nobody spent of a life that was sealed is taken back (`reclaimed`). The
@@ -17,13 +18,13 @@ that was answered, with more uses or with none. Not here: rules (sync.retail.cou
 
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
 from sync.kinds import Authority, Column, Entity, Kind, Measure, Priority, Shape
 from sync.retail.catalogue import Name
-from sync.retail.coupons import USES_MAX, CouponDefinition, DisputeFact, RedemptionFact, ReleaseFact
+from sync.retail.coupons import USES_MAX, CouponDefinition, DisputeFact, Over, RedemptionFact, ReleaseFact
 from sync.retail.grants import Rep
 from sync.retail.levels import Number
 from sync.retail.price_lists import Day
@@ -147,6 +148,16 @@ class CouponIssueFact(Struct, frozen=True, omit_defaults=True, kw_only=True):
     rep: Rep
     member_id: Id | None = None
     issued_at: datetime
+
+
+class DisputeEndRow(Struct, frozen=True, kw_only=True):
+    """Why a dispute is over; "": it is open again, because a holder of the serial has used what had come free."""
+
+    v: int = field(default_factory=lambda: 1)
+    redemption_id: Id
+    n: int
+    gone: bool = False
+    why: Over | Literal[""]
 
 
 def prefixes(serial: str) -> Iterator[str]:
@@ -293,4 +304,17 @@ DISPUTE = Entity(
     columns=(Column("serial", path="serial"),),
     measure=Measure(unit="currency", amount="amount"),
     priority=Priority.URGENT,
+)
+
+DISPUTE_END = Entity(
+    name="dispute_end",
+    stream="dispute_ends",
+    kind=Kind.REGISTER,
+    authority=Authority.CLOUD,
+    table="dispute_end",
+    row=DisputeEndRow,
+    doc="How a dispute stands that was over once: its redemption was undone, found a use, or head office bears it.",
+    key=(Column("redemption_id", path="redemption_id"),),
+    columns=(Column("why", path="why"),),
+    priority=Priority.SOON,
 )

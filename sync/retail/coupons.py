@@ -8,7 +8,7 @@
     of one serial     what becomes of a redemption
     held              among the first of a replica, as many as it holds rights: for good
     provisional       not by right, but a use is left: the first in the cloud's stream; a holder may still push it out
-    disputed          no use is left: for good, unless another one is released. The accepting store bears it, never the customer
+    disputed          no use is left, until one comes free or head office bears it. The accepting store bears it, not the customer
 
 A holder is a replica (an incarnation), as with stock rights. What a released redemption had used is free again.
 What a coupon takes off is the till's discount; here is only its limit. Not here: grants, storage. Source: the design, 3.3.
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -28,6 +28,8 @@ from sync.retail.undo import SEEN_MAX, standing
 from sync.retail.windows import is_near, is_open
 
 USES_MAX = 1_000_000  # of one serial; a code for everybody is a price, not a coupon
+Over = Literal["undone", "use_left", "borne"]
+"""Why a dispute is over: its redemption was undone, a use of the serial came free, head office bears it for good."""
 _NO_PLACE = 2**63  # behind every place in a stream
 
 Hour = Annotated[int, Meta(ge=0, le=24)]
@@ -230,6 +232,13 @@ def resolve(heard: Iterable[Heard], rights: Mapping[str, int], *, uses: int, und
         tuple(fact.redemption_id for fact in others[:free]),
         tuple(_dispute(fact) for fact in others[free:]),
     )
+
+
+def over(dispute: str, resolved: Resolved) -> Over | None:
+    """Return why the dispute of a redemption is over, None while it is open. Head office's word is asked first elsewhere."""
+    if any(each.redemption_id == dispute for each in resolved.disputes):
+        return None
+    return "use_left" if dispute in resolved.stands else "undone"
 
 
 def redemption_id_of(sale_id: str, serial: str) -> str:

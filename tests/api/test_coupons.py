@@ -180,3 +180,16 @@ async def test_training_uses_no_coupon(counter: Any) -> None:
     before = books_of(counter)
     assert (await counter.post("/v1/sales", with_coupon(counter, "TEN0006", training=True))).status == 201
     assert books_of(counter) == before
+
+
+async def test_a_coupon_that_was_taken_anyway_leaves_the_list_with_its_sale(counter: Any) -> None:
+    sale = with_coupon(counter, "PICKY-1", 50, offline=True)
+    assert (await counter.post("/v1/sales", sale)).status == 201
+    items = (await counter.get("/v1/attention")).json["items"]
+    (line,) = [each for each in items if each["kind"] == "coupon"]
+    assert (line["amount"], line["currency"], line["ended"]) == (50, "HKD", "")
+    back = {"return_id": "r1", "till_id": counter.till_id, "sale_id": sale["sale_id"], "reason": "no"}
+    assert (await counter.post("/v1/returns", back | {"lines": [{"line": 1, "qty": 1}]})).status == 201
+    assert [each for each in (await counter.get("/v1/attention")).json["items"] if each["kind"] == "coupon"] == []
+    closed = (await counter.get("/v1/attention", closed="true")).json["items"]
+    assert [each["ended"] for each in closed if each["kind"] == "coupon"] == ["undone"]

@@ -234,3 +234,82 @@ async def test_a_batch_is_given_once(head_office: Any, shop_of: Any) -> None:
     ]
     assert (first.status, again.status, first.json) == (200, 200, again.json)
     assert (other.status, other.json["code"]) == (409, "coupon_granted")
+
+
+async def disputed(head_office: Any, shop_of: Any, until: Any, serial: str) -> tuple[Any, Any]:
+    """Redeem a serial in both shops without a line; return (who was first, who bears it), each as (till, its sale)."""
+    tills = [(await shop_of(store, coupons={"exposed_max_minor": 600}))[1] for store in STORES]
+    sales = [with_coupon(till, serial) for till in tills]
+    for till in tills:
+        await line_up(head_office, False, till, until)
+    for till, sale in zip(tills, sales, strict=True):
+        assert (await till.post("/v1/sales", sale)).status == 201
+    for till in tills:
+        await line_up(head_office, True, till, until)
+    path = f"/cloud/v1/coupons/{serial}"
+    said = (await until(lambda: head_office.get(path), lambda got: got.json["disputes"])).json
+    loser = said["disputes"][0]["store"]
+    shops = dict(zip(STORES, zip(tills, sales, strict=True), strict=True))
+    bears = shops.pop(loser)
+    (line,) = await until(lambda: attention(bears[0], "dispute"), bool)
+    assert (line["amount"], line["currency"], line["ended"], line["closes"]) == (500, "HKD", "", "person")
+    return next(iter(shops.values())), bears
+
+
+async def give_back(till: Any, sale: Any) -> None:
+    back = {"return_id": f"back-{sale['sale_id']}", "till_id": till.till_id, "sale_id": sale["sale_id"], "reason": "no"}
+    answer = await till.post("/v1/returns", back | {"lines": [{"line": 1, "qty": 1}]})
+    assert answer.status == 201, answer.body
+
+
+async def ended(till: Any) -> list[str]:
+    items = (await till.get("/v1/attention", closed="true")).json["items"]
+    return [each["ended"] for each in items if each["kind"] == "dispute"]
+
+
+@pytest.mark.parametrize(("who", "why"), [(0, "use_left"), (1, "undone")])
+async def test_a_dispute_is_over_when_either_sale_has_come_back(
+    head_office: Any, shop_of: Any, until: Any, who: int, why: str
+) -> None:
+    shops = await disputed(head_office, shop_of, until, "TEN0007")
+    bears = shops[1][0]
+    await give_back(*shops[who])
+
+    await until(lambda: attention(bears, "dispute"), lambda lines: not lines)
+
+    assert await ended(bears) == [why]
+    assert (await head_office.get("/cloud/v1/coupons/TEN0007")).json["disputes"] == []
+
+
+async def test_a_dispute_that_was_over_is_open_again_when_the_holder_uses_what_came_free(
+    head_office: Any, shop_of: Any, until: Any
+) -> None:
+    _, holder = await shop_of("hk01")
+    _, other = await shop_of("hk02", coupons={"exposed_max_minor": 600})
+    await head_office.post("/cloud/v1/coupons/grants", {"batch_id": "B1", "store": "hk01"})
+    await until(lambda: holder.get("/v1/coupons/TEN0008"), lambda got: got.json["uses_left"] == 1)
+    await line_up(head_office, False, other, until)
+    assert (await other.post("/v1/sales", with_coupon(other, "TEN0008"))).status == 201
+    first = with_coupon(holder, "TEN0008")
+    assert (await holder.post("/v1/sales", first)).status == 201
+    await line_up(head_office, True, other, until)
+    await until(lambda: attention(other, "dispute"), bool)
+    await give_back(holder, first)
+    await until(lambda: attention(other, "dispute"), lambda lines: not lines)
+
+    assert (await holder.post("/v1/sales", with_coupon(holder, "TEN0008"))).status == 201
+
+    (line,) = await until(lambda: attention(other, "dispute"), bool)
+    assert (line["amount"], line["ended"]) == (500, "")
+
+
+async def test_head_office_may_bear_a_dispute_for_good(head_office: Any, shop_of: Any, until: Any) -> None:
+    _, (till, _) = await disputed(head_office, shop_of, until, "TEN0009")
+    (line,) = await attention(till, "dispute")
+    path = f"/cloud/v1/coupons/disputes/{line['key']}/end"
+    first, again = await head_office.post(path, {}), await head_office.post(path, {})
+    assert (first.status, again.status, first.json) == (201, 200, again.json)
+    await until(lambda: attention(till, "dispute"), lambda lines: not lines)
+    assert await ended(till) == ["borne"]
+    nobody = await head_office.post("/cloud/v1/coupons/disputes/nobody/end", {})
+    assert (nobody.status, nobody.json["code"]) == (404, "dispute")
