@@ -33,6 +33,7 @@ from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
 from hub.spooler import Spooler
 from hub.standby_keys import run_keys
+from hub.standby_members import run_members
 from hub.standby_tls import FollowedAuthority
 from hub.store import printing, tills
 from hub.store.arrivals import unlisted
@@ -259,6 +260,7 @@ async def run_line(hub: Runtime, *, rng: random.Random) -> None:
             )
             group.create_task(following, name="standby")
             group.create_task(run_keys(hub, follows, authority), name="keys")
+            group.create_task(run_members(hub, follows, authority), name="members beside")
         if cloud is not None and cloud.url is not None and cloud.mode == "realtime":
             dialler = Dialler(
                 cloud.url,

@@ -41,6 +41,7 @@ from hub.api.problems import Problem
 from hub.api.routing import SUBPROTOCOL, SUBPROTOCOL_TOKEN
 from hub.api.sales import SaleRequest
 from hub.api.standby_keys import KeysTold, KeyTold, StoreAuthority
+from hub.api.standby_registers import RegistersTold
 from hub.api.tills import TillList
 from hub.errors import HubError
 from hub.replication import SyncView
@@ -243,6 +244,13 @@ class HubClient:
     async def store_authority(self) -> str:
         """Return the store's CA with its key, PEM (scope standby only)."""
         return (await self._call("GET", "/sync/v1/store-ca", StoreAuthority)).pem
+
+    async def share_registers(self, told: RegistersTold) -> RegistersTold:
+        """Tell the store's other hub our members and return what it tells; raise UnreachableError, ProblemError."""
+        try:
+            return await self._call("POST", "/sync/v1/registers", RegistersTold, body=told)
+        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as err:
+            raise UnreachableError(f"{self._base_url} does not answer ({err or 'too slow'})") from err
 
     async def put_products(self, entries: Sequence[Entry]) -> Put:
         """Write a batch of products (control socket only)."""

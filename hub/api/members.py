@@ -60,7 +60,7 @@ class MemberPage(Struct, frozen=True):
     next: str | None = None
 
 
-class EnrolRequest(Enrolment, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class EnrolmentRequest(Enrolment, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """A new member; `print`: where the coupon is printed that it gets, true for the shop's receipt printer."""
 
     print: bool | Id = False
@@ -284,7 +284,7 @@ ROUTES = (
         duty=SERVE,
         problems=(403, 422, 503),
     ),
-    _post("/v1/members", post_member, "Enrol a member", EnrolRequest),
+    _post("/v1/members", post_member, "Enrol a member", EnrolmentRequest),
     Route(
         "GET", "/v1/members/{member_id}", get_member, "One person", STAFF, PersonView, problems=(403, 404), duty=SERVE
     ),

@@ -43,6 +43,7 @@ from hub.api import (
     service,
     shop,
     standby_keys,
+    standby_registers,
     stock,
     styles,
     suspended,
@@ -104,6 +105,7 @@ def routes() -> tuple[Route, ...]:
         *days.ROUTES,
         *sync.ROUTES,
         *standby_keys.ROUTES,
+        *standby_registers.ROUTES,
     )
 
 

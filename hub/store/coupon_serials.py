@@ -54,7 +54,10 @@ def known_serial(read: Connection, own: Replica, serial: str, *, is_alone: bool 
     ).fetchone()[0]
     heard, undone = _history(read, serial)
     is_issued = not batch.instant or _is_issued(read, serial)
-    return Known(batch, name, definition, definition.uses if is_alone else right, heard, undone, is_issued)
+    if is_alone:  # all uses are this store's, less what its other hub, or a former life, has used
+        others = [(each.fact.redemption_id, each.dot) for each in heard if each.fact.rep != own.rep]
+        right = definition.uses - len(standing(others, undone))
+    return Known(batch, name, definition, right, heard, undone, is_issued)
 
 
 def newest_answer(read: Connection, own: Replica, serial: str) -> int:

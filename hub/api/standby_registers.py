@@ -1,0 +1,72 @@
+"""POST /sync/v1/registers: the two hubs of a store tell each other their members. A token of scope `standby` only."""
+
+from typing import Annotated
+
+from msgspec import Meta, Raw, Struct
+
+from hub.api.routing import Call, Reply, Route
+from hub.api.standby_keys import STANDBY
+from hub.errors import RefusedError
+from hub.runtime import Runtime
+from hub.standby_registers import take_registers
+from hub.store.beside_registers import ROWS_MAX, RegisterStream, Told, held_here, rows_behind
+from sync.batch import Rep, Seq
+
+LIVES_MAX = 200  # of a store; a machine has a few in its whole life
+Lives = Annotated[dict[Rep, Seq], Meta(max_length=LIVES_MAX)]
+
+
+class RegisterTold(Struct, frozen=True, forbid_unknown_fields=True):
+    """A row as its writer wrote it."""
+
+    stream: RegisterStream
+    rep: Rep
+    seq: Annotated[int, Meta(ge=1, le=2**53)]
+    row: Raw
+
+
+class RegistersTold(Struct, frozen=True, forbid_unknown_fields=True):
+    """How far one side holds the rows of each life of the store, and rows that the other side does not have."""
+
+    held: Annotated[dict[RegisterStream, Lives], Meta(max_length=2)] = {}
+    rows: Annotated[tuple[RegisterTold, ...], Meta(max_length=ROWS_MAX)] = ()
+
+
+async def post_registers(call: Call) -> Reply:
+    """POST /sync/v1/registers"""
+    hub, told = call.hub, call.body
+    for index, row in enumerate(told.rows):
+        if row.rep.rpartition(":")[0] != hub.replica.store:
+            detail = f"{row.rep} is no life of {hub.replica.store}"
+            raise RefusedError("not_this_store", detail, pointer=f"/rows/{index}/rep")
+    await take_registers(hub, read_rows(told))
+    return Reply(told_by(hub, told))
+
+
+def told_by(hub: Runtime, theirs: RegistersTold | None) -> RegistersTold:
+    """Return what this side says; rows only to a side that has said what it holds."""
+    read, own = hub.db.read, hub.replica
+    rows = rows_behind(read, own, theirs.held) if theirs is not None else []
+    return RegistersTold(
+        {stream: dict(lives) for stream, lives in held_here(read, own).items()},
+        tuple(RegisterTold(row.stream, row.rep, row.seq, Raw(row.body)) for row in rows),
+    )
+
+
+def read_rows(told: RegistersTold) -> list[Told]:
+    """Return the rows of a message."""
+    return [Told(row.stream, row.rep, row.seq, bytes(row.row)) for row in told.rows]
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/sync/v1/registers",
+        post_registers,
+        "Between the two hubs of a store: members",
+        STANDBY,
+        RegistersTold,
+        body=RegistersTold,
+        problems=(403, 422, 503),
+    ),
+)

@@ -1,0 +1,40 @@
+"""Members between the two hubs of a store: the one that follows asks every few seconds, both keep what they had not.
+
+    a round     both say how far they hold the rows of each life of this store, and tell what the other side lacks
+    it ends     when neither has anything more to tell
+
+So a hub knows the members that were enrolled at the other one when that dies, without a line to the cloud. Not here: the route
+(hub.api.standby_registers), SQL (hub.store.beside_registers), the logs of the same line (hub.standby_books).
+"""
+
+from collections.abc import Sequence
+from sqlite3 import Connection
+
+from hub.erasures import list_erased
+from hub.runtime import Runtime
+from hub.store.beside_registers import Told, take_told
+from hub.store.clock import save_clock
+from sync.batch import START, batch_of
+from sync.model import Feed
+from sync.retail.members import MEMBER
+
+
+async def take_registers(hub: Runtime, rows: Sequence[Told]) -> None:
+    """Merge rows of the store's other lives, and forget whom they have erased."""
+    rows = [row for row in rows if row.rep != hub.replica.rep]
+    if not rows:
+        return
+    own, now_ms = hub.replica, hub.now_ms()
+    saved = None
+    for row in rows:
+        if row.stream == MEMBER.stream:
+            batch = batch_of(row.rep, row.stream, Feed.STATE, START, [(row.seq, row.body)])
+            saved = hub.clock.take(batch) or saved
+
+    def job(tx: Connection) -> None:
+        if saved is not None:
+            save_clock(tx, saved)
+        take_told(tx, own, rows, now_ms=now_ms)
+
+    await hub.db.write(job)
+    await list_erased(hub.db, hub.erasures)
