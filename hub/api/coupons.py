@@ -20,11 +20,24 @@ from sync.json_errors import NOT_JSON
 from sync.model import Dot
 from sync.retail.catalogue import Name
 from sync.retail.coupons import Basket
-from sync.retail.sales import AMOUNT_MAX, Id
+from sync.retail.sales import AMOUNT_MAX, LINES_MAX, Currency, Id, Sku
+from sync.retail.sales import Amount as MoneyAmount
 
-_basket = msgspec.json.Decoder(Basket)
 BASKET_CHARS_MAX = 6000  # of an address that servers and proxies still take
 Amount = Annotated[int, Meta(ge=1, le=AMOUNT_MAX)]
+
+
+class BasketSent(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is bought, as (sku, amount after discounts), and by whom; the member's tier is looked up."""
+
+    currency: Currency
+    lines: Annotated[tuple[tuple[Sku, MoneyAmount], ...], Meta(max_length=LINES_MAX)]
+    member_id: Id | None = None
+
+    @property
+    def basket(self) -> Basket:
+        """The same for the rules."""
+        return Basket(self.currency, self.lines, self.member_id)
 
 
 class CouponQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,7 +71,7 @@ class RedemptionRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     redemption_id: Id
     amount: Amount
-    basket: Basket | None = None
+    basket: BasketSent | None = None
     offline: bool = False
 
 
@@ -136,7 +149,8 @@ async def post_redemption(call: Call) -> Reply:
 
     def job(tx: Connection) -> coupons.Redeemed:
         day = day_of(tx, shop, hub.now, now_ms=now_ms).business_date
-        wish = _wish(call, serial, request.amount, request.basket, day)
+        basket = request.basket.basket if request.basket is not None else None
+        wish = _wish(call, serial, request.amount, basket, day)
         redemption_id = request.redemption_id
         return coupons.redeem_alone(
             tx, own, shop, wish, terms=terms, redemption_id=redemption_id, has_happened=has_happened
@@ -193,7 +207,7 @@ def _read_basket(text: str) -> Basket | None:
     if not text:
         return None
     try:
-        return _basket.decode(text)
+        return msgspec.json.decode(text, type=BasketSent).basket
     except NOT_JSON as err:
         raise RefusedError("invalid_field", f"basket: {err}", pointer="/basket") from err
 

@@ -11,7 +11,7 @@ from hub.api.routing import Call, Reply, Route
 from hub.errors import ConflictError, RefusedError
 from hub.store import pricing
 from hub.store.pricing import Pricing
-from sync.retail.catalogue import Problem
+from sync.retail.catalogue import NameIn, Problem
 from sync.retail.price_lists import (
     Day,
     ListPriceRow,
@@ -32,6 +32,8 @@ ROWS_MAX = 1000
 class ListIn(PriceListRow, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A price list; `gone` ends it."""
 
+    name: NameIn
+
 
 class ListPriceIn(ListPriceRow, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A SKU's price in a list; `gone` takes it out."""
@@ -39,6 +41,8 @@ class ListPriceIn(ListPriceRow, frozen=True, kw_only=True, forbid_unknown_fields
 
 class PromotionIn(PromotionRow, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A promotion; `gone` ends it."""
+
+    name: NameIn
 
 
 class PricingRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,7 +125,8 @@ async def delete_store_price(call: Call) -> Reply:
 
 
 def _fields(row: Struct) -> dict[str, Any]:  # Any: of the row's own types
-    return {name: getattr(row, name) for name in row.__struct_fields__ if name != "n"}
+    said = {name: getattr(row, name) for name in row.__struct_fields__ if name != "n"}
+    return said | {"name": said["name"].plain} if "name" in said else said
 
 
 def _refuse(problems: Iterable[Problem], above: str) -> None:

@@ -17,6 +17,7 @@ from sync.cloud.coupons import BORNE, Put, end_dispute, grant_batch, put_coupons
 from sync.cloud.http import CLOUD, AnswerError, answer, office, read_body
 from sync.cloud.rights import living_of
 from sync.errors import RuleError
+from sync.retail.catalogue import NameIn
 from sync.retail.coupon_rows import CouponBatchRow, CouponRow
 from sync.retail.coupons import DisputeFact
 from sync.retail.sales import Id
@@ -24,11 +25,34 @@ from sync.retail.sales import Id
 ROWS_MAX = 500  # of one request: one write job, told to every store
 
 
+class CouponIn(CouponRow, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="coupon"):
+    """A coupon; `gone` withdraws it."""
+
+    name: NameIn
+
+    @property
+    def row(self) -> CouponRow:
+        """The same as it is stored."""
+        said = {name: getattr(self, name) for name in CouponRow.__struct_fields__}
+        return CouponRow(**said | {"name": self.name.plain})
+
+
+class BatchIn(
+    CouponBatchRow, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="coupon_batch"
+):
+    """A batch; `gone` withdraws it."""
+
+    @property
+    def row(self) -> CouponBatchRow:
+        """The same as it is stored."""
+        return CouponBatchRow(**{name: getattr(self, name) for name in CouponBatchRow.__struct_fields__})
+
+
 class CouponsRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """What is to stand; `n` is given by the cloud."""
 
-    coupons: Annotated[tuple[CouponRow, ...], Meta(max_length=ROWS_MAX)] = ()
-    batches: Annotated[tuple[CouponBatchRow, ...], Meta(max_length=ROWS_MAX)] = ()
+    coupons: Annotated[tuple[CouponIn, ...], Meta(max_length=ROWS_MAX)] = ()
+    batches: Annotated[tuple[BatchIn, ...], Meta(max_length=ROWS_MAX)] = ()
 
 
 class GrantRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,7 +99,13 @@ async def post_coupons(request: web.Request) -> web.StreamResponse:
     books, stores = cloud.books, cloud.config.stores
     try:
         put: Put = await books.db.write(
-            lambda tx: put_coupons(tx, books.replica, stores, coupons=wanted.coupons, batches=wanted.batches),
+            lambda tx: put_coupons(
+                tx,
+                books.replica,
+                stores,
+                coupons=[each.row for each in wanted.coupons],
+                batches=[each.row for each in wanted.batches],
+            ),
             then=lambda _: books.on_grown(),
         )
     except RuleError as err:

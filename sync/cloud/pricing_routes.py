@@ -12,7 +12,7 @@ from sync.cloud.http import CLOUD, AnswerError, answer, office, read_body
 from sync.cloud.pricing import Row, put_pricing
 from sync.cloud.scope_work import share_prices
 from sync.errors import RuleError
-from sync.retail.catalogue import Problem
+from sync.retail.catalogue import NameIn, Problem
 from sync.retail.price_lists import ListPriceRow, PriceListRow, PromotionRow, check_price_list, check_promotion
 
 BATCH_MAX = 1000  # rows of one request
@@ -21,6 +21,8 @@ BATCH_MAX = 1000  # rows of one request
 class ListIn(PriceListRow, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A price list; `gone` ends it."""
 
+    name: NameIn
+
 
 class ListPriceIn(ListPriceRow, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A SKU's price in a list; `gone` takes it out."""
@@ -28,6 +30,8 @@ class ListPriceIn(ListPriceRow, frozen=True, kw_only=True, forbid_unknown_fields
 
 class PromotionIn(PromotionRow, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A promotion; `gone` ends it."""
+
+    name: NameIn
 
 
 class PricingRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,7 +72,8 @@ def pricing_routes() -> list[RouteDef]:
 
 
 def _fields(row: Struct) -> dict[str, Any]:  # Any: of the row's own types
-    return {name: getattr(row, name) for name in row.__struct_fields__ if name != "n"}
+    said = {name: getattr(row, name) for name in row.__struct_fields__ if name != "n"}
+    return said | {"name": said["name"].plain} if "name" in said else said
 
 
 def _refuse(problems: Iterable[Problem], above: str) -> None:

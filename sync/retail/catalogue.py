@@ -45,6 +45,15 @@ class Name(Struct, frozen=True, omit_defaults=True):
         return (self.zh_hant or self.en) if language == "zh-Hant" else (self.en or self.zh_hant)
 
 
+class NameIn(Name, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A name as somebody sends it to be written: another language than these two is a mistake that is told."""
+
+    @property
+    def plain(self) -> Name:
+        """The same as it is stored."""
+        return Name(self.zh_hant, self.en)
+
+
 class Product(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One sellable item (SKU). `stocked` is false for services, fees and kits, which have no stock of their own.
 

@@ -263,3 +263,11 @@ async def test_a_body_of_another_type_is_refused(till: Any, content_type: str) -
 @pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8"])
 async def test_json_is_read_whatever_stands_behind_its_type(till: Any, content_type: str) -> None:
     assert (await till.request("POST", "/v1/sales", till.sale(), **{"Content-Type": content_type})).status == 201
+
+
+async def test_a_name_in_a_language_that_nobody_shows_is_told(hub: Any, pair_till: Any) -> None:
+    manager = await pair_till(hub, scope="manager")
+    row = {"kind": "price_list", "list_id": "L1", "name": {"en": "Summer", "fr": "Ete"}}
+    answer = await manager.post("/v1/pricing", {"lists": [row]})
+    assert (answer.status, answer.json["code"]) == (422, "invalid_field")
+    assert "name" in answer.json["pointer"]

@@ -52,9 +52,11 @@ async def test_a_coupon_for_a_tier_asks_the_register_and_not_the_till(shop: Any)
     member = await enrol(till)
     plain = await till.post("/v1/sales", with_coupon(till, "GOLD00", member_id=member))
     assert (plain.status, plain.json["code"]) == (422, "coupon_member")
-    basket = {"currency": "HKD", "lines": [["TEA-01", 1090]], "member_id": member, "tier": "gold"}
+    basket = {"currency": "HKD", "lines": [["TEA-01", 1090]], "member_id": member}
     told = {"redemption_id": "r1", "amount": 500, "basket": basket}
     assert (await till.post("/v1/coupons/GOLD00/redemptions", told)).json["code"] == "coupon_member"
+    claimed = await till.post("/v1/coupons/GOLD00/redemptions", told | {"basket": basket | {"tier": "gold"}})
+    assert (claimed.status, claimed.json["pointer"]) == (422, "/basket")
 
     given = await manager.post(f"/v1/members/{member}/tier", {"tier_id": "t1", "tier": "gold"})
     assert (given.status, given.json["member"]["tier"]) == (201, "gold")
