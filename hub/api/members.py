@@ -98,8 +98,15 @@ async def list_members(call: Call) -> Reply:
     try:
         form = canonical(kind, text, region=rules.region, declared=rules.declared)
     except RuleError as err:
-        raise RefusedError(err.code, str(err), pointer=err.pointer) from err
+        raise RefusedError(err.code, str(err), pointer=_asked_at(query, kind, err.code)) from err
     return Reply(_page(call, known_by(read, kind, form, rules)))
+
+
+def _asked_at(query: MemberQuery, kind: str, code: str) -> str:
+    """Return which part of a query is wrong."""
+    if query.of is not None:
+        return "/of" if code == "identity_kind" else "/value"
+    return {LINE: "/line"}.get(kind, f"/{kind}")
 
 
 async def get_member(call: Call) -> Reply:

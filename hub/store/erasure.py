@@ -60,6 +60,7 @@ class Export(Struct, frozen=True, kw_only=True):
     points_entries: list[dict[str, Any]]
     sales: list[dict[str, Any]]
     returns: list[dict[str, Any]]
+    coupons: list[dict[str, Any]]
 
 
 def erase_job(work: Work, member_id: str, *, remember: Callable[[list[str]], None]) -> Callable[[Connection], Erased]:
@@ -121,6 +122,7 @@ def export(read: Connection, member_id: str) -> Export:
         points_entries=_naming(read, "points_entry", "$.points[0][0]", ids),
         sales=_naming(read, "sale", "$.sale.member_id", ids),
         returns=_returns(read, ids),
+        coupons=_naming(read, "coupon_issue", "$.member_id", ids),
     )
 
 

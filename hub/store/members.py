@@ -103,7 +103,10 @@ def enrol_job(work: Work, content: Enrolment) -> Job:
 
 
 def edit_job(work: Work, member_id: str, content: MemberEdit) -> Job:
-    """Return the job that changes a person; cells go to its canonical member, an identity is replaced at all of them."""
+    """Return the job that changes a person; cells go to its canonical member, an identity is replaced at all of them.
+
+    What the person says already is nobody's to refuse, whoever else says it. RefusedError (member_empty): the last one stays.
+    """
     wanted = {kind: text for kind in KINDS if (text := getattr(content, kind)) is not UNSET} | content.identities
     forms = _forms(work.rules, {kind: text for kind, text in wanted.items() if text is not None})
     plain = ("name", "language", "birth_month", "note")
@@ -114,7 +117,9 @@ def edit_job(work: Work, member_id: str, content: MemberEdit) -> Job:
         _must_be_known(tx, member_id)
         ids, _ = person_ids(tx, member_id)
         alive = [each for each in ids if is_known(tx, each)]
-        warnings = _check_taken(tx, forms, but=ids[0], is_accepted=content.offline)
+        said = [cells_of(tx, each) for each in alive]
+        new = {kind: form for kind, form in forms.items() if all(cells.get(_cell(kind)) != form for cells in said)}
+        warnings = _check_taken(tx, new, but=ids[0], is_accepted=content.offline)
         cells = {name: v for name in plain if (v := getattr(content, name)) is not UNSET}
         for kind in wanted:
             _take_back(tx, work, content.edit_id, ids, kind)
@@ -124,6 +129,10 @@ def edit_job(work: Work, member_id: str, content: MemberEdit) -> Job:
         _put(tx, work, alive[0], cells | {_cell(kind): forms.get(kind) for kind in wanted})
         for kind, form in forms.items():
             _identify(tx, work, content.edit_id, alive[0], kind, form)
+        if wanted and not identities_of(tx, ids):
+            raise RefusedError(
+                "member_empty", "nobody finds a member without any identity; erase it instead", pointer=""
+            )
         _note(tx, content.edit_id, "edit", member_id, _print_of(content))
         _tell(tx, work, "member_edited", member_id, " ".join(sorted(wanted.keys() | cells.keys())))
         return Written("created", ids[0], warnings)

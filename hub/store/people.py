@@ -132,6 +132,11 @@ def is_known(read: Connection, member_id: str) -> bool:
     return bool(cells) and ERASED not in cells
 
 
+def is_heard_of(read: Connection, member_id: str) -> bool:
+    """Whether anything is here of a member, erased or not."""
+    return read.execute("SELECT 1 FROM member WHERE member_id = ? LIMIT 1", (member_id,)).fetchone() is not None
+
+
 def identities_of(read: Connection, ids: Iterable[str], kind: str | None = None) -> list[tuple[str, str]]:
     """Return (key, member) of the identities that stand of these members, of one kind or all."""
     return [

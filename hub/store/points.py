@@ -21,7 +21,7 @@ from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.store.audit_trail import note
 from hub.store.member_rules import MemberRules
 from hub.store.model import Shop, utc
-from hub.store.people import is_known, person, person_ids, tier_of
+from hub.store.people import is_heard_of, is_known, person, person_ids, tier_of
 from hub.store.point_balance import apply_points, balance
 from sync.model import Replica
 from sync.retail.days import business_date
@@ -83,15 +83,18 @@ def sale_points(tx: Connection, rules: MemberRules, sale: Sale, *, day: str, wor
     rule = _rule(tx, rules, sale.member_id)
     earned = points_due(rule, sum(map(amount_of, sale.lines))) if rule else 0
     effects = (PointsEffect(sale.member_id, earned),) if earned else ()
+    if not effects and not sale.points_burned:
+        return Spent()
+    noted = () if is_heard_of(tx, sale.member_id) else (Warned("member_unknown", detail=sale.member_id),)
     if not sale.points_burned:
-        return Spent(effects)
+        return Spent(effects, warnings=noted)
     verdict = _verdict(tx, rules, sale.member_id, sale.points_burned, day=day, word=word)
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[Warned, ...] = noted
     refused = _refused(verdict, f"{sale.points_burned} points of {sale.member_id}")
     if refused is not None:
         if not sale.offline:
             raise refused
-        warnings = (Warned(refused.code, detail=refused.detail),)
+        warnings = (*noted, Warned(refused.code, detail=refused.detail))
     burned = PointsEffect(sale.member_id, -sale.points_burned)
     return Spent((*effects, burned), 0 if verdict is Burn.ALLOWED else sale.points_burned, warnings)
 

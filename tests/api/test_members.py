@@ -123,7 +123,7 @@ async def test_members_joined_by_hand_show_as_one_and_a_till_may_not_take_it_bac
 
 
 async def test_a_changed_phone_finds_and_the_former_one_no_more(till: Any, manager: Any) -> None:
-    member = await enrol(till)
+    member = await enrol(till, card="HK001")
     edit = {"edit_id": "e1", "phone": "6123 4567", "note": "likes tea", "name": "Chan T.M."}
     assert (await till.post(f"/v1/members/{member}/edits", edit)).status == 201
     assert (await till.post(f"/v1/members/{member}/edits", edit)).status == 200
@@ -228,3 +228,39 @@ async def test_a_search_is_paged_to_its_end_and_finds_each_once(till: Any, manag
         after = page["next"]
     assert sorted(told) == sorted(expected)
     assert (await manager.get("/v1/members", q="chan", after="nonsense")).status == 200
+
+
+async def test_the_last_identity_of_a_member_stays(till: Any) -> None:
+    member = await enrol(till, card="HK001")
+    path = f"/v1/members/{member}/edits"
+    assert (await till.post(path, {"edit_id": "e1", "card": None})).status == 201
+    refused = await till.post(path, {"edit_id": "e2", "phone": None})
+    assert (refused.status, refused.json["code"]) == (422, "member_empty")
+    assert await found(till, phone="91234567") == [member]
+    assert (await till.post(path, {"edit_id": "e3", "phone": None, "email": "chan@example.com"})).status == 201
+    assert await found(till, email="chan@example.com") == [member]
+
+
+async def test_what_a_member_says_already_is_said_again_though_another_says_it_too(till: Any, manager: Any) -> None:
+    first = await enrol(till)
+    second = await enrol(till, join=True)
+    (link,) = (await manager.get(f"/v1/members/{first}")).json["links"]
+    await manager.post(f"/v1/members/{first}/unlinks", {"undo_id": "u1", "link_id": link["link_id"]})
+    edit = {"edit_id": "e1", "phone": "9123 4567", "name": "Chan"}
+    assert (await till.post(f"/v1/members/{first}/edits", edit)).status == 201
+    assert await found(till, phone="91234567") == sorted([first, second])
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "pointer"),
+    [
+        ({"of": "tattoo", "value": "x"}, "identity_kind", "/of"),
+        ({"line": ""}, "identity", "/line"),
+        ({"phone": "12"}, "identity", "/phone"),
+    ],
+)
+async def test_a_look_up_that_cannot_be_names_its_part_of_the_query(
+    till: Any, query: dict[str, str], code: str, pointer: str
+) -> None:
+    answer = await till.get("/v1/members", **query)
+    assert (answer.status, answer.json["code"], answer.json["pointer"]) == (422, code, pointer)

@@ -138,3 +138,11 @@ async def test_a_contested_person_earns_and_does_not_burn(alone: Counter) -> Non
     refused = await alone.burn(1)
     assert (refused.status, refused.json["code"]) == (422, "points_contested")
     assert (await alone.sell()).json["points"] == 10
+
+
+async def test_points_to_a_member_nobody_knows_are_booked_and_noted(counter: Counter) -> None:
+    sold = await counter.sell(member_id="ghost")
+    assert (sold.status, sold.json["points"]) == (201, 10)
+    assert {"code": "member_unknown", "detail": "ghost"} in sold.json["warnings"]
+    known = await counter.sell()
+    assert "member_unknown" not in [each["code"] for each in known.json.get("warnings", [])]

@@ -92,3 +92,12 @@ async def test_a_shop_without_a_printer_enrols_nobody_who_asks_for_paper(counter
     refused = await counter.post("/v1/members", somebody(1, print=True))
     assert (refused.status, refused.json["code"]) == (422, "no_receipt_printer")
     assert (await counter.get("/v1/members", phone="91234561")).json["items"] == []
+
+
+async def test_an_export_has_the_coupons_that_a_member_was_given(start_hub: Any, pair_till: Any) -> None:
+    till = await counter_of(start_hub, pair_till)
+    manager = await pair_till(till.hub, "manager")
+    body = somebody(1)
+    await till.post("/v1/members", body)
+    told = (await manager.get(f"/v1/members/{body['member_id']}/export")).json
+    assert [each["serial"] for each in told["coupons"]] == ["HI00"]
