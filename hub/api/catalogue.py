@@ -13,6 +13,8 @@ from hub.errors import NotFoundError, RefusedError
 from hub.store import products, stock
 from hub.store.availability import with_stock
 from hub.store.model import Item, MeasureView
+from hub.store.price_tags import with_prices
+from hub.store.pricing import at_moment
 from hub.store.stock import Moved, Movement
 from hub.store.tills import Scope
 from sync.retail.movements import Qty
@@ -65,13 +67,13 @@ async def list_products(call: Call) -> Reply:
     else:
         items = await products.list_items(hub.db, location=location, after=query.after, limit=query.limit + 1)
     more = len(items) > query.limit
-    items = with_stock(hub.db.read, hub.shelf, items[: query.limit])
+    items = _as_sold(call, items[: query.limit])
     return Reply(ProductPage(items, items[-1].sku if more else None))
 
 
 async def get_product(call: Call) -> Reply:
     """GET /v1/products/{sku}"""
-    return Reply(known_item(call, call.path["sku"]))
+    return Reply(_with_prices(call, [known_item(call, call.path["sku"])])[0])
 
 
 async def post_movement(call: Call) -> Reply:
@@ -119,11 +121,20 @@ def _by_gtin(call: Call, text: str) -> Item | None:
 
 
 def _page_of(call: Call, item: Item | None) -> ProductPage:
-    return ProductPage(with_stock(call.hub.db.read, call.hub.shelf, [item]) if item else [])
+    return ProductPage(_as_sold(call, [item]) if item else [])
+
+
+def _as_sold(call: Call, items: list[Item]) -> list[Item]:
+    return _with_prices(call, with_stock(call.hub.db.read, call.hub.shelf, items))
+
+
+def _with_prices(call: Call, items: list[Item]) -> list[Item]:
+    hub = call.hub
+    return with_prices(hub.db.read, hub.shop, items, at_moment(hub.shop, hub.now, is_sure=hub.clock.is_sure))
 
 
 def known_item(call: Call, sku: str) -> Item:
-    """Return a product; raise NotFoundError."""
+    """Return a product at the catalogue's price; raise NotFoundError."""
     item = products.item_by_sku(call.hub.db.read, sku, location=call.hub.shop.location)
     if item is None:
         raise NotFoundError("product", f"no product {sku!r}")

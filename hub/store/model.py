@@ -8,6 +8,8 @@ from msgspec import Struct, field
 from hub.store.member_rules import MemberRules
 from sync.model import Dot
 from sync.retail.catalogue import Name, Price, Product
+from sync.retail.pricing import Source
+from sync.retail.promotions import PromotionKind
 from sync.retail.sales import Warned
 from sync.retail.stock import Component
 from sync.retail.tax import TaxRates
@@ -41,12 +43,41 @@ class Entry(Struct, frozen=True):
 
 
 class PriceView(Struct, frozen=True):
-    """A price: `amount` minor units for `per` units; `version` is the price register's."""
+    """The catalogue's price: `amount` minor units for `per` units; `version` is the price register's."""
 
     amount: int
     currency: str
     per: int
     version: int
+
+
+class PriceNow(Struct, frozen=True, omit_defaults=True):
+    """What a SKU costs in this shop at this moment, promotions aside, and who says so.
+
+    `reference` names the list. `version` is that of the catalogue's price, 0 where it has none. `by_grace`: the clock is not sure.
+    """
+
+    amount: int
+    currency: str
+    per: int
+    version: int
+    source: Source
+    reference: str | None = None
+    by_grace: bool = False
+
+
+class PromotionView(Struct, frozen=True, omit_defaults=True):
+    """A promotion that is open for these goods at this moment; what it takes off a basket, POST /v1/quotes says."""
+
+    promotion_id: str
+    name: Name
+    does: PromotionKind
+    count: int = 0
+    pay_for: int = 0
+    amount: int = 0
+    rate_bp: int = 0
+    members_only: bool = False
+    by_grace: bool = False
 
 
 class StockView(Struct, frozen=True):
@@ -65,7 +96,7 @@ class MeasureView(Struct, frozen=True):
 
 
 class Item(Struct, frozen=True, omit_defaults=True):
-    """A product as tills see it."""
+    """A product as tills see it. `catalogue_price` is there where the shop sells at another one."""
 
     sku: str
     name: Name
@@ -74,10 +105,12 @@ class Item(Struct, frozen=True, omit_defaults=True):
     attributes: dict[str, str] = field(default_factory=dict)
     style: str | None = None
     category: str | None = None
-    price: PriceView | None = None
+    price: PriceNow | None = None
     stock: StockView | None = None
     measure: MeasureView | None = None
     parts: list[Component] = field(default_factory=list)
+    catalogue_price: PriceView | None = None
+    promotions: list[PromotionView] = field(default_factory=list)
 
 
 class SaleAnswer(Struct, frozen=True, omit_defaults=True):

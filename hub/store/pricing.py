@@ -96,19 +96,32 @@ def goods_of(read: Connection, shop: Shop, skus: Sequence[str], at: At) -> dict[
     }
 
 
-def live_promotions(read: Connection, shop: Shop, at: At) -> list[Promotion]:
-    """Return the promotions for this shop whose dates are not far from the moment: more than LIVE_MAX are not looked at."""
+def live_promotions(read: Connection, shop: Shop, at: At, *, sku: str | None = None) -> list[Promotion]:
+    """Return the promotions for this shop whose dates are not far from the moment: more than LIVE_MAX are not looked at.
+
+    With a `sku`, those that name it or none, and some that do not: long lists are not read for one product.
+    """
     slack = timedelta(days=1, milliseconds=0 if at.is_sure else at.grace_ms)
     rows = read.execute(
         """
         SELECT promotion_id, name_zh_hant, name_en, does, count, pay_for, amount_minor, rate_bp, skus, categories, members_only,
           valid_from, valid_until, weekdays, hour_from, hour_until
         FROM promotion
-        WHERE gone = 0 AND (valid_from = '' OR valid_from <= ?) AND (valid_until = '' OR valid_until >= ?)
-          AND (scope <> 'store' OR place = ?)
-        ORDER BY promotion_id LIMIT ?
+        WHERE (?5 IS NULL OR skus = '[]' OR categories <> '[]' OR instr(skus, ?5)) AND promotion_id IN (
+          SELECT promotion_id FROM promotion
+          WHERE gone = 0 AND (valid_from = '' OR valid_from <= ?1) AND (valid_until = '' OR valid_until >= ?2)
+            AND (scope <> 'store' OR place = ?3)
+          ORDER BY promotion_id LIMIT ?4
+        )
+        ORDER BY promotion_id
         """,
-        ((at.moment + slack).date().isoformat(), (at.moment - slack).date().isoformat(), shop.store_id, LIVE_MAX),
+        (
+            (at.moment + slack).date().isoformat(),
+            (at.moment - slack).date().isoformat(),
+            shop.store_id,
+            LIVE_MAX,
+            None if sku is None else msgspec.json.encode(sku).decode(),
+        ),
     ).fetchall()
     return [promotion for row in rows if (promotion := _promotion(*row)) is not None]
 

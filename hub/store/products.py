@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from msgspec import json as msgjson
 
-from hub.store.model import Entry, Item, PriceView, StockView
+from hub.store.model import Entry, Item, PriceNow, StockView
 from hub.store.search import index_words, match_expression
 from hub.store.stock import Movement, move
 from sync.db import Database
@@ -257,6 +257,6 @@ def _item(row: Any) -> Item:  # Any: a row of _ITEM
         attributes=_attributes(attributes),
         style=style,
         category=category,
-        price=None if amount is None else PriceView(amount, currency, per, version),
+        price=None if amount is None else PriceNow(amount, currency, per, version, "catalogue"),
         stock=StockView(on_hand or 0, on_hand or 0, 0) if stocked else None,
     )

@@ -31,7 +31,8 @@ async def test_an_item_says_all_that_a_till_shows(till: Any) -> None:
     item = (await till.get("/v1/products/TEA-01")).json
 
     assert item["name"] == {"zh-Hant": "凍頂烏龍茶", "en": "Dong Ding oolong tea"}
-    assert item["price"] == {"amount": 1090, "currency": "HKD", "per": 1, "version": 1}
+    assert item["price"] == {"amount": 1090, "currency": "HKD", "per": 1, "version": 1, "source": "catalogue"}
+    assert "catalogue_price" not in item and "promotions" not in item
     assert item["stock"] == {"on_hand": 20, "available": 20, "promised": 0}
     assert (item["gtins"], item["unit"], item["attributes"]) == (["04890000000010"], "each", {"size": "150 g"})
 
