@@ -13,7 +13,7 @@ Symbology = Literal["EAN13", "EAN8", "CODE128", "CODE39"]
 Magnification = Annotated[int, Meta(ge=1, le=8)]
 
 
-class Text(Struct, frozen=True, tag="text", omit_defaults=True):
+class Text(Struct, frozen=True, tag="text", omit_defaults=True, forbid_unknown_fields=True):
     """A paragraph; wraps at the paper's width by display columns (East Asian wide characters take two)."""
 
     text: str
@@ -23,7 +23,7 @@ class Text(Struct, frozen=True, tag="text", omit_defaults=True):
     align: Align = "left"
 
 
-class Columns(Struct, frozen=True, tag="columns", omit_defaults=True):
+class Columns(Struct, frozen=True, tag="columns", omit_defaults=True, forbid_unknown_fields=True):
     """`left` at the left edge, `right` flush at the right edge of its last line; left wraps when both do not fit."""
 
     left: str
@@ -31,17 +31,17 @@ class Columns(Struct, frozen=True, tag="columns", omit_defaults=True):
     bold: bool = False
 
 
-class Rule(Struct, frozen=True, tag="rule"):
+class Rule(Struct, frozen=True, tag="rule", forbid_unknown_fields=True):
     """A line across the paper."""
 
 
-class Feed(Struct, frozen=True, tag="feed", omit_defaults=True):
+class Feed(Struct, frozen=True, tag="feed", omit_defaults=True, forbid_unknown_fields=True):
     """Empty lines."""
 
     lines: Annotated[int, Meta(ge=1, le=20)] = 1
 
 
-class Barcode(Struct, frozen=True, tag="barcode", omit_defaults=True):
+class Barcode(Struct, frozen=True, tag="barcode", omit_defaults=True, forbid_unknown_fields=True):
     """A linear bar code drawn by the printer, human-readable text below. EAN data carry their check digit."""
 
     symbology: Symbology
@@ -49,18 +49,18 @@ class Barcode(Struct, frozen=True, tag="barcode", omit_defaults=True):
     height_dots: Annotated[int, Meta(ge=8, le=255)] = 64
 
 
-class Qr(Struct, frozen=True, tag="qr", omit_defaults=True):
+class Qr(Struct, frozen=True, tag="qr", omit_defaults=True, forbid_unknown_fields=True):
     """A QR code (model 2, error level M) drawn by the printer; data is UTF-8."""
 
     data: str
     module_dots: Annotated[int, Meta(ge=1, le=16)] = 4
 
 
-class Cut(Struct, frozen=True, tag="cut"):
+class Cut(Struct, frozen=True, tag="cut", forbid_unknown_fields=True):
     """Feed to the cutter and cut (partial)."""
 
 
-class DrawerPulse(Struct, frozen=True, tag="drawer", omit_defaults=True):
+class DrawerPulse(Struct, frozen=True, tag="drawer", omit_defaults=True, forbid_unknown_fields=True):
     """Kick the cash drawer on connector pin 2 or 5."""
 
     pin: Literal[2, 5] = 2
@@ -69,7 +69,7 @@ class DrawerPulse(Struct, frozen=True, tag="drawer", omit_defaults=True):
 Element = Text | Columns | Rule | Feed | Barcode | Qr | Cut | DrawerPulse
 
 
-class Document(Struct, frozen=True):
+class Document(Struct, frozen=True, forbid_unknown_fields=True):
     """Elements in print order."""
 
     elements: tuple[Element, ...]

@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from hub.api.clock import MANAGER
+from hub.api.paging import cut
 from hub.api.problems import LANGUAGES, texts
 from hub.api.routing import Call, Reply, Route
 from hub.store.attention import (
@@ -62,10 +63,10 @@ class Line(Struct, frozen=True):
 
 
 class AttentionPage(Struct, frozen=True):
-    """Lines by kind; `next` is empty on the last page."""
+    """Lines by kind; `next` is null on the last page."""
 
     items: list[Line]
-    next: str = ""
+    next: str | None = None
 
 
 class LineView(Struct, frozen=True):
@@ -87,9 +88,9 @@ class NoteRequest(Struct, frozen=True, forbid_unknown_fields=True):
 async def get_attention(call: Call) -> Reply:
     """GET /v1/attention"""
     hub, query = call.hub, call.query
-    items = page(hub.db.read, _kinds(call), after=query.after, limit=query.limit, with_closed=query.closed)
-    last = items[-1].id if len(items) == query.limit else ""
-    return Reply(AttentionPage([_line(call, each) for each in items], last))
+    found = page(hub.db.read, _kinds(call), after=query.after, limit=query.limit + 1, with_closed=query.closed)
+    items, behind = cut(found, query.limit, name=lambda each: each.id)
+    return Reply(AttentionPage([_line(call, each) for each in items], behind))
 
 
 async def get_line(call: Call) -> Reply:

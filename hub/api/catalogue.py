@@ -8,6 +8,7 @@ from devices.codecs.gs1 import parse_label
 from devices.codecs.gtin import gtin14
 from devices.errors import LabelError
 from devices.model import Measure
+from hub.api.paging import cut
 from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError, RefusedError
 from hub.store import products, stock
@@ -66,9 +67,8 @@ async def list_products(call: Call) -> Reply:
         )
     else:
         items = await products.list_items(hub.db, location=location, after=query.after, limit=query.limit + 1)
-    more = len(items) > query.limit
-    items = _as_sold(call, items[: query.limit])
-    return Reply(ProductPage(items, items[-1].sku if more else None))
+    shown, behind = cut(items, query.limit, name=lambda item: item.sku)
+    return Reply(ProductPage(_as_sold(call, shown), behind))
 
 
 async def get_product(call: Call) -> Reply:

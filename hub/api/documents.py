@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from hub.api.catalogue import STAFF
 from hub.api.clock import MANAGER
+from hub.api.paging import cut
 from hub.api.routing import Call, Reply, Route, may
 from hub.errors import RefusedError
 from hub.store import documents, transfers
@@ -78,10 +79,10 @@ class FlaggedQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FlaggedPage(Struct, frozen=True):
-    """Documents on which something was noted, by id; `next` is empty on the last page."""
+    """Documents on which something was noted, by id; `next` is null on the last page."""
 
     items: list[DocumentAnswer]
-    next: str = ""
+    next: str | None = None
 
 
 class TransferQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,10 +94,10 @@ class TransferQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TransferPage(Struct, frozen=True):
-    """Transfers that wait for something, by name; `next` is empty on the last page."""
+    """Transfers that wait for something, by name; `next` is null on the last page."""
 
     items: list[TransferView]
-    next: str = ""
+    next: str | None = None
 
 
 async def post_document(call: Call) -> Reply:
@@ -134,20 +135,21 @@ async def get_document(call: Call) -> Reply:
 async def list_flagged(call: Call) -> Reply:
     """GET /v1/stock/documents"""
     query = call.query
-    found = documents.flagged(call.hub.db.read, after=query.after, limit=query.limit)
+    found = documents.flagged(call.hub.db.read, after=query.after, limit=query.limit + 1)
     items = [_shown(call, booked) for booked in found]
-    return Reply(FlaggedPage(items, items[-1].document_id if len(items) == query.limit else ""))
+    return Reply(FlaggedPage(*cut(items, query.limit, name=lambda item: item.document_id)))
 
 
 async def list_transfers(call: Call) -> Reply:
     """GET /v1/stock/transfers"""
     hub, query = call.hub, call.query
     store = hub.shop.store_id
-    names = await transfers.waiting_transfers(
-        hub.db, store=store, direction=query.direction, after=query.after, limit=query.limit
+    found = await transfers.waiting_transfers(
+        hub.db, store=store, direction=query.direction, after=query.after, limit=query.limit + 1
     )
+    names, behind = cut(found, query.limit, name=str)
     items = [transfers.transfer_view(hub.db.read, name, store=store, now_ms=hub.now_ms()) for name in names]
-    return Reply(TransferPage(items, names[-1] if len(names) == query.limit else ""))
+    return Reply(TransferPage(items, behind))
 
 
 async def get_transfer(call: Call) -> Reply:

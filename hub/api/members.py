@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hub.api.catalogue import STAFF
+from hub.api.paging import cut
 from hub.api.printing import announce_queued, printer_of
 from hub.api.routing import Call, Handle, Reply, Route
 from hub.erasures import list_erased
@@ -227,10 +228,10 @@ async def _search(call: Call) -> Reply:
         raise RefusedError("forbidden", "a till looks one identity up; a manager searches by name")
     query, hub = call.query, call.hub
     found = await member_words.search(hub.db, query.q, after=query.after, limit=query.limit + 1)
-    more, found = len(found) > query.limit, found[: query.limit]
+    found, behind = cut(found, query.limit, name=lambda each: each.cursor)
     views = [person(hub.db.read, each, hub.shop.members) for each, _ in found]
     page = _page(call, list({view.member_id: view for view in views if view is not None}.values()))
-    return Reply(MemberPage(page.items, found[-1].cursor if more else None))
+    return Reply(MemberPage(page.items, behind))
 
 
 def _page(call: Call, views: list[PersonView]) -> MemberPage:

@@ -17,6 +17,10 @@ _REF = "#/components/schemas/{name}"
 _EVERYWHERE = (403, 429, 500)  # a page of elsewhere, too many requests, a mistake of ours
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _NO_NUL = r"^[^\u0000]*$"
+_SAID = (
+    "Events come by WebSocket at /v1/events; every write takes a client-made id and is idempotent. A field or parameter that is "
+    "not declared is refused. Lists have pages: `next` goes into `after`, null behind the last one."
+)
 _SESSION = {
     "name": SESSION_HEADER,
     "in": "header",
@@ -42,7 +46,7 @@ def openapi(routes: Sequence[Route], *, version: str) -> dict[str, Any]:
         "info": {
             "title": "store hub local API",
             "version": version,
-            "description": "Events come by WebSocket at /v1/events; every write takes a client-made id and is idempotent.",
+            "description": _SAID,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],

@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from hub.api.catalogue import STAFF
+from hub.api.paging import cut
 from hub.api.routing import Call, Reply, Route
 from hub.store import reservations
 from hub.store.availability import standings
@@ -25,10 +26,10 @@ class ReservationQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReservationPage(Struct, frozen=True):
-    """What is held now, by id; `next` is empty on the last page."""
+    """What is held now, by id; `next` is null on the last page."""
 
     items: list[ReservationView]
-    next: str = ""
+    next: str | None = None
 
 
 async def post_reservation(call: Call) -> Reply:
@@ -59,10 +60,10 @@ async def list_reservations(call: Call) -> Reply:
         member_id=query.member_id,
         sku=query.sku,
         after=query.after,
-        limit=query.limit,
+        limit=query.limit + 1,
         now_ms=call.hub.now_ms(),
     )
-    return Reply(ReservationPage(items, items[-1].reservation_id if len(items) == query.limit else ""))
+    return Reply(ReservationPage(*cut(items, query.limit, name=lambda item: item.reservation_id)))
 
 
 async def delete_reservation(call: Call) -> Reply:

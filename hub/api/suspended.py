@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from hub.api.clock import MANAGER
+from hub.api.paging import cut
 from hub.api.routing import Call, Reply, Route
 from hub.api.sales import announce_sale
 from hub.store import suspended
@@ -46,8 +47,7 @@ async def list_suspended(call: Call) -> Reply:
     """GET /v1/suspended"""
     query = call.query
     items = suspended.waiting_sales(call.hub.db.read, after=query.after, limit=query.limit + 1)
-    page = items[: query.limit]
-    return Reply(SuspendedPage(page, page[-1].suspended_id if len(items) > query.limit else None))
+    return Reply(SuspendedPage(*cut(items, query.limit, name=lambda item: item.suspended_id)))
 
 
 async def post_book(call: Call) -> Reply:

@@ -40,10 +40,10 @@ class TrailLine(Struct, frozen=True):
 
 
 class TrailPage(Struct, frozen=True):
-    """Lines, the newest first; `next` goes into `after`, empty on the last page."""
+    """Lines, the newest first; `next` goes into `after`, null on the last page."""
 
     items: list[TrailLine]
-    next: str = ""
+    next: str | None = None
 
 
 def note(tx: Connection, *, actor: str, action: str, subject: str, reason: str, now_ms: int) -> None:

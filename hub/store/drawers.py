@@ -75,10 +75,10 @@ class XReport(Struct, frozen=True):
 
 
 class ZPage(Struct, frozen=True):
-    """Z reports, the newest first; `next` goes into `after`, empty on the last page."""
+    """Z reports, the newest first; `next` goes into `after`, null on the last page."""
 
     items: list[ZReport]
-    next: str = ""
+    next: str | None = None
 
 
 def open_session(
@@ -263,7 +263,7 @@ def z_page(read: Connection, *, till_id: str, business_date: str, after: str, li
         (till_id, business_date, after, limit + 1),
     ).fetchall()
     items = [msgspec.json.decode(body, type=ZReport) for (body,) in rows[:limit]]
-    return ZPage(items, items[-1].z_no if len(rows) > limit else "")
+    return ZPage(items, items[-1].z_no if len(rows) > limit else None)
 
 
 def _opened(read: Connection, session_id: str) -> DrawerOpened | None:

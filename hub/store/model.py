@@ -54,7 +54,7 @@ class PriceView(Struct, frozen=True):
 class PriceNow(Struct, frozen=True, omit_defaults=True):
     """What a SKU costs in this shop at this moment, promotions aside, and who says so.
 
-    `reference` names the list. `version` is that of the catalogue's price, 0 where it has none. `by_grace`: the clock is not sure.
+    `reference` names the list. `version` is the catalogue's price's, 0 where it has none. `by_grace`: the clock is not sure.
     """
 
     amount: int

@@ -53,7 +53,13 @@ def _priced(shop: Shop, item: Item, goods: Goods | None) -> Item:
         return item
     said = item.price
     price = PriceNow(
-        now.amount, shop.currency, now.per, said.version if said else 0, now.source, now.reference, by_grace=now.by_grace
+        now.amount,
+        shop.currency,
+        now.per,
+        said.version if said else 0,
+        now.source,
+        now.reference,
+        by_grace=now.by_grace,
     )
     if said is None or (said.amount, said.per) == (now.amount, now.per):
         return replace(item, price=price)

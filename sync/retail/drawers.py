@@ -105,10 +105,14 @@ class Denomination(Struct, frozen=True, array_like=True):
     count: Annotated[int, Meta(ge=0, le=10**6)]
 
 
+class Counted(Denomination, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The same as a request says it; one that travels may have more behind it."""
+
+
 class Counting(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What lies in the drawer, as it was counted before anybody was told what is expected."""
 
-    counted: Annotated[tuple[Denomination, ...], Meta(max_length=40)]
+    counted: Annotated[tuple[Counted, ...], Meta(max_length=40)]
     note: ShortText = ""
 
 

@@ -116,5 +116,6 @@ async def test_a_price_that_only_a_list_says_is_told(till: Any, manager: Any) ->
 
     item = (await till.get("/v1/products/BAG")).json
 
-    assert item["price"] == {"amount": 50, "currency": "HKD", "per": 1, "version": 0, "source": "price_list", "reference": "bags"}  # fmt: skip
+    price = {"amount": 50, "currency": "HKD", "per": 1, "version": 0, "source": "price_list", "reference": "bags"}
+    assert item["price"] == price
     assert "catalogue_price" not in item
