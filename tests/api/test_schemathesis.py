@@ -50,7 +50,7 @@ async def walked(hub: Any, pair_till: Any, printer: SimulatedPrinter, until: Any
     await until(
         lambda: manager.get("/v1/devices"), lambda at: {each["health"] for each in at.json["items"]} == {"ready"}
     )
-    went = await walk(manager, cloud=cloud, standby=standby, printer=printer, until=until)
+    went = await walk(Walk(manager), cloud=cloud, standby=standby, printer=printer, until=until)
     tokens = {"manager": manager.token, "cloud": cloud.token, "standby": standby.token}
     return went, CONFIG.format(seed=SEED, **tokens) + "\n".join(pools(went.ids))
 

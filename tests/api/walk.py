@@ -38,9 +38,8 @@ class Walk:
             await self.ask("GET", path)
 
 
-async def walk(manager: Any, *, cloud: Any, standby: Any, printer: SimulatedPrinter, until: Any) -> Walk:
+async def walk(went: Walk, *, cloud: Any, standby: Any, printer: SimulatedPrinter, until: Any) -> Walk:
     """Do everything once."""
-    went = Walk(manager)
     await _look(went)
     await _stock(went)
     await _prices(went)
