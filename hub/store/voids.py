@@ -26,13 +26,17 @@ from sync.store.pruned_keys import known_before
 
 
 class Void(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A void: the id of the return that it becomes, who does it where, and why; `approval_id` of an approval of `void_id`."""
+    """A void: the id of the return that it becomes, who does it where, and why; `approval_id` of an approval of `void_id`.
+
+    `session_id`: the drawer session that it is paid out of, else the till's own.
+    """
 
     void_id: Id
     till_id: Id
     reason: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
     cashier_id: Id | None = None
     approval_id: Id | None = None
+    session_id: Id | None = None
 
 
 def void_job(
@@ -93,6 +97,7 @@ def _everything(sold: SaleView, void: Void) -> Return:
         lines=tuple(ReturnLine(line.line, line.qty) for line in sale.lines),
         reason=void.reason,
         cashier_id=void.cashier_id,
+        session_id=void.session_id,
         tenders=tuple(replace(tender, tendered=None) for tender in sale.tenders),
         void=True,
     )

@@ -111,6 +111,7 @@ def _body(shop: Shop, figures: Figures, money: Money) -> list[Element]:
 
 
 def _sums(figures: Figures, money: Money) -> list[Element]:
+    net = figures.total - figures.refunds - figures.voided - figures.rounding_back
     rows: list[Element] = [
         Columns(f"銷售 Sales ({figures.sales})", money(figures.gross)),
         *(Columns(f"  {_DISCOUNTS.get(each.kind, each.kind)}", money(-each.amount)) for each in figures.discount_kinds),
@@ -120,7 +121,10 @@ def _sums(figures: Figures, money: Money) -> list[Element]:
         *(Columns(f"內含稅 Tax included {part.rate_bp / 100:g}%", money(part.amount)) for part in figures.tax),
         Columns(f"退貨 Returns ({figures.returns})", money(-figures.refunds)),
         Columns(f"作廢 Voids ({figures.voids})", money(-figures.voided)),
-        Columns("淨額 Net", money(figures.total - figures.refunds - figures.voided), bold=True),
+        *([Columns("退款尾數 Rounding of refunds", money(-figures.rounding_back))] if figures.rounding_back else []),
+        *(Columns(f"退還稅 Tax of refunds {part.rate_bp / 100:g}%", money(-part.amount)) for part in figures.tax_back),
+        Columns("淨額 Net", money(net), bold=True),
+        *([Columns("換貨 Exchanges", str(figures.exchanges))] if figures.exchanges else []),
     ]
     return rows + ([Columns("離線銷售 Off-line sales", str(figures.offline))] if figures.offline else [])
 
@@ -145,6 +149,7 @@ def _lists(figures: Figures) -> list[Element]:
         *_list("單號 Receipts", [*receipts, *figures.other_receipts]),
         *_list("缺號 Missing numbers", list(figures.missing)),
         *_list("補登銷售 Late sales", [f"{late.receipt_no} ({late.sold_on})" for late in figures.late]),
+        *_list("補登退貨 Late returns", [f"{late.return_id} ({late.returned_on})" for late in figures.late_returns]),
         *_list("待處理銷售 Suspended sales", [each.sale_id for each in figures.suspended]),
     ]
 

@@ -1,6 +1,6 @@
 """What a Z or an X report adds up: the rows of one drawer that no Z report has counted. Reads, and the Z's own number.
 
-A sale belongs to the drawer of the session that it names, else to that of its till. Sums and what counts: sync.retail.z_reports.
+A sale or return belongs to the drawer of the session that it names, else to its till's. What counts: sync.retail.z_reports.
 """
 
 import json
@@ -132,7 +132,12 @@ def _sales(read: Connection, till_id: str, mark: Mark, before: set[str]) -> Iter
 def _returns(read: Connection, till_id: str, mark: Mark, before: set[str]) -> Iterator[tuple[str, ReturnFact]]:
     sql = """
         SELECT seq, body FROM sale_return
-        WHERE replica = :replica AND seq > :after AND body ->> '$.return.till_id' = :till_id ORDER BY seq
+        WHERE replica = :replica AND seq > :after
+          AND coalesce(
+            (SELECT till_id FROM drawer_opened WHERE session_id = sale_return.body ->> '$.return.session_id'),
+            sale_return.body ->> '$.return.till_id'
+          ) = :till_id
+        ORDER BY seq
         """
     for rep, seq, body in _rows(read, sql, till_id, after=mark.returned):
         fact = msgspec.json.decode(body, type=ReturnFact)

@@ -2,6 +2,7 @@
 
     value    the smaller of refund and total: it goes from the return to the sale as a tender `exchange` of both, each naming
              the other (the return's the sale_id, the sale's the return_id), so that both add up by themselves
+    drawer   both parts are of one: the sale's, where the return names none
     to pay   total less value: the sale's own tenders; cash is rounded by this, not by the total
     due back refund less value: the return's own tenders
 
@@ -54,6 +55,7 @@ def both_parts(exchange: Exchange, value: int) -> tuple[Return, Sale]:
         replace(
             back,
             exchange_id=exchange.exchange_id,
+            session_id=back.session_id or sale.session_id,
             tenders=(Tender(EXCHANGED, value, reference=sale.sale_id), *back.tenders),
         ),
         replace(sale, tenders=(Tender(EXCHANGED, value, reference=back.return_id), *sale.tenders)),

@@ -61,7 +61,7 @@ class Return(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
 
     `tenders` say how the refund was paid out, where the till knows; they add up to the refund, or to it rounded for cash. `void`:
     the whole sale comes back on its own day, as if it had not been made. `exchange_id`: other goods went out for it at once.
-    `claim`: the sale is not in this store's books.
+    `claim`: the sale is not in this store's books. `session_id`: the drawer session that it is paid out of, else the till's own.
     """
 
     return_id: Id
@@ -75,6 +75,7 @@ class Return(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     void: bool = False
     exchange_id: Id | None = None
     claim: Claim | None = None
+    session_id: Id | None = None
 
     @property
     def exchanged(self) -> int:

@@ -7,7 +7,10 @@
     expected       float + cash taken - cash paid back + paid in - paid out - dropped; cash is what is declared as cash
     a refund       that does not say how it was paid out is told apart, and expected from no drawer
     a void         is a return of all of a sale on its own day: told apart from returns, paid back like them
-    tax            of what was sold; returns and voids take nothing off it
+    tax            of what was sold, and of what came back, by rate; the tax of the day is the one less the other
+    an exchange    is a sale and a return; what of one paid for the other is taken and paid back by the tender `exchange`
+    paid out       a refund is what the goods cost, cash pays it in coins: the difference is told (`rounding_back`), so that
+                   total - refunds - voided - rounding_back is what was taken less what was paid back and what is unstated
     numbers        receipts in runs by series; what is missing between them stays on the list until it comes
 
 Not here: which rows there are (hub.store.z_reports), the paper (hub.store.z_paper). Source: the design, 3.3 (Numbers, Days).
@@ -75,6 +78,13 @@ class LateSale(Struct, frozen=True, array_like=True):
     sold_on: str
 
 
+class LateReturn(Struct, frozen=True, array_like=True):
+    """A return that came after its trading day was closed."""
+
+    return_id: str
+    returned_on: str
+
+
 class Suspended(Struct, frozen=True, array_like=True):
     """A second content under a sale's id, that waits for the manager."""
 
@@ -92,7 +102,9 @@ class DiscountSum(Struct, frozen=True, array_like=True):
 class Figures(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The sums of a session, in minor units. `gross` less `discounts` and plus `rounding` is `total`.
 
-    `refunds` of `returns`, `voided` of `voids`. `unstated`: refunds that do not say how they were paid out, in no tender.
+    `refunds` of `returns`, `exchanges` of which have paid for other goods; `voided` of `voids`; `tax_back` is contained in both.
+    `rounding_back`: what was paid out beyond them (or less) in coins. `unstated`: refunds that do not say how they were paid out,
+    in no tender.
     """
 
     sales: int
@@ -106,8 +118,11 @@ class Figures(Struct, frozen=True, omit_defaults=True, kw_only=True):
     voids: int = 0
     voided: int = 0
     unstated: int = 0
+    exchanges: int = 0
+    rounding_back: int = 0
     discount_kinds: tuple[DiscountSum, ...] = ()
     tax: tuple[TaxPart, ...] = ()
+    tax_back: tuple[TaxPart, ...] = ()
     tenders: tuple[TenderSum, ...] = ()
     days: tuple[DaySum, ...] = ()
     movements: tuple[MovementSum, ...] = ()
@@ -115,6 +130,7 @@ class Figures(Struct, frozen=True, omit_defaults=True, kw_only=True):
     other_receipts: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     late: tuple[LateSale, ...] = ()
+    late_returns: tuple[LateReturn, ...] = ()
     suspended: tuple[Suspended, ...] = ()
     expected_cash: int
 
@@ -207,8 +223,11 @@ def figures_of(
         voids=len(voids),
         voided=sum(fact.refund for fact in voids),
         unstated=sum(fact.refund for fact in returns if not fact.content.tenders),
+        exchanges=sum(fact.content.exchange_id is not None for fact in back),
+        rounding_back=sum(_paid_back(fact) - fact.refund for fact in returns if fact.content.tenders),
         discount_kinds=_discount_kinds(lines),
-        tax=_tax(sales),
+        tax=_tax(part for fact in sales for part in fact.tax),
+        tax_back=_tax(part for fact in returns for part in fact.tax),
         tenders=tenders,
         days=_days(sales, returns),
         movements=_movements(movements),
@@ -216,6 +235,7 @@ def figures_of(
         other_receipts=other,
         missing=missing,
         late=tuple(sorted(_late(sales), key=lambda late: late.receipt_no)),
+        late_returns=tuple(sorted(_late_returns(returns), key=lambda late: late.return_id)),
         suspended=tuple(sorted(suspended, key=lambda each: (each.sale_id, each.content_hash))),
         expected_cash=float_amount + cash + net_moved(movements),
     )
@@ -288,9 +308,13 @@ def _discount_kinds(lines: Iterable[SaleLine]) -> tuple[DiscountSum, ...]:
     return tuple(DiscountSum(kind, sums[kind]) for kind in sorted(sums) if sums[kind])
 
 
-def _tax(sales: Iterable[SaleFact]) -> tuple[TaxPart, ...]:
+def _paid_back(fact: ReturnFact) -> int:
+    return sum(tender.amount for tender in fact.content.tenders)
+
+
+def _tax(parts: Iterable[TaxPart]) -> tuple[TaxPart, ...]:
     sums: dict[int, int] = {}
-    for part in (part for fact in sales for part in fact.tax):
+    for part in parts:
         sums[part.rate_bp] = sums.get(part.rate_bp, 0) + part.amount
     return tuple(TaxPart(rate_bp, sums[rate_bp]) for rate_bp in sorted(sums))
 
@@ -324,6 +348,13 @@ def _runs(receipt_nos: Iterable[str]) -> tuple[tuple[Run, ...], tuple[str, ...]]
         run = [number for _, number in group]
         runs.append(Run(run[0][0], run[0][1], run[-1][1]))
     return tuple(runs), tuple(sorted(receipt_no for receipt_no, number in said.items() if number is None))
+
+
+def _late_returns(returns: Iterable[ReturnFact]) -> Iterable[LateReturn]:
+    for fact in returns:
+        for warning in fact.warnings:
+            if warning.code == LATE:
+                yield LateReturn(fact.content.return_id, warning.detail)
 
 
 def _late(sales: Iterable[SaleFact]) -> Iterable[LateSale]:

@@ -16,6 +16,7 @@ from sync.retail.z_reports import (
     DaySum,
     DiscountSum,
     Figures,
+    LateReturn,
     LateSale,
     MovementSum,
     Run,
@@ -39,6 +40,9 @@ FIGURES = Figures(
     voids=1,
     voided=2180,
     unstated=1090,
+    exchanges=1,
+    rounding_back=-3,
+    tax_back=(TaxPart(500, 156),),
     tenders=(TenderSum("card", 3, 60_000, 0), TenderSum("cash", 9, 59_997, 2180), TenderSum("barter", 1, 5, 0)),
     days=(DaySum("2026-09-20", 1, 1090, 0), DaySum("2026-09-21", 11, 118_907, 3270)),
     movements=(MovementSum("no_sale", 2, 0), MovementSum("pay_out", 1, 8000)),
@@ -46,6 +50,7 @@ FIGURES = Figures(
     other_receipts=("ABC",),
     missing=("pad-000003",),
     late=(LateSale("s9", "t1-0TR5-000004", "2026-09-19"),),
+    late_returns=(LateReturn("r9", "2026-09-18"),),
     suspended=(Suspended("s5", "00ff"),),
     expected_cash=99_817,
 )
@@ -95,7 +100,10 @@ def texts(document: Document) -> list[str]:
         ("內含稅 Tax included 5%", "57.14"),
         ("退貨 Returns (1)", "-10.90"),
         ("作廢 Voids (1)", "-21.80"),
-        ("淨額 Net", "1167.27"),
+        ("淨額 Net", "1167.30"),
+        ("退款尾數 Rounding of refunds", "0.03"),
+        ("退還稅 Tax of refunds 5%", "-1.56"),
+        ("換貨 Exchanges", "1"),
         ("離線銷售 Off-line sales", "2"),
         ("現金 Cash (9)", "578.17"),
         ("barter (1)", "0.05"),
@@ -106,6 +114,7 @@ def texts(document: Document) -> list[str]:
         ("單號 Receipts", "2"),
         ("缺號 Missing numbers", "1"),
         ("補登銷售 Late sales", "1"),
+        ("補登退貨 Late returns", "1"),
         ("待處理銷售 Suspended sales", "1"),
         ("備用金 Float", "500.00"),
         ("應有現金 Expected cash", "998.17"),
@@ -122,7 +131,14 @@ def test_every_figure_stands_on_the_paper(shop: Shop, left: str, right: str) -> 
 def test_what_waits_for_a_person_is_named(shop: Shop) -> None:
     said = texts(z_paper(shop, REPORT, signed_by="Ling"))
 
-    assert {"  pad-000003", "  t1-0TR5-000004 (2026-09-19)", "  s5", "  ABC", "  t1-0TR5 000001-000012"} <= set(said)
+    assert {
+        "  pad-000003",
+        "  t1-0TR5-000004 (2026-09-19)",
+        "  s5",
+        "  r9 (2026-09-18)",
+        "  ABC",
+        "  t1-0TR5 000001-000012",
+    } <= set(said)
     assert "備註 Note: 看錯 misread" in said
 
 

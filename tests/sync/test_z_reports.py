@@ -99,12 +99,21 @@ def returns(draw: Any) -> ReturnFact:
         lines=(ReturnLine(1, 1),),
         reason="x",
         tenders=tuple(draw(st.lists(tenders, max_size=2))),
-        void=draw(st.booleans()),
+        void=(is_void := draw(st.booleans())),
+        exchange_id=None if is_void else draw(st.sampled_from((None, "x1"))),
     )
     back = (ReturnedLine(1, "TEA", 1, refund),)
     date = draw(st.sampled_from(("2026-09-20", "2026-09-21")))
     return ReturnFact(
-        content=content, currency="HKD", lines=back, refund=refund, business_date=date, committed_at=AT, stock=()
+        content=content,
+        currency="HKD",
+        lines=back,
+        refund=refund,
+        business_date=date,
+        committed_at=AT,
+        stock=(),
+        tax=tuple(draw(taxes)),
+        warnings=(Warned("late", detail="2026-09-19"),) if draw(st.booleans()) else (),
     )
 
 
@@ -187,6 +196,17 @@ def test_the_sums_are_those_of_the_rows_as_they_are_stored(sold: Any, back: Any,
     for rate_bp, amount in (part for row in rows for part in row.get("tax", [])):
         tax[rate_bp] += amount
     assert {rate_bp: amount for rate_bp, amount in told.get("tax", []) if amount} == +tax
+    tax_back: Counter[int] = Counter()
+    for rate_bp, amount in (part for row in out for part in row.get("tax", [])):
+        tax_back[rate_bp] += amount
+    assert {rate_bp: amount for rate_bp, amount in told.get("tax_back", []) if amount} == +tax_back
+    assert told.get("exchanges", 0) == sum("exchange_id" in row["return"] for row in out)
+    stated = [row for row in out if row["return"].get("tenders")]
+    coins = sum(tender["amount"] for row in stated for tender in row["return"]["tenders"]) - sum(
+        row["refund"] for row in stated
+    )
+    assert told.get("rounding_back", 0) == coins
+    assert len(told.get("late_returns", [])) == sum("warnings" in row for row in out)
     by_day = Counter(row["business_date"] for row in rows)
     assert {day: count for day, count, _, _ in told.get("days", []) if count} == by_day
     assert sum(total for *_, total, _ in told.get("days", [])) == told["total"]
