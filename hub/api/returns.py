@@ -44,7 +44,8 @@ async def post_return(call: Call) -> Reply:
 def terms_of(call: Call) -> ReturnTerms:
     """Return what a return is held against, and by whom it is taken."""
     config, person = call.hub.config, call.person
-    return ReturnTerms(config.returns, Authority(config.approvals, person.role if person else None), call.actor)
+    authority = Authority(config.approvals, person.role if person else None)
+    return ReturnTerms(config.returns, authority, call.actor, is_sure=call.hub.clock.is_sure)
 
 
 def announce_return(hub: Runtime, taken: Taken) -> None:

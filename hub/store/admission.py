@@ -8,19 +8,21 @@ A price that differs from the shop's, and stock below zero, never refuse: they a
 written but that an approval was spent. Not here: booking (hub.store.sales).
 """
 
+from datetime import datetime
 from sqlite3 import Connection
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import RefusedError
-from hub.store.clock import traded_at
+from hub.store.clock import ahead_warnings, traded_at
 from hub.store.coupons import CouponTerms
 from hub.store.kits import SoldLine, sold_effects
 from hub.store.model import Shop, utc
 from hub.store.points import PointsWord
 from hub.store.pricing import at_moment, goods_of, live_promotions
 from hub.store.sale_approvals import Authority, unapproved
+from hub.store.whereabouts import whereabouts
 from sync.errors import RuleError
 from sync.retail.quotes import Goods, differences, filled, quoted
 from sync.retail.sales import Sale, SaleLine, StockEffect, TaxPart, Warned, check_sums
@@ -48,9 +50,10 @@ ORDINARY = Context()
 
 
 class Admitted(Struct, frozen=True):
-    """A sale that may be booked, `per` filled in, and what follows from it."""
+    """A sale that may be booked, `per` filled in, when it was sold, and what follows from it."""
 
     sale: Sale
+    sold_at: datetime
     effects: tuple[StockEffect, ...]
     tax: tuple[TaxPart, ...]
     warnings: tuple[Warned, ...]
@@ -59,7 +62,8 @@ class Admitted(Struct, frozen=True):
 def admit(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, context: Context = ORDINARY) -> Admitted:
     """Hold a sale against the shop as it was when it was sold; raise RefusedError. Approvals that it names are spent."""
     authority = context.authority
-    at = at_moment(shop, traded_at(sale.sold_at, utc(now_ms)), is_sure=context.is_sure)
+    sold_at = traded_at(sale.sold_at, utc(now_ms), is_sure=context.is_sure)
+    at = at_moment(shop, sold_at, is_sure=context.is_sure)
     known = goods_of(tx, shop, [line.sku for line in sale.lines], at)
     notes = _Notes(sale)
     if sale.currency != shop.currency:
@@ -76,12 +80,15 @@ def admit(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, context: Conte
     except RuleError as err:
         raise RefusedError(err.code, str(err), pointer=err.pointer) from err
     _note_overrides(sale, known, notes)
+    notes.warnings += ahead_warnings(sale.sold_at, utc(now_ms), is_sure=context.is_sure)
+    notes.warnings += whereabouts(tx, session_id=sale.session_id, cashier_id=sale.cashier_id)
     if authority is not None and not sale.training:
         for refused, number in unapproved(tx, sale, authority, now_ms=now_ms):
             notes.refuse(refused, line=number)
     _hold_prices(tx, shop, sale, known, notes, at=at)
     return Admitted(
         sale=sale,
+        sold_at=sold_at,
         effects=sold_effects(
             tx,
             (

@@ -43,11 +43,15 @@ class ReturnRules(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReturnTerms(Struct, frozen=True):
-    """What returns are held against: the shop's rules, and who stands at the till; without an `authority` nothing is asked."""
+    """What returns are held against: the shop's rules, and who stands at the till; without an `authority` nothing is asked.
+
+    `is_sure`: the clock knows the time.
+    """
 
     rules: ReturnRules = ReturnRules()
     authority: Authority | None = None
     actor: str = ""
+    is_sure: bool = True
 
 
 NO_TERMS = ReturnTerms()

@@ -15,7 +15,12 @@ from sync.clock import TIME_MAX_MS, TIME_MIN_MS, Clock, Stamp, Trust
 from sync.kinds import Entity
 from sync.merge import Merged
 from sync.model import Replica
+from sync.retail.sales import Warned
 from sync.store.writing import write_cells
+
+AHEAD_MS_MAX = (
+    10 * 60 * 1000
+)  # tills are not set to the second; a trading day, a price and a window are a matter of more
 
 
 class SavedClock(Struct, frozen=True):
@@ -104,10 +109,23 @@ def last_commit_ms(read: Connection) -> int:
     return max((round(moment.timestamp() * 1000) for moment in said), default=0)
 
 
-def traded_at(told: datetime | None, committed_at: datetime) -> datetime:
-    """Return when something was sold or returned: as the till told it, unless its clock was never set."""
-    was_set = told is not None and TIME_MIN_MS <= told.timestamp() * 1000 < TIME_MAX_MS
-    return told if told is not None and was_set else committed_at
+def traded_at(told: datetime | None, committed_at: datetime, *, is_sure: bool) -> datetime:
+    """Return when something was sold or returned: by the till, unless its clock was never set, or is ahead of a sure one."""
+    if told is None or not TIME_MIN_MS <= told.timestamp() * 1000 < TIME_MAX_MS:
+        return committed_at
+    return committed_at if is_ahead(told, committed_at, is_sure=is_sure) else told
+
+
+def is_ahead(told: datetime | None, committed_at: datetime, *, is_sure: bool) -> bool:
+    """Whether a till's clock shows a time that is still to come, by a clock that is sure."""
+    return is_sure and told is not None and (told - committed_at).total_seconds() * 1000 > AHEAD_MS_MAX
+
+
+def ahead_warnings(told: datetime | None, committed_at: datetime, *, is_sure: bool) -> tuple[Warned, ...]:
+    """Return what a sale or return says whose till's clock runs ahead."""
+    if told is None or not is_ahead(told, committed_at, is_sure=is_sure):
+        return ()
+    return (Warned("till_clock", detail=f"the till says {told.isoformat()}; dated by the hub"),)
 
 
 def write_stamped(

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.store.claims import NO_TERMS, ReturnTerms, claimed_sale, hold_claim, rates_of, taken_elsewhere, tell_seller
-from hub.store.clock import traded_at
+from hub.store.clock import ahead_warnings, traded_at
 from hub.store.coupons import release_of_sale
 from hub.store.days import day_of, late_warnings
 from hub.store.kits import kit_effects_back
@@ -31,6 +31,7 @@ from hub.store.points import apply_effects_of
 from hub.store.pruned import pruned_return
 from hub.store.sales import Told, find_sale
 from hub.store.stock import apply_effects
+from hub.store.whereabouts import whereabouts
 from sync import failpoints
 from sync.errors import RuleError
 from sync.model import Dot, Replica, Stream
@@ -167,7 +168,10 @@ def _record(
     sold = _sold(tx, shop, content, now_ms=now_ms)
     sale, returned = sold.sale, returned_by_line(tx, sold.sale.sale_id)
     committed_at = utc(now_ms)
-    day = day_of(tx, shop, traded_at(content.returned_at, committed_at), now_ms=now_ms)
+    is_sure = terms.is_sure
+    day = day_of(tx, shop, traded_at(content.returned_at, committed_at, is_sure=is_sure), now_ms=now_ms)
+    noted += ahead_warnings(content.returned_at, committed_at, is_sure=is_sure)
+    noted += whereabouts(tx, session_id=content.session_id, cashier_id=content.cashier_id)
     try:
         back = lines_back(sale, content.lines, returned, has_happened=has_happened)
         refund = sum(line.amount for line in back)

@@ -22,7 +22,6 @@ from msgspec import Struct
 from devices.codecs.gtin import check_digit
 from hub.errors import ConflictError, RefusedError
 from hub.store.admission import ORDINARY, Admitted, Context, admit
-from hub.store.clock import traded_at
 from hub.store.coupons import redeem_in_sale
 from hub.store.days import day_of, late_warnings
 from hub.store.lives import new_dot
@@ -144,7 +143,7 @@ def _record(
     warnings += [Warned("stock_below_zero", detail=f"{sku}: {figure}") for sku, figure in stock.items() if figure < 0]
     receipt_no = _receipt_no(tx, replica, sale, warnings)
     committed_at = utc(now_ms)
-    sold_at = traded_at(sale.sold_at, committed_at)
+    sold_at = admitted.sold_at
     day = day_of(tx, shop, sold_at, now_ms=now_ms)
     at = at_moment(shop, sold_at, is_sure=context.is_sure)
     warnings += redeem_in_sale(tx, replica, shop, sale, terms=context.coupons, at=at, business_date=day.business_date)

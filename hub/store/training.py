@@ -11,7 +11,6 @@ import msgspec
 
 from hub.errors import ConflictError
 from hub.store.admission import Admitted
-from hub.store.clock import traded_at
 from hub.store.model import SaleAnswer, Shop, utc
 from hub.store.printing import PrintTo, queue_document
 from hub.store.products import name_of
@@ -28,11 +27,10 @@ def train(
 ) -> bytes:
     """Return what the till is told; a receipt is queued once, however often the sale is sent."""
     committed_at = utc(now_ms)
-    sold_at = traded_at(admitted.sale.sold_at, committed_at)
     fact = SaleFact(
         sale=admitted.sale,
         receipt_no=RECEIPT_NO,
-        business_date=business_date(sold_at, shop.zone, cut_over_hour=shop.cut_over_hour),
+        business_date=business_date(admitted.sold_at, shop.zone, cut_over_hour=shop.cut_over_hour),
         committed_at=committed_at,
         warnings=admitted.warnings,
         tax=admitted.tax,

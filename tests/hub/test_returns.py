@@ -196,7 +196,7 @@ async def test_stock_that_is_still_below_zero_is_a_warning(store: Any, sale: Mak
 async def test_the_business_date_is_of_the_return_not_of_the_sale(store: Any, sold: str) -> None:
     late = msgspec.convert("2026-10-02T03:30:00+08:00", Return.__annotations__["returned_at"])
 
-    answer = told(await take_back(store, content(sold, returned_at=late)))
+    answer = told(await take_back(store, content(sold, returned_at=late), now_ms=1_800_000_000_000))
 
     assert answer.business_date == "2026-10-01"
 
