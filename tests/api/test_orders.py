@@ -3,6 +3,7 @@
 Goal: an order without a line is whole at this hub alone. Method: a hub in this process; figures of stock by its own look-up.
 """
 
+import asyncio
 import json
 from datetime import datetime
 from typing import Any
@@ -168,7 +169,7 @@ async def test_a_label_says_who_gets_the_parcel_and_never_the_code(till: Any, pa
 
 
 async def test_everybody_is_told_of_each_step(till: Any) -> None:
-    async with till.events() as ws:
+    async with till.events() as ws, asyncio.timeout(30):
         await ws.receive()
         await till.post("/v1/orders", order("h1"))
         await step(till, "h1", "picking")
@@ -186,7 +187,7 @@ async def test_of_many_orders_at_once_one_event_says_so(till: Any, hub: Any, mon
     announce, runtime.orders.announce = runtime.orders.announce, lambda: None  # as if all had come with one commit
     for name in ("h1", "h2"):
         await till.post("/v1/orders", order(name))
-    async with till.events() as ws:
+    async with till.events() as ws, asyncio.timeout(30):
         await ws.receive()
         announce()
         told = json.loads((await ws.receive()).data)

@@ -162,7 +162,7 @@ async def test_a_pick_is_verified_and_what_is_wrong_counts_nothing(head_office: 
     early = await scan(till, path, TEA)
     assert (early.status, early.json["code"]) == (409, "order_not_picking")
     await picking(till, path, until)
-    async with till.events() as ws:
+    async with till.events() as ws, asyncio.timeout(30):
         await ws.receive()
         first = await scan(till, path, TEA, scan_id="s1")
         again = await scan(till, path, TEA, scan_id="s1")
