@@ -52,7 +52,6 @@ from sync.store.streams import stream_digest, stream_heads
 
 T = TypeVar("T")
 ORDER = {stream: place for place, stream in enumerate(REGISTRY.streams)}
-ORDER_STREAMS = {Stream.ORDERS, Stream.ORDER_STEPS, Stream.ORDER_REQUESTS}
 LOGS = {stream for stream, feed in REGISTRY.feeds.items() if feed is Feed.LOG}
 
 log = logging.getLogger(__name__)
@@ -247,8 +246,7 @@ class HubBooks:
             rows = TakenRows(rows.changed + more.changed, more.unusable)
         if base_of(batch.stream) == MEMBER.stream and self.on_members is not None:
             await self.on_members()
-        if base_of(batch.stream) in ORDER_STREAMS:
-            self.on_orders()
+        self.on_orders()
         self._look_what_to_pass_on()  # a cloud that has lost these is told of them
         if rows.changed:
             self.on_catalogue(rows.changed)
