@@ -216,7 +216,7 @@ async def _on_the_network(hub: Runtime, api: web.AppRunner, limits: Limits) -> A
     except OSError as err:
         raise StartError(_busy_port(host, port, err)) from err
     hub.port = listening.getsockname()[1]
-    doorstep = web.AppRunner(trust.doorstep_application(hub), access_log=None, shutdown_timeout=STOP_TIMEOUT_S)
+    doorstep = web.AppRunner(trust.doorstep_application(hub, limits), access_log=None, shutdown_timeout=STOP_TIMEOUT_S)
     await doorstep.setup()
     async with asyncio.TaskGroup() as group:
         assert doorstep.server is not None

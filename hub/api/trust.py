@@ -16,8 +16,10 @@ from aiohttp import web
 from msgspec import Struct
 
 from hub.api import service
+from hub.api.guard import LIMITS, guard
 from hub.api.problems import problem
 from hub.api.routing import BODY_MAX, RUNTIME, translate_errors
+from hub.limits import Limits
 from hub.pairing_link import secure_url, spelled
 from hub.runtime import Runtime
 from hub.tls.files import Authority
@@ -98,10 +100,11 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/ca.mobileconfig", get_profile)
 
 
-def doorstep_application(hub: Runtime) -> web.Application:
+def doorstep_application(hub: Runtime, limits: Limits) -> web.Application:
     """Return what plain HTTP from the network gets."""
-    app = web.Application(middlewares=[translate_errors], client_max_size=BODY_MAX)
+    app = web.Application(middlewares=[guard, translate_errors], client_max_size=BODY_MAX)
     app[RUNTIME] = hub
+    app[LIMITS] = limits
     add_routes(app)
     app.router.add_get("/", to_the_page)
     app.router.add_get("/console/{name}", service.console_file)

@@ -144,6 +144,48 @@ async def test_the_network_gets_the_page_and_the_certificate_without_tls(
     assert "key" not in str(facts).lower()
 
 
+async def test_strangers_have_their_turns_on_the_doorstep_too(
+    start_hub: Any, plain: aiohttp.ClientSession, lan_address: str, pair_till: Callable[..., Awaitable[Any]]
+) -> None:
+    hub = await start_hub(api=ON_LAN, limits={"requests_per_s": 1, "burst": 2})
+    till = await pair_till(hub)
+    statuses = []
+    for _ in range(2):
+        async with plain.get(f"http://{lan_address}:{hub.port}/pair.json") as answer:
+            statuses.append(answer.status)
+
+    assert statuses == [200, 429]
+    assert (await till.get("/v1/shop")).status == 200
+
+
+async def test_connections_by_tls_are_counted_and_given_back(
+    start_hub: Any, pair_till: Callable[..., Awaitable[Any]], until: Any
+) -> None:
+    hub = await start_hub(api=ON_LAN, limits={"connections": 2})
+    pinned = trusting(hub.runtime.tls.authority.pem)
+    inside = [await asyncio.open_connection("127.0.0.1", hub.port, ssl=pinned) for _ in range(2)]
+
+    async def is_served() -> bool:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", hub.port, ssl=pinned)
+        except (ConnectionError, ssl.SSLError):
+            return False
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
+        with suppress(ConnectionError, ssl.SSLError):
+            line = await reader.readline()
+            writer.close()
+            await writer.wait_closed()
+            return line.startswith(b"HTTP/1.1 200")
+        return False
+
+    await until(is_served, lambda served: not served)
+    for _, writer in inside:
+        writer.close()
+        with suppress(ConnectionError, ssl.SSLError):
+            await writer.wait_closed()
+    await until(is_served, lambda served: served)
+
+
 async def test_a_new_certificate_is_shown_to_the_next_connection_and_hangs_up_on_nobody(
     lan_hub: Any, secure: aiohttp.ClientSession, pinned: ssl.SSLContext, pair_till: Callable[..., Awaitable[Any]]
 ) -> None:
