@@ -37,18 +37,19 @@ def spelled(fingerprint: str) -> str:
     return ":".join(capitals[at : at + 2] for at in range(0, len(capitals), 2))
 
 
-def terminal_qr(link: str) -> str:
-    """Return a QR code for a terminal, in half blocks."""
+def terminal_qr(link: str, *, has_colours: bool = False) -> str:
+    """Return a QR code for a terminal, in half blocks; with colours it is dark on light whatever the terminal's are."""
     drawn = segno.make(link, error="l", micro=False)
     rows = [[bool(module) for module in row] for row in drawn.matrix_iter(border=2)]
     rows += [[False] * len(rows[0])] * (len(rows) % 2)
+    begin, end = ("\x1b[97;40m", "\x1b[0m") if has_colours else ("", "")
     return "\n".join(
-        "".join(_HALVES[upper, lower] for upper, lower in zip(*pair, strict=True))
+        begin + "".join(_HALVES[upper, lower] for upper, lower in zip(*pair, strict=True)) + end
         for pair in zip(rows[::2], rows[1::2], strict=True)
     )
 
 
-# dark is drawn as nothing: terminals are dark more often than not, and readers take either
+# dark is drawn as nothing: where there are no colours, terminals are dark more often than not
 _HALVES = {(False, False): "█", (False, True): "▀", (True, False): "▄", (True, True): " "}
 
 

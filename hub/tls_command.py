@@ -50,7 +50,7 @@ def renew_tls(config: Config) -> int:
 def tell_code(answer: CodeAnswer) -> None:
     """Print a code on standard output, and on standard error where it is spent: `code=$(storehub pair)` gets the code."""
     print(answer.code, flush=True)
-    said = [f"open {answer.url} on the tablet, or scan:", terminal_qr(answer.link)]
+    said = [f"open {answer.url} on the tablet, or scan:", terminal_qr(answer.link, has_colours=sys.stderr.isatty())]
     if answer.ca_sha256:
         said.append(f"the store's CA, compare it on the tablet (SHA-256):\n  {answer.ca_sha256}")
     said.append(f"the code is good once, for {answer.expires_s // 60} minutes")
