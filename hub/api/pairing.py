@@ -68,7 +68,7 @@ async def make_code(hub: Runtime, scope: Scope) -> CodeAnswer:
     return CodeAnswer(code, scope, CODE_LIFE_S, page_url(hub), spelled(hub.ca_fingerprint()), link, qr_png(link))
 
 
-async def post_code(call: Call) -> Reply:
+async def post_pairing_code(call: Call) -> Reply:
     """POST /v1/pairing-codes"""
     return Reply(await make_code(call.hub, "till"), 201)
 
@@ -130,7 +130,7 @@ ROUTES = (
     Route(
         "POST",
         "/v1/pairing-codes",
-        post_code,
+        post_pairing_code,
         "Make a code for one more till, with its link and QR",
         MANAGER,
         CodeAnswer,
