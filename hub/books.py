@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from hub.clock import HubClock
 from hub.holders import PEER, Holders
+from hub.store.beside_registers import adopt_registers
 from hub.store.catalogue import TakenRows, take_registers
 from hub.store.clock import SavedClock, save_clock
 from hub.store.confirmed import compare, marks
@@ -333,7 +334,12 @@ class HubBooks:
         ours = [rep for rep in reps if rep.rpartition(":")[0] == self.replica.store and rep != self.rep]
         now_ms = self._now_ms()
         if not set(ours) <= sealed_lives(self._db.read):
-            await self._db.write(lambda tx: settle(tx, self.replica, note_sealed(tx, ours, now_ms=now_ms)))
+
+            def job(tx: Connection) -> None:
+                adopt_registers(tx, self.replica, sorted(set(ours) - sealed_lives(tx)))
+                settle(tx, self.replica, note_sealed(tx, ours, now_ms=now_ms))
+
+            await self._db.write(job)
         self._look_what_to_pass_on()
 
     async def forked(self, why: str) -> None:

@@ -41,11 +41,11 @@ async def share_members(hub: Runtime, client: HubClient) -> None:
     """Tell and be told until neither has more; raise SyncError when the other hub does not answer, or nothing moves on."""
     theirs, before = await client.share_registers(told_by(hub, None)), None
     while True:
-        await take_registers(hub, read_rows(theirs))
+        await take_registers(hub, theirs.rep, theirs.cloud, read_rows(theirs))
         ours = told_by(hub, theirs)
         if not ours.rows and not theirs.rows:
             return
         if (ours, theirs) == before:
-            raise ProtocolError(f"{hub.replica.store}: the same rows are told again and again")
+            raise ProtocolError(f"{theirs.rep}: the same rows are told again and again")
         before = (ours, theirs)
         theirs = await client.share_registers(ours)

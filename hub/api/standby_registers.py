@@ -9,7 +9,7 @@ from hub.api.standby_keys import STANDBY
 from hub.errors import RefusedError
 from hub.runtime import Runtime
 from hub.standby_registers import take_registers
-from hub.store.beside_registers import ROWS_MAX, RegisterStream, Told, held_here, rows_behind
+from hub.store.beside_registers import ROWS_MAX, STREAMS, RegisterStream, Told, held_here, rows_behind
 from sync.batch import Rep, Seq
 
 LIVES_MAX = 200  # of a store; a machine has a few in its whole life
@@ -26,30 +26,37 @@ class RegisterTold(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RegistersTold(Struct, frozen=True, forbid_unknown_fields=True):
-    """How far one side holds the rows of each life of the store, and rows that the other side does not have."""
+    """How far one side holds the rows of each life of the store, and rows that the other side does not have.
 
+    `rep` is its own life, of which the cloud holds so much as `cloud` says.
+    """
+
+    rep: Rep
     held: Annotated[dict[RegisterStream, Lives], Meta(max_length=2)] = {}
     rows: Annotated[tuple[RegisterTold, ...], Meta(max_length=ROWS_MAX)] = ()
+    cloud: Annotated[dict[RegisterStream, Seq], Meta(max_length=2)] = {}
 
 
 async def post_registers(call: Call) -> Reply:
     """POST /sync/v1/registers"""
     hub, told = call.hub, call.body
-    for index, row in enumerate(told.rows):
-        if row.rep.rpartition(":")[0] != hub.replica.store:
-            detail = f"{row.rep} is no life of {hub.replica.store}"
-            raise RefusedError("not_this_store", detail, pointer=f"/rows/{index}/rep")
-    await take_registers(hub, read_rows(told))
+    named = [("/rep", told.rep), *((f"/rows/{index}/rep", row.rep) for index, row in enumerate(told.rows))]
+    for pointer, rep in named:
+        if rep.rpartition(":")[0] != hub.replica.store:
+            raise RefusedError("not_this_store", f"{rep} is no life of {hub.replica.store}", pointer=pointer)
+    await take_registers(hub, told.rep, told.cloud, read_rows(told))
     return Reply(told_by(hub, told))
 
 
 def told_by(hub: Runtime, theirs: RegistersTold | None) -> RegistersTold:
     """Return what this side says; rows only to a side that has said what it holds."""
-    read, own = hub.db.read, hub.replica
+    read, own, cloud = hub.db.read, hub.replica, hub.replication.books.holders.cloud
     rows = rows_behind(read, own, theirs.held) if theirs is not None else []
     return RegistersTold(
-        {stream: dict(lives) for stream, lives in held_here(read, own).items()},
+        own.rep,
+        held_here(read, own),
         tuple(RegisterTold(row.stream, row.rep, row.seq, Raw(row.body)) for row in rows),
+        {stream: cloud.get(stream, 0) for stream in STREAMS},
     )
 
 

@@ -3,6 +3,9 @@
     held        stream -> life of this store -> the seq of its newest row that is here; rows of a writer come in their order
     behind      what is here of these lives and the other hub does not hold
 
+    adopted     when the cloud seals a life of the other hub: what that one had not told the cloud is written again as ours, its
+                cells with the stamps that they have
+
 What other shops have written the cloud tells to both. A row is merged as it is wherever it comes from: twice is once. Functions
 of a write job, and reads. Not here: when it is done (hub.standby_registers), the logs of the store's lives (hub.standby_books).
 """
@@ -14,6 +17,7 @@ from typing import Final, Literal, NamedTuple, get_args
 import msgspec
 
 from hub.store.arrivals import members_arrived
+from hub.store.lives import write_versions_again
 from sync.batch import SEQ_MAX, Row
 from sync.json_errors import NOT_JSON
 from sync.model import Feed, Replica
@@ -22,6 +26,7 @@ from sync.retail.members import MEMBER, MemberRow
 from sync.store.reading import rows_after
 from sync.store.replicas import replica_id
 from sync.store.rows import apply_rows
+from sync.store.writing import adopt_cells
 
 ROWS_MAX = 200  # of one message
 BYTES_MAX = 256 * 1024
@@ -42,8 +47,9 @@ class Told(NamedTuple):
 
 
 def held_here(read: Connection, own: Replica) -> dict[RegisterStream, dict[str, int]]:
-    """Return how far the rows of each life of this store are here; of ours nobody need tell us anything."""
-    return {stream: _newest(read, own.store, stream) | {own.rep: SEQ_MAX} for stream in STREAMS}
+    """Return how far the rows of each life of this store are here; of ours, and of adopted ones, nobody need tell us anything."""
+    known = dict.fromkeys((own.rep, *adopted(read)), SEQ_MAX)
+    return {stream: _newest(read, own.store, stream) | known for stream in STREAMS}
 
 
 def rows_behind(read: Connection, own: Replica, held: Held) -> list[Told]:
@@ -65,13 +71,51 @@ def rows_behind(read: Connection, own: Replica, held: Held) -> list[Told]:
 def take_told(tx: Connection, own: Replica, rows: Iterable[Told], *, now_ms: int) -> None:
     """Merge rows of the store's other lives; the caller has seen that they are of this store."""
     grouped: dict[tuple[RegisterStream, str], list[Row]] = {}
+    known = {own.rep, *adopted(tx)}
     for row in rows:
-        if row.rep != own.rep:
+        if row.rep not in known:
             grouped.setdefault((row.stream, row.rep), []).append((row.seq, row.body))
     for (stream, rep), found in grouped.items():
         apply_rows(tx, stream, found, replica=replica_id(tx, rep, now_ms=now_ms), rep=rep, feed=Feed.STATE)
         if stream == MEMBER.stream:
             members_arrived(tx, _members(found))
+
+
+def note_cloud(tx: Connection, rep: str, held: Mapping[RegisterStream, int]) -> None:
+    """Remember how far the cloud holds what the other hub has written, by its own word."""
+    tx.executemany(
+        """
+        INSERT INTO beside_told (rep, stream, last) VALUES (?, ?, ?)
+        ON CONFLICT (rep, stream) DO UPDATE SET last = excluded.last WHERE last <> excluded.last AND last < ?
+        """,
+        [(rep, stream, held.get(stream, 0), SEQ_MAX) for stream in STREAMS],
+    )
+
+
+def cloud_of(read: Connection, rep: str) -> dict[str, int]:
+    """Return what is remembered of that."""
+    return dict(read.execute("SELECT stream, last FROM beside_told WHERE rep = ?", (rep,)).fetchall())
+
+
+def adopted(read: Connection) -> list[str]:
+    """Return the lives of which what was left is written here as ours: their rows count no more, should they still be told."""
+    rows = read.execute("SELECT DISTINCT rep FROM beside_told WHERE last = ?", (SEQ_MAX,)).fetchall()
+    return [rep for (rep,) in rows]
+
+
+def adopt_registers(tx: Connection, own: Replica, reps: Iterable[str]) -> None:
+    """Write again as ours what lives that are sealed now had told this hub and not the cloud."""
+    for rep in reps:
+        for stream, last in cloud_of(tx, rep).items():
+            writer = replica_id(tx, rep, now_ms=0)
+            if stream == MEMBER.stream:
+                rows = tx.execute("SELECT body FROM member WHERE replica = ? AND seq > ? ORDER BY seq", (writer, last))
+                for (body,) in rows.fetchall():
+                    row = _member.decode(body)
+                    adopt_cells(tx, own, MEMBER, row.key, row.cells)
+            else:
+                write_versions_again(tx, writer, own, stream, entities=(IDENTITY_KEY,), after=last)
+        tx.execute("UPDATE beside_told SET last = ? WHERE rep = ?", (SEQ_MAX, rep))
 
 
 def _newest(read: Connection, store: str, stream: RegisterStream) -> dict[str, int]:

@@ -74,8 +74,8 @@ def begin_life(tx: Connection, own: Replica, *, peer: str, incarnation: str, why
         if entities[0].feed is Feed.LOG:
             rewritten += write_again(tx, own.local_id, new, stream, entities=entities, after=after)
         elif entities[0].kind is Kind.REGISTER:
-            _offer_again(tx, own, new, stream, entities=entities, after=after)
-    _offer_again(tx, own, new, FORMER_FOOTFALL.stream, entities=(FORMER_FOOTFALL,), after=START)
+            write_versions_again(tx, own.local_id, new, stream, entities=entities, after=after.last)
+    write_versions_again(tx, own.local_id, new, FORMER_FOOTFALL.stream, entities=(FORMER_FOOTFALL,), after=0)
     tell_former(tx, own, new, acked=common.get(Stream.FOOTFALL, START).last, now_ms=now_ms)
     ask_again(tx, own)
     forget_totals(tx)
@@ -220,14 +220,15 @@ def _void_receipts(tx: Connection, former: int, stream: str, *, after: Boundary)
     )
 
 
-def _offer_again(
-    tx: Connection, own: Replica, new: Replica, stream: str, *, entities: Sequence[Entity], after: Boundary
+def write_versions_again(
+    tx: Connection, former: int, new: Replica, stream: str, *, entities: Sequence[Entity], after: int
 ) -> None:
+    """Give the rows of registers that a life wrote behind a seq new ones of another life, in their order."""
     for entity in entities:
         keys = ", ".join(column.name for column in entity.key)
         rows = tx.execute(
             f"SELECT {keys} FROM {entity.table} WHERE replica = ? AND seq > ? ORDER BY seq",
-            (own.local_id, after.last),
+            (former, after),
         ).fetchall()
         if not rows:
             continue
@@ -235,7 +236,7 @@ def _offer_again(
         is_row = " AND ".join(f"{column.name} = ?" for column in entity.key)
         tx.executemany(
             f"UPDATE {entity.table} SET replica = ?, seq = ? WHERE {is_row} AND replica = ?",
-            [(new.local_id, seq, *key, own.local_id) for seq, key in enumerate(rows, first)],
+            [(new.local_id, seq, *key, former) for seq, key in enumerate(rows, first)],
         )
 
 

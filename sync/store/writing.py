@@ -81,3 +81,20 @@ def write_cells(
     tx.execute(table.insert, (key, replica.local_id, seq, body))
     note_conflicts(tx, table, (key,), key)
     return standing_cells(tx, table, (key,))
+
+
+def adopt_cells(tx: Connection, replica: Replica, entity: Entity, key: str, cells: Mapping[str, Cell]) -> bool:
+    """Write cells of another writer, with the stamps that they have, into our own row; say whether any was later than ours."""
+    assert entity.is_shared
+    table = table_of(entity)
+    where = f"{entity.key[0].name} = ? AND replica = ?"
+    mine = tx.execute(f"SELECT body FROM {entity.table} WHERE {where}", (key, replica.local_id)).fetchone()
+    before: dict[str, Cell] = table.decode(mine[0].encode()).cells if mine else {}
+    later = {field: cell for field, cell in cells.items() if field not in before or before[field].stamp < cell.stamp}
+    if not later:
+        return False
+    body = msgspec.json.encode({"v": 1, "key": key, "cells": dict(sorted((before | later).items()))}).decode()
+    seq = reserve_state_seqs(tx, replica, entity.stream, 1)
+    tx.execute(table.insert, (key, replica.local_id, seq, body))
+    note_conflicts(tx, table, (key,), key)
+    return True

@@ -128,13 +128,13 @@ async def test_only_the_other_hub_is_told_members(pair: Pair, pair_till: Any) ->
     await one.post("/v1/members", chan())
     for scope in ("till", "manager", "cloud", "device"):
         client = await pair_till(pair.primary, scope=scope)
-        assert (await client.post("/sync/v1/registers", {"held": {}, "rows": []})).status == 403
+        assert (await client.post("/sync/v1/registers", {"rep": "hk01:0123456789abcdef"})).status == 403
 
 
 async def test_rows_of_another_store_are_refused_and_nothing_is_written(pair: Pair, pair_till: Any) -> None:
     other = await pair_till(pair.primary, scope="standby")
     row = {"stream": "members", "rep": "hk02:0123456789abcdef", "seq": 1, "row": {"v": 1, "key": "m1", "cells": {}}}
-    refused = await other.post("/sync/v1/registers", {"held": {}, "rows": [row]})
+    refused = await other.post("/sync/v1/registers", {"rep": "hk01:0123456789abcdef", "rows": [row]})
     assert (refused.status, refused.json["code"], refused.json["pointer"]) == (422, "not_this_store", "/rows/0/rep")
     assert pair.primary.runtime.db.read.execute("SELECT count(*) FROM member").fetchone() == (0,)
 

@@ -279,7 +279,8 @@ async def _replicate(went: Walk, cloud: Any, standby: Any) -> None:
     await went.ask("POST", "/sync/v1/ack", start, by=cloud)
     await went.ask("POST", "/sync/v1/pin-keys", {"keys": []}, by=standby)
     await went.ask("GET", "/sync/v1/store-ca", by=standby)
-    await went.ask("POST", "/sync/v1/registers", {"held": {"members": {}}, "rows": []}, by=standby)
+    told = {"rep": went.manager.hub.runtime.replica.rep, "held": {"members": {}}}
+    await went.ask("POST", "/sync/v1/registers", told, by=standby)
 
 
 def pools(ids: dict[str, str]) -> Iterator[str]:
