@@ -48,7 +48,7 @@ from hub.replication import SyncView
 from hub.store.audit import Finding
 from hub.store.cashiers import CashierView
 from hub.store.drawers import SessionView, XReport
-from hub.store.members import Enrolment
+from hub.store.member_requests import Enrolment
 from hub.store.model import Entry, Item, SaleAnswer
 from hub.store.printing import PrintJobView
 from hub.store.products import Opening, Put

@@ -14,7 +14,7 @@ from hub.api.documents import DocumentLine, DocumentRequest
 from hub.client import CloudClient, HubClient, ProblemError
 from hub.demo.house import JOIN_TIMEOUT_S, POLL_S, House
 from hub.demo.settings import CURRENCY, STORE_ID
-from hub.store.members import Enrolment
+from hub.store.member_requests import Enrolment
 from hub.store.quotes import QuoteLine, QuoteRequest
 from sync.errors import StartError
 from sync.retail.cashiers import Role
