@@ -30,7 +30,7 @@ from sync.model import Replica, Stream
 from sync.opening import Came, Left, Numbered, Opening, Place, Said, Totals, came_rows, encode, read
 from sync.retail.sales import StockEffect
 from sync.store.cursors import receive_to, received_to
-from sync.store.facts import Duplicate
+from sync.store.facts import beside_pruned
 from sync.store.pruned_keys import dots_before
 from sync.store.reading import rows_after
 from sync.store.replicas import known_id, replica_id
@@ -190,7 +190,7 @@ def _counted_elsewhere(tx: Connection, rep: str, said: Iterable[Said]) -> Counte
 
 
 def _give_way(tx: Connection, rep: str, said: Iterable[Said]) -> Taken:
-    """Put the rows of others apart that stand here under a key of a told fact."""
+    """Put the rows of others apart that stand here under a key of a told fact; the rule for all says who takes effects back."""
     taken = Taken()
     for name, lefts in _by_entity(said):
         entity = REGISTRY.by_name.get(name)
@@ -215,9 +215,8 @@ def _give_way(tx: Connection, rep: str, said: Iterable[Said]) -> Taken:
                 """,
                 (replica, entity.stream, seq, entity.name, text, body.encode()),
             )
-            stands = FactDot(*known.get(text, (rep, seqs[text])))
-            fell = Duplicate(entity.name, text, stands, FactDot(writer, seq), is_same=False)
-            taken += Taken(duplicates=(fell,), fallen=(body.encode(),))
+            found = beside_pruned(tx, name, text, FactDot(*known.get(text, (rep, seqs[text]))), FactDot(writer, seq))
+            taken += Taken(duplicates=(found,), fallen=(body.encode(),))
     return taken
 
 

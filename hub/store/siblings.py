@@ -165,8 +165,11 @@ def _give_way(tx: Connection, own: Replica, duplicates: Sequence[Duplicate]) -> 
         ):  # ours was pruned and has counted; one of the two counts when the effects of the other are taken back
             body = _apart(tx, entity.stream, each.stands)
         assert body is not None, "one of two rows under a key is kept apart"
+        name = f"{each.entity} {each.key} {own.rep} {each.fell.seq}"[:KEY_CHARS_MAX]
+        if tx.execute("SELECT 1 FROM duplicate_fact WHERE duplicate = ?", (name,)).fetchone():
+            continue  # said already, whatever stood then
         fact = DuplicateFact(
-            duplicate=f"{each.entity} {each.key} {own.rep} {each.fell.seq}"[:KEY_CHARS_MAX],
+            duplicate=name,
             entity=each.entity,
             key=each.key,
             loser=FactName(*each.fell),

@@ -71,6 +71,12 @@ def add_facts(tx: Connection, table: Table, facts: Sequence[Fact], *, replica: i
     )
 
 
+def beside_pruned(tx: Connection, entity: str, key: str, pruned: FactDot, other: FactDot) -> Duplicate:
+    """Say which of two rows under a key stands where the one is pruned, and has counted, and the other is kept apart."""
+    stands = standing(pruned, other, _sealed(tx, (pruned.rep, other.rep)))
+    return Duplicate(entity, key, stands, other if stands == pruned else pruned, is_same=False)
+
+
 def second_rows(read: Connection, replica: int, stream: str, after: int, limit: int) -> list[Row]:
     """Return a writer's rows that do not stand, from behind a seq, in order."""
     return read.execute(
@@ -92,7 +98,7 @@ def key_at(read: Connection, replica: int, stream: str, seq: int) -> str | None:
 
 
 def settle_again(tx: Connection, table: Table, sealed: str) -> Added:
-    """Let the rows of a writer that was sealed just now stand where another's stood."""
+    """Let the rows of a writer that was sealed just now stand where another's stood; say it also of those that are pruned."""
     rows = tx.execute(
         """
         SELECT second_row.replica, seq, body FROM second_row JOIN replica ON replica.id = second_row.replica
@@ -100,7 +106,21 @@ def settle_again(tx: Connection, table: Table, sealed: str) -> Added:
         """,
         (table.entity.name, sealed),
     ).fetchall()
-    return _settle_all(tx, table, [(replica, sealed, seq, body) for replica, seq, body in rows])
+    settled = _settle_all(tx, table, [(replica, sealed, seq, body) for replica, seq, body in rows])
+    apart = tx.execute(
+        """
+        SELECT second_row.key, pruned_key.seq, other.store || ':' || other.incarnation, second_row.seq
+        FROM pruned_key JOIN replica ON replica.id = pruned_key.replica
+        JOIN second_row ON second_row.entity = pruned_key.entity AND second_row.key = pruned_key.key
+        JOIN replica AS other ON other.id = second_row.replica
+        WHERE pruned_key.entity = ? AND replica.store || ':' || replica.incarnation = ? AND other.id <> replica.id
+        """,
+        (table.entity.name, sealed),
+    ).fetchall()
+    beside = [
+        beside_pruned(tx, table.entity.name, key, FactDot(sealed, at), FactDot(rep, seq)) for key, at, rep, seq in apart
+    ]
+    return Added(settled.counted, settled.fallen, (*settled.duplicates, *beside))
 
 
 def settle_beside(tx: Connection, table: Table, replica: int) -> Added:
@@ -200,10 +220,8 @@ def _beside_pruned(
     entity, found = table.entity, []
     for fact in facts:
         _put_apart(tx, entity.stream, entity.name, fact.key, (replica, fact.seq, fact.body))
-        gone, mine = FactDot(*pruned[fact.key]), FactDot(rep, fact.seq)
-        stands = standing(gone, mine, _sealed(tx, (gone.rep, rep)))
-        fell = mine if stands == gone else gone
-        found.append(Duplicate(entity.name, fact.key, stands, fell, is_same=False))
+        dots = FactDot(*pruned[fact.key]), FactDot(rep, fact.seq)
+        found.append(beside_pruned(tx, entity.name, fact.key, *dots))
     return Added(done.counted, done.fallen, (*done.duplicates, *found))
 
 
