@@ -39,7 +39,15 @@ CURRENCY = "HKD"
 PRINTER = "receipts"
 FOLD_MS = 2_000
 UPKEEP_MS = 5_000  # for a day
-PASSED_ON = ("sales", "returns", "stock", "prints", "redemptions", "releases", versions.SAMPLES)  # among lives of a store
+PASSED_ON = (
+    "sales",
+    "returns",
+    "stock",
+    "prints",
+    "redemptions",
+    "releases",
+    versions.SAMPLES,
+)  # among lives of a store
 FOLDED = ("sales", "returns", "stock", "duplicates", versions.SAMPLES)
 RECONNECT_MAX_S = 20.0
 CONNECT_TIMEOUT_MS = 10_000

@@ -88,6 +88,11 @@ class World:
         """What happened, in eight bytes."""
         return self._digest.hexdigest()
 
+    @property
+    def is_forked(self) -> bool:
+        """Whether a file was copied or a hub left yet: until then every promise holds that holds without forks."""
+        return any(self.tried[name] for name, is_fork in plugins.fault_kinds() if is_fork)
+
     @cached_property
     def web_shop(self) -> WebShop:
         """Head office's, opened when it is first asked for."""

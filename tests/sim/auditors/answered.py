@@ -47,14 +47,14 @@ class Auditor:
             if "movement_id" in said:  # `repeated` and `on_hand` say how it is now; a document is told as it was
                 body = json.dumps([said["movement_id"], said["dot"]]).encode()
         known = self.told.setdefault((hub.name, request.key), body)
-        options = self.world.options
-        is_one = len(request.hubs) < 2 and not (options.has_forks or options.prunes)  # else another row of it may stand
+        may_differ = self.world.is_forked or self.world.options.prunes  # another row of it may stand
+        is_one = len(request.hubs) < 2 and not may_differ
         if known != body and is_one:
             self.problems.append(f"{request.key}: {hub.name} said {known!r} and then {body!r}")
 
     def on_opened(self, hub: HubNode) -> None:
         """After every start: whatever was told is there; after a restored backup only in the end."""
-        if self.world.options.has_forks:
+        if self.world.is_forked:
             return
         there = {kind: _keys(hub, kind) for kind in TABLES}
         for name, key in self.told:
@@ -86,7 +86,7 @@ class Auditor:
         request = self.asked.get(key)
         if request is None or request.kind != kind:
             yield f"{hub.name} has a {kind} {key} that nobody asked for"
-        elif self.refused.get(key, set()) >= set(request.hubs) and not self.world.options.has_forks:
+        elif self.refused.get(key, set()) >= set(request.hubs) and not self.world.is_forked:
             yield f"{key} was refused by everybody and is at {hub.name}"
 
 

@@ -43,8 +43,8 @@ class Auditor:
             free = names - disputed.keys()
             if len(free) > uses:
                 yield f"{serial} is good for {uses} and was redeemed by {sorted(free)}, which nobody disputes"
-            is_plain = serial not in released and not self.world.options.has_forks
-            if is_plain and "cloud_restored" not in self.world.options.faults and len(free) < min(uses, len(names)):
+            is_plain = serial not in released and not self.world.is_forked
+            if is_plain and len(free) < min(uses, len(names)):
                 yield f"{serial} is good for {uses}, {len(names)} redeemed it, and only {len(free)} stand"
         yield from self._check_told(disputed, redeemed)
 

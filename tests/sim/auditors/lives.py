@@ -18,7 +18,7 @@ class Auditor:
 
     def check(self) -> Iterator[str]:
         """At the end."""
-        if self.world.options.has_forks:
+        if self.world.is_forked:
             return
         for hub in self.world.hubs:
             former = hub.disk.rows("SELECT incarnation, why FROM former_life JOIN replica ON id = replica")

@@ -41,7 +41,7 @@ class Auditor:
     def check(self) -> Iterator[str]:
         """At the end."""
         yield from self.problems
-        if self.world.options.has_forks:  # rows of a former life are offered again by the next one
+        if self.world.is_forked:  # rows of a former life are offered again by the next one
             return
         held = _cells(
             self.world.cloud,

@@ -55,7 +55,7 @@ class Auditor:
             if qty > self.sold[of]:
                 yield f"{of[0]} line {of[1]}: {self.sold[of]} sold, {qty} taken back by one file"
         beyond = {of for of, qty in total.items() if qty > self.sold[of]}
-        if beyond and not self.world.options.has_forks:
+        if beyond and not self.world.is_forked:
             yield from (f"{of[0]} line {of[1]}: {self.sold[of]} sold, {total[of]} taken back" for of in sorted(beyond))
         elif beyond and not self.world.options.prunes:
             yield from (f"{of[0]} line {of[1]}: no audit names it" for of in sorted(beyond - self._named()))

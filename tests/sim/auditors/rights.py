@@ -51,7 +51,7 @@ class Auditor:
             if promise_id not in known:
                 yield f"promise {promise_id} was answered and is not there"
         for promise_id, order in self.ended.items():
-            may_be_lost = self.world.options.has_forks and order.ending == "picked"
+            may_be_lost = self.world.is_forked and order.ending == "picked"
             if known.get(promise_id) != order.ending and not may_be_lost:
                 yield f"promise {promise_id} ended as {order.ending}, the cloud has {known.get(promise_id)!r}"
         yield from self._check_rights(rows)

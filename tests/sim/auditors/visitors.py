@@ -40,7 +40,7 @@ class Auditor:
         for hub in self.world.hubs:
             if not hub.is_retired:
                 yield from _compare(hub, self._at_hub(hub, held), held)
-        if not self.world.options.has_forks:
+        if not self.world.is_forked:
             yield from self._check_taken(held)
         for store in sorted({hub.store for hub in self.world.hubs}):
             entered = sum(came for (life, _, _), (came, _) in held.items() if life.rpartition(":")[0] == store)
