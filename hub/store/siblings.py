@@ -22,7 +22,6 @@ from sync.entities import REGISTRY
 from sync.errors import ForkError
 from sync.merge import FactDot
 from sync.model import Feed, Replica, Stream
-from sync.retail.coupon_rows import COUPON_ISSUE, REDEMPTION, RELEASE
 from sync.retail.duplicate_fact import DuplicateFact, FactName
 from sync.retail.people import LINK
 from sync.retail.points import POINTS
@@ -43,7 +42,7 @@ RELAYED = frozenset(  # between two hubs of a store
     | {Stream.TRAIL, Stream.CASHIERS, Stream.DRAWERS, Stream.TRANSFERS}
     | {Stream.ORDERS, Stream.ORDER_STEPS, Stream.ORDER_REQUESTS}
     | {Stream.REDEMPTIONS, Stream.RELEASES, Stream.COUPON_ISSUES}
-    | {LINK.stream, POINTS.stream, REDEMPTION.stream, RELEASE.stream, COUPON_ISSUE.stream}
+    | {LINK.stream, POINTS.stream}
 )
 PASSED_ON = frozenset(name for name, feed in REGISTRY.feeds.items() if feed is Feed.LOG)
 
