@@ -92,6 +92,16 @@ def test_whoever_ended_it_takes_nothing_more() -> None:
     assert hear(session, BATCH) == session.tick(BEGAN_MS + 10**9) == []
 
 
+@pytest.mark.parametrize("what", ["changed", "tick"])
+def test_a_side_that_was_born_anew_says_nothing_more_as_who_it_was(what: str) -> None:
+    books = filled()
+    session = opened(books)
+    books.become("hk01:cc")
+
+    said, end = getattr(session, what)(BEGAN_MS)
+    assert said.frame.code == end.code == "fork" and "new life" in end.detail
+
+
 def test_a_peer_that_has_sealed_us_is_a_fork() -> None:
     end = End("sealed", "of yesterday", is_ours=False, peer=CLOUD)
 
