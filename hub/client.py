@@ -17,7 +17,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-from hub.api.cashiers import CashierList, EnrolRequest, SignInAnswer, SignInRequest, UnlockRequest
+from hub.api.cashiers import EnrolRequest, UnlockRequest
 from hub.api.catalogue import ProductPage
 from hub.api.control import (
     Mended,
@@ -29,13 +29,8 @@ from hub.api.control import (
     RepairRequest,
     ScopeRequest,
 )
-from hub.api.coupons import IssueAnswer, IssueRequest
 from hub.api.devices import DeviceList, DeviceView
-from hub.api.documents import DocumentAnswer, DocumentRequest
-from hub.api.drawer_sessions import Closed, CloseRequest, SessionList
-from hub.api.members import MemberAnswer
 from hub.api.pairing import CodeAnswer, PairAnswer, PairRequest
-from hub.api.persons import SESSION_HEADER
 from hub.api.printing import JobList
 from hub.api.problems import Problem
 from hub.api.routing import SUBPROTOCOL, SUBPROTOCOL_TOKEN
@@ -47,17 +42,13 @@ from hub.errors import HubError
 from hub.replication import SyncView
 from hub.store.audit import Finding
 from hub.store.cashiers import CashierView
-from hub.store.drawers import SessionView, XReport
-from hub.store.member_requests import Enrolment
 from hub.store.model import Entry, Item, SaleAnswer
 from hub.store.printing import PrintJobView
 from hub.store.products import Opening, Put
-from hub.store.quotes import Quote, QuoteRequest
 from hub.store.returns import ReturnAnswer
 from hub.store.tills import Scope, TillView
 from hub.tls.files import Leaf
 from sync.audit import Asked, Names, Sums
-from sync.retail.drawers import Opening as DrawerOpening
 from sync.retail.returns import Return
 
 REQUEST_TIMEOUT_S = 10.0
@@ -92,7 +83,6 @@ class HubClient:
         self._context = context
         self._token = token
         self._unix_socket = unix_socket
-        self._person = ""
         self.till_id = ""
 
     async def __aenter__(self) -> Self:
@@ -130,56 +120,6 @@ class HubClient:
     async def take_back(self, content: Return) -> ReturnAnswer:
         """Take goods of a sale back, durable when this returns."""
         return await self._call("POST", "/v1/returns", ReturnAnswer, body=content)
-
-    async def quote(self, request: QuoteRequest) -> Quote:
-        """Return what a basket comes to now."""
-        return await self._call("POST", "/v1/quotes", Quote, body=request)
-
-    async def cashiers(self) -> list[CashierView]:
-        """Return the cashiers of the store."""
-        return (await self._call("GET", "/v1/cashiers", CashierList)).items
-
-    @property
-    def is_signed_in(self) -> bool:
-        """Whether somebody has signed in by this client."""
-        return bool(self._person)
-
-    async def sign_in(self, number: str, pin: str) -> SignInAnswer:
-        """Sign a cashier in at this till; from here on the client is that person there."""
-        request = SignInRequest(pin=pin, number=number)
-        answer = await self._call("POST", "/v1/cashiers/sign-in", SignInAnswer, body=request)
-        self._person = answer.session
-        return answer
-
-    async def drawer_session(self) -> SessionView | None:
-        """Return this till's drawer session, None while its drawer is closed."""
-        page = await self._call("GET", "/v1/drawer-sessions", SessionList, query={"till_id": self.till_id})
-        return page.items[0] if page.items else None
-
-    async def open_drawer_session(self, opening: DrawerOpening) -> SessionView:
-        """Open this till's drawer with a float."""
-        return await self._call("POST", "/v1/drawer-sessions", SessionView, body=opening)
-
-    async def close_drawer_session(self, session_id: str, count: CloseRequest) -> Closed:
-        """Close a session by a blind count; return the Z report."""
-        path = f"/v1/drawer-sessions/{quote(session_id, safe='')}/close"
-        return await self._call("POST", path, Closed, body=count)
-
-    async def x_report(self, session_id: str) -> XReport:
-        """Return how an open session stands."""
-        return await self._call("GET", f"/v1/drawer-sessions/{quote(session_id, safe='')}/x-report", XReport)
-
-    async def book_document(self, document: DocumentRequest) -> DocumentAnswer:
-        """Book a delivery, a transfer or an adjustment."""
-        return await self._call("POST", "/v1/stock/documents", DocumentAnswer, body=document)
-
-    async def enrol_member(self, enrolment: Enrolment) -> MemberAnswer:
-        """Enrol a member."""
-        return await self._call("POST", "/v1/members", MemberAnswer, body=enrolment)
-
-    async def issue_coupon(self, request: IssueRequest) -> IssueAnswer:
-        """Give somebody the next serial of an instant coupon."""
-        return await self._call("POST", "/v1/coupons/issues", IssueAnswer, body=request)
 
     async def devices(self) -> list[DeviceView]:
         """Return all devices and their health."""
@@ -275,8 +215,7 @@ class HubClient:
     @property
     def _headers(self) -> dict[str, str]:
         token = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        person = {SESSION_HEADER: self._person} if self._person else {}
-        return {"Content-Type": "application/json", **token, **person}
+        return {"Content-Type": "application/json", **token}
 
     @asynccontextmanager
     async def events(self, after: str | None = None) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:

@@ -10,7 +10,7 @@ const SHOWN = 30;
 const DEEDS = [
   "approved", "voided", "returned_on_claim", "drawer_session_opened", "drawer_session_closed", "pay_in", "pay_out",
   "cash_drop", "no_sale", "drawer_opened", "day_closed", "signed_in", "signed_out", "cashier_enrolled", "cashier_changed",
-  "cashier_locked", "cashier_unlocked", "stock_adjusted", "stock_counted", "safety_stock_set", "points_corrected", "member_erased",
+  "cashier_locked", "cashier_unlocked", "stock_adjusted", "stock_counted", "safety_stock_set", "points_corrected", "member_erased", "order_code_shown",
   "attention_closed", "till_revoked",
 ];
 

@@ -20,6 +20,7 @@ from hub.demo.line_page import LinePage
 from hub.demo.paper_page import PaperPage
 from hub.demo.processes import Child, free_port, stop_all
 from hub.demo.settings import CURRENCY, Keys, Wiring, cloud_toml, hub_toml, load_keys, write_private
+from hub.demo.till_client import TillClient
 from hub.importing.authority import book_openings, send_products
 from hub.importing.products import load_products
 from hub.store.model import Entry
@@ -132,10 +133,10 @@ async def _wires(data: Path, cloud_url: str, keys: Keys, pace: Pace) -> AsyncIte
             yield Wires(printer, lane1, lane2, paper, line.url)
 
 
-async def manager_of(house: House, control: HubClient) -> HubClient:
+async def manager_of(house: House, control: HubClient) -> TillClient:
     """Return the demo's own view of the hub, to be entered."""
     known = await client_credentials(house.data / "manager.json", house.base_url, control, "manager", "demo")
-    return HubClient(house.base_url, known.token)
+    return TillClient(house.base_url, known.token)
 
 
 def sample_entries() -> list[Entry]:

@@ -4,8 +4,9 @@ import random
 from collections.abc import Iterable
 
 from hub.api.drawer_sessions import CloseRequest
-from hub.client import HubClient, new_id
+from hub.client import new_id
 from hub.demo.people import KIT, LING
+from hub.demo.till_client import TillClient
 from sync.retail.drawers import Denomination
 from sync.retail.drawers import Opening as DrawerOpening
 from sync.retail.sales import Tender
@@ -26,7 +27,7 @@ class Lane:
         self.cashier_id = ""
         self.session_id: str | None = None
 
-    async def man(self, till: HubClient) -> bool:
+    async def man(self, till: TillClient) -> bool:
         """Sign in, and have an open drawer; after a shift close it first. Return whether a shift has begun."""
         if not till.is_signed_in:
             if self.session_id is None:
@@ -42,7 +43,7 @@ class Lane:
             self.session_id, self._cash, self._sales = opened.session_id, FLOAT, 0
         return begins
 
-    async def _take_over(self, till: HubClient) -> None:
+    async def _take_over(self, till: TillClient) -> None:
         """Go on with the drawer of a demo that was stopped: the manager reads what should lie in it."""
         standing = await till.drawer_session()
         if standing is None:

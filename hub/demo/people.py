@@ -14,7 +14,9 @@ from hub.api.documents import DocumentLine, DocumentRequest
 from hub.client import CloudClient, HubClient, ProblemError
 from hub.demo.house import JOIN_TIMEOUT_S, POLL_S, House
 from hub.demo.settings import CURRENCY, STORE_ID
+from hub.demo.till_client import TillClient
 from hub.store.member_requests import Enrolment
+from hub.store.members import Enrolment
 from hub.store.quotes import QuoteLine, QuoteRequest
 from sync.errors import StartError
 from sync.retail.cashiers import Role
@@ -65,7 +67,7 @@ def regular_id(number: int) -> str:
     return f"regular-{number}"
 
 
-async def move_in(house: House, control: HubClient, manager: HubClient) -> None:
+async def move_in(house: House, control: HubClient, manager: TillClient) -> None:
     """Let cashiers, regulars, promotion and coupon be there; return when they are."""
     known = {cashier.number for cashier in await manager.cashiers()}
     for cashier in CASHIERS:
@@ -97,7 +99,7 @@ async def _once(written: Awaitable[object]) -> None:
             raise
 
 
-async def _until_promoted(manager: HubClient) -> None:
+async def _until_promoted(manager: TillClient) -> None:
     asked = QuoteRequest(lines=(QuoteLine(line=1, sku=_DRINK, qty=2),))
     try:
         async with asyncio.timeout(JOIN_TIMEOUT_S):

@@ -23,6 +23,7 @@ from hub.client import HubClient, ProblemError, new_id
 from hub.demo.credentials import client_credentials
 from hub.demo.lane import Lane
 from hub.demo.people import COUPON, REGULARS, SPEND_MIN, TAKES_OFF, regular_id
+from hub.demo.till_client import TillClient
 from hub.demo.visitors import Visitors
 from hub.store.model import Item
 from hub.store.quotes import QuoteLine, QuoteRequest, SaleDiscount
@@ -78,7 +79,7 @@ class Shoppers:
 
     async def _serve(self) -> None:
         known = await client_credentials(self._token_file, self._base_url, self._control, "till", "lane 2")
-        async with HubClient(self._base_url, known.token) as till:
+        async with TillClient(self._base_url, known.token) as till:
             till.till_id = known.till_id
             goods = await self._goods(till)
             async with till.events() as events:
@@ -91,10 +92,10 @@ class Shoppers:
                     self._visitors.leave()
                     await asyncio.sleep(self._rng.uniform(*PAUSE_S))
 
-    async def _goods(self, till: HubClient) -> list[Item]:
+    async def _goods(self, till: TillClient) -> list[Item]:
         return [item for item in (await till.products(limit="200")).items if item.gtins and item.price]
 
-    async def _serve_one(self, till: HubClient, goods: list[Item], events: AsyncIterator[dict[str, Any]]) -> None:
+    async def _serve_one(self, till: TillClient, goods: list[Item], events: AsyncIterator[dict[str, Any]]) -> None:
         if self._sold and self._rng.random() < RETURN_SHARE:
             await self._bring_back(till)
             return
@@ -115,7 +116,7 @@ class Shoppers:
             self._lane.count(sale.tenders)
             self._sold.append(sale)
 
-    async def _sale(self, till: HubClient, lines: tuple[QuoteLine, ...]) -> SaleRequest:
+    async def _sale(self, till: TillClient, lines: tuple[QuoteLine, ...]) -> SaleRequest:
         """What the hub quotes, paid by one tender; some are members, some have a coupon."""
         member_id = None
         if self._rng.random() < MEMBER_SHARE:
@@ -146,7 +147,7 @@ class Shoppers:
             print=True,
         )
 
-    async def _bring_back(self, till: HubClient) -> None:
+    async def _bring_back(self, till: TillClient) -> None:
         """Somebody comes back with a receipt and all of one of its lines; the money goes back as it came."""
         sale = self._sold.popleft()
         line, tender = self._rng.choice(sale.lines), sale.tenders[0].type
@@ -181,7 +182,7 @@ def _has_run_low(item: Item) -> bool:
     return item.stock is not None and item.stock.on_hand < LEAST[item.unit]
 
 
-async def _restock(till: HubClient) -> None:
+async def _restock(till: TillClient) -> None:
     """With each shift comes a delivery of what has run low, as much as its note says."""
     short = [item for item in (await till.products(limit="200")).items if _has_run_low(item)]
     lines = tuple(DocumentLine(item.sku, 10 * LEAST[item.unit], 10 * LEAST[item.unit]) for item in short)

@@ -12,6 +12,7 @@ from hub.api.documents import DocumentLine, DocumentRequest
 from hub.api.drawer_sessions import CloseRequest
 from hub.api.sales import SaleRequest
 from hub.client import HubClient, ProblemError, new_id
+from hub.demo.till_client import TillClient
 from sync.retail.drawers import Denomination, Opening
 from sync.retail.sales import SaleLine, Tender
 
@@ -23,18 +24,18 @@ SHORT_DELIVERY = DocumentRequest("note-7", "receive", (DocumentLine("TEA-01", 10
 
 
 @asynccontextmanager
-async def at_the_till(desk: Any) -> AsyncIterator[HubClient]:
+async def at_the_till(desk: Any) -> AsyncIterator[TillClient]:
     """Be a till at which Ling, a manager, has signed in and opened the drawer with 500.00."""
     async with HubClient("http://hub", unix_socket=desk.hub.config.control_socket) as control:
         await control.enrol_cashier(EnrolRequest("c1", "1", "Ling", "manager", "528491"))
-    async with HubClient(desk.url) as till:
+    async with TillClient(desk.url) as till:
         await till.pair(await desk.code("till"), "Counter")
         await till.sign_in("1", "528491")
         await till.open_drawer_session(Opening("drawer-1", till.till_id, 50_000))
         yield till
 
 
-async def sell_for_cash(till: HubClient) -> None:
+async def sell_for_cash(till: TillClient) -> None:
     """Sell two teas for 21.80, which cash pays to the coin."""
     await till.sell(
         SaleRequest(

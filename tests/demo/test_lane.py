@@ -9,6 +9,7 @@ from hub.api.sales import SaleRequest
 from hub.client import HubClient, new_id
 from hub.demo.lane import FLOAT, SHIFT_SALES, Lane
 from hub.demo.people import CASHIERS
+from hub.demo.till_client import TillClient
 from sync.retail.sales import SaleLine, Tender
 
 StartHub = Callable[..., Awaitable[Any]]
@@ -20,7 +21,7 @@ async def enrol_all(hub: Any) -> None:
             await control.enrol_cashier(EnrolRequest(f"c{each.number}", each.number, each.name, each.role, each.pin))
 
 
-async def sell(till: HubClient, lane: Lane) -> None:
+async def sell(till: TillClient, lane: Lane) -> None:
     """Sell a tea for 10.90, which cash pays to the coin."""
     sale = SaleRequest(
         sale_id=new_id(),
@@ -45,7 +46,7 @@ class Careful(random.Random):
 async def test_a_shift_ends_with_a_count_that_is_right_and_a_new_drawer(start_hub: StartHub, pair_till: Any) -> None:
     hub = await start_hub()
     await enrol_all(hub)
-    async with HubClient(hub.url) as till:
+    async with TillClient(hub.url) as till:
         await till.pair(await hub.make_code(), "lane 2")
         lane = Lane(rng=Careful())
         assert await lane.man(till), "a shift has begun"
@@ -66,12 +67,12 @@ async def test_a_lane_that_starts_again_goes_on_with_the_drawer_and_knows_what_l
 ) -> None:
     hub = await start_hub()
     await enrol_all(hub)
-    async with HubClient(hub.url) as till:
+    async with TillClient(hub.url) as till:
         paired = await till.pair(await hub.make_code(), "lane 2")
         before = Lane(rng=Careful())
         await before.man(till)
         await sell(till, before)
-    async with HubClient(hub.url, paired.token) as known:
+    async with TillClient(hub.url, paired.token) as known:
         known.till_id = paired.till_id
         again = Lane(rng=Careful())
         assert not await again.man(known)

@@ -1,0 +1,77 @@
+"""What a till of the demo asks beside selling: quotes, people, drawers, members, coupons, documents. Typed like hub.client."""
+
+from urllib.parse import quote
+
+from hub.api.cashiers import CashierList, SignInAnswer, SignInRequest
+from hub.api.coupons import IssueAnswer, IssueRequest
+from hub.api.documents import DocumentAnswer, DocumentRequest
+from hub.api.drawer_sessions import Closed, CloseRequest, SessionList
+from hub.api.members import MemberAnswer
+from hub.api.persons import SESSION_HEADER
+from hub.client import HubClient
+from hub.store.cashiers import CashierView
+from hub.store.drawers import SessionView, XReport
+from hub.store.members import Enrolment
+from hub.store.quotes import Quote, QuoteRequest
+from sync.retail.drawers import Opening as DrawerOpening
+
+
+class TillClient(HubClient):
+    """One till's view of the hub, and of whoever has signed in by it (`person`: their session)."""
+
+    person = ""
+
+    async def quote(self, request: QuoteRequest) -> Quote:
+        """Return what a basket comes to now."""
+        return await self._call("POST", "/v1/quotes", Quote, body=request)
+
+    async def cashiers(self) -> list[CashierView]:
+        """Return the cashiers of the store."""
+        return (await self._call("GET", "/v1/cashiers", CashierList)).items
+
+    @property
+    def is_signed_in(self) -> bool:
+        """Whether somebody has signed in by this client."""
+        return bool(self.person)
+
+    async def sign_in(self, number: str, pin: str) -> SignInAnswer:
+        """Sign a cashier in at this till; from here on the client is that person there."""
+        request = SignInRequest(pin=pin, number=number)
+        answer = await self._call("POST", "/v1/cashiers/sign-in", SignInAnswer, body=request)
+        self.person = answer.session
+        return answer
+
+    async def drawer_session(self) -> SessionView | None:
+        """Return this till's drawer session, None while its drawer is closed."""
+        page = await self._call("GET", "/v1/drawer-sessions", SessionList, query={"till_id": self.till_id})
+        return page.items[0] if page.items else None
+
+    async def open_drawer_session(self, opening: DrawerOpening) -> SessionView:
+        """Open this till's drawer with a float."""
+        return await self._call("POST", "/v1/drawer-sessions", SessionView, body=opening)
+
+    async def close_drawer_session(self, session_id: str, count: CloseRequest) -> Closed:
+        """Close a session by a blind count; return the Z report."""
+        path = f"/v1/drawer-sessions/{quote(session_id, safe='')}/close"
+        return await self._call("POST", path, Closed, body=count)
+
+    async def x_report(self, session_id: str) -> XReport:
+        """Return how an open session stands."""
+        return await self._call("GET", f"/v1/drawer-sessions/{quote(session_id, safe='')}/x-report", XReport)
+
+    async def book_document(self, document: DocumentRequest) -> DocumentAnswer:
+        """Book a delivery, a transfer or an adjustment."""
+        return await self._call("POST", "/v1/stock/documents", DocumentAnswer, body=document)
+
+    async def enrol_member(self, enrolment: Enrolment) -> MemberAnswer:
+        """Enrol a member."""
+        return await self._call("POST", "/v1/members", MemberAnswer, body=enrolment)
+
+    async def issue_coupon(self, request: IssueRequest) -> IssueAnswer:
+        """Give somebody the next serial of an instant coupon."""
+        return await self._call("POST", "/v1/coupons/issues", IssueAnswer, body=request)
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        person = {SESSION_HEADER: self.person} if self.person else {}
+        return {**super()._headers, **person}
