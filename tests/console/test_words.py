@@ -59,7 +59,7 @@ def test_everything_that_a_document_a_person_or_an_approval_may_say_has_words() 
     )
     asked = {
         *(f"flag.{code}" for code in re.findall(r'\bFlag\(\s*"(\w+)"', sources)),
-        *(f"did.{deed}" for deed in re.findall(r'\bactor=[^"]*?\baction="(\w+)"', sources)),
+        *(f"did.{deed}" for deed in re.findall(r'\bnote\(\s*tx,[^)]*?\baction="(\w+)"', sources)),
         *(f"deed.{action}" for action in ACTIONS),
         *(f"against.{refusal}" for refusal in Refusal),
         *(f"why.{why}" for why in get_args(Why)),
