@@ -114,12 +114,11 @@ export class Prices extends View {
 
 function priceNow(item, quote, nameOf) {
   const [line] = quote.lines;
-  const listed = item.price;
-  const differs = listed && (listed.amount !== line.unit_price || listed.per !== line.per);
+  const listed = item.catalogue_price; // told where the shop sells at another one
   return h("div", { "data-sku": item.sku },
     h("div.top", h("span", named(item.name)), h("strong.amount", money(line.unit_price, quote.currency) + per(line.per))),
     facts([
-      [t("priceCatalogue"), differs ? money(listed.amount, listed.currency) + per(listed.per) : ""],
+      [t("priceCatalogue"), listed ? money(listed.amount, listed.currency) + per(listed.per) : ""],
       ...quote.promotions.map(({ promotion_id, why }) => [nameOf(promotion_id), wordsFor("why", why)]),
     ]));
 }

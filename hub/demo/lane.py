@@ -7,7 +7,7 @@ from hub.api.drawer_sessions import CloseRequest
 from hub.client import new_id
 from hub.demo.people import KIT, LING
 from hub.demo.till_client import TillClient
-from sync.retail.drawers import Denomination
+from sync.retail.drawers import Counted
 from sync.retail.drawers import Opening as DrawerOpening
 from sync.retail.sales import Tender
 
@@ -62,11 +62,11 @@ def _cash_in(tenders: Iterable[Tender]) -> int:
     return sum(tender.amount for tender in tenders if tender.type == "cash")
 
 
-def _counted(amount: int) -> tuple[Denomination, ...]:
+def _counted(amount: int) -> tuple[Counted, ...]:
     """Return the fewest notes and coins that come to an amount."""
     counted = []
     for value in COINS:
         pieces, amount = divmod(amount, value)
         if pieces:
-            counted.append(Denomination(value, pieces))
+            counted.append(Counted(value, pieces))
     return tuple(counted)

@@ -13,7 +13,7 @@ from hub.api.drawer_sessions import CloseRequest
 from hub.api.sales import SaleRequest
 from hub.client import HubClient, ProblemError, new_id
 from hub.demo.till_client import TillClient
-from sync.retail.drawers import Denomination, Opening
+from sync.retail.drawers import Counted, Opening
 from sync.retail.sales import SaleLine, Tender
 
 Start = Callable[..., Awaitable[None]]
@@ -73,7 +73,7 @@ async def test_the_day_has_the_drawer_as_it_stands_then_its_z_report_and_who_did
         await expect(drawer).to_contain_text("opened by Ling")
         await sell_for_cash(till)
         await expect(drawer).to_contain_text("HKD 543.60 expected")  # without a press: a sale was heard of
-        counted = (Denomination(50_000, 1), Denomination(2000, 2), Denomination(100, 2))
+        counted = (Counted(50_000, 1), Counted(2000, 2), Counted(100, 2))
         closed = await till.close_drawer_session("drawer-1", CloseRequest(counted))
     await page.reload()
     await expect(page.locator("#day-drawers")).to_contain_text("No drawer is open.")
