@@ -41,6 +41,7 @@ async def post_exchange(call: Call) -> Reply:
     sale = Sale(**{name: getattr(request, name) for name in Sale.__struct_fields__})
     hear_till(call, request)
     coupons = await coupon_terms(call, sale)
+    terms = await terms_of(call, call.body.back, has_happened=sale.offline)
     now_ms = hub.now_ms()
 
     def announce(exchanged: Exchanged) -> None:
@@ -64,7 +65,7 @@ async def post_exchange(call: Call) -> Reply:
             Exchange(call.body.exchange_id, call.body.back, sale, call.body.value),
             now_ms=now_ms,
             warnings=hub.clock.warnings,
-            terms=terms_of(call),
+            terms=terms,
             sale_job=lambda whole: hub.rights.sale_job(
                 hub.replica,
                 whole,

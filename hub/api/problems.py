@@ -30,6 +30,7 @@ _STATUS_OF_CODE = {
     "unreadable": 400,
     "too_many_guesses": 429,
     "pin_key": 503,
+    "elsewhere_offline": 503,
 }
 
 

@@ -1,6 +1,7 @@
 """Taking back: POST /v1/returns and what is known of a return."""
 
 from hub.api.catalogue import STAFF
+from hub.api.elsewhere import proof_of
 from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError, RefusedError
 from hub.runtime import Runtime
@@ -27,7 +28,7 @@ async def post_return(call: Call) -> Reply:
         detail = f"this token is {call.client.till_id}, the return says {request.till_id}"
         raise RefusedError("not_your_till", detail, pointer="/till_id")
     content = Return(**{name: getattr(request, name) for name in Return.__struct_fields__})
-
+    terms = await terms_of(call, content, has_happened=request.offline)
     job = returns.return_job(
         hub.replica,
         hub.shop,
@@ -35,17 +36,18 @@ async def post_return(call: Call) -> Reply:
         now_ms=hub.now_ms(),
         warnings=hub.clock.warnings,
         has_happened=request.offline,
-        terms=terms_of(call),
+        terms=terms,
     )
     taken = await hub.db.write(job, then=lambda taken: announce_return(hub, taken))
     return Reply(taken.answer, 201 if taken.status == "created" else 200)
 
 
-def terms_of(call: Call) -> ReturnTerms:
-    """Return what a return is held against, and by whom it is taken."""
+async def terms_of(call: Call, content: Return, *, has_happened: bool) -> ReturnTerms:
+    """Return what a return is held against, and by whom it is taken; of another store's sale the cloud is asked."""
+    proof = await proof_of(call.hub, content, has_happened=has_happened)
     config, person = call.hub.config, call.person
     authority = Authority(config.approvals, person.role if person else None)
-    return ReturnTerms(config.returns, authority, call.actor, is_sure=call.hub.clock.is_sure)
+    return ReturnTerms(config.returns, authority, call.actor, is_sure=call.hub.clock.is_sure, proof=proof)
 
 
 def announce_return(hub: Runtime, taken: Taken) -> None:

@@ -8,6 +8,7 @@
 Every one stands in the manager's list until a person closes it. Functions of a write job. Rules: sync.retail.claims.
 """
 
+from collections.abc import Callable
 from sqlite3 import Connection
 from typing import Annotated, Literal
 
@@ -23,7 +24,14 @@ from hub.store.pricing import at_moment, goods_of
 from hub.store.sale_approvals import Authority
 from sync.errors import RuleError
 from sync.model import Replica
-from sync.retail.claims import RETURNED_ELSEWHERE, LineElsewhere, ReturnedElsewhere
+from sync.retail.claims import (
+    RETURNED_ELSEWHERE,
+    LineElsewhere,
+    ReturnedElsewhere,
+    SoldElsewhere,
+    back_elsewhere,
+    differing_line,
+)
 from sync.retail.money import line_amount
 from sync.retail.quotes import Goods, filled
 from sync.retail.returns import Return, ReturnFact
@@ -42,22 +50,30 @@ class ReturnRules(Struct, frozen=True, forbid_unknown_fields=True):
     reasons: list[Reason] = []
 
 
+class Proof(Struct, frozen=True):
+    """What the cloud said of a sale that is claimed of another store: the sale, or in `unproved` why it did not."""
+
+    sold: SoldElsewhere | None = None
+    unproved: str = ""
+
+
 class ReturnTerms(Struct, frozen=True):
     """What returns are held against: the shop's rules, and who stands at the till; without an `authority` nothing is asked.
 
-    `is_sure`: the clock knows the time.
+    `is_sure`: the clock knows the time. `proof`: what the cloud said of a claim.
     """
 
     rules: ReturnRules = ReturnRules()
     authority: Authority | None = None
     actor: str = ""
     is_sure: bool = True
+    proof: Proof = Proof()
 
 
 NO_TERMS = ReturnTerms()
 
 
-def claimed_sale(tx: Connection, shop: Shop, content: Return, *, now_ms: int) -> SaleFact:
+def claimed_sale(tx: Connection, shop: Shop, content: Return, *, now_ms: int, proof: Proof) -> SaleFact:
     """Return the sale as it is claimed; raise RefusedError for a claim that cannot be."""
     claim = content.claim
     assert claim is not None
@@ -81,6 +97,7 @@ def claimed_sale(tx: Connection, shop: Shop, content: Return, *, now_ms: int) ->
         check_sums(sale)
     except RuleError as err:
         raise RefusedError(err.code, str(err), pointer=f"/claim{err.pointer}") from err
+    _hold_proof(sale, proof)
     sold = (
         SoldLine(line.sku, line.qty, goods.stocked)
         for line in lines
@@ -137,6 +154,8 @@ def hold_claim(
         if not has_happened:
             raise RefusedError(err.code, err.detail, pointer=f"/claim{err.pointer}") from err
         flags.append(Warned(err.code, detail=err.detail))
+    if terms.proof.unproved:
+        flags.append(Warned("claim_unproved", detail=terms.proof.unproved))
     note(
         tx,
         actor=terms.actor,
@@ -146,6 +165,26 @@ def hold_claim(
         now_ms=now_ms,
     )
     return tuple(flags)
+
+
+def _hold_proof(sale: Sale, proof: Proof) -> None:
+    at = differing_line(sale.lines, proof.sold) if proof.sold else None
+    if at is not None:
+        detail = f"line {sale.lines[at].line} was not sold so: GET /v1/receipts/{sale.sale_id}"
+        raise RefusedError("claim_differs", detail, pointer=f"/claim/lines/{at}")
+
+
+def back_before(
+    tx: Connection, shop: Shop, content: Return, proof: Proof, *, here: Callable[[Connection, str], dict[int, int]]
+) -> dict[int, int]:
+    """Return line -> qty of what is back of a sale: here by any of its names, elsewhere as far as the cloud has heard."""
+    if proof.sold is None:
+        return here(tx, content.sale_id)
+    total = back_elsewhere(proof.sold, own=shop.store_id)
+    for name in {content.sale_id, proof.sold.sale_id, proof.sold.receipt_no}:
+        for line, qty in here(tx, name).items():
+            total[line] = total.get(line, 0) + qty
+    return total
 
 
 def _hold_prices(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int) -> None:

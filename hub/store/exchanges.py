@@ -75,7 +75,7 @@ def exchange_job(
     def job(tx: Connection) -> Exchanged:
         _check_id(tx, exchange)
         with _pointing("/return"):
-            refund = refund_of(tx, shop, exchange.back, now_ms=now_ms, has_happened=has_happened)
+            refund = refund_of(tx, shop, exchange.back, now_ms=now_ms, has_happened=has_happened, terms=terms)
         try:
             value = value_of(exchange, refund)
             back, sale = both_parts(exchange, value)

@@ -21,7 +21,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import ConflictError, NotFoundError, RefusedError
-from hub.store.claims import NO_TERMS, ReturnTerms, claimed_sale, hold_claim, rates_of, taken_elsewhere, tell_seller
+from hub.store.claims import (
+    NO_TERMS,
+    Proof,
+    ReturnTerms,
+    back_before,
+    claimed_sale,
+    hold_claim,
+    rates_of,
+    taken_elsewhere,
+    tell_seller,
+)
 from hub.store.clock import ahead_warnings, traded_at
 from hub.store.coupons import release_of_sale
 from hub.store.days import day_of, late_warnings
@@ -134,7 +144,15 @@ def return_job(
     return job
 
 
-def refund_of(tx: Connection, shop: Shop, content: Return, *, now_ms: int, has_happened: bool = False) -> int:
+def refund_of(
+    tx: Connection,
+    shop: Shop,
+    content: Return,
+    *,
+    now_ms: int,
+    has_happened: bool = False,
+    terms: ReturnTerms = NO_TERMS,
+) -> int:
     """Return what a return refunds, or what it has refunded where it is known; raise NotFoundError, RefusedError."""
     known = find_return(tx, content.return_id)
     if known is not None:
@@ -142,9 +160,11 @@ def refund_of(tx: Connection, shop: Shop, content: Return, *, now_ms: int, has_h
     left = pruned_return(tx, content)
     if left is not None:
         return left.fact.refund
-    sale = _sold(tx, shop, content, now_ms=now_ms).sale
+    sale = _sold(tx, shop, content, now_ms=now_ms, proof=terms.proof).sale
+    named = replace(content, sale_id=sale.sale_id)
+    returned = back_before(tx, shop, named, terms.proof, here=returned_by_line)
     try:
-        back = lines_back(sale, content.lines, returned_by_line(tx, sale.sale_id), has_happened=has_happened)
+        back = lines_back(sale, content.lines, returned, has_happened=has_happened)
     except RuleError as err:
         raise RefusedError(err.code, str(err), pointer=err.pointer) from err
     return sum(line.amount for line in back)
@@ -165,8 +185,9 @@ def _record(
     has_happened: bool,
     terms: ReturnTerms,
 ) -> Taken:
-    sold = _sold(tx, shop, content, now_ms=now_ms)
-    sale, returned = sold.sale, returned_by_line(tx, sold.sale.sale_id)
+    sold = _sold(tx, shop, content, now_ms=now_ms, proof=terms.proof)
+    sale = sold.sale
+    returned = back_before(tx, shop, content, terms.proof, here=returned_by_line)
     committed_at = utc(now_ms)
     is_sure = terms.is_sure
     day = day_of(tx, shop, traded_at(content.returned_at, committed_at, is_sure=is_sure), now_ms=now_ms)
@@ -215,10 +236,10 @@ def _record(
     return _write(tx, replica, fact, stock)
 
 
-def _sold(tx: Connection, shop: Shop, content: Return, *, now_ms: int) -> SaleFact:
+def _sold(tx: Connection, shop: Shop, content: Return, *, now_ms: int, proof: Proof) -> SaleFact:
     """Return the sale that goods come back of: as it is in the books, or as it is claimed."""
     if content.claim is not None:
-        return claimed_sale(tx, shop, content, now_ms=now_ms)
+        return claimed_sale(tx, shop, content, now_ms=now_ms, proof=proof)
     sold = find_sale(tx, content.sale_id)
     if sold is None:
         raise NotFoundError("sale", f"no sale {content.sale_id!r}", pointer="/sale_id")

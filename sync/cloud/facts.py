@@ -14,8 +14,9 @@ from msgspec import Struct
 from sync.batch import Row
 from sync.cloud.cursors import add_sum, number_rows
 from sync.cloud.member_points import add_points
+from sync.cloud.receipts import enter_receipts
 from sync.cloud.rows import NUMBERED_BY_STORE, SUMMED, Fact, key_of, read_facts
-from sync.model import Feed
+from sync.model import Feed, Stream
 from sync.store.rows import fingerprint
 
 
@@ -50,6 +51,8 @@ def add_facts(
     numbered = list(enumerate(facts, numbers.first))
     duplicates = count_facts(tx, numbered, feed_id=feed_id, store=store, stream=stream)
     late = {each.n for each in duplicates}
+    if stream == Stream.SALES:
+        enter_receipts(tx, ((n, body) for n, (_, body) in enumerate(rows, numbers.first)))
     if kind is Feed.LOG:
         add_points(tx, store, (body for n, (_, body) in enumerate(rows, numbers.first) if n not in late))
     return Added(len(rows), duplicates, facts.count(None))

@@ -29,6 +29,7 @@ from sync.cloud.member_routes import member_routes
 from sync.cloud.order_routes import order_routes
 from sync.cloud.pricing_routes import pricing_routes
 from sync.cloud.promise_routes import promise_routes
+from sync.cloud.receipt_routes import receipt_routes
 from sync.errors import SyncError
 from sync.protocol import ZSTD_LEVEL
 from sync.retail.catalogue import check_price, check_product
@@ -167,6 +168,7 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
         *coupon_routes(),
         *order_routes(),
         *audit_routes(),
+        *receipt_routes(),
         web.get("/healthz", healthz),
         web.get("/readyz", readyz),
         web.get("/metrics", metrics),

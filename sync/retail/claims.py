@@ -15,7 +15,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from sync.kinds import Column, Entity, Kind, Priority
-from sync.retail.sales import LINES_MAX, Id, SaleLine
+from sync.retail.sales import LINES_MAX, Id, SaleLine, amount_of
 
 Store = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9-]*\Z")]
 
@@ -26,6 +26,32 @@ class Claim(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True,
     lines: Annotated[tuple[SaleLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
     store: Store | None = None
     approval_id: Id | None = None
+
+
+class Paid(Struct, frozen=True):
+    """What a sale was paid by one tender."""
+
+    type: str
+    amount: int
+
+
+class SoldElsewhere(Struct, frozen=True, kw_only=True):
+    """A sale of another store as the cloud tells it; `returned` is store -> line -> qty, of all stores."""
+
+    store: str
+    sale_id: str
+    receipt_no: str
+    business_date: str
+    currency: str
+    lines: tuple[SaleLine, ...]
+    tenders: tuple[Paid, ...]
+    returned: dict[str, dict[int, int]]
+
+
+class SoldList(Struct, frozen=True):
+    """The sales of a receipt's number; more than one where tills of two stores are called the same."""
+
+    items: tuple[SoldElsewhere, ...]
 
 
 class LineElsewhere(Struct, frozen=True, array_like=True):
@@ -50,6 +76,24 @@ class ReturnedElsewhere(
     refund: int
     currency: str
     taken_at: datetime
+
+
+def back_elsewhere(sold: SoldElsewhere, *, own: str) -> dict[int, int]:
+    """Return line -> qty of what is back in other stores than `own`."""
+    total: dict[int, int] = {}
+    for store, lines in sold.returned.items():
+        for line, qty in lines.items() if store != own else ():
+            total[line] = total.get(line, 0) + qty
+    return total
+
+
+def differing_line(claimed: Iterable[SaleLine], sold: SoldElsewhere) -> int | None:
+    """Return the place of the first line that was not sold so; None where all were. A claim need not name every line."""
+    known = {line.line: (line.sku, line.qty, line.unit, amount_of(line)) for line in sold.lines}
+    for index, line in enumerate(claimed):
+        if known.get(line.line) != (line.sku, line.qty, line.unit, amount_of(line)):
+            return index
+    return None
 
 
 def summed(facts: Iterable[ReturnedElsewhere]) -> dict[int, int]:

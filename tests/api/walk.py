@@ -157,10 +157,10 @@ async def _members(went: Walk) -> None:
 
 async def _sell(went: Walk) -> None:
     manager = went.manager
-    went.ids |= {"sale_id": "s1", "return_id": "back-1", "basket_id": "b1"}
+    went.ids |= {"sale_id": "s1", "name": "s1", "return_id": "back-1", "basket_id": "b1"}
     for name in ("s1", "s2"):
         await went.ask("POST", "/v1/sales", manager.sale(sale_id=name))
-    await went.read("/v1/sales/{sale_id}", "/v1/sales/{sale_id}/receipt")
+    await went.read("/v1/sales/{sale_id}", "/v1/sales/{sale_id}/receipt", "/v1/receipts/{name}")
     await went.ask("POST", "/v1/sales/status", {"ids": ["s1"]})
     back = {"return_id": "back-1", "till_id": manager.till_id, "sale_id": "s1", "reason": "torn"}
     await went.ask("POST", "/v1/returns", back | {"lines": [{"line": 1, "qty": 1}]})
