@@ -210,6 +210,7 @@ CHANGES: list[dict[str, Any]] = [
     {"cashier_id": None},
     {"void": True},
     {"exchange_id": "x1"},
+    {"session_id": "w1"},
     {"claim": Claim(lines=SALE.lines, store="hk02")},
     {"tenders": ()},
 ]
