@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from hub.api.catalogue import STAFF, by_scan
 from hub.api.clock import MANAGER
+from hub.api.paging import cut
 from hub.api.routing import Call, Reply, Route
 from hub.errors import ConflictError, HubError, RefusedError
 from hub.receipt_page import qr_svg
@@ -39,10 +40,10 @@ class OrderQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OrderPage(Struct, frozen=True):
-    """Orders by id; `next` is empty on the last page."""
+    """Orders by id; `next` is null on the last page."""
 
     items: list[OrderView]
-    next: str = ""
+    next: str | None = None
 
 
 class OrderMade(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -113,8 +114,8 @@ async def list_orders(call: Call) -> Reply:
     """GET /v1/orders"""
     hub, query = call.hub, call.query
     states = _states(query.state)
-    items = order_views.order_page(hub.db.read, hub.replica, states=states, after=query.after, limit=query.limit)
-    return Reply(OrderPage(items, items[-1].order_id if len(items) == query.limit else ""))
+    items = order_views.order_page(hub.db.read, hub.replica, states=states, after=query.after, limit=query.limit + 1)
+    return Reply(OrderPage(*cut(items, query.limit, name=lambda item: item.order_id)))
 
 
 async def get_order(call: Call) -> Reply:

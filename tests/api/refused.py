@@ -24,10 +24,10 @@ SALE = {
 }
 DEARER = SALE | {"total": 1091, "tenders": [{"type": "card", "amount": 1}]}
 BACK = {"return_id": "back-9", "till_id": "t1", "sale_id": "s1", "lines": [{"line": 1, "qty": 1}], "reason": "torn"}
+ORDERED = {"line": 1, "sku": "TEA-01", "qty": 1}
 OPENING = {"session_id": "w1", "till_id": "t1", "float_amount": 0}
 MOVED = {"movement_id": "m9", "what": "pay_in", "amount": 100, "reason": "x"}
 REFUSED: tuple[tuple[str, dict[str, Any] | None, int, str], ...] = (
-    ("POST /v1/pair", {"code": "000000", "name": "Counter"}, 403, "pairing_code"),
     ("DELETE /v1/tills/nobody", None, 404, "till"),
     ("POST /v1/clock/confirm", {"now": "2026-09-21T22:13:20+08:00"}, 409, "clock_is_sure"),
     ("POST /v1/devices/nothing/claim", None, 404, "device"),
@@ -120,6 +120,23 @@ REFUSED: tuple[tuple[str, dict[str, Any] | None, int, str], ...] = (
     ("POST /v1/exchanges", {"exchange_id": "swap-9", "return": BACK | {"sale_id": "s4"}, "sale": DEARER}, 422, "total"),
     ("POST /v1/coupons/issues", {"issue_id": "i9", "coupon_id": "NONE"}, 404, "coupon_unknown"),
     ("POST /v1/coupons/NONE/redemptions", {"redemption_id": "q9", "amount": 500}, 422, "coupon_unknown"),
+    (
+        "POST /v1/orders",
+        {"order_id": "o9", "kind": "click_and_collect", "lines": [ORDERED | {"sku": "NONE"}]},
+        422,
+        "unknown_sku",
+    ),
+    (
+        "POST /v1/orders",
+        {"order_id": "o1", "kind": "click_and_collect", "lines": [ORDERED | {"qty": 2}]},
+        409,
+        "other_content",
+    ),
+    ("POST /v1/orders/none/steps", {"step_id": "k9", "state": "picking"}, 404, "order"),
+    ("POST /v1/orders/o1/steps", {"step_id": "k9", "state": "picking"}, 409, "order_step"),
+    ("POST /v1/orders/none/scans", {"scan_id": "k9", "label": "TEA-01"}, 404, "order"),
+    ("POST /v1/orders/o1/scans", {"scan_id": "k9", "label": "SHIRT-M"}, 422, "order_scan"),
+    ("POST /v1/orders/none/code", {"reason": "x"}, 404, "order"),
     ("POST /v1/drawers/nothing/open", None, 404, "printer"),
     ("POST /v1/print", {"job_id": "j9", "printer_id": "nothing", "document": {"elements": []}}, 404, "printer"),
     ("POST /v1/print", {"job_id": "j1", "printer_id": "receipts", "document": {"elements": []}}, 409, "other_content"),
@@ -140,9 +157,12 @@ REFUSED: tuple[tuple[str, dict[str, Any] | None, int, str], ...] = (
 WRITES: tuple[tuple[str, dict[str, Any], int, str, set[str]], ...] = (
     ("POST /v1/sales", SALE | {"sale_id": "s1", "total": 1090}, 409, "other_content", {"suspended_sale"}),
     ("POST /v1/cashiers/sign-in", {"cashier_id": "boss", "pin": "555555"}, 403, "pin", {"pin_guess"}),
+    ("POST /v1/pair", {"code": "000000", "name": "Counter"}, 403, "pairing_code", {"pin_guess"}),
 )
 # nothing in them can be refused, once they fit the document and the token is right
 NEVER_REFUSED = {
+    "POST /v1/pair/rotate",
+    "POST /v1/pairing-codes",
     "POST /v1/sync/now",
     "POST /v1/cashiers/sign-out",
     "POST /v1/sales/status",

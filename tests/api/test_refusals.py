@@ -23,6 +23,7 @@ from tests.api.walk import Walk, walk
 
 WRITING = ("POST", "PUT", "DELETE", "PATCH")
 WRONG = {"no": ["such", "thing"]}  # of no field's type
+LAN = {"host": "0.0.0.0", "port": 0}  # it has a CA, and serves this machine without TLS
 BY_ITSELF = {"clock"}  # tables that a hub writes at any time
 
 
@@ -123,7 +124,8 @@ async def test_what_does_not_fit_the_document_writes_nothing(
 ) -> None:
     async with VirtualSerialLine() as line:
         scanner = {"kind": "serial_scanner", "port": line.device_path}
-        hub = await start_hub(devices={"receipts": printer_section, "s1": scanner}, receipt_printer="receipts")
+        devices = {"receipts": printer_section, "s1": scanner}
+        hub = await start_hub(devices=devices, receipt_printer="receipts", api=LAN)
         manager, cloud, standby = [await pair_till(hub, scope=scope) for scope in ("manager", "cloud", "standby")]
         await until(
             lambda: manager.get("/v1/devices"), lambda at: {each["health"] for each in at.json["items"]} == {"ready"}
@@ -140,7 +142,8 @@ async def test_what_fits_the_document_and_cannot_be_writes_nothing(
 ) -> None:
     async with VirtualSerialLine() as line:
         scanner = {"kind": "serial_scanner", "port": line.device_path}
-        hub = await start_hub(devices={"receipts": printer_section, "s1": scanner}, receipt_printer="receipts")
+        devices = {"receipts": printer_section, "s1": scanner}
+        hub = await start_hub(devices=devices, receipt_printer="receipts", api=LAN)
         manager, cloud, standby = [await pair_till(hub, scope=scope) for scope in ("manager", "cloud", "standby")]
         await until(
             lambda: manager.get("/v1/devices"), lambda at: {each["health"] for each in at.json["items"]} == {"ready"}
