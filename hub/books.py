@@ -17,16 +17,16 @@ from typing import TypeVar
 from hub.clock import HubClock
 from hub.holders import PEER, Holders
 from hub.store.beside_registers import adopt_registers
-from hub.store.catalogue import TakenRows, take_registers
+from hub.store.catalogue import TakenRows
 from hub.store.clock import SavedClock, save_clock
+from hub.store.cloud_batches import take_of_cloud
 from hub.store.confirmed import compare, marks
 from hub.store.lives import Reborn, begin_life, former_lives, note_sealed, sealed_lives
 from hub.store.openings import told_of
-from hub.store.scopes import take_scoped
-from hub.store.sibling_visitors import is_another, take_visitors, tell_others
+from hub.store.sibling_visitors import is_another, tell_others
 from hub.store.siblings import Joined, is_taken, passed_on, relay_batch, settle, take_batch
 from hub.sums import Sums
-from sync.batch import START, Batch, Boundary, Gap, Head, new_rows
+from sync.batch import START, Batch, Boundary, Gap, Head
 from sync.db import Database
 from sync.entities import REGISTRY
 from sync.errors import ForkError, ProtocolError, SyncError
@@ -34,21 +34,18 @@ from sync.model import Feed, Replica, Stream
 from sync.opening import Opening
 from sync.protocol import FormerLife
 from sync.retail.members import MEMBER
-from sync.scope_rows import base_of, is_scoped
+from sync.scope_rows import base_of
 from sync.store.cursors import (
-    check_room,
     nearest_offered,
     note_acked,
     offered_digest,
-    receive_to,
     received,
     received_to,
 )
 from sync.store.digests import digest_at
 from sync.store.offering import batches_after, offer_all
-from sync.store.replicas import known_id, own_replica, replica_id
+from sync.store.replicas import known_id, replica_id
 from sync.store.retention import floor_of, jump_to
-from sync.store.rows import apply_rows
 from sync.store.streams import stream_digest, stream_heads
 
 T = TypeVar("T")
@@ -238,11 +235,11 @@ class HubBooks:
             )
         own = self.replica
         cursor, rows = await self._db.write(
-            lambda tx: _saved(tx, seen, _apply(tx, own, batch, currency=self._currency, now_ms=now_ms))
+            lambda tx: _saved(tx, seen, take_of_cloud(tx, own, batch, currency=self._currency, now_ms=now_ms))
         )
         while cursor is None:  # what a replaced scope had leaves in small jobs, sales between them
             cursor, more = await self._db.write(
-                lambda tx: _apply(tx, own, batch, currency=self._currency, now_ms=now_ms)
+                lambda tx: take_of_cloud(tx, own, batch, currency=self._currency, now_ms=now_ms)
             )
             rows = TakenRows(rows.changed + more.changed, more.unusable)
         if base_of(batch.stream) == MEMBER.stream and self.on_members is not None:
@@ -373,34 +370,3 @@ def _saved(tx: Connection, seen: SavedClock | None, done: T) -> T:
     if seen is not None:
         save_clock(tx, seen)
     return done
-
-
-def _apply(
-    tx: Connection, own: Replica, batch: Batch, *, currency: str, now_ms: int
-) -> tuple[Boundary | Gap | None, TakenRows]:
-    """Take a batch of the cloud's; without a cursor when it has to be taken again. Raise ForkError when `own` has ended."""
-    if own_replica(tx) != own:
-        raise ForkError(f"{batch.rep} {batch.stream}: this was said to {own.rep}, which has ended meanwhile")
-    owner = replica_id(tx, batch.rep, now_ms=now_ms)
-    cursor = received_to(tx, owner, batch.stream)
-    rows = new_rows(cursor, batch)
-    if isinstance(rows, Gap):
-        return rows, TakenRows(0, 0)
-    if not rows:
-        return cursor, TakenRows(0, 0)
-    if batch.stream == Stream.CATALOGUE:
-        taken = take_registers(tx, owner, list(rows), currency=currency)
-    elif base_of(batch.stream) == Stream.FOOTFALL:
-        taken = TakenRows(0, take_visitors(tx, own, owner, batch.stream, rows, now_ms=now_ms))
-    elif is_scoped(batch.stream):
-        check_room(tx, owner, batch.stream)
-        scoped = take_scoped(tx, owner, batch.stream, rows, currency=currency, now_ms=now_ms)
-        if not scoped.is_done:
-            return None, scoped.rows
-        taken = scoped.rows
-    else:
-        check_room(tx, owner, batch.stream)
-        applied = apply_rows(tx, batch.stream, rows, replica=owner, rep=batch.rep, feed=batch.feed)
-        taken = TakenRows(0, applied.unread)
-    receive_to(tx, owner, batch.stream, batch.end)
-    return batch.end, taken
