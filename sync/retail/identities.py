@@ -125,6 +125,9 @@ def _e164(text: str, region: str | None) -> str:
     """Of the ways to read a number the first that is one: as the region dials it, with the ITU's 00, without any prefix."""
     import phonenumbers
 
+    plain = _mobile(text, region)
+    if plain is not None:
+        return plain
     for written in _ways(text):
         try:
             number = phonenumbers.parse(written, region)
@@ -133,6 +136,23 @@ def _e164(text: str, region: str | None) -> str:
         if phonenumbers.is_valid_number(number):
             return f"+{number.country_code}{phonenumbers.national_significant_number(number)}"
     raise RuleError("identity", "/phone", f"phone: no number that is given out ({_why(region)})")
+
+
+def _mobile(text: str, region: str | None) -> str | None:
+    """Return a mobile number of the region that is digits alone, or + and digits; None for what the library has to read.
+
+    What it says of these takes it a dozen patterns, two thirds of a look-up's time.
+    """
+    import phonenumbers
+
+    said = phonenumbers.PhoneMetadata.metadata_for_region(region, None) if region else None
+    if said is None or said.national_prefix_for_parsing or not (said.general_desc and said.mobile):
+        return None
+    digits = text.replace(" ", "").removeprefix(f"+{said.country_code}")
+    is_plain = digits.isascii() and digits.isdigit() and len(digits) in said.mobile.possible_length
+    patterns = (said.general_desc.national_number_pattern, said.mobile.national_number_pattern)
+    is_mobile = is_plain and all(pattern and re.fullmatch(pattern, digits) for pattern in patterns)
+    return f"+{said.country_code}{digits}" if is_mobile else None
 
 
 def _ways(text: str) -> Iterator[str]:

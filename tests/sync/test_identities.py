@@ -4,8 +4,9 @@ import string
 import unicodedata
 from datetime import UTC, datetime
 
+import phonenumbers
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sync.errors import RuleError
@@ -59,6 +60,19 @@ def written(draw: st.DrawFn) -> tuple[str, str, str]:
 def test_every_way_of_writing_a_mobile_number_is_one_number(case: tuple[str, str, str]) -> None:
     region, e164, way = case
     assert canonical(PHONE, way, region=region) == e164
+
+
+@given(
+    region=st.sampled_from(["HK", "MO", "SG", "DK", "TW"]),
+    begins=st.sampled_from(["", "2", "4", "5", "6", "8", "9", "09"]),
+    rest=st.text("0123456789", min_size=7, max_size=8),
+)
+def test_digits_alone_are_the_number_that_the_library_reads(region: str, begins: str, rest: str) -> None:
+    number = phonenumbers.parse(begins + rest, region)
+    assume(phonenumbers.is_valid_number(number))
+    form = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+    assert canonical(PHONE, begins + rest, region=region) == canonical(PHONE, form, region=region) == form
 
 
 @settings(deadline=None)
