@@ -64,9 +64,8 @@ async def measure(folder: Path, *, rounds: int, seconds: float, say: Callable[[s
     del rounds, seconds
     result: dict[str, Any] = {}
     with working_folder(folder) as work:
-        replica = _prepare(work / "before.db")
         for page_bytes in PAGE_SIZES:
-            _repaged(work / "before.db", work / f"{page_bytes}.db", page_bytes)
+            replica = _prepare(work / f"{page_bytes}.db", page_bytes)
             for name, group in GROUPS.items():
                 path = work / f"{page_bytes}-{name}.db"
                 copyfile(work / f"{page_bytes}.db", path)
@@ -91,7 +90,11 @@ def columns(result: dict[str, Any]) -> dict[str, Figures]:
     return {title: {name: figures.get(name, 0.0) for name in shown} for title, figures in found.items()}
 
 
-def _prepare(path: Path) -> Replica:
+def _prepare(path: Path, page_bytes: int) -> Replica:
+    """Make a shop's file; its pages lie as they came, no shop's file is ever packed."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA page_size = {page_bytes}")
+        connection.execute("VACUUM")  # a file that exists keeps its page size
     with closing(connect_writer(path, MIGRATIONS, "off")) as tx:
         tx.execute("BEGIN")
         replica = identify(tx, SHOP.store_id, incarnation=secrets.token_hex(8), now_ms=BEGAN_MS)
@@ -103,14 +106,6 @@ def _prepare(path: Path) -> Replica:
             pass
         tx.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return replica
-
-
-def _repaged(source: Path, target: Path, page_bytes: int) -> None:
-    copyfile(source, target)
-    with closing(sqlite3.connect(target, isolation_level=None)) as connection:
-        connection.execute("PRAGMA journal_mode = DELETE").fetchone()
-        connection.execute(f"PRAGMA page_size = {page_bytes}")
-        connection.execute("VACUUM")
 
 
 def _sold(path: Path, replica: Replica, *, group: int, page_bytes: int) -> Figures:

@@ -34,7 +34,7 @@ PAGE_BYTES = 1024  # card wear: a sale dirties a dozen small pages; see docs/arc
 CACHE_KIB = 8192
 SOON_AGAIN_S = 1.0  # after a commit failed
 SOON_S = 0.05  # a job that may wait rides with the next group, or goes alone after this
-CHECKPOINT_PAGES = 4000
+CHECKPOINT_PAGES = 8000  # 8 MiB of log: pages written often are copied once; half of it costs a sale 1 to 2 KiB
 _STORAGE_FAULTS = {  # primary result codes: the low byte of an extended one
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
