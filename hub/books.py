@@ -16,12 +16,12 @@ from typing import TypeVar
 
 from hub.clock import HubClock
 from hub.holders import PEER, Holders
-from hub.store.beside_registers import adopt_registers
+from hub.store.beside_registers import take_seals
 from hub.store.catalogue import TakenRows
 from hub.store.clock import SavedClock, save_clock
 from hub.store.cloud_batches import take_of_cloud
 from hub.store.confirmed import compare, marks
-from hub.store.lives import Reborn, begin_life, former_lives, note_sealed, sealed_lives
+from hub.store.lives import Reborn, begin_life, former_lives, sealed_lives
 from hub.store.openings import told_of
 from hub.store.sibling_visitors import is_another, tell_others
 from hub.store.siblings import Joined, is_taken, passed_on, relay_batch, settle, take_batch
@@ -331,12 +331,7 @@ class HubBooks:
         ours = [rep for rep in reps if rep.rpartition(":")[0] == self.replica.store and rep != self.rep]
         now_ms = self._now_ms()
         if not set(ours) <= sealed_lives(self._db.read):
-
-            def job(tx: Connection) -> None:
-                adopt_registers(tx, self.replica, sorted(set(ours) - sealed_lives(tx)))
-                settle(tx, self.replica, note_sealed(tx, ours, now_ms=now_ms))
-
-            await self._db.write(job)
+            await self._db.write(lambda tx: settle(tx, self.replica, take_seals(tx, self.replica, ours, now_ms=now_ms)))
         self._look_what_to_pass_on()
 
     async def forked(self, why: str) -> None:

@@ -10,14 +10,14 @@ What other shops have written the cloud tells to both. A row is merged as it is 
 of a write job, and reads. Not here: when it is done (hub.standby_registers), the logs of the store's lives (hub.standby_books).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from sqlite3 import Connection
 from typing import Final, Literal, NamedTuple, get_args
 
 import msgspec
 
 from hub.store.arrivals import members_arrived
-from hub.store.lives import write_versions_again
+from hub.store.lives import note_sealed, sealed_lives, write_versions_again
 from sync.batch import SEQ_MAX, Row
 from sync.json_errors import NOT_JSON
 from sync.model import Feed, Replica
@@ -25,7 +25,7 @@ from sync.retail.identities import IDENTITY_KEY
 from sync.retail.members import MEMBER, MemberRow
 from sync.store.reading import rows_after
 from sync.store.replicas import replica_id
-from sync.store.rows import apply_rows
+from sync.store.rows import Taken, apply_rows
 from sync.store.writing import adopt_cells
 
 ROWS_MAX = 200  # of one message
@@ -116,6 +116,12 @@ def adopt_registers(tx: Connection, own: Replica, reps: Iterable[str]) -> None:
             else:
                 write_versions_again(tx, writer, own, stream, entities=(IDENTITY_KEY,), after=last)
         tx.execute("UPDATE beside_told SET last = ? WHERE rep = ?", (SEQ_MAX, rep))
+
+
+def take_seals(tx: Connection, own: Replica, reps: Sequence[str], *, now_ms: int) -> Taken:
+    """Note which lives the cloud has sealed, as hub.store.lives.note_sealed; what they had told this hub alone becomes ours."""
+    adopt_registers(tx, own, sorted(set(reps) - sealed_lives(tx)))
+    return note_sealed(tx, reps, now_ms=now_ms)
 
 
 def _newest(read: Connection, store: str, stream: RegisterStream) -> dict[str, int]:
