@@ -10,6 +10,7 @@ Not here: how the line is and what is safe (hub.replication), SQL (hub.store, sy
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from itertools import islice
 from sqlite3 import Connection
 from typing import TypeVar
@@ -241,6 +242,10 @@ class HubBooks:
             cursor, more = await self._db.write(
                 lambda tx: take_of_cloud(tx, own, batch, currency=self._currency, now_ms=now_ms)
             )
+        take = partial(_apply, own=self.replica, batch=batch, currency=self._currency, now_ms=now_ms)
+        cursor, rows = await self._db.write(lambda tx: _saved(tx, seen, take(tx)))
+        while cursor is None:  # what a replaced scope had leaves in small jobs, sales between them
+            cursor, more = await self._db.write(take)
             rows = TakenRows(rows.changed + more.changed, more.unusable)
         if base_of(batch.stream) == MEMBER.stream and self.on_members is not None:
             await self.on_members()
