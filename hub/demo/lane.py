@@ -7,7 +7,7 @@ from hub.api.drawer_sessions import CloseRequest
 from hub.client import new_id
 from hub.demo.people import KIT, LING
 from hub.demo.till_client import TillClient
-from sync.retail.drawers import Denomination
+from sync.retail.drawers import Counted
 from sync.retail.drawers import Opening as DrawerOpening
 from sync.retail.sales import Tender
 

@@ -11,7 +11,7 @@ from hub.api.persons import SESSION_HEADER
 from hub.client import HubClient
 from hub.store.cashiers import CashierView
 from hub.store.drawers import SessionView, XReport
-from hub.store.members import Enrolment
+from hub.store.member_requests import Enrolment
 from hub.store.quotes import Quote, QuoteRequest
 from sync.retail.drawers import Opening as DrawerOpening
 

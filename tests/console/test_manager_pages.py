@@ -13,7 +13,7 @@ from hub.api.drawer_sessions import CloseRequest
 from hub.api.sales import SaleRequest
 from hub.client import HubClient, ProblemError, new_id
 from hub.demo.till_client import TillClient
-from sync.retail.drawers import Denomination, Opening
+from sync.retail.drawers import Counted, Opening
 from sync.retail.sales import SaleLine, Tender
 
 Start = Callable[..., Awaitable[None]]
