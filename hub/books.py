@@ -234,15 +234,7 @@ class HubBooks:
             return self._joined(
                 await self._db.write(lambda tx: _saved(tx, seen, take_batch(tx, self.replica, batch, now_ms=now_ms)))
             )
-        own = self.replica
-        cursor, rows = await self._db.write(
-            lambda tx: _saved(tx, seen, take_of_cloud(tx, own, batch, currency=self._currency, now_ms=now_ms))
-        )
-        while cursor is None:  # what a replaced scope had leaves in small jobs, sales between them
-            cursor, more = await self._db.write(
-                lambda tx: take_of_cloud(tx, own, batch, currency=self._currency, now_ms=now_ms)
-            )
-        take = partial(_apply, own=self.replica, batch=batch, currency=self._currency, now_ms=now_ms)
+        take = partial(take_of_cloud, own=self.replica, batch=batch, currency=self._currency, now_ms=now_ms)
         cursor, rows = await self._db.write(lambda tx: _saved(tx, seen, take(tx)))
         while cursor is None:  # what a replaced scope had leaves in small jobs, sales between them
             cursor, more = await self._db.write(take)

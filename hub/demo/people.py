@@ -16,7 +16,6 @@ from hub.demo.house import JOIN_TIMEOUT_S, POLL_S, House
 from hub.demo.settings import CURRENCY, STORE_ID
 from hub.demo.till_client import TillClient
 from hub.store.member_requests import Enrolment
-from hub.store.members import Enrolment
 from hub.store.quotes import QuoteLine, QuoteRequest
 from sync.errors import StartError
 from sync.retail.cashiers import Role
