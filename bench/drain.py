@@ -28,15 +28,15 @@ from bench.figures import Figures, Target, median_of_rounds
 from bench.processes import CloudProcess, HubProcess, stopped_at_end, working_folder
 from bench.workload import CURRENCY, Basket, catalogue, draw_basket
 from hub.migrations import MIGRATIONS
+from hub.store.catalogue.products import Put, put_products
 from hub.store.model import Entry, Shop
-from hub.store.products import Put, put_products
-from hub.store.sales import sale_job
+from hub.store.selling.sales import sale_job
 from sync.batch import START, batch_of
 from sync.db import Database, connect_reader, open_database
 from sync.model import Feed, Replica, Stream
 from sync.protocol import encode, packed
-from sync.retail.catalogue import Name
-from sync.retail.sales import Sale
+from sync.retail.names import Name
+from sync.retail.selling.sales import Sale
 from sync.store.reading import rows_after
 from sync.store.replicas import identify
 

@@ -27,11 +27,11 @@ from bench.workload import catalogue, draw_product, gtin13_of, sku_of
 from hub import app
 from hub.config import load_config
 from hub.migrations import MIGRATIONS
+from hub.store.catalogue.product_rows import Arrived, write_products
 from hub.store.model import Entry
-from hub.store.product_rows import Arrived, write_products
 from sync.db import open_database
 from sync.model import Replica, Stream
-from sync.retail.registers import ProductRow
+from sync.retail.catalogue.registers import ProductRow
 from sync.store.streams import reserve_state_seqs
 
 PRODUCTS = 200_000

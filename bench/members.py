@@ -25,16 +25,16 @@ from hub import app
 from hub.client import HubClient
 from hub.config import load_config
 from hub.migrations import MIGRATIONS
-from hub.store.member_keys import keys
-from hub.store.member_requests import Enrolment
-from hub.store.member_words import DIGITS
-from hub.store.members import Work, enrol_job
+from hub.store.catalogue.search import index_words
 from hub.store.model import utc
-from hub.store.search import index_words
+from hub.store.people.member_keys import keys
+from hub.store.people.member_requests import Enrolment
+from hub.store.people.member_words import DIGITS
+from hub.store.people.members import Work, enrol_job
 from sync.db import open_database
 from sync.merge import Cell
-from sync.retail.identities import IdentityFact, keyed_hash
-from sync.retail.members import MemberRow
+from sync.retail.people.identities import IdentityFact, keyed_hash
+from sync.retail.people.members import MemberRow
 
 MEMBERS = 500_000
 WRITTEN_AT_ONCE = 5_000

@@ -28,7 +28,7 @@ from bench.sync_child import ENGINES
 from bench.sync_cold import cold_start
 from bench.sync_rights import rights_figures
 from bench.sync_workload import DELTAS, GROWN_DELTAS, TUNING_SEEDS
-from sync.retail.rebalance import Policy
+from sync.retail.stock.rebalance import Policy
 
 OURS = "own"
 PEERS = tuple(name for name in ENGINES if name != OURS)

@@ -28,7 +28,7 @@ import msgspec
 
 from bench.figures import Figures
 from bench.sync_workload import REPLICAS, Delta, Trace, cold_catalogue, draw_trace, sale_rows, stream_deltas
-from sync.retail.registers import product_row, write_row
+from sync.retail.catalogue.registers import product_row, write_row
 
 ENGINES = {"own": "bench.sync_own", "pycrdt": "bench.sync_pycrdt", "loro": "bench.sync_loro"}
 BATCH = 100

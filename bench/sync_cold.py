@@ -25,7 +25,7 @@ from bench.workload import sku_of
 from hub.migrations import MIGRATIONS
 from sync.cloud.catalogue import ENTRIES_MAX
 from sync.db import connect_reader, connect_writer
-from sync.retail.levels import LEVEL
+from sync.retail.stock.levels import LEVEL
 from sync.store.replicas import identify
 from sync.store.writing import Key, grow_tally
 

@@ -14,14 +14,14 @@ from bench.sync_workload import Delta
 from bench.workload import CURRENCY, sku_of
 from hub.holders import PEER
 from hub.migrations import MIGRATIONS
-from hub.store.levels import fold
-from hub.store.retention import note_marks, prune
-from hub.store.stock import apply_effects
+from hub.store.stock.levels import fold
+from hub.store.stock.stock import apply_effects
+from hub.store.upkeep.retention import note_marks, prune
 from sync.batch import Boundary
 from sync.db import connect_writer
 from sync.model import Replica
-from sync.retail.movements import MOVEMENT, Movement, MovementFact
-from sync.retail.sales import SALE, Sale, SaleFact, SaleLine, StockEffect, Tender
+from sync.retail.selling.sales import SALE, Sale, SaleFact, SaleLine, StockEffect, Tender
+from sync.retail.stock.movements import MOVEMENT, Movement, MovementFact
 from sync.store.cursors import note_acked
 from sync.store.replicas import identify
 from sync.store.retention import DAY_MS

@@ -27,14 +27,14 @@ from bench.sync_growth import grow
 from bench.sync_workload import REPLICAS, Delta, Edit, Trace, fold
 from bench.workload import CURRENCY, sku_of
 from hub.migrations import MIGRATIONS
-from hub.store.levels import FOLD_MAX
+from hub.store.stock.levels import FOLD_MAX
 from sync.batch import START, Batch, Boundary, Gap, Head, batch_of, new_rows
 from sync.db import connect_writer
 from sync.kinds import Priority
 from sync.model import Feed, Replica
 from sync.protocol import Ack, Packed, decode, encode, packed, unpacked
-from sync.retail.levels import LEVEL
-from sync.retail.registers import PRICE, PriceRow
+from sync.retail.catalogue.registers import PRICE, PriceRow
+from sync.retail.stock.levels import LEVEL
 from sync.sending import STATE_ROWS, window_of
 from sync.store.cursors import note_acked, receive_to, received_to
 from sync.store.offering import batches_after, offer_all

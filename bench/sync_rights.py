@@ -25,10 +25,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.workload import QTY_WEIGHTS
-from sync.retail import rights
-from sync.retail.rebalance import Policy, Sides, answer_request, due_grants
-from sync.retail.rights import Asset, Outlet, Row, SpendPolicy, State, stock_asset
-from sync.retail.settlement import End, Promise, end_promise, settle
+from sync.retail.stock import rights
+from sync.retail.stock.rebalance import Policy, Sides, answer_request, due_grants
+from sync.retail.stock.rights import Asset, Outlet, Row, SpendPolicy, State, stock_asset
+from sync.retail.stock.settlement import End, Promise, end_promise, settle
 
 HUB, CLOUD = "shop:1", "cloud:1"
 SIDES = Sides(HUB, CLOUD)

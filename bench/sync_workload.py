@@ -31,7 +31,7 @@ from bench.workload import (
     zipf_cumulative,
 )
 from hub.store.model import Entry
-from sync.retail.sales import Sale, SaleFact, StockEffect
+from sync.retail.selling.sales import Sale, SaleFact, StockEffect
 
 REPLICAS = 3
 DELTAS = 200_000

@@ -28,10 +28,10 @@ from bench.figures import Figures, Target
 from bench.processes import working_folder
 from bench.workload import catalogue, draw_basket
 from hub.migrations import MIGRATIONS
-from hub.store import printing
-from hub.store.printing import PrintTo
-from hub.store.products import put_products
-from hub.store.sales import sale_job
+from hub.store.catalogue.products import put_products
+from hub.store.selling import printing
+from hub.store.selling.printing import PrintTo
+from hub.store.selling.sales import sale_job
 from sync.db import CHECKPOINT_PAGES, connect_writer
 from sync.model import Replica
 from sync.store.replicas import identify

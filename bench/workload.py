@@ -14,9 +14,10 @@ import msgspec
 
 from devices.codecs.gtin import check_digit
 from hub.store.model import Entry
-from sync.retail.catalogue import Name, Price, Product
+from sync.retail.catalogue.catalogue import Price, Product
 from sync.retail.money import cash_rounding
-from sync.retail.sales import SaleLine, Tender
+from sync.retail.names import Name
+from sync.retail.selling.sales import SaleLine, Tender
 
 PRODUCTS = 20_000
 CURRENCY = "HKD"

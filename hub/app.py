@@ -25,6 +25,9 @@ from hub.claims import CLAIM_GRACE_S, Claims
 from hub.clock import HubClock, start_clock
 from hub.config import HUB_LOCK, Config
 from hub.erasures import Erasures, list_erased
+from hub.following.keys import run_keys
+from hub.following.members import run_members
+from hub.following.tls import FollowedAuthority
 from hub.holders import PEER
 from hub.machine import fingerprint
 from hub.machine_clock import MachineClock, machine_clock
@@ -32,20 +35,18 @@ from hub.metrics import Metrics
 from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
 from hub.spooler import Spooler
-from hub.standby_keys import run_keys
-from hub.standby_members import run_members
-from hub.standby_tls import FollowedAuthority
-from hub.store import printing, tills
-from hub.store.arrivals import unlisted
-from hub.store.audit_trail import MACHINE
-from hub.store.branches import branch_of, put_branch
-from hub.store.clock import last_commit_ms, load_clock, save_clock
-from hub.store.erasure import apply_erasures
-from hub.store.lives import begin_life, known_machine
-from hub.store.members import Work
-from hub.store.point_asks import give_all_back
-from hub.store.receipt_links import KEY_BYTES, receipt_key
-from hub.store.siblings import settle
+from hub.store.people.arrivals import unlisted
+from hub.store.people.erasure import apply_erasures
+from hub.store.people.members import Work
+from hub.store.people.point_asks import give_all_back
+from hub.store.replica.clock import last_commit_ms, load_clock, save_clock
+from hub.store.replica.lives import begin_life, known_machine
+from hub.store.selling import printing
+from hub.store.selling.receipt_links import KEY_BYTES, receipt_key
+from hub.store.staff import tills
+from hub.store.staff.audit_trail import MACHINE
+from hub.store.stock.branches import branch_of, put_branch
+from hub.store.upkeep.siblings import settle
 from hub.tls.keeper import Tls
 from hub.tokens import Tokens
 from hub.upkeep import run_upkeep
@@ -56,7 +57,7 @@ from sync.dialler import Dialler
 from sync.errors import one_error
 from sync.folder import own_folder
 from sync.model import Replica
-from sync.retail.identities import KEY_BYTES as IDENTITY_KEY_BYTES
+from sync.retail.people.identities import KEY_BYTES as IDENTITY_KEY_BYTES
 from sync.store.replicas import identify
 from sync.store.rows import adopt_unknown
 

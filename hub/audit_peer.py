@@ -14,7 +14,7 @@ from sqlite3 import Connection
 from msgspec import Struct
 
 from hub.holders import PEER
-from hub.store.audit import Finding
+from hub.store.upkeep.audit import Finding
 from sync.audit import (
     Asked,
     Difference,

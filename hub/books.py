@@ -17,15 +17,15 @@ from typing import TypeVar
 
 from hub.clock import HubClock
 from hub.holders import PEER, Holders
-from hub.store.beside_registers import take_seals
-from hub.store.catalogue import TakenRows
-from hub.store.clock import SavedClock, save_clock
-from hub.store.cloud_batches import take_of_cloud
-from hub.store.confirmed import compare, marks
-from hub.store.lives import Reborn, begin_life, former_lives, sealed_lives
-from hub.store.openings import told_of
-from hub.store.sibling_visitors import is_another, tell_others
-from hub.store.siblings import Joined, is_taken, passed_on, relay_batch, settle, take_batch
+from hub.store.catalogue.catalogue import TakenRows
+from hub.store.replica.clock import SavedClock, save_clock
+from hub.store.replica.confirmed import compare, marks
+from hub.store.replica.lives import Reborn, begin_life, former_lives, sealed_lives
+from hub.store.replica.sibling_visitors import is_another, tell_others
+from hub.store.upkeep.beside_registers import take_seals
+from hub.store.upkeep.cloud_batches import take_of_cloud
+from hub.store.upkeep.openings import told_of
+from hub.store.upkeep.siblings import Joined, is_taken, passed_on, relay_batch, settle, take_batch
 from hub.sums import Sums
 from sync.batch import START, Batch, Boundary, Gap, Head
 from sync.db import Database
@@ -34,7 +34,7 @@ from sync.errors import ForkError, ProtocolError, SyncError
 from sync.model import Feed, Replica, Stream
 from sync.opening import Opening
 from sync.protocol import FormerLife
-from sync.retail.members import MEMBER
+from sync.retail.people.members import MEMBER
 from sync.scope_rows import base_of
 from sync.store.cursors import (
     nearest_offered,
@@ -332,7 +332,7 @@ class HubBooks:
         self._look_what_to_pass_on()
 
     async def forked(self, why: str) -> None:
-        """Begin a new life. What was sold stays sold; what nobody else holds is written again; see hub.store.lives.
+        """Begin a new life. What was sold stays sold; what nobody else holds is written again; see hub.store.replica.lives.
 
         Also for a life that has offered nothing: the copy may have been taken before it did. Raise ForkError when it happens too
         often to be true.

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import get_args
 
 from hub.config import load_config
-from hub.store.tills import Scope
+from hub.store.staff.tills import Scope
 from sync.errors import ConfigError, StartError, SyncError
-from sync.retail.cashiers import Role
+from sync.retail.staff.cashiers import Role
 
 EXIT_CONFIG = 78
 DEFAULT_CONFIG = Path("/etc/store-hub/hub.toml")
@@ -185,7 +185,7 @@ def _cloud(args: argparse.Namespace) -> int:
 def _pair(args: argparse.Namespace) -> int:
     from hub.api.pairing import CodeAnswer
     from hub.client import HubClient
-    from hub.tls_command import tell_code
+    from hub.commands.tls import tell_code
 
     config = load_config(args.config)
     if not config.is_running():
@@ -200,37 +200,37 @@ def _pair(args: argparse.Namespace) -> int:
 
 
 def _tills_list(args: argparse.Namespace) -> int:
-    from hub.tills_command import list_tills
+    from hub.commands.tills import list_tills
 
     return list_tills(load_config(args.config))
 
 
 def _tills_revoke(args: argparse.Namespace) -> int:
-    from hub.tills_command import revoke_till
+    from hub.commands.tills import revoke_till
 
     return revoke_till(args.id, load_config(args.config))
 
 
 def _tls_show(args: argparse.Namespace) -> int:
-    from hub.tls_command import show_tls
+    from hub.commands.tls import show_tls
 
     return show_tls(load_config(args.config), as_pem=args.pem)
 
 
 def _tls_renew(args: argparse.Namespace) -> int:
-    from hub.tls_command import renew_tls
+    from hub.commands.tls import renew_tls
 
     return renew_tls(load_config(args.config))
 
 
 def _cashier_add(args: argparse.Namespace) -> int:
-    from hub.cashier_command import add_cashier
+    from hub.commands.cashier import add_cashier
 
     return add_cashier(args, load_config(args.config))
 
 
 def _cashier_unlock(args: argparse.Namespace) -> int:
-    from hub.cashier_command import unlock_cashier
+    from hub.commands.cashier import unlock_cashier
 
     return unlock_cashier(args, load_config(args.config))
 
@@ -242,13 +242,13 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _audit(args: argparse.Namespace) -> int:
-    from hub.audit_command import run_audit
+    from hub.commands.audit import run_audit
 
     return run_audit(args, load_config(args.config))
 
 
 def _explain(args: argparse.Namespace) -> int:
-    from hub.explain_command import explain_at_cloud, explain_here
+    from hub.commands.explain import explain_at_cloud, explain_here
 
     return explain_at_cloud(args.key, args.cloud) if args.cloud else explain_here(args.key, load_config(args.config))
 
@@ -260,7 +260,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _schema(args: argparse.Namespace) -> int:
-    from hub.schema_command import FOLDER, PAGE, write_difference, write_reference
+    from hub.commands.schema import FOLDER, PAGE, write_difference, write_reference
 
     return write_difference(FOLDER, args.name) if args.what == "diff" else write_reference(PAGE)
 

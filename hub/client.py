@@ -40,16 +40,16 @@ from hub.api.standby_registers import RegistersTold
 from hub.api.tills import TillList
 from hub.errors import HubError
 from hub.replication import SyncView
-from hub.store.audit import Finding
-from hub.store.cashiers import CashierView
+from hub.store.catalogue.products import Opening, Put
 from hub.store.model import Entry, Item, SaleAnswer
-from hub.store.printing import PrintJobView
-from hub.store.products import Opening, Put
-from hub.store.returns import ReturnAnswer
-from hub.store.tills import Scope, TillView
+from hub.store.selling.printing import PrintJobView
+from hub.store.selling.returns import ReturnAnswer
+from hub.store.staff.cashiers import CashierView
+from hub.store.staff.tills import Scope, TillView
+from hub.store.upkeep.audit import Finding
 from hub.tls.files import Leaf
 from sync.audit import Asked, Names, Sums
-from sync.retail.returns import Return
+from sync.retail.selling.returns import Return
 
 REQUEST_TIMEOUT_S = 10.0
 CERTIFICATE_MAX = 16_384  # bytes; what is longer is none of ours and compares with nothing

@@ -10,7 +10,7 @@
 A restart of the program alone changes nothing: the machine's uptime says how long it took. A step of the wall clock is no time
 passed, and unsure. What was stamped is never stamped again. `now_ms` never goes back, save where a contact or a person says that
 it was ahead by more than STEP_MAX_MS: else one wrong year would be on every sale until it comes. Called on the loop only.
-Not here: the machine (hub.machine_clock), the row (hub.store.clock). Reference: docs/clock.md; the design, 3.2.
+Not here: the machine (hub.machine_clock), the row (hub.store.replica.clock). Reference: docs/clock.md; the design, 3.2.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.machine_clock import MachineClock
-from hub.store.clock import SavedClock, Stamped, save_clock
 from hub.store.model import utc
+from hub.store.replica.clock import SavedClock, Stamped, save_clock
 from sync.batch import Batch
 from sync.clock import STEP_MAX_MS, TIME_MAX_MS, TIME_MIN_MS, Clock, Contact, Stamp, Trust
 from sync.db import Database
 from sync.errors import RuleError, SyncError
-from sync.retail.sales import Warned
+from sync.retail.selling.sales import Warned
 from sync.scope_rows import base_of, plain_rows
 from sync.stamps import is_stamped, stamped_cells
 

@@ -23,12 +23,12 @@ from hub.settings.members import member_rules
 from hub.settings.orders import OrdersSection
 from hub.settings.selling import tender_types
 from hub.settings.tls import listening_host
-from hub.store.approvals import ApprovalRules
-from hub.store.claims import ReturnRules
 from hub.store.model import Shop
-from hub.store.rights import Rule
+from hub.store.selling.claims import ReturnRules
+from hub.store.staff.approvals import ApprovalRules
+from hub.store.stock.rights import Rule
 from sync.errors import ConfigError
-from sync.retail.catalogue import Name
+from sync.retail.names import Name
 from sync.settings import convert_settings, is_loopback, load_settings
 
 HUB_LOCK = "hub.lock"  # held with flock for the daemon's life

@@ -3,7 +3,7 @@
     question   a row of `coupon_asks`, sent as any other; the answer is a row of `coupon_grants` with the question's number
     no answer  in time: as without a line, conditional under the cap of the day or refused
 
-Not here: what follows (hub.store.coupons), answers (sync.cloud.coupons).
+Not here: what follows (hub.store.people.coupons), answers (sync.cloud.coupons).
 """
 
 import asyncio
@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from sqlite3 import Connection
 
 from hub.settings.coupons import CouponsSection
-from hub.store.coupon_serials import known_serial, newest_answer
-from hub.store.coupons import CouponTerms
+from hub.store.people.coupon_serials import known_serial, newest_answer
+from hub.store.people.coupons import CouponTerms
 from sync.db import Database
 from sync.model import Replica
-from sync.retail.coupon_rows import COUPON_ASK, CouponAskRow
+from sync.retail.people.coupon_rows import COUPON_ASK, CouponAskRow
 from sync.store.writing import put_version
 
 

@@ -8,7 +8,7 @@ What a person of too low a role may do with another's approval is declared in `[
 
 from msgspec import Struct
 
-from sync.retail.cashiers import Role, is_at_least
+from sync.retail.staff.cashiers import Role, is_at_least
 
 DUTIES: dict[str, Role | None] = {
     "cashiers.list": None,

@@ -2,7 +2,7 @@
 
 One id a line, as a JSON string, in DIR/erased.list, made durable before an erasure that is asked here commits, and after one
 that comes by the line. At each start what the list names is erased where it is not; so it has to be kept when a database is put
-back. Not here: SQL (hub.store.erasure).
+back. Not here: SQL (hub.store.people.erasure).
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from hub.store.arrivals import note_listed, unlisted
+from hub.store.people.arrivals import note_listed, unlisted
 from sync.db import Database
 from sync.json_errors import NOT_JSON
 

@@ -2,7 +2,7 @@
 
 What they say is noted with the next commit, and counts from then on; lost in a crash, the next hello says it again.
 
-Not here: what they hold of others' streams (hub.store.confirmed), what that makes safe (hub.replication).
+Not here: what they hold of others' streams (hub.store.replica.confirmed), what that makes safe (hub.replication).
 """
 
 import logging

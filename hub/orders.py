@@ -5,7 +5,7 @@
     deadline + grace are over       -> the hub writes that the order has expired: by the corrected clock, and only when it is sure
 
 A clock frees nothing: the step is what ends the promises. An order that is being picked does not expire. Not here: SQL
-(hub.store.orders, .order_views), rules (sync.retail.orders).
+(hub.store.orders.orders, .order_views), rules (sync.retail.orders.orders).
 """
 
 import logging
@@ -18,12 +18,12 @@ from hub.clock import HubClock
 from hub.errors import NotFoundError
 from hub.settings.orders import OrdersSection
 from hub.store.model import Shop, utc
-from hub.store.order_views import known_order, last_rows, orders_of_rows, overdue
-from hub.store.orders import answer_requests, open_requests, write_step
+from hub.store.orders.order_views import known_order, last_rows, orders_of_rows, overdue
+from hub.store.orders.orders import answer_requests, open_requests, write_step
 from sync.db import Database
 from sync.errors import RuleError
 from sync.model import Replica
-from sync.retail.orders import OrderState, next_step
+from sync.retail.orders.orders import OrderState, next_step
 
 EXPIRED = "nobody came"
 TOLD_MAX = 100  # orders told one by one after one commit; of more (a card that was new) tills are told to read the list

@@ -10,10 +10,10 @@ right: the safe side.
 from hub.errors import RefusedError
 from hub.pins import KEY_BYTES, require_key
 from hub.runtime import Runtime
-from hub.store import sign_ins
-from hub.store.pin_keys import key_in_use, pin_keys
+from hub.store.staff import sign_ins
+from hub.store.staff.pin_keys import key_in_use, pin_keys
 from sync.errors import BusyError, RuleError
-from sync.retail.cashiers import CashierVersion, PinHash, Role, check_pin
+from sync.retail.staff.cashiers import CashierVersion, PinHash, Role, check_pin
 
 
 async def check_guess(hub: Runtime, known: CashierVersion, pin: str, *, till_id: str) -> None:

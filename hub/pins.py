@@ -7,7 +7,8 @@
                    dear, not impossible: a million of them are a day's work. Then all PINs of the store have to be set anew
     salt           128 random bits, so that equal PINs do not look equal
 
-Not here: which PINs are weak (sync.retail.cashiers), wrong guesses (hub.store.sign_ins), where keys stand (hub.store.pin_keys).
+Not here: which PINs are weak (sync.retail.staff.cashiers), wrong guesses (hub.store.staff.sign_ins), where keys stand
+(hub.store.staff.pin_keys).
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from msgspec import Struct
 
 from hub.errors import HubError
 from sync.errors import BusyError
-from sync.retail.cashiers import PinHash
+from sync.retail.staff.cashiers import PinHash
 
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**14, 8, 1
 SCRYPT_MEMORY_MAX = 64 * 1024 * 1024  # what a hash from elsewhere may ask of this machine, with other parameters

@@ -5,8 +5,8 @@
     denied     refused: other shops have burned them, or are about to
     no answer  in time, no line, no slot: "", as without a line, under the cap of the member's day
 
-What was asked for a sale that did not come about is given back. Not here: SQL (hub.store.point_asks), whether points may be
-burned (hub.store.points), answers (sync.cloud.point_holds).
+What was asked for a sale that did not come about is given back. Not here: SQL (hub.store.people.point_asks), whether points may
+be burned (hub.store.people.points), answers (sync.cloud.point_holds).
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from sqlite3 import Connection
 
-from hub.store.people import person_ids
-from hub.store.point_asks import Answer, Asked, answer_to, ask_points, give_back, unheard_burns
-from hub.store.points import PointsWord
-from hub.store.sales import is_known
+from hub.store.people.people import person_ids
+from hub.store.people.point_asks import Answer, Asked, answer_to, ask_points, give_back, unheard_burns
+from hub.store.people.points import PointsWord
+from hub.store.selling.sales import is_known
 from sync.db import Database
 from sync.errors import SyncError
 from sync.model import Replica
-from sync.retail.sales import Sale
+from sync.retail.selling.sales import Sale
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from devices.document import Barcode, Columns, Document, Element, Qr, Rule, Text
 from hub.store.model import Shop
-from hub.store.receipts import Names, receipt
-from hub.store.sales import SaleView
-from sync.retail.returns import ReturnFact
+from hub.store.selling.receipts import Names, receipt
+from hub.store.selling.sales import SaleView
+from sync.retail.selling.returns import ReturnFact
 
 QR_SCALE = 4  # pixels a module: read from a screen at arm's length
 _STYLE = (

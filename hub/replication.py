@@ -19,11 +19,11 @@ from msgspec import Meta, Struct
 from hub.books import HubBooks
 from hub.clock import HubClock
 from hub.holders import PEER
-from hub.standby import Standby, StandbyView
+from hub.standby.line import Standby, StandbyView
 from hub.store.feeds import oldest_waiting, waiting_rows
-from hub.store.levels import facts_to_fold, fold
-from hub.store.lives import Reborn
 from hub.store.model import utc
+from hub.store.replica.lives import Reborn
+from hub.store.stock.levels import facts_to_fold, fold
 from sync.batch import Rep, Seq, StreamName
 from sync.db import Database
 from sync.entities import REGISTRY

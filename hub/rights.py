@@ -3,7 +3,7 @@
     at contact     what the cloud asks is answered, places that have changed are balanced: bounded jobs, behind the fold
     a sale         goes through, its overdraw is noted on it (`physical-first`), or is refused (`strict`)
 
-Not here: SQL (hub.store.rights, hub.store.promises), rules (sync.retail), how the line is (hub.replication).
+Not here: SQL (hub.store.stock.rights, hub.store.stock.promises), rules (sync.retail), how the line is (hub.replication).
 """
 
 from collections.abc import Callable
@@ -11,16 +11,16 @@ from sqlite3 import Connection
 
 from msgspec import Struct
 
-from hub.store.admission import ORDINARY, Context
 from hub.store.model import Shop
-from hub.store.printing import PrintTo
-from hub.store.promises import Ended, answer, is_asked, overdraws, pick, promises_at_risk
-from hub.store.reservations import Names, consume
-from hub.store.rights import Debt, Rule, balance, debts, is_changed
-from hub.store.sales import Recorded, sale_job
+from hub.store.selling.admission import ORDINARY, Context
+from hub.store.selling.printing import PrintTo
+from hub.store.selling.sales import Recorded, sale_job
+from hub.store.stock.promises import Ended, answer, is_asked, overdraws, pick, promises_at_risk
+from hub.store.stock.reservations import Names, consume
+from hub.store.stock.rights import Debt, Rule, balance, debts, is_changed
 from sync.db import Database
 from sync.model import Replica
-from sync.retail.sales import Sale, Warned
+from sync.retail.selling.sales import Sale, Warned
 
 NOTHING_HELD = Names()
 
@@ -65,7 +65,9 @@ class Rights:
         context: Context = ORDINARY,
         names: Names = NOTHING_HELD,
     ) -> Callable[[Connection], Recorded]:
-        """Return hub.store.sales.sale_job, held against this life's rights in the same job; what was held for it is its own."""
+        """Return hub.store.selling.sales.sale_job, held against this life's rights in the same job; what was held for it is its
+        own.
+        """
 
         def before(tx: Connection) -> list[Warned]:
             noted = consume(tx, sale, names, location=self._shop.location, now_ms=now_ms)
@@ -85,7 +87,7 @@ class Rights:
         )
 
     async def pick(self, promise_id: str, *, left: int = 0) -> Ended:
-        """Take the goods for a promise off the shelf, all but `left`; raise as hub.store.promises.pick does."""
+        """Take the goods for a promise off the shelf, all but `left`; raise as hub.store.stock.promises.pick does."""
         own, now_ms = self._own(), self._now_ms()
         return await self._db.write(lambda tx: pick(tx, own, promise_id, now_ms=now_ms, left=left))
 

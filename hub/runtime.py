@@ -27,22 +27,25 @@ from hub.point_holds import PointHolds
 from hub.replication import Replication, SyncView
 from hub.rights import Rights
 from hub.spooler import Spooler
-from hub.store import people, products, sales, tills
-from hub.store.availability import Shelf
-from hub.store.lives import Reborn
-from hub.store.members import Work
+from hub.store.catalogue import products
 from hub.store.model import Shop, utc
-from hub.store.printing import OpenJob, PrintJobView
-from hub.store.receipts import marked, receipt, without_pulse
-from hub.store.returns import returned_for
-from hub.store.sales import SaleView
-from hub.store.tills import Paired
+from hub.store.people import people
+from hub.store.people.members import Work
+from hub.store.replica.lives import Reborn
+from hub.store.selling import sales
+from hub.store.selling.printing import OpenJob, PrintJobView
+from hub.store.selling.receipts import marked, receipt, without_pulse
+from hub.store.selling.returns import returned_for
+from hub.store.selling.sales import SaleView
+from hub.store.staff import tills
+from hub.store.staff.tills import Paired
+from hub.store.stock.availability import Shelf
 from hub.tls.keeper import Tls
 from hub.tokens import Tokens
 from sync.db import Database
 from sync.model import Replica, Stream
-from sync.retail.catalogue import Name
-from sync.retail.days import business_date
+from sync.retail.names import Name
+from sync.retail.selling.days import business_date
 
 DRAWER_FRESH_MS = 15_000  # a drawer that opens later than this opens when nobody expects it
 

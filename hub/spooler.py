@@ -20,9 +20,9 @@ from typing import NamedTuple
 from devices.document import Document, DrawerPulse
 from devices.driver import PrintJob
 from devices.errors import WireError
-from hub.store import printing
-from hub.store.printing import OpenJob, PrintJobView
-from hub.store.sales import SaleView
+from hub.store.selling import printing
+from hub.store.selling.printing import OpenJob, PrintJobView
+from hub.store.selling.sales import SaleView
 from sync.db import Database
 from sync.errors import BusyError, SyncError
 from sync.model import Replica

@@ -5,7 +5,7 @@
     the cloud   how far it holds what each has written is told with it: what a dead hub had not told it the other one tells
 
 So a hub knows the members that were enrolled at the other one when that dies, without a line to the cloud. Not here: the route
-(hub.api.standby_registers), SQL (hub.store.beside_registers), the logs of the same line (hub.standby_books).
+(hub.api.standby_registers), SQL (hub.store.upkeep.beside_registers), the logs of the same line (hub.standby.books).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ from sqlite3 import Connection
 
 from hub.erasures import list_erased
 from hub.runtime import Runtime
-from hub.store.beside_registers import STREAMS, RegisterStream, Told, adopted, cloud_of, note_cloud, take_told
-from hub.store.clock import save_clock
+from hub.store.replica.clock import save_clock
+from hub.store.upkeep.beside_registers import STREAMS, RegisterStream, Told, adopted, cloud_of, note_cloud, take_told
 from sync.batch import START, batch_of
 from sync.model import Feed
-from sync.retail.members import MEMBER
+from sync.retail.people.members import MEMBER
 
 
 async def take_registers(hub: Runtime, rep: str, cloud: Mapping[RegisterStream, int], rows: Sequence[Told]) -> None:

@@ -8,7 +8,7 @@
 
 After a crash before it is taken what was put by is forgotten, and the peer tells it again; after a later one the rest is booked
 behind the selling. Between two jobs opening + facts = stock, as ever: what is not booked yet is in neither. Not here: SQL
-(hub.store.openings). Source: the design, 3.2 (Retention).
+(hub.store.upkeep.openings). Source: the design, 3.2 (Retention).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import chain
 
-from hub.store.openings import (
+from hub.store.upkeep.openings import (
     Here,
     book_piece,
     counted_after,
@@ -25,7 +25,7 @@ from hub.store.openings import (
     put_piece,
     take_pieces,
 )
-from hub.store.siblings import Joined
+from hub.store.upkeep.siblings import Joined
 from sync.batch import Boundary
 from sync.db import Database
 from sync.errors import ProtocolError

@@ -3,12 +3,12 @@
     held ── offered (POST /v1/pair/rotate): old and new are both good ── the new one is used ──▶ only the new one is good
                 └── offered again, because an answer was lost: the newest offer counts, the old token stays good
 
-Only hashes are kept. Not here: the table (hub.store.tills), who may do what (hub.api.routing).
+Only hashes are kept. Not here: the table (hub.store.staff.tills), who may do what (hub.api.routing).
 """
 
 from collections.abc import Callable, Mapping
 
-from hub.store.tills import Paired, secret_hash
+from hub.store.staff.tills import Paired, secret_hash
 
 
 class Tokens:

@@ -7,7 +7,7 @@ Orders that nobody fetched expire with the same look (hub.orders).
 A day is 24 hours after the last time, by the earlier of this clock and the cloud's: one that runs ahead forgets nothing early.
 Rows age by what has been counted so: where both clocks jump ahead, by AGES_MS_MAX from one day's upkeep to the next; while this
 one stands behind what was counted, nothing is marked or forgotten: by a mark of 1970 the cloud has held today's rows for years.
-Not here: what is forgotten (hub.store.retention), the checks (hub.store.audit, hub.audit_peer).
+Not here: what is forgotten (hub.store.upkeep.retention), the checks (hub.store.upkeep.audit, hub.audit_peer).
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from hub.audit_peer import Compared, compare
 from hub.client import CloudClient
 from hub.holders import PEER
 from hub.runtime import Runtime
-from hub.store.audit import Finding, audit
-from hub.store.mending import note_counted, note_done
 from hub.store.readers import open_to_read
-from hub.store.retention import note_marks, prune
-from hub.store.upkeep import Done, last_done
+from hub.store.upkeep.audit import Finding, audit
+from hub.store.upkeep.mending import note_counted, note_done
+from hub.store.upkeep.retention import note_marks, prune
+from hub.store.upkeep.upkeep import Done, last_done
 from sync.errors import SyncError
 from sync.store.audit import note_audited
 from sync.store.replicas import own_replica

@@ -18,7 +18,7 @@ from hub.store import footfall
 from hub.store.footfall import Recorded, Window
 from hub.store.model import utc
 from sync.errors import BusyError, OutcomeUnknownError
-from sync.retail.days import business_date
+from sync.retail.selling.days import business_date
 
 EVENT_INTERVAL_S = 1.0
 

@@ -2,7 +2,7 @@
 
 `stock` is a list of [sku, location, qty], `points` one of [member, points]; a row that has none, or something else under the
 name, moves nothing. Where rows are
-stored, hub.store.levels and sync.store.facts read the same in SQL. Source: the design, 3.2.
+stored, hub.store.stock.levels and sync.store.facts read the same in SQL. Source: the design, 3.2.
 """
 
 from collections import Counter

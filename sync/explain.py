@@ -1,6 +1,7 @@
 """What a database says of a row, in plain words: who wrote it, why it stands, what it did. Pure; the words of both ends.
 
-Not here: where rows are found (hub.store.explain, sync.cloud.explain). Personal data: ids only, never what a register says.
+Not here: where rows are found (hub.store.upkeep.explain, sync.cloud.explain). Personal data: ids only, never what a register
+says.
 """
 
 from collections.abc import Mapping

@@ -1,13 +1,14 @@
 """[rights] of a hub's and [stores.X.rights] of the cloud's file: the policy of a store, to be written alike at both ends.
 
-With it a store shares rights; without it nothing is granted and nothing promised. Not here: what follows (sync.retail.rebalance).
+With it a store shares rights; without it nothing is granted and nothing promised. Not here: what follows
+(sync.retail.stock.rebalance).
 """
 
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from sync.retail.rebalance import Policy
+from sync.retail.stock.rebalance import Policy
 
 
 class RightsSection(Struct, frozen=True, forbid_unknown_fields=True):

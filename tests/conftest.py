@@ -35,15 +35,17 @@ from hub.client import HubClient, new_id
 from hub.config import Config, parse_config
 from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
-from hub.store import products, sales
+from hub.store.catalogue import products
 from hub.store.model import Entry, Shop
-from hub.store.printing import PrintTo
-from hub.store.sales import Recorded
-from hub.store.tills import Scope
+from hub.store.selling import sales
+from hub.store.selling.printing import PrintTo
+from hub.store.selling.sales import Recorded
+from hub.store.staff.tills import Scope
 from sync.db import Database, open_database
 from sync.model import Replica
-from sync.retail.catalogue import Name, Price, Product
-from sync.retail.sales import Sale, SaleLine, Tender
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.names import Name
+from sync.retail.selling.sales import Sale, SaleLine, Tender
 from sync.store.replicas import identify
 
 # how long an example takes is a matter of the machine: figures are measured by `python -m bench`

@@ -9,12 +9,12 @@ from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.errors import RefusedError
 from hub.pin_desk import check_guess
-from hub.store import approvals
-from hub.store.approvals import ACTIONS, Action, Given
-from hub.store.cashiers import cashier
 from hub.store.model import utc
-from sync.retail.cashiers import CashierId, Pin, Role, is_at_least
-from sync.retail.sales import Id
+from hub.store.staff import approvals
+from hub.store.staff.approvals import ACTIONS, Action, Given
+from hub.store.staff.cashiers import cashier
+from sync.retail.selling.sales import Id
+from sync.retail.staff.cashiers import CashierId, Pin, Role, is_at_least
 
 
 class ApprovalRequest(Struct, frozen=True, forbid_unknown_fields=True):

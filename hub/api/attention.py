@@ -9,7 +9,10 @@ from hub.api.clock import MANAGER
 from hub.api.paging import cut
 from hub.api.problems import LANGUAGES, texts
 from hub.api.routing import Call, Reply, Route
-from hub.store.attention import (
+from hub.store.model import utc
+from hub.store.people.points import overdrafts
+from hub.store.selling.baskets import left_baskets
+from hub.store.stock.attention import (
     CLOSED_BY_A_PERSON,
     Note,
     Source,
@@ -21,10 +24,7 @@ from hub.store.attention import (
     sources,
     take_note,
 )
-from hub.store.baskets import left_baskets
-from hub.store.model import utc
-from hub.store.points import overdrafts
-from sync.retail.sales import Id
+from sync.retail.selling.sales import Id
 
 PAGE_MAX = 200
 OVERDRAFTS_MAX = 1000  # members; more is no list for a person

@@ -5,8 +5,8 @@ from msgspec import Struct
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.errors import RefusedError
-from hub.store import baskets
-from hub.store.baskets import Basket, BasketView
+from hub.store.selling import baskets
+from hub.store.selling.baskets import Basket, BasketView
 
 
 class BasketList(Struct, frozen=True):

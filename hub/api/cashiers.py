@@ -10,12 +10,12 @@ from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.errors import ConflictError, RefusedError
 from hub.pin_desk import check_guess, checked_pin, hashed
-from hub.store import cashiers, sign_ins
-from hub.store.cashiers import Asked, CashierView, Changed
 from hub.store.model import utc
-from hub.store.pin_keys import pin_keys
-from sync.retail.cashiers import CashierId, CashierVersion, Number, PersonName, Pin, Role
-from sync.retail.sales import Id, ShortText
+from hub.store.staff import cashiers, sign_ins
+from hub.store.staff.cashiers import Asked, CashierView, Changed
+from hub.store.staff.pin_keys import pin_keys
+from sync.retail.selling.sales import Id, ShortText
+from sync.retail.staff.cashiers import CashierId, CashierVersion, Number, PersonName, Pin, Role
 
 TOKEN_BYTES = 32
 

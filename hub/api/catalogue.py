@@ -11,15 +11,16 @@ from devices.model import Measure
 from hub.api.paging import cut
 from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError, RefusedError
-from hub.store import products, stock
-from hub.store.availability import with_stock
+from hub.store.catalogue import products
+from hub.store.catalogue.price_tags import with_prices
+from hub.store.catalogue.pricing import at_moment
 from hub.store.model import Item, MeasureView
-from hub.store.price_tags import with_prices
-from hub.store.pricing import at_moment
-from hub.store.stock import Moved, Movement
-from hub.store.tills import Scope
-from sync.retail.movements import Qty
-from sync.retail.sales import Id, ShortText, Sku
+from hub.store.staff.tills import Scope
+from hub.store.stock import stock
+from hub.store.stock.availability import with_stock
+from hub.store.stock.stock import Moved, Movement
+from sync.retail.selling.sales import Id, ShortText, Sku
+from sync.retail.stock.movements import Qty
 
 STAFF: frozenset[Scope] = frozenset({"till", "manager"})
 Label = Annotated[str, Meta(max_length=4096)]

@@ -9,7 +9,7 @@ from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.clock import ClockView
 from hub.errors import ConflictError, RefusedError
-from hub.store.tills import Scope
+from hub.store.staff.tills import Scope
 from sync.errors import RuleError
 
 MANAGER: frozenset[Scope] = frozenset({"manager"})

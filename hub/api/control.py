@@ -10,14 +10,15 @@ from hub.api.pairing import CodeAnswer, make_code
 from hub.api.routing import PUBLIC, Call, Reply, Route
 from hub.api.tills import TillList, list_tills, revoke
 from hub.errors import RefusedError
-from hub.store import mending, products
-from hub.store.audit import Finding
-from hub.store.audit_trail import MACHINE
-from hub.store.cashiers import CashierView
-from hub.store.mending import MENDED_MAX
+from hub.store.catalogue import products
+from hub.store.catalogue.products import Opening, Put
 from hub.store.model import Entry
-from hub.store.products import Opening, Put
-from hub.store.tills import Scope, TillView
+from hub.store.staff.audit_trail import MACHINE
+from hub.store.staff.cashiers import CashierView
+from hub.store.staff.tills import Scope, TillView
+from hub.store.upkeep import mending
+from hub.store.upkeep.audit import Finding
+from hub.store.upkeep.mending import MENDED_MAX
 from hub.tls.files import Leaf
 
 BODY_MAX = 4 * 1024 * 1024  # 500 products of the largest kind

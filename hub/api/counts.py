@@ -8,12 +8,12 @@ from msgspec import Meta, Struct, field
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.errors import RefusedError
-from hub.store import counts
 from hub.store.model import utc
-from hub.store.stock import Booked
+from hub.store.stock import counts
+from hub.store.stock.stock import Booked
 from sync.model import Dot
-from sync.retail.movements import Flag, Movement, MovementLine, Vector
-from sync.retail.sales import LINES_MAX, QTY_MAX, Id, ShortText, Sku, StockEffect
+from sync.retail.selling.sales import LINES_MAX, QTY_MAX, Id, ShortText, Sku, StockEffect
+from sync.retail.stock.movements import Flag, Movement, MovementLine, Vector
 
 
 class CountLine(Struct, frozen=True, forbid_unknown_fields=True):

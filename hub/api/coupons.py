@@ -10,18 +10,18 @@ from msgspec import Meta, Struct
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError, RefusedError
-from hub.store import coupons
-from hub.store.coupon_issues import issue
-from hub.store.coupon_serials import known_serial
-from hub.store.coupons import Wish
-from hub.store.days import day_of
-from hub.store.pricing import at_moment
+from hub.store.catalogue.pricing import at_moment
+from hub.store.people import coupons
+from hub.store.people.coupon_issues import issue
+from hub.store.people.coupon_serials import known_serial
+from hub.store.people.coupons import Wish
+from hub.store.selling.days import day_of
 from sync.json_errors import NOT_JSON
 from sync.model import Dot
-from sync.retail.catalogue import Name
-from sync.retail.coupons import Basket
-from sync.retail.sales import AMOUNT_MAX, LINES_MAX, Currency, Id, Sku
-from sync.retail.sales import Amount as MoneyAmount
+from sync.retail.names import Name
+from sync.retail.people.coupons import Basket
+from sync.retail.selling.sales import AMOUNT_MAX, LINES_MAX, Currency, Id, Sku
+from sync.retail.selling.sales import Amount as MoneyAmount
 
 BASKET_CHARS_MAX = 6000  # of an address that servers and proxies still take
 Amount = Annotated[int, Meta(ge=1, le=AMOUNT_MAX)]

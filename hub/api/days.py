@@ -7,10 +7,10 @@ from msgspec import Struct
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.errors import ConflictError
-from hub.store import days
-from hub.store.days import DayView
-from sync.retail.drawers import DayClosed
-from sync.retail.sales import Id
+from hub.store.selling import days
+from hub.store.selling.days import DayView
+from sync.retail.selling.drawers import DayClosed
+from sync.retail.selling.sales import Id
 
 
 class CloseDayRequest(Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ from devices.supervisor import DeviceState
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError, RefusedError
-from hub.store.tills import Scope
+from hub.store.staff.tills import Scope
 
 CLAIMABLE: frozenset[Category] = frozenset({"Scanner", "Scale", "LineDisplay"})
 WATCHERS: frozenset[Scope] = STAFF | {"ops"}

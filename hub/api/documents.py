@@ -11,13 +11,13 @@ from hub.api.clock import MANAGER
 from hub.api.paging import cut
 from hub.api.routing import Call, Reply, Route, may
 from hub.errors import RefusedError
-from hub.store import documents, transfers
-from hub.store.stock import Booked
-from hub.store.transfers import Direction, TransferView
+from hub.store.stock import documents, transfers
+from hub.store.stock.stock import Booked
+from hub.store.stock.transfers import Direction, TransferView
 from sync.model import Dot
-from sync.retail.movements import Cause, Expected, Flag, Movement, MovementLine, Qty, TransferId
-from sync.retail.sales import LINES_MAX, Id, ShortText, Sku, StockEffect
-from sync.retail.transfers import transfer_id
+from sync.retail.selling.sales import LINES_MAX, Id, ShortText, Sku, StockEffect
+from sync.retail.stock.movements import Cause, Expected, Flag, Movement, MovementLine, Qty, TransferId
+from sync.retail.stock.transfers import transfer_id
 
 Kind = Literal["receive", "transfer_out", "transfer_in", "adjust"]
 Store = Annotated[str, Meta(max_length=40, pattern=r"^[a-z0-9][a-z0-9-]*\Z")]

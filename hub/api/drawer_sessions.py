@@ -11,17 +11,18 @@ from hub.api.catalogue import STAFF
 from hub.api.printing import announce_queued, printer_of
 from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError, RefusedError
-from hub.store import drawers, printing
-from hub.store.days import open_sessions
-from hub.store.drawers import PAGE_MAX, Doer, SessionView, XReport, ZPage
-from hub.store.printing import PrintJobView
+from hub.store.day import drawers
+from hub.store.day.drawers import PAGE_MAX, Doer, SessionView, XReport, ZPage
+from hub.store.day.z_paper import x_paper
+from hub.store.day.z_prints import first_job, print_z
 from hub.store.readers import open_to_read
-from hub.store.z_paper import x_paper
-from hub.store.z_prints import first_job, print_z
+from hub.store.selling import printing
+from hub.store.selling.days import open_sessions
+from hub.store.selling.printing import PrintJobView
 from sync.errors import BusyError
-from sync.retail.drawers import Counting, DrawerMovement, Moving, Opening
-from sync.retail.sales import Id
-from sync.retail.z_reports import ZReport
+from sync.retail.selling.drawers import Counting, DrawerMovement, Moving, Opening
+from sync.retail.selling.sales import Id
+from sync.retail.selling.z_reports import ZReport
 
 
 class CloseRequest(Counting, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@
                      knows no such sale       the seller's rows may be on their way: as without a line, and said
     no line, late    nobody is asked          what docs/returns.md says of a claim, and said
 
-Not here: what follows (hub.store.claims), the cloud's side (sync.cloud.receipts).
+Not here: what follows (hub.store.selling.claims), the cloud's side (sync.cloud.receipts).
 """
 
 from urllib.parse import quote
@@ -16,12 +16,12 @@ from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.errors import HubError, NotFoundError
 from hub.runtime import Runtime
-from hub.store.claims import Proof
-from hub.store.returns import returned_by_line
-from hub.store.sales import find_sale
-from sync.retail.claims import Paid, SoldElsewhere, SoldList
-from sync.retail.returns import Return
-from sync.retail.sales import SaleFact
+from hub.store.selling.claims import Proof
+from hub.store.selling.returns import returned_by_line
+from hub.store.selling.sales import find_sale
+from sync.retail.selling.claims import Paid, SoldElsewhere, SoldList
+from sync.retail.selling.returns import Return
+from sync.retail.selling.sales import SaleFact
 
 ASK_TIMEOUT_S = 2.0  # a customer stands there; the caps are what holds without an answer
 ANSWER_MAX = 1024 * 1024  # a longer answer is none of the cloud's

@@ -19,7 +19,7 @@ from hub.api.routing import RUNTIME, SUBPROTOCOL, client_of, may
 from hub.bus import Subscriber
 from hub.replication import Seen
 from hub.runtime import Runtime
-from hub.store.tills import Paired
+from hub.store.staff.tills import Paired
 
 SEEN_MAX = 8  # streams that a client may bear witness of
 SCHEMA = 1

@@ -8,12 +8,12 @@ from hub.api.returns import announce_return, terms_of
 from hub.api.routing import Call, Reply, Route
 from hub.api.sales import SaleRequest, announce_sale, authority_of, coupon_terms, hear_till, paper_of
 from hub.errors import NotFoundError, RefusedError
-from hub.store.admission import Context
-from hub.store.exchanges import ExchangeAnswer, Exchanged, ExchangeView, exchange_job, find_exchange
-from hub.store.reservations import Names
-from sync.retail.exchanges import Exchange
-from sync.retail.returns import Return
-from sync.retail.sales import Amount, Id, Sale
+from hub.store.selling.admission import Context
+from hub.store.selling.exchanges import ExchangeAnswer, Exchanged, ExchangeView, exchange_job, find_exchange
+from hub.store.stock.reservations import Names
+from sync.retail.selling.exchanges import Exchange
+from sync.retail.selling.returns import Return
+from sync.retail.selling.sales import Amount, Id, Sale
 
 
 class ExchangeRequest(Struct, frozen=True, forbid_unknown_fields=True):

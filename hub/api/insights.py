@@ -9,7 +9,7 @@ from hub.api.routing import Call, Reply, Route
 from hub.errors import RefusedError
 from hub.insights.footfall import FootfallDay, footfall_of_day
 from hub.store.model import utc
-from sync.retail.days import business_date
+from sync.retail.selling.days import business_date
 
 YEARS = range(2000, 2100)  # a date beyond is a typing mistake, and calendars end
 

@@ -1,6 +1,7 @@
 """GET /sync/v1/link: the WebSocket by which the store's other hub follows this one; a token of scope `standby`.
 
-The frames are those of the line to the cloud (sync.protocol), subprotocol storehub.sync.v1. Not here: what is said (hub.standby).
+The frames are those of the line to the cloud (sync.protocol), subprotocol storehub.sync.v1. Not here: what is said
+(hub.standby.line).
 """
 
 from aiohttp import web

@@ -18,19 +18,19 @@ from hub.api.printing import announce_queued, printer_of
 from hub.api.routing import Call, Handle, Reply, Route
 from hub.erasures import list_erased
 from hub.errors import NotFoundError, RefusedError
-from hub.store import erasure, member_words, members, points
-from hub.store.erasure import Erased, Erasure, Export
-from hub.store.member_requests import Consent, Enrolment, Join, MemberEdit, TierGiven, Unjoin
-from hub.store.members import Job, Written
-from hub.store.people import PersonView, found_by_code, is_erased, known_by, masked, person
-from hub.store.points import Adjustment, Balance, Exposure
-from hub.store.printing import PrintJobView, known_job, queue_document
-from hub.store.welcome import WelcomeCoupon, welcome_of, welcome_paper
+from hub.store.people import erasure, member_words, members, points
+from hub.store.people.erasure import Erased, Erasure, Export
+from hub.store.people.member_requests import Consent, Enrolment, Join, MemberEdit, TierGiven, Unjoin
+from hub.store.people.members import Job, Written
+from hub.store.people.people import PersonView, found_by_code, is_erased, known_by, masked, person
+from hub.store.people.points import Adjustment, Balance, Exposure
+from hub.store.people.welcome import WelcomeCoupon, welcome_of, welcome_paper
+from hub.store.selling.printing import PrintJobView, known_job, queue_document
 from sync.errors import BusyError, RuleError
 from sync.model import Stream
-from sync.retail.cashiers import is_at_least
-from sync.retail.identities import CARD, EMAIL, LINE, PHONE, canonical
-from sync.retail.sales import Id, Warned
+from sync.retail.people.identities import CARD, EMAIL, LINE, PHONE, canonical
+from sync.retail.selling.sales import Id, Warned
+from sync.retail.staff.cashiers import is_at_least
 
 PAGE_MAX = 50
 SERVE, MANAGE = "members.serve", "members.manage"

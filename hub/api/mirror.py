@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
-from hub.store.mirror import PAGE_MAX, Cursor, MirrorPage, mirror_page
+from hub.store.catalogue.mirror import PAGE_MAX, Cursor, MirrorPage, mirror_page
 
 
 class MirrorQuery(Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,9 +6,9 @@ from devices.document import Document
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.receipt_page import paper_page, qr_svg
-from hub.store.order_papers import PickLine, label_paper, pick_lines, pick_paper
-from hub.store.order_views import PAGE_MAX, order_page, order_view
-from sync.retail.orders import OrderState
+from hub.store.orders.order_papers import PickLine, label_paper, pick_lines, pick_paper
+from hub.store.orders.order_views import PAGE_MAX, order_page, order_view
+from sync.retail.orders.orders import OrderState
 
 TO_PICK = (OrderState.ALLOCATED, OrderState.PICKING)
 

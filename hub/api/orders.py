@@ -1,7 +1,7 @@
 """Orders at a till: /v1/orders. Lists and views, steps, picks verified by scan, orders that are made here, hand-over codes.
 
 Every scan of a pick is also an event `marker`, right or wrong, for the camera over the packing table. Not here: the pick list and
-the label (hub.api.order_papers), what a step does (hub.store.orders).
+the label (hub.api.order_papers), what a step does (hub.store.orders.orders).
 """
 
 from sqlite3 import Connection
@@ -15,17 +15,25 @@ from hub.api.paging import cut
 from hub.api.routing import Call, Reply, Route
 from hub.errors import ConflictError, HubError, RefusedError
 from hub.receipt_page import qr_svg
-from hub.store import order_views
-from hub.store.audit_trail import note
 from hub.store.model import Item
-from hub.store.order_making import NewOrder, make_order
-from hub.store.order_scans import OrderScan, Scanned, take_scan
-from hub.store.order_views import OrderView, order_view
-from hub.store.orders import Stepped, StepWish, forget_guesses, take_step
-from sync.retail.order_rows import CODE_DIGITS, ORDER_LINES_MAX, Address, LabelName, OrderFact, OrderKind, OrderLine
-from sync.retail.orders import OrderState
-from sync.retail.sales import QTY_MAX, Id, Moment, ShortText
-from sync.retail.trail import masked
+from hub.store.orders import order_views
+from hub.store.orders.order_making import NewOrder, make_order
+from hub.store.orders.order_scans import OrderScan, Scanned, take_scan
+from hub.store.orders.order_views import OrderView, order_view
+from hub.store.orders.orders import Stepped, StepWish, forget_guesses, take_step
+from hub.store.staff.audit_trail import note
+from sync.retail.orders.order_rows import (
+    CODE_DIGITS,
+    ORDER_LINES_MAX,
+    Address,
+    LabelName,
+    OrderFact,
+    OrderKind,
+    OrderLine,
+)
+from sync.retail.orders.orders import OrderState
+from sync.retail.selling.sales import QTY_MAX, Id, Moment, ShortText
+from sync.retail.staff.trail import masked
 
 States = Annotated[str, Meta(max_length=200, pattern=r"^[a-z,]*\Z")]
 Taken = Literal["picking", "ready", "collected", "shipped", "cancelled"]

@@ -5,7 +5,7 @@ POST /v1/pair/rotate       whoever has a token
 POST /v1/pairing-codes     a manager: a code for one more till, with the link and QR that take a tablet there. Not repeated by an
                            id: asked twice there are two codes, and what nobody spends is worth nothing within the hour
 
-Not here: who holds which token while the hub runs (hub.tokens), wrong codes (hub.store.guesses).
+Not here: who holds which token while the hub runs (hub.tokens), wrong codes (hub.store.staff.guesses).
 """
 
 from sqlite3 import Connection
@@ -18,8 +18,8 @@ from hub.errors import RefusedError, WaitError
 from hub.pairing_link import page_url, pairing_link, spelled
 from hub.receipt_page import qr_png
 from hub.runtime import Runtime
-from hub.store import guesses, tills
-from hub.store.tills import CODE_LIFE_S, Paired, Scope
+from hub.store.staff import guesses, tills
+from hub.store.staff.tills import CODE_LIFE_S, Paired, Scope
 
 TOKEN_BYTES = 32
 CODE_CHARS = 8

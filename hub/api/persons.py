@@ -1,15 +1,15 @@
 """The person behind a request: whoever is signed in at the till, by the session token in the header SESSION_HEADER.
 
 A session token is good at its own till only and for nothing without the till's. What needs a person, and of which role, is
-declared in hub.duties; approvals in hub.store.approvals.
+declared in hub.duties; approvals in hub.store.staff.approvals.
 """
 
 from hub.duties import DUTIES, Person, is_enough
 from hub.errors import RefusedError
 from hub.runtime import Runtime
-from hub.store.cashiers import cashier
-from hub.store.sign_ins import sign_in_of
-from hub.store.tills import Paired
+from hub.store.staff.cashiers import cashier
+from hub.store.staff.sign_ins import sign_in_of
+from hub.store.staff.tills import Paired
 
 SESSION_HEADER = "Storehub-Session"
 

@@ -9,10 +9,10 @@ from hub.api.catalogue import STAFF
 from hub.api.clock import MANAGER
 from hub.api.routing import Call, Reply, Route
 from hub.errors import ConflictError, RefusedError
-from hub.store import pricing
-from hub.store.pricing import Pricing
-from sync.retail.catalogue import NameIn, Problem
-from sync.retail.price_lists import (
+from hub.store.catalogue import pricing
+from hub.store.catalogue.pricing import Pricing
+from sync.retail.catalogue.catalogue import Problem
+from sync.retail.catalogue.price_lists import (
     Day,
     ListPriceRow,
     Per,
@@ -24,7 +24,8 @@ from sync.retail.price_lists import (
     check_promotion,
     check_window,
 )
-from sync.retail.sales import Sku
+from sync.retail.names import NameIn
+from sync.retail.selling.sales import Sku
 
 ROWS_MAX = 1000
 

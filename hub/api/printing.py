@@ -8,10 +8,10 @@ from devices.document import Document
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.errors import RefusedError
-from hub.store import printing
-from hub.store.audit_trail import note
-from hub.store.printing import PrintJobView
-from sync.retail.sales import Id
+from hub.store.selling import printing
+from hub.store.selling.printing import PrintJobView
+from hub.store.staff.audit_trail import note
+from sync.retail.selling.sales import Id
 
 
 class PrintRequest(Struct, frozen=True, forbid_unknown_fields=True):

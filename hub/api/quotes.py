@@ -2,7 +2,7 @@
 
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
-from hub.store.quotes import Quote, QuoteRequest, quote
+from hub.store.catalogue.quotes import Quote, QuoteRequest, quote
 
 
 async def post_quote(call: Call) -> Reply:

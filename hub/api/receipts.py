@@ -14,9 +14,9 @@ from hub.api.catalogue import STAFF
 from hub.api.routing import RUNTIME, Call, Reply, Route
 from hub.errors import NotFoundError
 from hub.receipt_page import qr_png, qr_svg, receipt_page
-from hub.store import sales
-from hub.store.receipt_links import link_code, sale_of_code
-from hub.store.returns import returned_by_line, returned_for
+from hub.store.selling import sales
+from hub.store.selling.receipt_links import link_code, sale_of_code
+from hub.store.selling.returns import returned_by_line, returned_for
 
 NO_RECEIPT = "no-receipt.html"
 _HEADERS = {

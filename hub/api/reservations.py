@@ -8,11 +8,11 @@ from msgspec import Meta, Struct
 from hub.api.catalogue import STAFF
 from hub.api.paging import cut
 from hub.api.routing import Call, Reply, Route
-from hub.store import reservations
-from hub.store.availability import standings
-from hub.store.reservations import Held, ReservationView
-from sync.retail.reservations import Reservation
-from sync.retail.sales import Id, Sku
+from hub.store.stock import reservations
+from hub.store.stock.availability import standings
+from hub.store.stock.reservations import Held, ReservationView
+from sync.retail.selling.sales import Id, Sku
+from sync.retail.stock.reservations import Reservation
 
 
 class ReservationQuery(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,11 +5,11 @@ from hub.api.elsewhere import proof_of
 from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError, RefusedError
 from hub.runtime import Runtime
-from hub.store import returns
-from hub.store.claims import ReturnTerms
-from hub.store.returns import ReturnAnswer, ReturnView, Taken
-from hub.store.sale_approvals import Authority
-from sync.retail.returns import Return
+from hub.store.selling import returns
+from hub.store.selling.claims import ReturnTerms
+from hub.store.selling.returns import ReturnAnswer, ReturnView, Taken
+from hub.store.selling.sale_approvals import Authority
+from sync.retail.selling.returns import Return
 
 
 class ReturnRequest(Return, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):

@@ -20,7 +20,7 @@ from hub.api.problems import PROBLEM, problem, problem_of
 from hub.duties import Person
 from hub.errors import HubError
 from hub.runtime import Runtime
-from hub.store.tills import Paired, Scope
+from hub.store.staff.tills import Paired, Scope
 from sync.errors import SyncError
 
 BODY_MAX = 1024 * 1024  # request body; a larger one is answered 413 without being read

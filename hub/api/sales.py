@@ -15,18 +15,18 @@ from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.replication import SafeView, Seen
 from hub.runtime import Runtime
 from hub.spooler import Spooler
-from hub.store import sales
-from hub.store.admission import Context
-from hub.store.coupons import CouponTerms
 from hub.store.model import SaleAnswer
-from hub.store.printing import PrintTo
-from hub.store.reservations import Names
-from hub.store.returns import ReturnAnswer, returned_by_line
-from hub.store.sale_approvals import Authority
-from hub.store.sales import Recorded, SaleView
-from hub.store.voids import Void, void_job
+from hub.store.people.coupons import CouponTerms
+from hub.store.selling import sales
+from hub.store.selling.admission import Context
+from hub.store.selling.printing import PrintTo
+from hub.store.selling.returns import ReturnAnswer, returned_by_line
+from hub.store.selling.sale_approvals import Authority
+from hub.store.selling.sales import Recorded, SaleView
+from hub.store.selling.voids import Void, void_job
+from hub.store.stock.reservations import Names
 from sync.errors import SyncError
-from sync.retail.sales import Id, Sale, Warned
+from sync.retail.selling.sales import Id, Sale, Warned
 
 trail = logging.getLogger("hub.trail")  # what a sale's id can be followed by, from here to the cloud
 

@@ -4,10 +4,10 @@ from msgspec import Struct
 
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
-from sync.retail.catalogue import Name
 from sync.retail.money import display_digits, minor_digits
-from sync.retail.tax import TaxRates
-from sync.retail.tenders import TenderType
+from sync.retail.names import Name
+from sync.retail.selling.tax import TaxRates
+from sync.retail.selling.tenders import TenderType
 
 
 class PageView(Struct, frozen=True, omit_defaults=True):

@@ -11,8 +11,8 @@ from msgspec import Meta, Struct
 
 from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError
-from hub.store.pin_keys import add_keys, all_keys
-from hub.store.tills import Scope
+from hub.store.staff.pin_keys import add_keys, all_keys
+from hub.store.staff.tills import Scope
 
 STANDBY: frozenset[Scope] = frozenset({"standby"})
 KEYS_MAX = 100  # a store has one, or one for each hub that was ever set up alone

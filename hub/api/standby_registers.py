@@ -9,7 +9,7 @@ from hub.api.standby_keys import STANDBY
 from hub.errors import RefusedError
 from hub.runtime import Runtime
 from hub.standby_registers import take_registers
-from hub.store.beside_registers import ROWS_MAX, STREAMS, RegisterStream, Told, held_here, rows_behind
+from hub.store.upkeep.beside_registers import ROWS_MAX, STREAMS, RegisterStream, Told, held_here, rows_behind
 from sync.batch import Rep, Seq
 
 LIVES_MAX = 200  # of a store; a machine has a few in its whole life

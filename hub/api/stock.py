@@ -6,10 +6,10 @@ from hub.api.catalogue import STAFF, known_item
 from hub.api.clock import MANAGER
 from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError
-from hub.store.availability import put_safety_stock, standings
-from hub.store.branches import BranchStock, SizeStock, elsewhere, sizes
 from hub.store.model import StockView
-from sync.retail.safety import SafetyQty
+from hub.store.stock.availability import put_safety_stock, standings
+from hub.store.stock.branches import BranchStock, SizeStock, elsewhere, sizes
+from sync.retail.stock.safety import SafetyQty
 
 
 class StockAnswer(Struct, frozen=True):

@@ -2,8 +2,8 @@
 
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
-from hub.store.pricing import at_moment
-from hub.store.styles import StyleView, style_view
+from hub.store.catalogue.pricing import at_moment
+from hub.store.catalogue.styles import StyleView, style_view
 
 
 async def get_style(call: Call) -> Reply:

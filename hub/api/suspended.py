@@ -9,12 +9,12 @@ from hub.api.clock import MANAGER
 from hub.api.paging import cut
 from hub.api.routing import Call, Reply, Route
 from hub.api.sales import announce_sale
-from hub.store import suspended
-from hub.store.admission import Context
 from hub.store.model import SaleAnswer
-from hub.store.sales import Recorded
-from hub.store.suspended import SuspendedSale
-from sync.retail.sales import Id, Sale, Warned
+from hub.store.selling import suspended
+from hub.store.selling.admission import Context
+from hub.store.selling.sales import Recorded
+from hub.store.selling.suspended import SuspendedSale
+from sync.retail.selling.sales import Id, Sale, Warned
 
 
 class SuspendedQuery(Struct, frozen=True, forbid_unknown_fields=True):

@@ -27,7 +27,7 @@ from hub.errors import ConflictError, NotFoundError
 from hub.holders import PEER
 from hub.replication import SyncView
 from hub.runtime import Runtime
-from hub.store.tills import Scope
+from hub.store.staff.tills import Scope
 from sync.batch import ROWS_MAX, START, Boundary, Gap, Head, Seq
 from sync.errors import ForkError, ProtocolError
 from sync.feed import CONTENT_TYPE, write_feed

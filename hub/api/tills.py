@@ -4,8 +4,8 @@ from msgspec import Struct
 
 from hub.api.clock import MANAGER
 from hub.api.routing import Call, Reply, Route
-from hub.store import tills
-from hub.store.tills import TillView
+from hub.store.staff import tills
+from hub.store.staff.tills import TillView
 
 
 class TillList(Struct, frozen=True):

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from hub.api.clock import MANAGER
 from hub.api.routing import Call, Reply, Route
-from hub.store.audit_trail import TrailFilter, TrailPage, trail_page
+from hub.store.staff.audit_trail import TrailFilter, TrailPage, trail_page
 
 PAGE_MAX = 200
 Word = Annotated[str, Meta(min_length=1, max_length=200)]

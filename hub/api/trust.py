@@ -24,7 +24,7 @@ from hub.pairing_link import secure_url, spelled
 from hub.runtime import Runtime
 from hub.tls.files import Authority
 from hub.tls.profile import CONTENT_TYPE, configuration_profile
-from sync.retail.catalogue import Name
+from sync.retail.names import Name
 
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from amqtt.contexts import Action
 
 from hub.settings.file import MqttSection
-from hub.store.tills import secret_hash
+from hub.store.staff.tills import secret_hash
 from hub.tokens import Tokens
 
 NAME_MAX = 64  # characters of a user name or client id in the log

@@ -9,7 +9,7 @@ from msgspec import Struct
 from devices.testing.mqtt_publisher import LoginRefusedError, MqttPublisher
 from hub.client import HubClient, ProblemError
 from hub.demo.settings import write_private
-from hub.store.tills import Scope
+from hub.store.staff.tills import Scope
 
 
 class Credentials(Struct, frozen=True):

@@ -7,9 +7,9 @@ from hub.api.drawer_sessions import CloseRequest
 from hub.client import new_id
 from hub.demo.people import KIT, LING
 from hub.demo.till_client import TillClient
-from sync.retail.drawers import Counted
-from sync.retail.drawers import Opening as DrawerOpening
-from sync.retail.sales import Tender
+from sync.retail.selling.drawers import Counted
+from sync.retail.selling.drawers import Opening as DrawerOpening
+from sync.retail.selling.sales import Tender
 
 FLOAT = 50_000
 SHIFT_SALES = 40  # then the drawer is counted and opened again

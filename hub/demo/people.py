@@ -15,11 +15,11 @@ from hub.client import CloudClient, HubClient, ProblemError
 from hub.demo.house import JOIN_TIMEOUT_S, POLL_S, House
 from hub.demo.settings import CURRENCY, STORE_ID
 from hub.demo.till_client import TillClient
-from hub.store.member_requests import Enrolment
-from hub.store.quotes import QuoteLine, QuoteRequest
+from hub.store.catalogue.quotes import QuoteLine, QuoteRequest
+from hub.store.people.member_requests import Enrolment
 from sync.errors import StartError
-from sync.retail.cashiers import Role
-from sync.retail.catalogue import Name
+from sync.retail.names import Name
+from sync.retail.staff.cashiers import Role
 
 COUPON, BATCH = "WELCOME10", "WELCOME-2"
 SPEND_MIN, TAKES_OFF = 5000, 1000

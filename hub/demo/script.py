@@ -17,7 +17,7 @@ from hub.demo.tills import Shelf, Till, Wish
 from hub.demo.wires import PrinterWire, TillWire
 from hub.store.model import Entry
 from sync.errors import StartError, SyncError
-from sync.retail.catalogue import Price
+from sync.retail.catalogue.catalogue import Price
 
 WAIT_S = 30.0  # for what must come to pass on a slow machine; beyond it something is broken
 POLL_S = 0.1

@@ -25,12 +25,12 @@ from hub.demo.lane import Lane
 from hub.demo.people import COUPON, REGULARS, SPEND_MIN, TAKES_OFF, regular_id
 from hub.demo.till_client import TillClient
 from hub.demo.visitors import Visitors
+from hub.store.catalogue.quotes import QuoteLine, QuoteRequest, SaleDiscount
 from hub.store.model import Item
-from hub.store.quotes import QuoteLine, QuoteRequest, SaleDiscount
 from sync.errors import SyncError
 from sync.retail.money import cash_rounding
-from sync.retail.returns import Return, ReturnLine
-from sync.retail.sales import Coupon, Discount, SaleLine, Tender, amount_of
+from sync.retail.selling.returns import Return, ReturnLine
+from sync.retail.selling.sales import Coupon, Discount, SaleLine, Tender, amount_of
 
 SCANNER = "lane2-scanner"
 PAUSE_S = (0.8, 3.0)  # between two shoppers

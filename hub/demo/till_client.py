@@ -9,11 +9,11 @@ from hub.api.drawer_sessions import Closed, CloseRequest, SessionList
 from hub.api.members import MemberAnswer
 from hub.api.persons import SESSION_HEADER
 from hub.client import HubClient
-from hub.store.cashiers import CashierView
-from hub.store.drawers import SessionView, XReport
-from hub.store.member_requests import Enrolment
-from hub.store.quotes import Quote, QuoteRequest
-from sync.retail.drawers import Opening as DrawerOpening
+from hub.store.catalogue.quotes import Quote, QuoteRequest
+from hub.store.day.drawers import SessionView, XReport
+from hub.store.people.member_requests import Enrolment
+from hub.store.staff.cashiers import CashierView
+from sync.retail.selling.drawers import Opening as DrawerOpening
 
 
 class TillClient(HubClient):

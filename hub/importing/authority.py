@@ -11,8 +11,8 @@ from hub.api.control import BATCH_MAX
 from hub.client import CloudClient, HubClient, ProblemError, UnreachableError
 from hub.config import Config
 from hub.errors import HubError, RefusedError
+from hub.store.catalogue.products import Opening, Put
 from hub.store.model import Entry
-from hub.store.products import Opening, Put
 from sync.errors import StartError
 
 Progress = Callable[[str], None]

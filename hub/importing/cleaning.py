@@ -14,8 +14,9 @@ from devices.codecs.gtin import gtin14
 from devices.errors import LabelError
 from hub.importing.draft import Draft, RowRefusedError
 from hub.store.model import Entry
-from sync.retail.catalogue import GTINS_MAX, NAME_CHARS_MAX, Name, Price, Product, Unit, check_price, check_product
+from sync.retail.catalogue.catalogue import GTINS_MAX, NAME_CHARS_MAX, Price, Product, Unit, check_price, check_product
 from sync.retail.money import AmountError, minor_digits, parse_amount
+from sync.retail.names import Name
 
 STOCK_MAX = 10**9
 """Opening stock above this is taken for damage: noted, and the product comes without stock."""

@@ -23,8 +23,8 @@ from hub.importing.products import load_products
 from hub.importing.report import render
 from hub.importing.shapes import parse_mapping
 from hub.migrations import MIGRATIONS
+from hub.store.catalogue.products import Put, put_products
 from hub.store.model import Entry
-from hub.store.products import Put, put_products
 from sync.db import Database, open_database
 from sync.errors import ConfigError, one_error
 from sync.folder import own_folder

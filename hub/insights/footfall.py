@@ -71,7 +71,7 @@ def footfall_of_day(read: Connection, shop: Shop, day: date) -> FootfallDay:
 
 
 def day_bounds(day: date, zone: ZoneInfo, *, cut_over_hour: int) -> tuple[datetime, datetime]:
-    """Return when a business day begins and ends, in UTC; the same moments as sync.retail.days.business_date says."""
+    """Return when a business day begins and ends, in UTC; the same moments as sync.retail.selling.days.business_date says."""
     begin, end = (
         datetime(each.year, each.month, each.day, cut_over_hour, tzinfo=zone).astimezone(UTC)
         for each in (day, day + timedelta(days=1))

@@ -1,6 +1,6 @@
 -- Visitors (design 3.3, Footfall): what is kept of each people counter, and the quarter hours that it adds up to.
 
--- Local to this hub: a sensor's last reading and what it takes to know a message again. See sync.retail.footfall.Sensor.
+-- Local to this hub: a sensor's last reading and what it takes to know a message again. See sync.retail.visitors.footfall.Sensor.
 CREATE TABLE footfall_sensor (
   sensor TEXT PRIMARY KEY,
   at_ms INTEGER,

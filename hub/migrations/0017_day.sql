@@ -15,7 +15,7 @@ CREATE TABLE trail (
 CREATE INDEX trail_actor ON trail (actor);
 CREATE INDEX trail_subject ON trail (subject);
 CREATE INDEX trail_at_ms ON trail (at_ms);
--- Fact, stream 'cashiers'. A cashier as a change has made them: name, number, role, the PIN's hash. Which change stands: sync.retail.cashiers.
+-- Fact, stream 'cashiers'. A cashier as a change has made them: name, number, role, the PIN's hash. Which change stands: sync.retail.staff.cashiers.
 CREATE TABLE cashier_version (
   id INTEGER PRIMARY KEY,
   replica INTEGER NOT NULL REFERENCES replica (id),

@@ -1,10 +1,10 @@
-"""[coupons] of the configuration. Not here: what follows (hub.coupons, hub.store.coupons)."""
+"""[coupons] of the configuration. Not here: what follows (hub.coupons, hub.store.people.coupons)."""
 
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from sync.retail.sales import AMOUNT_MAX
+from sync.retail.selling.sales import AMOUNT_MAX
 
 
 class CouponsSection(Struct, frozen=True, forbid_unknown_fields=True):

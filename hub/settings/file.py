@@ -3,8 +3,8 @@
 [store]     id, names, currency, zone, cut_over_hour, receipt_header, receipt_footer, phone, hours = { mon = ["10:00", "22:00"] }
 [api], [tls]: hub.settings.tls; [data]   dir, synchronous
 [receipt]   printer: the device that prints receipts when a till names none; url: under which customers reach this hub's pages
-[tax], [tenders.NAME]: hub.settings.selling; [members]: hub.settings.members; [approvals], [returns]: hub.store.approvals, claims
-[[console.pages]] title_zh_hant, title_en, url, height: a device's own web page, shown in the console
+[tax], [tenders.NAME]: hub.settings.selling; [members]: hub.settings.members; [approvals], [returns]: hub.store.staff.approvals,
+claims [[console.pages]] title_zh_hant, title_en, url, height: a device's own web page, shown in the console
 [cloud], [standby]: hub.settings.lines; [coupons]: hub.settings.coupons; [orders]: hub.settings.orders
 [stock]      safety_stock: what stays on the shelf of each SKU (with [rights]: written there); hold_s: how long goods are held
 [rights]     see sync.rights_settings, and policy (physical-first, strict), reclaimed_online: the shop shares rights to its stock
@@ -24,11 +24,11 @@ from hub.settings.members import MembersSection
 from hub.settings.orders import OrdersSection
 from hub.settings.selling import TaxSection, TenderSection
 from hub.settings.tls import ApiSection, TlsSection
-from hub.store.approvals import ApprovalRules
-from hub.store.claims import ReturnRules
-from hub.store.rights import Rule
-from sync.retail.reservations import HOLD_S_MAX
-from sync.retail.rights import SpendPolicy
+from hub.store.selling.claims import ReturnRules
+from hub.store.staff.approvals import ApprovalRules
+from hub.store.stock.rights import Rule
+from sync.retail.stock.reservations import HOLD_S_MAX
+from sync.retail.stock.rights import SpendPolicy
 from sync.rights_settings import RightsSection
 
 Id = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9-]*\Z")]

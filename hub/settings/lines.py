@@ -4,7 +4,7 @@
 [standby]    follows (the address of the store's other hub), token and ca_sha256 (storehub pair --scope standby, there),
              reconnect_max_s
 
-Not here: the lines themselves (hub.replication, hub.standby).
+Not here: the lines themselves (hub.replication, hub.standby.line).
 """
 
 from dataclasses import dataclass

@@ -17,9 +17,9 @@ from msgspec import Meta, Struct
 
 from hub.store.member_rules import MemberRules
 from sync.errors import ConfigError
-from sync.retail.identities import KINDS, DeclaredKind, IdentityKind, is_region, region_of
-from sync.retail.points import PointsRule
-from sync.retail.sales import POINTS_MAX, Id
+from sync.retail.people.identities import KINDS, DeclaredKind, IdentityKind, is_region, region_of
+from sync.retail.people.points import PointsRule
+from sync.retail.selling.sales import POINTS_MAX, Id
 
 Tier = Annotated[str, Meta(min_length=1, max_length=40)]
 

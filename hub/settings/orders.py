@@ -1,4 +1,4 @@
-"""[orders] of the configuration. Not here: what follows (hub.orders, hub.store.orders)."""
+"""[orders] of the configuration. Not here: what follows (hub.orders, hub.store.orders.orders)."""
 
 from typing import Annotated
 

@@ -5,7 +5,7 @@
                  must name them; gives_change, opens_drawer (left out: true for cash); offline (accept, cap, refuse) and, for cap,
                  offline_max_minor; refund_in_cash: goods paid with it may be refunded in cash
 
-Without a [tenders] section the usual ones are taken. Rules: sync.retail.tax, sync.retail.tenders.
+Without a [tenders] section the usual ones are taken. Rules: sync.retail.selling.tax, sync.retail.selling.tenders.
 """
 
 import re
@@ -14,10 +14,11 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from sync.errors import ConfigError
-from sync.retail.catalogue import CATEGORY_CHARS_MAX, Name
-from sync.retail.sales import AMOUNT_MAX, EXCHANGED
-from sync.retail.tax import BASIS_POINTS, TaxRates
-from sync.retail.tenders import USUAL_TENDERS, Offline, TenderKind, TenderType
+from sync.retail.catalogue.catalogue import CATEGORY_CHARS_MAX
+from sync.retail.names import Name
+from sync.retail.selling.sales import AMOUNT_MAX, EXCHANGED
+from sync.retail.selling.tax import BASIS_POINTS, TaxRates
+from sync.retail.selling.tenders import USUAL_TENDERS, Offline, TenderKind, TenderType
 
 TENDERS_MAX = 50
 _TYPE = re.compile(r"[a-z0-9_]{1,32}")

@@ -1,6 +1,7 @@
 """Visitors: readings of people counters become tallies by entrance and UTC quarter hour, a batch in one write job.
 
-The rule is sync.retail.footfall; here it is fed from and written to the tables, four statements a batch whatever its size.
+The rule is sync.retail.visitors.footfall; here it is fed from and written to the tables, four statements a batch whatever its
+size.
 """
 
 import json
@@ -13,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from sync.model import Replica, Stream
-from sync.retail.footfall import SENSORS_MAX, Judged, Reading, Sensor, Verdict, judge
+from sync.retail.visitors.footfall import SENSORS_MAX, Judged, Reading, Sensor, Verdict, judge
 from sync.store.streams import reserve_state_seqs
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from sync.retail.identities import DeclaredKind
-from sync.retail.members import DECLARED
-from sync.retail.people import HARD
-from sync.retail.points import PointsRule
+from sync.retail.people.identities import DeclaredKind
+from sync.retail.people.members import DECLARED
+from sync.retail.people.people import HARD
+from sync.retail.people.points import PointsRule
 
 
 class MemberRules(Struct, frozen=True):

@@ -7,13 +7,14 @@ from msgspec import Struct, field
 
 from hub.store.member_rules import MemberRules
 from sync.model import Dot
-from sync.retail.catalogue import Name, Price, Product
-from sync.retail.pricing import Source
-from sync.retail.promotions import PromotionKind
-from sync.retail.sales import Warned
-from sync.retail.stock import Component
-from sync.retail.tax import TaxRates
-from sync.retail.tenders import USUAL_TENDERS, TenderType
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.catalogue.pricing import Source
+from sync.retail.catalogue.promotions import PromotionKind
+from sync.retail.names import Name
+from sync.retail.selling.sales import Warned
+from sync.retail.selling.tax import TaxRates
+from sync.retail.selling.tenders import USUAL_TENDERS, TenderType
+from sync.retail.stock.stock import Component
 
 
 class Shop(Struct, frozen=True):

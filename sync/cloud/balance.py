@@ -10,7 +10,7 @@
 A place of which a grant has come but not the goods it was made of is left alone until they are here: no debt is seen in it.
 Places where rows, promises and levels do not come to the same are kept in `right_difference`: at quiescence there are none.
 
-Not here: the rules (sync.retail.rebalance, sync.retail.settlement), when it runs (sync.cloud.contact).
+Not here: the rules (sync.retail.stock.rebalance, sync.retail.stock.settlement), when it runs (sync.cloud.contact).
 """
 
 from collections.abc import Mapping
@@ -44,10 +44,10 @@ from sync.cloud.rights import (
     write_change,
 )
 from sync.model import Replica
-from sync.retail import rights, settlement
-from sync.retail.rebalance import Policy, Sides, due_grants
-from sync.retail.rights import Difference
-from sync.retail.settlements import SETTLEMENT
+from sync.retail.stock import rights, settlement
+from sync.retail.stock.rebalance import Policy, Sides, due_grants
+from sync.retail.stock.rights import Difference
+from sync.retail.stock.settlements import SETTLEMENT
 
 PLACES_MAX = 200  # looked at in one job: nothing waits for longer than these take
 

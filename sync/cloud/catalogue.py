@@ -27,8 +27,8 @@ from sync.cloud.scopes import Numbers, load_scoped, scope_heads
 from sync.errors import ForkError
 from sync.json_errors import NOT_JSON
 from sync.model import Feed, Replica, Stream
-from sync.retail.catalogue import Price, Product, check_price, check_product
-from sync.retail.registers import CatalogueRow, ProductRow, price_row, product_row, read_row, write_row
+from sync.retail.catalogue.catalogue import Price, Product, check_price, check_product
+from sync.retail.catalogue.registers import CatalogueRow, ProductRow, price_row, product_row, read_row, write_row
 from sync.scope_rows import is_scoped
 from sync.store.replicas import begin_incarnation
 

@@ -2,7 +2,7 @@
 
     within the bound    seen: the cloud's next stamp is larger
     far future          a row of `restamp`: what came, and what counts; kept as long as the writer's cell has that stamp, and told
-                        to the writer's store, whose hubs keep the cell as well (sync.retail.restamps)
+                        to the writer's store, whose hubs keep the cell as well (sync.retail.lives.restamps)
 
 The cloud's wall clock is the truth here; one that was never set judges nobody. Not here: how far is too far (sync.clock).
 Functions of a write job, except `standing_register`.
@@ -21,7 +21,7 @@ from sync.entities import REGISTRY
 from sync.errors import RuleError
 from sync.merge import Merged, merge_cells
 from sync.model import Replica
-from sync.retail.restamps import RESTAMP, restamp_row
+from sync.retail.lives.restamps import RESTAMP, restamp_row
 from sync.stamps import StampedCell, is_stamped, stamped_cells
 
 

@@ -25,7 +25,7 @@ from msgspec import field as msgfield
 from sync.cloud.scope_definitions import ScopesSection, Wanted, wanted_of
 from sync.errors import ConfigError
 from sync.line import EVERY_MAX_S, EVERY_MIN_S, Schedule
-from sync.retail.rebalance import Policy
+from sync.retail.stock.rebalance import Policy
 from sync.rights_settings import RightsSection
 from sync.settings import convert_settings, is_loopback, load_settings
 

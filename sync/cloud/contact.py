@@ -29,10 +29,10 @@ from sync.cloud.promises import Promised, PromiseRequest, open_promises, place_o
 from sync.cloud.rights import Place, known_of
 from sync.cloud.store import CloudStore
 from sync.errors import SyncError
-from sync.retail import rights
-from sync.retail.orders import OrderRequest
-from sync.retail.rebalance import Policy
-from sync.retail.rights import Difference
+from sync.retail.orders.orders import OrderRequest
+from sync.retail.stock import rights
+from sync.retail.stock.rebalance import Policy
+from sync.retail.stock.rights import Difference
 
 log = logging.getLogger(__name__)
 

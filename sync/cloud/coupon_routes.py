@@ -17,10 +17,10 @@ from sync.cloud.coupons import BORNE, Put, end_dispute, grant_batch, put_coupons
 from sync.cloud.http import CLOUD, AnswerError, answer, office, read_body
 from sync.cloud.rights import living_of
 from sync.errors import RuleError
-from sync.retail.catalogue import NameIn
-from sync.retail.coupon_rows import CouponBatchRow, CouponRow
-from sync.retail.coupons import DisputeFact
-from sync.retail.sales import Id
+from sync.retail.names import NameIn
+from sync.retail.people.coupon_rows import CouponBatchRow, CouponRow
+from sync.retail.people.coupons import DisputeFact
+from sync.retail.selling.sales import Id
 
 ROWS_MAX = 500  # of one request: one write job, told to every store
 

@@ -6,7 +6,7 @@
     no use left           -> what a sealed life has not used is taken back first, as far as is known now
 
 What comes of a sealed life after that stands on no right any more: it takes a use that is left, or is disputed. Functions of a
-write job, and of reads. Not here: rules (sync.retail.coupons), HTTP (sync.cloud.coupon_routes).
+write job, and of reads. Not here: rules (sync.retail.people.coupons), HTTP (sync.cloud.coupon_routes).
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -26,7 +26,7 @@ from sync.errors import RuleError
 from sync.json_errors import NOT_JSON
 from sync.kinds import Entity
 from sync.model import Dot, Replica
-from sync.retail.coupon_rows import (
+from sync.retail.people.coupon_rows import (
     COUPON,
     COUPON_BATCH,
     COUPON_GRANT,
@@ -40,7 +40,7 @@ from sync.retail.coupon_rows import (
     DisputeEndRow,
     prefixes,
 )
-from sync.retail.coupons import Heard, Over, RedemptionFact, ReleaseFact, Resolved, over, resolve, room_for
+from sync.retail.people.coupons import Heard, Over, RedemptionFact, ReleaseFact, Resolved, over, resolve, room_for
 
 BORNE: Final = "borne"
 REDEMPTIONS, RELEASES, ASKS = "redemptions", "releases", "coupon_asks"

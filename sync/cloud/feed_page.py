@@ -21,7 +21,7 @@ from sync.cloud.views import FeedRow
 from sync.digest import EMPTY, roll
 from sync.json_errors import NOT_JSON
 from sync.model import Stream
-from sync.retail.registers import ProductRow, read_row
+from sync.retail.catalogue.registers import ProductRow, read_row
 
 CONTENT_TYPE = "application/x-ndjson"
 

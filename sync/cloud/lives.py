@@ -22,8 +22,8 @@ from sync.cloud.rights import heir_of, pass_on
 from sync.cloud.rows import key_of
 from sync.cloud.scope_branches import mark_store
 from sync.model import Feed, Replica, Stream
-from sync.retail.levels import LevelRow
-from sync.retail.seals import SealedLevel, SealFact
+from sync.retail.lives.seals import SealedLevel, SealFact
+from sync.retail.stock.levels import LevelRow
 from sync.store.replicas import replica_id
 from sync.store.streams import append_fact
 

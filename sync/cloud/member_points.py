@@ -16,7 +16,7 @@ from sync.cloud.scope_definitions import member_scope
 from sync.cloud.scopes import Numbers, Served, Written, served, write_rows
 from sync.effects import sum_points
 from sync.model import Replica
-from sync.retail.member_points import MEMBER_POINTS, MemberPointsRow
+from sync.retail.people.member_points import MEMBER_POINTS, MemberPointsRow
 
 POINTS = MEMBER_POINTS.stream
 FILL_MAX = 1000  # rows that are held in memory while a new scope is filled

@@ -16,7 +16,7 @@ from sync.cloud.scopes import Numbers, Written, put_body, served, write_rows
 from sync.cloud.tallies import merge_tallies
 from sync.merge import Cell
 from sync.model import Replica
-from sync.retail.members import MEMBER, TIER, MemberRow
+from sync.retail.people.members import MEMBER, TIER, MemberRow
 
 _row = msgspec.json.Decoder(MemberRow)
 

@@ -31,7 +31,7 @@ from sync.kinds import Kind
 from sync.merge import FactDot, standing
 from sync.model import Feed, Stream
 from sync.opening import Came, Left, Numbered, Opening, Place, add_moves, came_rows, encode
-from sync.retail.left import last_numbers, said_of
+from sync.retail.selling.left import last_numbers, said_of
 from sync.store import retention
 from sync.store.replicas import known_id
 from sync.store.tables import table_of

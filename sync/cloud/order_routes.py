@@ -20,7 +20,7 @@ from sync.cloud.http import CLOUD, AnswerError, answer, office, read_body, read_
 from sync.cloud.orders import Allocated, Known, create, find_order, order_ids, requests_of
 from sync.cloud.promise_routes import CONTACT
 from sync.errors import RuleError
-from sync.retail.order_rows import (
+from sync.retail.orders.order_rows import (
     ORDER_LINES_MAX,
     Address,
     LabelName,
@@ -30,9 +30,9 @@ from sync.retail.order_rows import (
     OrderLine,
     ShortLine,
 )
-from sync.retail.orders import OrderRequest, OrderState
-from sync.retail.sales import Id, Moment, ShortText
-from sync.retail.trail import masked
+from sync.retail.orders.orders import OrderRequest, OrderState
+from sync.retail.selling.sales import Id, Moment, ShortText
+from sync.retail.staff.trail import masked
 
 PAGE_MAX = 200
 

@@ -7,7 +7,7 @@
     rows of stores    steps, orders made in a shop, requests: written down in the order in which they came
 
 A store speaks of its own steps. The label goes when the order is closed. Functions of a write job, and of reads. Not here: the
-rules (sync.retail.orders), HTTP (sync.cloud.order_routes).
+rules (sync.retail.orders.orders), HTTP (sync.cloud.order_routes).
 """
 
 from contextlib import suppress
@@ -25,7 +25,7 @@ from sync.cloud.rights import Place, living_of, put_own, store_of
 from sync.errors import RuleError
 from sync.json_errors import NOT_JSON
 from sync.model import Replica
-from sync.retail.order_rows import (
+from sync.retail.orders.order_rows import (
     ORDER,
     ORDER_LABEL,
     ORDER_REQUEST,
@@ -38,7 +38,7 @@ from sync.retail.order_rows import (
     fact_of,
     is_same_order,
 )
-from sync.retail.orders import Order, OrderRequest, OrderState, first_step, merge, next_step
+from sync.retail.orders.orders import Order, OrderRequest, OrderState, first_step, merge, next_step
 
 _order = msgspec.json.Decoder(OrderFact).decode
 _step = msgspec.json.Decoder(OrderStepFact).decode

@@ -5,7 +5,7 @@
     its sale came   -> the ledger has it: set aside no more
     its life ended  -> the same, once it is sealed
 
-Functions of a write job. Not here: the rule (sync.retail.point_holds), the ledger's sums (sync.cloud.member_points).
+Functions of a write job. Not here: the rule (sync.retail.people.point_holds), the ledger's sums (sync.cloud.member_points).
 """
 
 import json
@@ -21,7 +21,7 @@ from sync.cloud.rights import sealed_of, store_of
 from sync.cloud.scopes import put_row
 from sync.json_errors import NOT_JSON
 from sync.model import Replica, Stream
-from sync.retail.point_holds import POINT_ASK, POINT_HOLD, PointAskRow, PointHoldRow, left_to_hold
+from sync.retail.people.point_holds import POINT_ASK, POINT_HOLD, PointAskRow, PointHoldRow, left_to_hold
 
 ENDED_MAX = 200  # holds, the oldest, that are looked at for their sales in one job beside those of whom somebody asks
 

@@ -6,7 +6,7 @@
 A list or a promotion is for all stores (hq), those of a region, or one; a price goes where its list goes. What is gone is put as
 such. A version is at least the time of its writing: a cloud that was restored from a copy has forgotten some, and is never
 overruled by a store that has not. Functions of a write job. Not here: HTTP (sync.cloud.pricing_routes), what follows
-(sync.retail.pricing).
+(sync.retail.catalogue.pricing).
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,14 @@ from sync.cloud.scopes import Numbers, Written, gone_body, own_scope, write_rows
 from sync.errors import RuleError
 from sync.kinds import Entity
 from sync.model import Replica
-from sync.retail.price_lists import LIST_PRICE, PRICE_LIST, PROMOTION, ListPriceRow, PriceListRow, PromotionRow
+from sync.retail.catalogue.price_lists import (
+    LIST_PRICE,
+    PRICE_LIST,
+    PROMOTION,
+    ListPriceRow,
+    PriceListRow,
+    PromotionRow,
+)
 from sync.store.tables import table_of
 
 ROWS_MAX = 20_000  # of all lists together: each store's scope holds its own copy of what is for it; one more is refused

@@ -12,8 +12,15 @@ from sync.cloud.http import CLOUD, AnswerError, answer, office, read_body
 from sync.cloud.pricing import Row, put_pricing
 from sync.cloud.scope_work import share_prices
 from sync.errors import RuleError
-from sync.retail.catalogue import NameIn, Problem
-from sync.retail.price_lists import ListPriceRow, PriceListRow, PromotionRow, check_price_list, check_promotion
+from sync.retail.catalogue.catalogue import Problem
+from sync.retail.catalogue.price_lists import (
+    ListPriceRow,
+    PriceListRow,
+    PromotionRow,
+    check_price_list,
+    check_promotion,
+)
+from sync.retail.names import NameIn
 
 BATCH_MAX = 1000  # rows of one request
 

@@ -14,7 +14,7 @@
 
 Only the keeper ends a promise. The one that a store ended is given back here when its fact arrives (`take_endings`).
 
-Not here: the rules (sync.retail.rights), HTTP (sync.cloud.promise_routes), settlement and rebalancing (sync.cloud.balance).
+Not here: the rules (sync.retail.stock.rights), HTTP (sync.cloud.promise_routes), settlement and rebalancing (sync.cloud.balance).
 """
 
 from datetime import UTC, datetime
@@ -33,11 +33,11 @@ from sync.errors import RuleError
 from sync.json_errors import NOT_JSON
 from sync.kinds import Entity
 from sync.model import Feed, Replica
-from sync.retail import rights
-from sync.retail.promises import ASKED, PROMISE, PROMISE_END, AskedRow, PromiseEndFact, PromiseFact, Qty
-from sync.retail.rights import Outlet, SpendPolicy
-from sync.retail.sales import Id, Sku
-from sync.retail.settlement import End, Promise, end_promise
+from sync.retail.selling.sales import Id, Sku
+from sync.retail.stock import rights
+from sync.retail.stock.promises import ASKED, PROMISE, PROMISE_END, AskedRow, PromiseEndFact, PromiseFact, Qty
+from sync.retail.stock.rights import Outlet, SpendPolicy
+from sync.retail.stock.settlement import End, Promise, end_promise
 
 ASKED_MAX = 1000  # open questions to one store; beyond it an order is refused without asking
 STREAM = "promises"

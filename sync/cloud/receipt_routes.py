@@ -8,7 +8,7 @@ from aiohttp.web_routedef import RouteDef
 
 from sync.cloud.http import CLOUD, AnswerError, answer, holder_of
 from sync.cloud.receipts import sold_as
-from sync.retail.claims import SoldList
+from sync.retail.selling.claims import SoldList
 
 NAME_CHARS_MAX = 64  # of a receipt's number or an id; a longer one is neither
 

@@ -14,9 +14,9 @@ from msgspec import Meta, Struct
 
 from sync.json_errors import NOT_JSON
 from sync.model import Stream
-from sync.retail.claims import Paid, SoldElsewhere
-from sync.retail.returns import ReturnFact
-from sync.retail.sales import SaleFact
+from sync.retail.selling.claims import Paid, SoldElsewhere
+from sync.retail.selling.returns import ReturnFact
+from sync.retail.selling.sales import SaleFact
 
 FOUND_MAX = 5  # sales of one number: tills of two stores may be called the same
 

@@ -9,7 +9,7 @@
 All of them stand in `tally`, one for each key and writer. What this cloud writes is durable with the job that decides it, and is
 put into what the store is served (sync.cloud.scopes). Functions of a write job, and of reads on any connection.
 
-Not here: the rules (sync.retail.rights), promises (sync.cloud.promises), what is done at contact (sync.cloud.balance).
+Not here: the rules (sync.retail.stock.rights), promises (sync.cloud.promises), what is done at contact (sync.cloud.balance).
 """
 
 from collections.abc import Iterable
@@ -25,11 +25,11 @@ from sync.cloud.rows import key_of, shown_key
 from sync.cloud.scopes import put_row
 from sync.kinds import Entity
 from sync.model import Feed, Replica
-from sync.retail import rights
-from sync.retail.grants import GRANT, SPENT, GrantRow, SpentRow
-from sync.retail.levels import LevelRow
-from sync.retail.rights import Row, State
-from sync.retail.seals import PASSED, PassedRow
+from sync.retail.lives.seals import PASSED, PassedRow
+from sync.retail.stock import rights
+from sync.retail.stock.grants import GRANT, SPENT, GrantRow, SpentRow
+from sync.retail.stock.levels import LevelRow
+from sync.retail.stock.rights import Row, State
 
 LAST = "\U0010ffff"  # sorts behind every text that goes on
 

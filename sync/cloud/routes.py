@@ -32,7 +32,7 @@ from sync.cloud.promise_routes import promise_routes
 from sync.cloud.receipt_routes import receipt_routes
 from sync.errors import SyncError
 from sync.protocol import ZSTD_LEVEL
-from sync.retail.catalogue import check_price, check_product
+from sync.retail.catalogue.catalogue import check_price, check_product
 from sync.store.replicas import touch
 
 FEED_ROWS_MAX = 1000  # rows of one answer; more are asked for with the next one

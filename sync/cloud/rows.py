@@ -15,8 +15,8 @@ from sync.json_errors import NOT_JSON
 from sync.kinds import Entity, Kind, Measure
 from sync.model import Feed, Stream
 from sync.paths import field_at, getter, part_of, plain_type
-from sync.retail.levels import NUMBER_MAX, Number
-from sync.retail.sales import AMOUNT_MAX
+from sync.retail.selling.sales import AMOUNT_MAX
+from sync.retail.stock.levels import NUMBER_MAX, Number
 
 Key = Annotated[str, Meta(min_length=1, max_length=200)]
 KeyNumber = Annotated[int, Meta(ge=-NUMBER_MAX, le=NUMBER_MAX)]

@@ -20,9 +20,9 @@ from sync.cloud.scope_definitions import branch_scope
 from sync.cloud.scopes import Numbers, Served, Written, put_body, served, write_rows
 from sync.json_errors import NOT_JSON
 from sync.model import Replica, Stream
-from sync.retail.branch_levels import BRANCH_LEVEL, BranchLevelRow
-from sync.retail.branches import BRANCH, BranchRow
-from sync.retail.levels import LevelRow
+from sync.retail.catalogue.branches import BRANCH, BranchRow
+from sync.retail.stock.branch_levels import BRANCH_LEVEL, BranchLevelRow
+from sync.retail.stock.levels import LevelRow
 
 FOLD_EVERY_MS = 5_000  # a level that changes every second goes out once in this time
 FOLD_MAX = 500  # levels of one job

@@ -13,7 +13,7 @@ from sqlite3 import Connection
 from sync.cloud.scope_definitions import CatalogueScope, catalogue_scope
 from sync.cloud.scopes import Numbers, Served, Written, close_scopes, gone_body, scope_of, served, standing, write_rows
 from sync.model import Replica, Stream
-from sync.retail.registers import CatalogueRow, PriceRow, ProductRow, read_row
+from sync.retail.catalogue.registers import CatalogueRow, PriceRow, ProductRow, read_row
 
 PRODUCT, PRICE = "product", "price"
 

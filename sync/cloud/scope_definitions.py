@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sync.errors import ConfigError
-from sync.retail.registers import PriceRow, ProductRow
+from sync.retail.catalogue.registers import PriceRow, ProductRow
 from sync.scope_rows import AT
 
 Word = Annotated[str, Meta(min_length=1, max_length=100)]

@@ -25,10 +25,10 @@ from sync.json_errors import NOT_JSON
 from sync.kinds import Entity
 from sync.merge import ERASED
 from sync.model import Replica
-from sync.retail.consents import CONSENT, ConsentFact
-from sync.retail.identities import IDENTITY, IDENTITY_KEY, IdentityFact, IdentityKeyRow
-from sync.retail.members import MEMBER, MemberRow
-from sync.retail.people import LINK, UNDO, LinkFact, UndoFact
+from sync.retail.people.consents import CONSENT, ConsentFact
+from sync.retail.people.identities import IDENTITY, IDENTITY_KEY, IdentityFact, IdentityKeyRow
+from sync.retail.people.members import MEMBER, MemberRow
+from sync.retail.people.people import LINK, UNDO, LinkFact, UndoFact
 from sync.scope_rows import AT
 from sync.store.tables import table_of
 

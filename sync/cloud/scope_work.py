@@ -31,7 +31,7 @@ from sync.cloud.scopes import settle_scopes
 from sync.cloud.store import CloudStore
 from sync.errors import SyncError
 from sync.model import Stream
-from sync.retail.identities import IdentityKeyRow, new_key
+from sync.retail.people.identities import IdentityKeyRow, new_key
 
 FILL = {
     Stream.CATALOGUE: fill_catalogue,

@@ -44,7 +44,7 @@ from sync.errors import ProtocolError, SyncError
 from sync.model import Feed, Replica, Stream
 from sync.opening import Opening
 from sync.protocol import FormerLife
-from sync.retail.former_footfall import FORMER_FOOTFALL
+from sync.retail.visitors.former_footfall import FORMER_FOOTFALL
 from sync.store.cursors import check_room, offer, offered_digest
 from sync.store.replicas import replica_id
 

@@ -16,8 +16,8 @@ from sync.cloud.facts import Added, add_facts
 from sync.cloud.rows import SUMMED, Tally, merged, read_tally
 from sync.json_errors import NOT_JSON
 from sync.model import Feed
-from sync.retail.footfall import FOOTFALL, FootfallRow
-from sync.retail.former_footfall import FORMER_FOOTFALL, FormerFootfallRow
+from sync.retail.visitors.footfall import FOOTFALL, FootfallRow
+from sync.retail.visitors.former_footfall import FORMER_FOOTFALL, FormerFootfallRow
 from sync.store.replicas import replica_id
 
 _former = msgspec.json.Decoder(FormerFootfallRow)

@@ -15,8 +15,8 @@ from sync.cloud.scopes import put_row, scope_of, standing
 from sync.json_errors import NOT_JSON
 from sync.kinds import Entity
 from sync.model import Replica
-from sync.retail.claims import RETURNED_ELSEWHERE, ReturnedElsewhere
-from sync.retail.transfers import ARRIVAL, TRANSFER, ArrivalFact, TransferFact
+from sync.retail.selling.claims import RETURNED_ELSEWHERE, ReturnedElsewhere
+from sync.retail.stock.transfers import ARRIVAL, TRANSFER, ArrivalFact, TransferFact
 
 _decode = msgspec.json.Decoder(TransferFact | ArrivalFact | ReturnedElsewhere).decode
 

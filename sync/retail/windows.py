@@ -5,7 +5,7 @@
     hours      [from, until); 22 to 2 goes past midnight, and what is after it belongs to the day on which it began
 
 A clock that is not sure takes what would be open at a moment within the declared grace, GRACE_MAX_MS at most; what was allowed by
-it is said. Not here: what is valid (sync.retail.coupons, sync.retail.pricing, sync.retail.promotions).
+it is said. Not here: what is valid (sync.retail.people.coupons, sync.retail.catalogue.pricing, sync.retail.catalogue.promotions).
 """
 
 from collections.abc import Iterator

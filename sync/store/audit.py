@@ -1,6 +1,6 @@
 """What can be recomputed of any stream, whatever its rows mean: a log is dense and gives its digests; rows by name for comparing.
 
-Reads only, on any connection. Not here: sums and caches of the shop (hub.store.audit), buckets (sync.audit).
+Reads only, on any connection. Not here: sums and caches of the shop (hub.store.upkeep.audit), buckets (sync.audit).
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Keys of facts whose rows were pruned: what comes again under one is known by it, and is never booked again.
 
-Not here: how rows are pruned (sync.store.retention), what is answered (hub.store.pruned). Runs on any connection.
+Not here: how rows are pruned (sync.store.retention), what is answered (hub.store.replica.pruned). Runs on any connection.
 """
 
 import json

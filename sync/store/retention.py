@@ -7,8 +7,8 @@
 How long a peer has held a row is known by marks, one a day: a peer that was restored lowers them. A row whose date lies
 in the future (a clock was wrong) is as old as its mark. A fact stays while one that it names stands here: causes go first.
 
-Not here: who the required peer is, what else is thrown away (hub.store.retention). Functions of a write job; one that takes
-`read` runs on any connection. Source: the design, 3.2.
+Not here: who the required peer is, what else is thrown away (hub.store.upkeep.retention). Functions of a write job; one that
+takes `read` runs on any connection. Source: the design, 3.2.
 """
 
 import json

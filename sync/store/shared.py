@@ -15,7 +15,7 @@ from sync.clock import Stamp, effective, read_stamp
 from sync.entities import REGISTRY
 from sync.errors import RuleError
 from sync.merge import ERASED, Cell, Merged, merge_cells
-from sync.retail.restamps import RestampRow
+from sync.retail.lives.restamps import RestampRow
 from sync.store.tables import Table, table_of
 
 CONFLICTS_OF_KEY_MAX = 100  # losers kept of one register; when full the oldest goes

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hub.client import new_id
-from hub.store.baskets import PARKED_MAX
+from hub.store.selling.baskets import PARKED_MAX
 
 PairTill = Callable[..., Awaitable[Any]]
 DAY_MS = 24 * 3600 * 1000

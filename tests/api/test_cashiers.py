@@ -12,8 +12,8 @@ import pytest
 from hub.api.persons import SESSION_HEADER
 from hub.client import new_id
 from hub.duties import DUTIES
-from hub.store.guesses import CASHIER
-from hub.store.sign_ins import LIFE_S
+from hub.store.staff.guesses import CASHIER
+from hub.store.staff.sign_ins import LIFE_S
 
 PairTill = Callable[..., Awaitable[Any]]
 PIN, BOSS_PIN = "4819", "481937"

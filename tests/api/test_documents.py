@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from hub.client import new_id
-from hub.store.products import put_products
+from hub.store.catalogue.products import put_products
 
 
 def delivery(*lines: dict[str, Any], **fields: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from devices.document import Columns, DrawerPulse, Text
 from hub.client import new_id
-from hub.store.printing import open_job
+from hub.store.selling.printing import open_job
 
 PairTill = Callable[..., Awaitable[Any]]
 

@@ -14,8 +14,9 @@ from sync.columns import pack, unpack
 from sync.link import Conversation
 from sync.model import Feed
 from sync.protocol import FRAME_MAX, SUBPROTOCOL, encode, packed
-from sync.retail.catalogue import Name, Price, Product
-from sync.retail.registers import price_row, product_row, write_row
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.catalogue.registers import price_row, product_row, write_row
+from sync.retail.names import Name
 from sync.testing.memory_books import MemoryBooks
 
 CLOUD = "cloud:00000000000000cc"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from devices.model import CounterReading
-from hub.store.tills import Paired
+from hub.store.staff.tills import Paired
 from hub.tokens import Tokens
 from hub.visitors import Visitors
 

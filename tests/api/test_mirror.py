@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from backports import zstd
 
-from hub.store import products
-from hub.store.mirror import forget_changes
+from hub.store.catalogue import products
+from hub.store.catalogue.mirror import forget_changes
 from hub.store.model import Entry
 from sync.model import Replica
-from sync.retail.catalogue import Name, Price, Product
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.names import Name
 
 PATH = "/v1/catalogue"
 

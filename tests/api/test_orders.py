@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hub.client import new_id
 from sync.errors import RuleError
-from sync.retail.order_rows import OrderLine
-from sync.retail.picking import missing, place_scan
+from sync.retail.orders.order_rows import OrderLine
+from sync.retail.orders.picking import missing, place_scan
 from tests.hub.clock_world import NOW, Machine
 
 TEA = "04890000000010"

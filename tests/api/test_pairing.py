@@ -6,9 +6,9 @@ from typing import Any
 
 import aiohttp
 
-from hub.store import guesses, tills
-from hub.store.guesses import ADDRESS, ADDRESSES_MAX, FORGET_MS
-from hub.store.tills import CODE_LIFE_S
+from hub.store.staff import guesses, tills
+from hub.store.staff.guesses import ADDRESS, ADDRESSES_MAX, FORGET_MS
+from hub.store.staff.tills import CODE_LIFE_S
 
 PairTill = Callable[..., Awaitable[Any]]
 GUESS = {"code": "WRONGONE", "name": "x"}

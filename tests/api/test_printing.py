@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from devices.testing.paper import PaperPulse
-from hub.store.printing import QUEUE_MAX
+from hub.store.selling.printing import QUEUE_MAX
 
 PairTill = Callable[..., Awaitable[Any]]
 COPY, REPEAT = "副本 COPY", "重印"

@@ -16,7 +16,7 @@ from sync.wire import WireError
 
 FOLDER = Path(inspect.getfile(hub)).parent
 SYNC = FOLDER.parent / "sync"
-# these end the start, and carry no code of their own; the last is a reason of a line (sync.line, hub.standby)
+# these end the start, and carry no code of their own; the last is a reason of a line (sync.line, hub.standby.line)
 NEVER_ANSWERED = {ConfigError.__name__, StartError.__name__, WireError.__name__}
 SHARED = (
     (SYNC / "retail" / "sales.py", {"RuleError"}),

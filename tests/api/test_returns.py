@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hub.client import HubClient, new_id
-from sync.retail.returns import Return, ReturnLine
+from sync.retail.selling.returns import Return, ReturnLine
 
 PairTill = Callable[..., Awaitable[Any]]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from devices.testing.printer import SimulatedPrinter
 from devices.testing.serial_line import VirtualSerialLine
-from hub.store.audit import audit
+from hub.store.upkeep.audit import audit
 from tests.api.walk import Walk, pools, walk
 
 SEED = 20_260_921

@@ -7,7 +7,7 @@ import pytest
 
 from hub.api.routing import _IMPLIED
 from hub.api.server import routes
-from hub.store.tills import Scope
+from hub.store.staff.tills import Scope
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 GUARDED = [route for route in routes() if route.scopes]

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from hub.config import parse_config
-from hub.standby import FOLLOWERS_MAX
+from hub.standby.line import FOLLOWERS_MAX
 from sync.errors import ConfigError
 from sync.link import Conversation, WebSocketWire
 from sync.protocol import SUBPROTOCOL
@@ -123,7 +123,7 @@ async def test_a_cashier_who_was_enrolled_at_either_hub_signs_in_at_both(
     followed: Any, follower: Any, pair_till: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each hub has made a key of its own before; nobody but the two is told them."""
-    monkeypatch.setattr("hub.standby_keys.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("hub.following.keys.LOOK_EVERY_S", 0.05)
     for hub, number in ((followed, "1"), (follower, "2")):
         manager = await pair_till(hub, scope="manager")
         body = {"cashier_id": f"c{number}", "number": number, "name": "Mei", "role": "cashier", "pin": "4819"}
@@ -176,7 +176,7 @@ async def test_the_line_beside_knows_the_other_hub_by_its_authority_and_takes_it
     followed_on_lan: Any, start_hub: Any, pair_till: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tablet that trusts the store's CA trusts both hubs then."""
-    monkeypatch.setattr("hub.standby_keys.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("hub.following.keys.LOOK_EVERY_S", 0.05)
     follower = await follow_by_tls(followed_on_lan, start_hub, pair_till)
     till = await pair_till(followed_on_lan)
     sale = till.sale()

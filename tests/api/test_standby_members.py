@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from hub.client import new_id
-from sync.retail.catalogue import Name
-from sync.retail.coupon_rows import COUPON, COUPON_BATCH, CouponBatchRow, CouponRow
+from sync.retail.names import Name
+from sync.retail.people.coupon_rows import COUPON, COUPON_BATCH, CouponBatchRow, CouponRow
 from sync.store.writing import put_version
 
 RULE = {"points": {"points": 1, "per": 100}}
@@ -35,7 +35,7 @@ class Pair:
 
 @pytest.fixture
 async def pair(start_hub: Any, pair_till: Any, until: Any, monkeypatch: pytest.MonkeyPatch) -> Pair:
-    monkeypatch.setattr("hub.standby_members.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("hub.following.members.LOOK_EVERY_S", 0.05)
     primary = await start_hub(members=RULE)
     paired = await pair_till(primary, scope="standby")
     line = {"follows": primary.url, "token": paired.token, "reconnect_max_s": 0.1}
@@ -116,7 +116,7 @@ async def test_a_coupon_that_was_used_at_one_is_used_at_the_other(pair: Pair) ->
 
 
 async def test_more_members_than_one_message_has_all_arrive(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.store.beside_registers.ROWS_MAX", 3)
+    monkeypatch.setattr("hub.store.upkeep.beside_registers.ROWS_MAX", 3)
     one, two = pair.at
     for n in range(10):
         assert (await one.post("/v1/members", chan(n))).status == 201

@@ -4,11 +4,11 @@ from typing import Any
 
 import msgspec
 
+from hub.store.catalogue.products import put_products
 from hub.store.model import Entry
-from hub.store.products import put_products
-from sync.retail.branch_levels import BranchLevelRow
-from sync.retail.branches import BranchRow
-from sync.retail.catalogue import Name
+from sync.retail.catalogue.branches import BranchRow
+from sync.retail.names import Name
+from sync.retail.stock.branch_levels import BranchLevelRow
 from sync.store.replicas import replica_id
 from sync.store.rows import apply_rows
 

@@ -5,10 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from hub.store import products
+from hub.store.catalogue import products
 from hub.store.model import Entry
-from sync.retail.branch_levels import BRANCH_LEVEL, BranchLevelRow
-from sync.retail.catalogue import Name, Price, Product
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.names import Name
+from sync.retail.stock.branch_levels import BRANCH_LEVEL, BranchLevelRow
 from sync.store.replicas import replica_id
 from sync.store.rows import apply_rows
 

@@ -11,15 +11,15 @@ from aiohttp import web
 from backports import zstd
 
 from hub.replication import Seen
-from hub.store.rights import Rule
+from hub.store.stock.rights import Rule
 from sync.batch import START, batch_of
 from sync.feed import read_feed
 from sync.link import Conversation
 from sync.model import Feed
 from sync.protocol import FRAME_MAX, SUBPROTOCOL, Ack, encode, packed
-from sync.retail.catalogue import Price
-from sync.retail.rebalance import Policy
-from sync.retail.registers import price_row, write_row
+from sync.retail.catalogue.catalogue import Price
+from sync.retail.catalogue.registers import price_row, write_row
+from sync.retail.stock.rebalance import Policy
 from sync.testing.memory_books import MemoryBooks
 
 CLOUD = "cloud:00000000000000cc"

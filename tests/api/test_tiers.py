@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from hub.client import new_id
-from sync.retail.catalogue import Name
-from sync.retail.coupon_rows import COUPON, COUPON_BATCH, CouponBatchRow, CouponRow
+from sync.retail.names import Name
+from sync.retail.people.coupon_rows import COUPON, COUPON_BATCH, CouponBatchRow, CouponRow
 from sync.store.writing import put_version
 
 GOLD = CouponRow(

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from hub.store.tills import all_tokens
+from hub.store.staff.tills import all_tokens
 
 PairTill = Callable[..., Awaitable[Any]]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hub.store.audit_trail import note
+from hub.store.staff.audit_trail import note
 
 PairTill = Callable[..., Awaitable[Any]]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from devices.testing.printer import SimulatedPrinter
-from sync.retail.catalogue import Name
-from sync.retail.coupon_rows import COUPON, COUPON_BATCH, CouponBatchRow, CouponRow
+from sync.retail.names import Name
+from sync.retail.people.coupon_rows import COUPON, COUPON_BATCH, CouponBatchRow, CouponRow
 from sync.store.writing import put_version
 from tests.hub.clock_world import NOW, YEAR, Machine
 

@@ -30,8 +30,8 @@ from bench.workload import (
 )
 from devices.codecs.gtin import has_check_digit
 from hub.api.sales import SaleRequest
-from sync.retail.catalogue import check_price, check_product
-from sync.retail.sales import check_sums
+from sync.retail.catalogue.catalogue import check_price, check_product
+from sync.retail.selling.sales import check_sums
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REFERENCE_SHA256 = {

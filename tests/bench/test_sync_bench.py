@@ -24,9 +24,9 @@ from bench.sync_workload import (
     sale_rows,
     stream_deltas,
 )
-from sync.retail.rebalance import Policy
-from sync.retail.rights import Row, on_hand_of
-from sync.retail.sales import SaleFact
+from sync.retail.selling.sales import SaleFact
+from sync.retail.stock.rebalance import Policy
+from sync.retail.stock.rights import Row, on_hand_of
 
 BASKETS, DELTAS, EDITS = 300, 900, 200
 SMALL = Shop(products=150, walk_in_a_day=600)

@@ -8,7 +8,7 @@ import pytest
 from bench import sync_growth
 from bench.sync_growth import figures, grow
 from bench.sync_workload import Delta
-from hub.store.retention import Step
+from hub.store.upkeep.retention import Step
 
 DAYS, BASKETS = 860, 1
 

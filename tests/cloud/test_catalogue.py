@@ -219,7 +219,7 @@ async def test_the_acks_of_a_store_are_kept(cloud: Any, sql: Any) -> None:
 
 
 async def test_rows_read_as_the_structs_of_the_retail_model(cloud: Any) -> None:
-    from sync.retail.registers import PriceRow, ProductRow, read_row
+    from sync.retail.catalogue.registers import PriceRow, ProductRow, read_row
 
     await put(cloud, entry("A", 700))
     kinds = [read_row(row) for batch in await down(cloud) for _, row in batch.rows]

@@ -16,7 +16,7 @@ from sync.cloud.migrations import MIGRATIONS
 from sync.merge import Cell, merge_cells
 from sync.migrate import migrate
 from sync.model import Replica
-from sync.retail.members import MemberRow
+from sync.retail.people.members import MemberRow
 from sync.store.replicas import replica_id
 from tests.cloud.conftest import Writer
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hub.client import new_id
-from hub.store.audit import audit
+from hub.store.upkeep.audit import audit
 
 TOKENS = {store: f"{store}-token-0123456789" for store in ("hk01", "hk02")}
 STORES: dict[str, dict[str, Any]] = {store: {"token": token, "members": "hk"} for store, token in TOKENS.items()}

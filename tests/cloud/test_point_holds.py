@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from sync.batch import START, Boundary
-from sync.retail.point_holds import PointHoldRow
+from sync.retail.people.point_holds import PointHoldRow
 
 STORES = {store: {"token": f"{store}-token-0123456789", "members": "hk"} for store in ("hk01", "hk02")}
 SCOPES = {"members": {"hk": {"stores": ["hk01", "hk02"]}}}

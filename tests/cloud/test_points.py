@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hub.client import new_id
-from hub.store.point_asks import ask_points, give_all_back
+from hub.store.people.point_asks import ask_points, give_all_back
 
 TOKENS = {store: f"{store}-token-0123456789" for store in ("hk01", "hk02")}
 STORES: dict[str, dict[str, Any]] = {store: {"token": token, "members": "hk"} for store, token in TOKENS.items()}

@@ -15,7 +15,7 @@ SCOPES = {"members": {"hk": {"stores": ["hk01", "hk02"]}}}
 @pytest.fixture(autouse=True)
 def shared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A shop has seconds, a test waits."""
-    monkeypatch.setattr("hub.standby_members.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("hub.following.members.LOOK_EVERY_S", 0.05)
 
 
 async def test_the_other_hub_tells_the_cloud_of_members_that_the_dead_one_had_told_it_alone(

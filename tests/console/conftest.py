@@ -27,10 +27,10 @@ from hub.config import parse_config
 from hub.demo.paper_page import PaperPage
 from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
-from hub.store import products
+from hub.store.catalogue import products
 from hub.store.model import Entry, SaleAnswer
-from hub.store.returns import ReturnAnswer
-from hub.store.tills import Scope
+from hub.store.selling.returns import ReturnAnswer
+from hub.store.staff.tills import Scope
 from hub.visitors import Visitors
 from sync.cloud.app import serve as serve_cloud
 from sync.cloud.config import parse_cloud_config
@@ -38,9 +38,10 @@ from sync.cloud.http import Cloud
 from sync.cloud.main import begin_file, open_cloud
 from sync.cloud.migrations import MIGRATIONS as CLOUD_MIGRATIONS
 from sync.db import open_database
-from sync.retail.catalogue import Name, Price, Product
-from sync.retail.returns import Return, ReturnLine
-from sync.retail.sales import SaleLine, Tender
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.names import Name
+from sync.retail.selling.returns import Return, ReturnLine
+from sync.retail.selling.sales import SaleLine, Tender
 
 CHROMIUM = Path("/usr/bin/chromium")
 START_TIMEOUT_S = 60.0

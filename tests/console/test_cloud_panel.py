@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 from hub.client import HubClient
 from hub.demo.line_page import LinePage
 from hub.demo.paper_page import PaperPage
-from sync.retail.catalogue import Price
+from sync.retail.catalogue.catalogue import Price
 
 Start = Callable[..., Awaitable[None]]
 Look = Callable[..., Awaitable[Any]]

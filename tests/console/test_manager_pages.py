@@ -13,8 +13,8 @@ from hub.api.drawer_sessions import CloseRequest
 from hub.api.sales import SaleRequest
 from hub.client import HubClient, ProblemError, new_id
 from hub.demo.till_client import TillClient
-from sync.retail.drawers import Counted, Opening
-from sync.retail.sales import SaleLine, Tender
+from sync.retail.selling.drawers import Counted, Opening
+from sync.retail.selling.sales import SaleLine, Tender
 
 Start = Callable[..., Awaitable[None]]
 Look = Callable[..., Awaitable[Any]]

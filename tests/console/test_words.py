@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import get_args
 
 import hub.console
-from hub.store.approvals import ACTIONS
+from hub.store.staff.approvals import ACTIONS
 from sync.line import REMEDIES
-from sync.retail.coupons import Refusal, Verdict
-from sync.retail.promotions import Why
+from sync.retail.catalogue.promotions import Why
+from sync.retail.people.coupons import Refusal, Verdict
 
 FOLDER = Path(hub.console.__path__[0])
 WORDS = ("words.js", "words-pages.js")

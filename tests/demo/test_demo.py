@@ -18,7 +18,7 @@ import pytest
 from devices.testing.mqtt_publisher import MqttPublisher
 from hub.api.sales import SaleRequest
 from hub.client import CloudClient, HubClient, ProblemError, UnreachableError, new_id, now_ms
-from sync.retail.sales import SaleLine, Tender
+from sync.retail.selling.sales import SaleLine, Tender
 
 BUN = "4899990000406"
 WAIT_S = 60.0

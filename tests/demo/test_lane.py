@@ -10,7 +10,7 @@ from hub.client import HubClient, new_id
 from hub.demo.lane import FLOAT, SHIFT_SALES, Lane
 from hub.demo.people import CASHIERS
 from hub.demo.till_client import TillClient
-from sync.retail.sales import SaleLine, Tender
+from sync.retail.selling.sales import SaleLine, Tender
 
 StartHub = Callable[..., Awaitable[Any]]
 

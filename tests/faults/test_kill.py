@@ -21,7 +21,8 @@ import pytest
 from devices.testing.printer import SimulatedPrinter
 from hub.client import HubClient, new_id
 from hub.store.model import Entry
-from sync.retail.catalogue import Name, Price, Product
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.names import Name
 
 TILLS = 8
 DRAWN_KILLS = 200 if os.environ.get("STOREHUB_FULL") else 20  # ./test --full draws the larger number

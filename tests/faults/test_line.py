@@ -20,12 +20,13 @@ import pytest
 
 from hub.client import new_id
 from hub.migrations import MIGRATIONS
+from hub.store.catalogue.products import put_products
 from hub.store.model import Entry, Shop
-from hub.store.products import put_products
-from hub.store.sales import sale_job
+from hub.store.selling.sales import sale_job
 from sync.db import open_database
-from sync.retail.catalogue import Name, Price, Product
-from sync.retail.sales import Sale, SaleLine, Tender
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.names import Name
+from sync.retail.selling.sales import Sale, SaleLine, Tender
 from sync.store.replicas import identify
 
 BACKLOG = 3_000

@@ -19,12 +19,12 @@ from hub.config import parse_config
 from hub.machine_clock import MachineClock
 from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
+from hub.store.catalogue.products import put_products
 from hub.store.model import SaleAnswer
-from hub.store.products import put_products
-from hub.store.returns import ReturnAnswer
-from hub.store.tills import Paired
+from hub.store.selling.returns import ReturnAnswer
+from hub.store.staff.tills import Paired
 from sync.db import open_database
-from sync.retail.returns import ReturnLine
+from sync.retail.selling.returns import ReturnLine
 
 NOW = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 MINUTE = 60_000

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from hub.holders import PEER
-from hub.store.levels import facts_to_fold, fold
 from hub.store.model import Shop
-from hub.store.retention import Step, note_marks, prune
-from hub.store.returns import return_job
-from hub.store.sales import sale_job
-from hub.store.stock import Movement, move
+from hub.store.selling.returns import return_job
+from hub.store.selling.sales import sale_job
+from hub.store.stock.levels import facts_to_fold, fold
+from hub.store.stock.stock import Movement, move
+from hub.store.upkeep.retention import Step, note_marks, prune
 from sync.batch import Boundary
 from sync.db import Database
 from sync.model import Replica
-from sync.retail.returns import Return, ReturnLine
-from sync.retail.sales import Sale, SaleLine, Tender
+from sync.retail.selling.returns import Return, ReturnLine
+from sync.retail.selling.sales import Sale, SaleLine, Tender
 from sync.store.cursors import note_acked
 from sync.store.retention import DAY_MS
 

@@ -12,15 +12,15 @@ from devices.model import CounterReading
 from hub.books import HubBooks
 from hub.holders import PEER
 from hub.migrations import MIGRATIONS
-from hub.standby_books import StandbyBooks
+from hub.standby.books import StandbyBooks
 from hub.store import footfall
-from hub.store.levels import facts_to_fold, fold
-from hub.store.lives import begin_life, known_machine
 from hub.store.model import Shop
-from hub.store.retention import note_marks, prune
-from hub.store.returns import return_job
-from hub.store.sales import sale_job
-from hub.store.stock import Movement, move
+from hub.store.replica.lives import begin_life, known_machine
+from hub.store.selling.returns import return_job
+from hub.store.selling.sales import sale_job
+from hub.store.stock.levels import facts_to_fold, fold
+from hub.store.stock.stock import Movement, move
+from hub.store.upkeep.retention import note_marks, prune
 from sync.batch import Batch
 from sync.cloud.catalogue import Entry
 from sync.cloud.main import begin_file
@@ -30,10 +30,11 @@ from sync.cloud.store import CloudBooks, CloudStore
 from sync.db import Database, open_database
 from sync.errors import SyncError
 from sync.protocol import FEATURES, Packed, decode, encode, packed, unpacked
-from sync.retail.catalogue import Name, Price, Product
-from sync.retail.footfall import QUARTER_MS
-from sync.retail.returns import Return
-from sync.retail.sales import Sale
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.names import Name
+from sync.retail.selling.returns import Return
+from sync.retail.selling.sales import Sale
+from sync.retail.visitors.footfall import QUARTER_MS
 from sync.session import (
     Acked,
     Apply,

@@ -6,12 +6,12 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
-from hub.store.audit import audit
 from hub.store.model import Shop
+from hub.store.upkeep.audit import audit
 from sync.cloud.store import CloudBooks
 from sync.opening import Opening
 from sync.protocol import FEATURES, OPENING
-from sync.retail.returns import Return, ReturnLine
+from sync.retail.selling.returns import Return, ReturnLine
 from sync.store.retention import DAY_MS
 from tests.hub.lives_world import Cloud, Machine, meet
 

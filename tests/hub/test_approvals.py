@@ -6,8 +6,8 @@ import pytest
 
 from hub.config import parse_config
 from hub.errors import ConflictError, RefusedError
-from hub.store.approvals import ACTIONS, ApprovalRules, Given, authorise, find, give, take
 from hub.store.model import utc
+from hub.store.staff.approvals import ACTIONS, ApprovalRules, Given, authorise, find, give, take
 from sync.errors import ConfigError
 
 NOW_MS = 1_790_000_000_000

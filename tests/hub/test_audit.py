@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from hub.audit_command import look, repair, run_audit
+from hub.commands.audit import look, repair, run_audit
 from hub.config import parse_config
 from hub.errors import ConflictError
-from hub.store import mending
-from hub.store.audit import Finding, audit
-from hub.store.mending import mend, repairs_done
+from hub.store.upkeep import mending
+from hub.store.upkeep.audit import Finding, audit
+from hub.store.upkeep.mending import mend, repairs_done
 from sync.errors import StartError
 from sync.store.retention import note_hole
 from tests.hub.days_world import Days, by_hand
@@ -220,7 +220,7 @@ async def test_lost_rows_of_another_machine_are_said_for_ever(days: Days) -> Non
 
 
 async def test_the_named_differences_of_a_check_have_a_bound(days: Days, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.store.audit.NAMED_MAX", 2)
+    monkeypatch.setattr("hub.store.upkeep.audit.NAMED_MAX", 2)
     await days.db.write(lambda tx: tx.execute("UPDATE stock SET on_hand = on_hand + 1"))
 
     said = [finding.said for finding in found(days)]

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from hub import audit_peer
 from hub.audit_peer import Compared, compare
-from hub.store.mending import mend, repairs_done
+from hub.store.upkeep.mending import mend, repairs_done
 from sync.audit import Asked, Names, Sums
 from sync.cloud.audit import told_of
 from sync.store.audit import audited_to, note_audited

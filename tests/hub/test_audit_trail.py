@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from hub.errors import RefusedError
 from hub.migrations import MIGRATIONS
-from hub.store.audit_trail import TrailFilter, note, trail_page
 from hub.store.model import utc
+from hub.store.staff.audit_trail import TrailFilter, note, trail_page
 from sync.migrate import migrate, migrations
-from sync.retail.trail import MASK, masked, trail_entry
+from sync.retail.staff.trail import MASK, masked, trail_entry
 from sync.store.reading import rows_after
 from sync.store.replicas import identify
 

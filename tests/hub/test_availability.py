@@ -9,19 +9,20 @@ from msgspec.structs import replace
 
 from hub.config import parse_config
 from hub.errors import RefusedError
-from hub.store import rights
-from hub.store.availability import Shelf, Standing, put_safety_stock, standings
-from hub.store.lives import begin_life
+from hub.store.catalogue.products import put_products
 from hub.store.model import Entry, StockView
-from hub.store.products import put_products
-from hub.store.rights import Rule
+from hub.store.replica.lives import begin_life
+from hub.store.stock import rights
+from hub.store.stock.availability import Shelf, Standing, put_safety_stock, standings
+from hub.store.stock.rights import Rule
 from sync.errors import ConfigError
-from sync.retail.catalogue import Name, Price, Product
-from sync.retail.promises import PROMISE, PromiseFact
-from sync.retail.rebalance import Policy
-from sync.retail.rights import SpendPolicy
-from sync.retail.sales import Sale, SaleLine, Tender
-from sync.retail.stock import Component
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.names import Name
+from sync.retail.selling.sales import Sale, SaleLine, Tender
+from sync.retail.stock.promises import PROMISE, PromiseFact
+from sync.retail.stock.rebalance import Policy
+from sync.retail.stock.rights import SpendPolicy
+from sync.retail.stock.stock import Component
 from sync.store.replicas import replica_id
 from sync.store.rows import apply_rows
 from sync.testing.sim_database import run_now

@@ -21,7 +21,7 @@ from hub.broker.embedded import embedded_broker
 from hub.broker.packets import PACKET_BYTES_MAX
 from hub.config import parse_config
 from hub.settings.file import MqttSection
-from hub.store.tills import Paired, secret_hash
+from hub.store.staff.tills import Paired, secret_hash
 from hub.tokens import Tokens
 from sync.errors import ConfigError, StartError
 

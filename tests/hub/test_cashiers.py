@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from hub.errors import ConflictError, NotFoundError, RefusedError, WaitError
 from hub.pins import WAITING_MAX, PinKeyError, Pins, derive, key_named
-from hub.store import cashiers, sign_ins
-from hub.store.cashiers import Asked
-from hub.store.guesses import CASHIER, TILL
-from hub.store.pin_keys import add_keys, all_keys, key_in_use, pin_keys
-from hub.store.sign_ins import LIFE_S
+from hub.store.staff import cashiers, sign_ins
+from hub.store.staff.cashiers import Asked
+from hub.store.staff.guesses import CASHIER, TILL
+from hub.store.staff.pin_keys import add_keys, all_keys, key_in_use, pin_keys
+from hub.store.staff.sign_ins import LIFE_S
 from sync.errors import BusyError
-from sync.retail.cashiers import PinHash
+from sync.retail.staff.cashiers import PinHash
 from sync.store.reading import rows_after
 from sync.store.rows import apply_rows
 from tests.sync.entity_world import End

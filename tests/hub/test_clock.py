@@ -11,14 +11,14 @@ from hub.api.clock import ConfirmRequest
 from hub.clock import SAVE_EVERY_MS, TILLS_MAX, HubClock, start_clock
 from hub.errors import ConflictError, RefusedError
 from hub.machine_clock import MachineClock, kernel_is_synchronous
-from hub.store.clock import load_clock, save_clock, write_stamped
 from hub.store.model import utc
+from hub.store.replica.clock import load_clock, save_clock, write_stamped
 from sync.batch import START, Batch, Boundary, batch_of
 from sync.clock import AHEAD_MAX_MS, STEP_MAX_MS, TIME_MAX_MS, TIME_MIN_MS, Contact, Stamp, Trust
 from sync.line import LinkState
 from sync.merge import Cell
 from sync.model import Feed
-from sync.retail.members import MEMBER, MemberRow
+from sync.retail.people.members import MEMBER, MemberRow
 from tests.hub.clock_world import DAY, HOUR, MINUTE, NOW, YEAR, Machine, Shop, card_of, shop_on
 
 BOOT_1970 = 3_000

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from hub.clock import HubClock, start_clock
-from hub.store.clock import SavedClock, Stamped
+from hub.store.replica.clock import SavedClock, Stamped
 from sync.batch import START, batch_of
 from sync.clock import AHEAD_MAX_MS, STEP_MAX_MS, TIME_MAX_MS, TIME_MIN_MS, Stamp
 from sync.errors import RuleError
 from sync.merge import Cell
 from sync.model import Feed
-from sync.retail.members import MemberRow
+from sync.retail.people.members import MemberRow
 from tests.hub.clock_world import HOUR, MINUTE, NOW, YEAR, Machine
 
 ME, PEER = "hk01:a", "hk01:ffffffffffffffff"

@@ -7,14 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.errors import RefusedError
-from hub.store import counts
-from hub.store.audit import audit
-from hub.store.counts import book_count, seen_now
-from hub.store.lives import begin_life
-from hub.store.stock import Booked, Movement, move, on_hand
+from hub.store.replica.lives import begin_life
+from hub.store.stock import counts
+from hub.store.stock.counts import book_count, seen_now
+from hub.store.stock.stock import Booked, Movement, move, on_hand
+from hub.store.upkeep.audit import audit
 from sync.model import Replica
-from sync.retail.movements import MovementLine, Vector
-from sync.retail.sales import Sale, SaleLine, Tender
+from sync.retail.selling.sales import Sale, SaleLine, Tender
+from sync.retail.stock.movements import MovementLine, Vector
 
 SKUS = ("TEA-01", "SHIRT-M")
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from hub.store import cashiers, drawers
-from hub.store.cashiers import Asked
-from hub.store.drawers import Doer
+from hub.store.day import drawers
+from hub.store.day.drawers import Doer
 from hub.store.model import Shop
-from sync.retail.cashiers import PinHash
-from sync.retail.drawers import Counting, Opening
-from sync.retail.z_reports import ZReport
+from hub.store.staff import cashiers
+from hub.store.staff.cashiers import Asked
+from sync.retail.selling.drawers import Counting, Opening
+from sync.retail.selling.z_reports import ZReport
+from sync.retail.staff.cashiers import PinHash
 from tests.hub.lives_world import NOW_MS, Cloud, Machine, meet
 from tests.hub.test_lives import World
 from tests.hub.test_standby_books import everybody, follow

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.errors import ConflictError, RefusedError
-from hub.store.days import close_day, closed_through, day_view
-from hub.store.drawers import Doer, open_session
-from hub.store.sales import find_sale
-from sync.retail.days import TradingDay, day_after, trading_day
-from sync.retail.drawers import Opening
-from sync.retail.returns import Return, ReturnLine
+from hub.store.day.drawers import Doer, open_session
+from hub.store.selling.days import close_day, closed_through, day_view
+from hub.store.selling.sales import find_sale
+from sync.retail.selling.days import TradingDay, day_after, trading_day
+from sync.retail.selling.drawers import Opening
+from sync.retail.selling.returns import Return, ReturnLine
 
 NOON_MS = 1_790_000_000_000 - 10 * 3_600_000  # 2026-09-21 12:13 in Hong Kong
 DAY_MS = 86_400_000
@@ -58,7 +58,7 @@ async def test_after_todays_closing_the_next_day_is_open(store: Any, sale: Any) 
 
 
 async def test_a_return_on_a_closed_day_goes_to_the_open_one_as_well(store: Any, sale: Any) -> None:
-    from hub.store.returns import find_return, return_job
+    from hub.store.selling.returns import find_return, return_job
 
     one = sale()
     await store.sell(one, now_ms=NOON_MS)

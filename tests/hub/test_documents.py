@@ -7,14 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.errors import ConflictError, RefusedError
-from hub.store import rights
-from hub.store.audit import audit
-from hub.store.documents import book_document
-from hub.store.rights import Rule
-from hub.store.stock import Booked
-from sync.retail.movements import Movement, MovementLine
-from sync.retail.rebalance import Policy
-from sync.retail.rights import SpendPolicy
+from hub.store.stock import rights
+from hub.store.stock.documents import book_document
+from hub.store.stock.rights import Rule
+from hub.store.stock.stock import Booked
+from hub.store.upkeep.audit import audit
+from sync.retail.stock.movements import Movement, MovementLine
+from sync.retail.stock.rebalance import Policy
+from sync.retail.stock.rights import SpendPolicy
 from sync.testing.sim_database import run_now
 from tests.hub.test_stock import FROM_BODIES
 from tests.sync.rights_ends import HERE, SKU, Ends

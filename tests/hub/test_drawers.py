@@ -12,18 +12,19 @@ from msgspec.structs import replace
 
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.holders import PEER
-from hub.store import drawers, sales
-from hub.store.approvals import ApprovalRules, Given, give
-from hub.store.drawers import Doer
-from hub.store.lives import begin_life
+from hub.store.day import drawers
+from hub.store.day.drawers import Doer
 from hub.store.model import utc
-from hub.store.returns import return_job
-from hub.store.sale_approvals import Authority
-from hub.store.voids import Void, void_job
-from sync.retail.drawers import Counting, Denomination, Moving, Opening
-from sync.retail.returns import Return, ReturnLine
-from sync.retail.sales import Sale, Tender
-from sync.retail.z_reports import Run, Suspended, ZReport
+from hub.store.replica.lives import begin_life
+from hub.store.selling import sales
+from hub.store.selling.returns import return_job
+from hub.store.selling.sale_approvals import Authority
+from hub.store.selling.voids import Void, void_job
+from hub.store.staff.approvals import ApprovalRules, Given, give
+from sync.retail.selling.drawers import Counting, Denomination, Moving, Opening
+from sync.retail.selling.returns import Return, ReturnLine
+from sync.retail.selling.sales import Sale, Tender
+from sync.retail.selling.z_reports import Run, Suspended, ZReport
 from sync.store.reading import rows_after
 from sync.store.replicas import begin_incarnation, replica_id
 from sync.store.rows import apply_rows

@@ -13,11 +13,11 @@ from hub import app
 from hub.client import new_id
 from hub.erasures import Erasures
 from hub.migrations import MIGRATIONS
-from hub.store.people import cells_of
+from hub.store.people.people import cells_of
 from sync.clock import Stamp
 from sync.db import open_database
 from sync.merge import Cell
-from sync.retail.members import MEMBER, MemberRow
+from sync.retail.people.members import MEMBER, MemberRow
 from sync.store.replicas import replica_id
 from sync.store.rows import apply_rows
 

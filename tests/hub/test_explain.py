@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from hub.store.explain import explain
 from hub.store.model import SaleAnswer
-from hub.store.sales import find_sale
+from hub.store.selling.sales import find_sale
+from hub.store.upkeep.explain import explain
 from sync.clock import Stamp
 from sync.cloud.explain import explain as explain_at_cloud
-from sync.retail.members import MEMBER
+from sync.retail.people.members import MEMBER
 from sync.store.replicas import replica_id
 from sync.store.rows import apply_rows
 from sync.store.writing import write_cells

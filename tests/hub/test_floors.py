@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hub.holders import PEER
-from hub.store.retention import note_marks, prune
+from hub.store.upkeep.retention import note_marks, prune
 from sync.store.retention import DAY_MS, floor_of
 from tests.hub.lives_world import NOW_MS, Cloud, Machine, meet
 

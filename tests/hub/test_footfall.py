@@ -13,8 +13,8 @@ from devices.model import CounterReading
 from hub.insights.footfall import day_bounds, footfall_of_day
 from hub.store import footfall
 from hub.store.footfall import Recorded
-from sync.retail.days import business_date
-from sync.retail.footfall import QUARTER_MS, Verdict
+from sync.retail.selling.days import business_date
+from sync.retail.visitors.footfall import QUARTER_MS, Verdict
 from sync.store.reading import rows_after
 
 NOW = 1_790_000_000_000  # 2026-09-21T14:13:20Z

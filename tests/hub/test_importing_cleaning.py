@@ -8,7 +8,7 @@ from devices.codecs.gtin import check_digit
 from devices.errors import LabelError
 from hub.importing.cleaning import clean, clean_gtin, clean_price, clean_text
 from hub.importing.draft import Draft, RowRefusedError
-from sync.retail.catalogue import check_product
+from sync.retail.catalogue.catalogue import check_product
 from sync.retail.money import format_amount
 
 EAN = "489999000010" + str(check_digit("489999000010"))

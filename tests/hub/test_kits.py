@@ -7,18 +7,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from hub.store.audit import audit
-from hub.store.availability import Shelf, with_stock
-from hub.store.kits import goods_of
+from hub.store.catalogue.products import item_by_sku
 from hub.store.model import Entry, StockView
-from hub.store.products import item_by_sku
-from hub.store.returns import return_job
-from hub.store.stock import on_hand
+from hub.store.selling.returns import return_job
+from hub.store.stock.availability import Shelf, with_stock
+from hub.store.stock.kits import goods_of
+from hub.store.stock.stock import on_hand
+from hub.store.upkeep.audit import audit
 from sync.cloud.catalogue import Entry as CloudEntry
-from sync.retail.catalogue import Name, Price, Product
-from sync.retail.returns import Return, ReturnLine
-from sync.retail.sales import Sale, SaleLine, Tender
-from sync.retail.stock import Component
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.names import Name
+from sync.retail.selling.returns import Return, ReturnLine
+from sync.retail.selling.sales import Sale, SaleLine, Tender
+from sync.retail.stock.stock import Component
 from tests.sync.scope_world import World
 
 GIFT = Entry(

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from hub.store.model import Shop
-from hub.store.sales import find_sale
+from hub.store.selling.sales import find_sale
 from sync.batch import START, Batch, Boundary, Gap, batch_of
 from sync.cloud.lives import sealed_lives
 from sync.cloud.store import CloudBooks, CloudStore
 from sync.errors import BusyError, ForkError
 from sync.model import Feed
-from sync.retail.returns import Return, ReturnLine
+from sync.retail.selling.returns import Return, ReturnLine
 from tests.hub.lives_world import Cloud, Machine, converse, meet, restored
 
 PRICE = 1090

@@ -17,7 +17,7 @@ from hub.store.model import Shop
 from sync.batch import START, batch_of
 from sync.errors import ForkError
 from sync.model import Feed
-from sync.retail.footfall import FootfallRow
+from sync.retail.visitors.footfall import FootfallRow
 from sync.scope_rows import PutBy, write_scope_row
 from tests.hub.lives_world import Cloud, Machine, meet, restored
 

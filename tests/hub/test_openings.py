@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from hub.store.audit import audit
 from hub.store.model import Shop
-from hub.store.pruned import pruned_sale
-from hub.store.sales import find_sale
+from hub.store.replica.pruned import pruned_sale
+from hub.store.selling.sales import find_sale
+from hub.store.upkeep.audit import audit
 from sync.batch import START, batch_of
 from sync.cloud import openings
 from sync.cloud.store import CloudBooks

@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.migrations import MIGRATIONS
-from hub.store.member_keys import hashes, key_to_write, keys
-from hub.store.people import PersonView, masked, person_ids
-from hub.store.point_balance import balance
-from hub.store.sales import find_sale
-from hub.store.siblings import take_batch
+from hub.store.people.member_keys import hashes, key_to_write, keys
+from hub.store.people.people import PersonView, masked, person_ids
+from hub.store.people.point_balance import balance
+from hub.store.selling.sales import find_sale
+from hub.store.upkeep.siblings import take_batch
 from sync.batch import START, batch_of
 from sync.migrate import migrate
 from sync.model import Feed, Stream
-from sync.retail.identities import IDENTITY_KEY, keyed_hash, new_key
-from sync.retail.people import LINK, UNDO, LinkFact, UndoFact, components
-from sync.retail.sales import PointsEffect, Sale, SaleFact
+from sync.retail.people.identities import IDENTITY_KEY, keyed_hash, new_key
+from sync.retail.people.people import LINK, UNDO, LinkFact, UndoFact, components
+from sync.retail.selling.sales import PointsEffect, Sale, SaleFact
 from sync.store.replicas import identify, replica_id
 from sync.store.rows import apply_rows
 from sync.store.writing import record_fact

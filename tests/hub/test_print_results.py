@@ -10,10 +10,10 @@ import pytest
 
 from devices.document import Document, Text
 from hub.spooler import Spooler
-from hub.store import printing
-from hub.store.printing import PrintTo
+from hub.store.selling import printing
+from hub.store.selling.printing import PrintTo
 from sync.retail.prints import Ended, PrintResult
-from sync.retail.sales import Sale
+from sync.retail.selling.sales import Sale
 from sync.store.reading import rows_after
 
 NOTE = Document((Text("note"),))

@@ -7,7 +7,7 @@ import pytest
 
 from devices.document import Document, Text
 from hub.errors import ConflictError, NotFoundError
-from hub.store.printing import (
+from hub.store.selling.printing import (
     QUEUE_MAX,
     PrintJobView,
     PrintTo,
@@ -24,7 +24,7 @@ from hub.store.printing import (
     settle_interrupted,
 )
 from sync.errors import BusyError
-from sync.retail.sales import Sale
+from sync.retail.selling.sales import Sale
 
 NOTE = Document((Text("note"),))
 STATES: tuple[State, ...] = ("queued", "printing", "printed", "failed", "unknown")

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from hub.store.catalogue.products import PAGE_MAX, Put, item_by_gtin, item_by_sku, list_items, sku_of_gtin
 from hub.store.model import Entry
-from hub.store.products import PAGE_MAX, Put, item_by_gtin, item_by_sku, list_items, sku_of_gtin
-from sync.retail.catalogue import Name, Price, Product
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.names import Name
 
 TEA_GTIN = "04890000000010"
 
@@ -112,7 +113,7 @@ async def test_pages_are_in_order_of_the_sku_without_a_gap(store: Any) -> None:
 
 
 async def test_a_renamed_product_is_no_longer_found_by_its_old_name(store: Any) -> None:
-    from hub.store.products import search_items
+    from hub.store.catalogue.products import search_items
 
     await store.put(product("TEA-01", name=Name(en="Coffee")))
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from hub.holders import PEER
-from hub.store.audit import audit
-from hub.store.products import put_products
-from hub.store.retention import note_marks, prune
+from hub.store.catalogue.products import put_products
+from hub.store.upkeep.audit import audit
+from hub.store.upkeep.retention import note_marks, prune
 from sync.cloud import openings
 from sync.cloud.config import PullFrom
 from sync.cloud.line import Line

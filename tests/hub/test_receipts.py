@@ -9,11 +9,11 @@ import pytest
 from devices.codecs.gtin import check_digit
 from devices.document import Barcode, Columns, Cut, Document, DrawerPulse, Text
 from hub.store.model import SaleAnswer
-from hub.store.receipts import marked, receipt
-from hub.store.sales import find_sale
-from sync.retail.catalogue import Name
-from sync.retail.sales import Discount, Sale, SaleLine, Tender
-from sync.retail.tax import TaxRates
+from hub.store.selling.receipts import marked, receipt
+from hub.store.selling.sales import find_sale
+from sync.retail.names import Name
+from sync.retail.selling.sales import Discount, Sale, SaleLine, Tender
+from sync.retail.selling.tax import TaxRates
 
 MakeSale = Callable[..., Sale]
 NAMES = {

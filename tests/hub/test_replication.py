@@ -15,16 +15,17 @@ from hypothesis import strategies as st
 
 from hub import replication
 from hub.books import HubBooks
+from hub.store.catalogue.products import item_by_gtin, item_by_sku
 from hub.store.feeds import oldest_waiting, waiting_rows
-from hub.store.levels import FOLD_MAX, facts_to_fold, fold
 from hub.store.model import utc
-from hub.store.products import item_by_gtin, item_by_sku
+from hub.store.stock.levels import FOLD_MAX, facts_to_fold, fold
 from sync.batch import START, Batch, Boundary, Gap, batch_of
 from sync.entities import REGISTRY
 from sync.errors import ForkError, OutcomeUnknownError, ProtocolError
 from sync.model import Feed, Stream
-from sync.retail.catalogue import Name, Price, Product
-from sync.retail.registers import price_row, product_row, write_row
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.catalogue.registers import price_row, product_row, write_row
+from sync.retail.names import Name
 from sync.store.cursors import STREAMS_MAX, offer, received
 from sync.store.reading import rows_after
 

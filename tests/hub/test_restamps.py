@@ -18,8 +18,8 @@ from sync.cloud.clock import standing_register
 from sync.db import connect_writer
 from sync.merge import Cell, Merged
 from sync.model import Feed
-from sync.retail.members import MEMBER, MemberRow
-from sync.retail.restamps import RESTAMP, RestampRow, restamp_row
+from sync.retail.lives.restamps import RESTAMP, RestampRow, restamp_row
+from sync.retail.people.members import MEMBER, MemberRow
 from sync.store.replicas import replica_id
 from sync.store.rows import apply_rows
 from sync.store.shared import look_again, standing_cells

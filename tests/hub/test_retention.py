@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from hub.books import HubBooks
 from hub.errors import ConflictError, NotFoundError
 from hub.store.model import SaleAnswer
-from hub.store.sales import SERIES_LENGTH as SERIES_OF_SALES
-from hub.store.sales import dots_of_sales, find_sale, is_known, series_of
+from hub.store.selling.sales import SERIES_LENGTH as SERIES_OF_SALES
+from hub.store.selling.sales import dots_of_sales, find_sale, is_known, series_of
 from sync.batch import START, Boundary, Head
 from sync.errors import SyncError
 from sync.model import Feed
-from sync.retail.left import SERIES_LENGTH, split_number
-from sync.retail.returns import ReturnLine
+from sync.retail.selling.left import SERIES_LENGTH, split_number
+from sync.retail.selling.returns import ReturnLine
 from sync.store import retention
 from sync.store.cursors import note_acked
 from sync.store.replicas import replica_id
@@ -91,7 +91,7 @@ async def test_nothing_goes_that_the_cloud_does_not_hold(days: Days) -> None:
 
 async def test_mutant_prune_before_ack_is_found_out(days: Days, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "held_since", lambda *_: 2**53)
-    monkeypatch.setattr("hub.store.retention.acked", lambda *_, **__: {"sales": 2**53})
+    monkeypatch.setattr("hub.store.upkeep.retention.acked", lambda *_, **__: {"sales": 2**53})
     await days.sell()
     await days.fold()
 
@@ -356,12 +356,12 @@ def test_the_hubs_receipt_numbers_are_told_from_others() -> None:
 
 
 def _line() -> Any:
-    from sync.retail.sales import SaleLine
+    from sync.retail.selling.sales import SaleLine
 
     return SaleLine
 
 
 def _cash(amount: int) -> Any:
-    from sync.retail.sales import Tender
+    from sync.retail.selling.sales import Tender
 
     return Tender("cash", amount)

@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.errors import ConflictError, NotFoundError, RefusedError
-from hub.store.audit import audit
-from hub.store.returns import (
+from hub.store.selling.returns import (
     ReturnAnswer,
     Taken,
     find_return,
@@ -21,11 +20,12 @@ from hub.store.returns import (
     return_job,
     returned_by_line,
 )
-from hub.store.sales import find_sale
-from hub.store.stock import on_hand
+from hub.store.selling.sales import find_sale
+from hub.store.stock.stock import on_hand
+from hub.store.upkeep.audit import audit
 from sync.model import Stream
-from sync.retail.returns import Return, ReturnLine
-from sync.retail.sales import Sale, SaleLine, StockEffect, Tender
+from sync.retail.selling.returns import Return, ReturnLine
+from sync.retail.selling.sales import Sale, SaleLine, StockEffect, Tender
 from sync.store.reading import rows_after
 
 MakeSale = Callable[..., Sale]

@@ -12,10 +12,10 @@ import pytest
 
 from hub.errors import ConflictError, RefusedError
 from hub.store.model import SaleAnswer
-from hub.store.printing import PrintTo
-from hub.store.sales import dots_of_sales, find_sale, receipt_code, sale_event, series_of
-from hub.store.tills import CODE_LIFE_S, add_code, all_tokens, pair, secret_hash
-from sync.retail.sales import Sale, StockEffect
+from hub.store.selling.printing import PrintTo
+from hub.store.selling.sales import dots_of_sales, find_sale, receipt_code, sale_event, series_of
+from hub.store.staff.tills import CODE_LIFE_S, add_code, all_tokens, pair, secret_hash
+from sync.retail.selling.sales import Sale, StockEffect
 
 MakeSale = Callable[..., Sale]
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.migrations import MIGRATIONS
-from hub.store.products import search_items
-from hub.store.search import index_words, match_expression
+from hub.store.catalogue.products import search_items
+from hub.store.catalogue.search import index_words, match_expression
 
 LATIN = st.text("abcdefghijklmnopqrstuvwxyzABCÉéüñ0123456789", min_size=1, max_size=8)
 HAN = st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=2, max_size=8)

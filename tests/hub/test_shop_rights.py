@@ -9,16 +9,16 @@ import pytest
 
 from hub.config import parse_config
 from hub.errors import ConflictError, NotFoundError, RefusedError
-from hub.store import rights
-from hub.store.availability import Shelf, standings
-from hub.store.promises import pick, release
-from hub.store.reservations import hold
-from hub.store.rights import Rule
+from hub.store.stock import rights
+from hub.store.stock.availability import Shelf, standings
+from hub.store.stock.promises import pick, release
+from hub.store.stock.reservations import hold
+from hub.store.stock.rights import Rule
 from sync.errors import ConfigError, RuleError
-from sync.retail.promises import PROMISE, PromiseFact
-from sync.retail.rebalance import Policy
-from sync.retail.reservations import Reservation, ReservationLine
-from sync.retail.rights import SpendPolicy
+from sync.retail.stock.promises import PROMISE, PromiseFact
+from sync.retail.stock.rebalance import Policy
+from sync.retail.stock.reservations import Reservation, ReservationLine
+from sync.retail.stock.rights import SpendPolicy
 from sync.store.replicas import replica_id
 from sync.store.rows import apply_rows
 from sync.testing.sim_database import run_now

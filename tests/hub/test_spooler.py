@@ -10,11 +10,11 @@ import pytest
 from devices.document import Document, DrawerPulse, Text
 from hub import spooler as spooler_module
 from hub.spooler import AHEAD_MAX, LedgerError, Spooler
-from hub.store import printing
-from hub.store.printing import PrintJobView, PrintTo
+from hub.store.selling import printing
+from hub.store.selling.printing import PrintJobView, PrintTo
 from sync.db import WRITER_JOBS_MAX
 from sync.errors import BusyError, OutcomeUnknownError
-from sync.retail.sales import Sale
+from sync.retail.selling.sales import Sale
 
 NOTE = Document((Text("note"),))
 WAIT_S = 60.0

@@ -14,16 +14,16 @@ import pytest
 from msgspec.structs import replace
 
 from hub.holders import PEER
-from hub.standby_books import StandbyBooks
-from hub.store.explain import explain
+from hub.standby.books import StandbyBooks
 from hub.store.model import Shop
+from hub.store.upkeep.explain import explain
 from sync.batch import START, Boundary
 from sync.cloud import openings
 from sync.errors import ForkError, ProtocolError
 from sync.kinds import Entity
 from sync.model import Dot, Stream
-from sync.retail.coupon_rows import COUPON_ISSUE, REDEMPTION, RELEASE, CouponIssueFact
-from sync.retail.coupons import RedemptionFact, ReleaseFact
+from sync.retail.people.coupon_rows import COUPON_ISSUE, REDEMPTION, RELEASE, CouponIssueFact
+from sync.retail.people.coupons import RedemptionFact, ReleaseFact
 from sync.store.retention import DAY_MS
 from sync.store.streams import append_fact
 from sync.store.unknown import keep_unknown

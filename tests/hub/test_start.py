@@ -12,7 +12,7 @@ import pytest
 from devices.document import Cut, Document, DrawerPulse, Text
 from hub.config import parse_config
 from hub.runtime import DRAWER_FRESH_MS
-from hub.store.printing import OpenJob
+from hub.store.selling.printing import OpenJob
 
 CONFIG = '[store]\nid = "{store}"\nname_zh_hant = "店"\nname_en = "Shop"\ncurrency = "HKD"\n[api]\nport = 0\n'
 CATALOGUE = "sku,name_en,price\nTEA-1,Tea,10.90\n"

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.errors import ConflictError, RefusedError
-from hub.store.stock import Moved, Movement, move, on_hand
-from sync.retail.sales import Sale, SaleLine, Tender
+from hub.store.stock.stock import Moved, Movement, move, on_hand
+from sync.retail.selling.sales import Sale, SaleLine, Tender
 
 FROM_BODIES = """
 SELECT sku, sum(qty) FROM (

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from hub.store.audit import audit
 from hub.store.model import Shop
+from hub.store.upkeep.audit import audit
 from sync import opening
 from sync.batch import START, Boundary, batch_of
 from sync.cloud import openings
@@ -21,7 +21,7 @@ from sync.errors import ProtocolError
 from sync.model import Feed
 from sync.opening import Came, Opening, encode
 from sync.protocol import FEATURES
-from sync.retail.sales import SaleLine
+from sync.retail.selling.sales import SaleLine
 from sync.store.reading import rows_after
 from tests.hub.lives_world import Cloud, Machine, meet
 from tests.hub.openings_world import WITHOUT, Store, told
@@ -151,7 +151,7 @@ async def test_rows_that_are_here_are_counted_once_wherever_the_folding_of_them_
     world: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three sales are here as rows, and all of them are told as a sum."""
-    monkeypatch.setattr("hub.store.openings.PRUNE_MAX", 1)
+    monkeypatch.setattr("hub.store.upkeep.openings.PRUNE_MAX", 1)
     first, late, moments = world.hubs[0], await world.machine("late"), []
     rows = rows_after(first.db.read, first.books.replica.local_id, "sales", 0, 3)
     await late.books.apply(batch_of(first.rep, "sales", Feed.LOG, START, rows))

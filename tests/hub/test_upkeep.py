@@ -6,8 +6,8 @@ import pytest
 
 from hub import upkeep
 from hub.holders import PEER
-from hub.store.mending import BEHIND_MAX
-from hub.store.upkeep import last_done
+from hub.store.upkeep.mending import BEHIND_MAX
+from hub.store.upkeep.upkeep import last_done
 from hub.upkeep import do_due, forget, look
 from sync.line import LinkState
 from sync.store.retention import DAY_MS

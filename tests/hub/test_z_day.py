@@ -22,24 +22,26 @@ from hypothesis import strategies as st
 
 from hub.errors import HubError
 from hub.migrations import MIGRATIONS
-from hub.store import drawers, products
-from hub.store.approvals import ApprovalRules
-from hub.store.claims import NO_TERMS
-from hub.store.days import close_day
-from hub.store.drawers import Doer
-from hub.store.exchanges import exchange_job
+from hub.store.catalogue import products
+from hub.store.day import drawers
+from hub.store.day.drawers import Doer
 from hub.store.model import Entry, Shop
-from hub.store.returns import return_job
-from hub.store.sale_approvals import Authority
-from hub.store.sales import sale_job
-from hub.store.voids import Void, void_job
+from hub.store.selling.claims import NO_TERMS
+from hub.store.selling.days import close_day
+from hub.store.selling.exchanges import exchange_job
+from hub.store.selling.returns import return_job
+from hub.store.selling.sale_approvals import Authority
+from hub.store.selling.sales import sale_job
+from hub.store.selling.voids import Void, void_job
+from hub.store.staff.approvals import ApprovalRules
 from sync.db import open_database
-from sync.retail.catalogue import Name, Price, Product
-from sync.retail.drawers import Counting, Moving, Opening
-from sync.retail.exchanges import Exchange
-from sync.retail.returns import Return
-from sync.retail.sales import Sale
-from sync.retail.tax import TaxRates
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.names import Name
+from sync.retail.selling.drawers import Counting, Moving, Opening
+from sync.retail.selling.exchanges import Exchange
+from sync.retail.selling.returns import Return
+from sync.retail.selling.sales import Sale
+from sync.retail.selling.tax import TaxRates
 from sync.store.replicas import identify
 from tests.hub.z_ledger import FLOAT, GOODS, TILLS, Ledger, Sold, check, day_at, empty, half_up, to_coins
 

@@ -7,12 +7,12 @@ import pytest
 from msgspec.structs import replace
 
 from devices.document import Columns, Document, Text
-from hub.store.drawers import XReport
+from hub.store.day.drawers import XReport
+from hub.store.day.z_paper import LISTED_MAX, x_paper, z_paper
 from hub.store.model import Shop
-from hub.store.z_paper import LISTED_MAX, x_paper, z_paper
-from sync.retail.drawers import Denomination, Mark
-from sync.retail.sales import TaxPart
-from sync.retail.z_reports import (
+from sync.retail.selling.drawers import Denomination, Mark
+from sync.retail.selling.sales import TaxPart
+from sync.retail.selling.z_reports import (
     DaySum,
     DiscountSum,
     Figures,

@@ -25,7 +25,7 @@ from devices.supervisor import DeviceSpec, DeviceState, Outside, Supervisor
 from hub.broker.embedded import embedded_broker
 from hub.settings.file import MqttSection
 from hub.store import footfall
-from hub.store.tills import Paired
+from hub.store.staff.tills import Paired
 from hub.tokens import Tokens
 from sync.db import Database
 from sync.errors import OutcomeUnknownError

@@ -28,9 +28,9 @@ from hub.config import parse_config
 from hub.importing.authority import send_products
 from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
-from hub.store.levels import facts_to_fold
-from hub.store.tills import Paired
-from hub.store.voids import Void
+from hub.store.selling.voids import Void
+from hub.store.staff.tills import Paired
+from hub.store.stock.levels import facts_to_fold
 from sync.cloud.app import serve
 from sync.cloud.config import parse_cloud_config
 from sync.cloud.main import begin_file, open_cloud

@@ -6,8 +6,8 @@ Not here: what both do on the line to the cloud (hub_node), that a till goes fro
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hub.standby_books import StandbyBooks
-from hub.store.siblings import RELAYED
+from hub.standby.books import StandbyBooks
+from hub.store.upkeep.siblings import RELAYED
 from sync.actions import End, Opened, Role
 from sync.line import backoff_s
 from tests.sim.hub_node import HubNode

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from hub.store import model
 from sync.cloud import catalogue
-from sync.retail.catalogue import Name, Price, Product
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.names import Name
 
 CURRENCY = "HKD"
 SERVICE = "ALTERATION"  # has no stock

@@ -17,9 +17,9 @@ from hub.machine_clock import MachineClock
 from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
 from hub.spooler import Spooler
-from hub.store.lives import Reborn
-from hub.store.products import put_products
-from hub.store.tills import Paired
+from hub.store.catalogue.products import put_products
+from hub.store.replica.lives import Reborn
+from hub.store.staff.tills import Paired
 from hub.upkeep import forget
 from sync.actions import End, Opened
 from sync.errors import BusyError, OutcomeUnknownError, SyncError

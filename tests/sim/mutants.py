@@ -27,10 +27,11 @@ import msgspec
 
 from hub import app, books
 from hub import rights as shop_rights
-from hub.store import retention as hub_retention
-from hub.store import rights as hub_rights
-from hub.store import sales, scopes
-from hub.store.lives import Reborn
+from hub.store.replica.lives import Reborn
+from hub.store.selling import sales
+from hub.store.stock import rights as hub_rights
+from hub.store.upkeep import retention as hub_retention
+from hub.store.upkeep import scopes
 from sync import batch as batches
 from sync import clock, migrate, session
 from sync.actions import Apply, Send
@@ -40,7 +41,7 @@ from sync.cloud import store as cloud_store
 from sync.cloud.cursors import cursor_of
 from sync.entities import REGISTRY
 from sync.protocol import Ack
-from sync.retail.registers import ProductRow
+from sync.retail.catalogue.registers import ProductRow
 from sync.store import offering, retention, rows, tables
 from sync.store.replicas import own_replica
 from tests.sim import disk

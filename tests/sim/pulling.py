@@ -15,7 +15,7 @@ from hub.api import sync as routes
 from hub.api.problems import problem_of
 from hub.api.routing import Call
 from hub.runtime import Runtime
-from hub.store.tills import Paired
+from hub.store.staff.tills import Paired
 from sync.cloud.config import PullFrom
 from sync.cloud.hub_http import ANSWER_TIMEOUT_S, HubHttp, PullFaultError, _check_status
 from sync.cloud.pull import Puller

@@ -18,9 +18,10 @@ import msgspec
 from msgspec import Struct
 
 from hub import books
-from hub.store import catalogue as hub_catalogue
-from hub.store import product_rows, scopes, siblings
-from hub.store.stock import apply_effects
+from hub.store.catalogue import catalogue as hub_catalogue
+from hub.store.catalogue import product_rows
+from hub.store.stock.stock import apply_effects
+from hub.store.upkeep import scopes, siblings
 from sync import session
 from sync.cloud import adopting, catalogue, facts, relay, rows
 from sync.entities import REGISTRY, Registry
@@ -28,9 +29,9 @@ from sync.errors import StartError
 from sync.kinds import Column, Entity, Kind, Measure, Priority
 from sync.model import Dot, Replica
 from sync.protocol import FEATURES, Hello, HelloOk, Unknown
-from sync.retail import registers
-from sync.retail.catalogue import Product as Goods
-from sync.retail.sales import StockEffect
+from sync.retail.catalogue import registers
+from sync.retail.catalogue.catalogue import Product as Goods
+from sync.retail.selling.sales import StockEffect
 from sync.store import rows as store_rows
 from sync.store.schema import compare
 from sync.store.writing import record_fact

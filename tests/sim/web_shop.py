@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hub.rights import Rights
-from hub.store.rights import Rule
+from hub.store.stock.rights import Rule
 from sync.cloud.contact import Contact
 from sync.cloud.promises import Promised, PromiseRequest
 from sync.errors import SyncError
-from sync.retail.rebalance import Policy
+from sync.retail.stock.rebalance import Policy
 from tests.sim.hub_node import HubNode
 
 if TYPE_CHECKING:

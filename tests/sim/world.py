@@ -20,7 +20,7 @@ from typing import Any
 from unittest.mock import patch
 
 from hub import sums, upkeep
-from hub.store import retention as hub_retention
+from hub.store.upkeep import retention as hub_retention
 from sync import failpoints, link
 from sync.cloud import openings
 from sync.store import retention

@@ -20,12 +20,12 @@ from hub.errors import ConflictError
 from hub.migrations import MIGRATIONS
 from hub.rights import Rights
 from hub.runtime import Runtime
-from hub.store import rights as hub_rights
+from hub.store.catalogue.products import put_products
 from hub.store.model import Entry
-from hub.store.products import put_products
-from hub.store.promises import open_promises
-from hub.store.rights import Rule
-from hub.store.stock import Movement, move
+from hub.store.stock import rights as hub_rights
+from hub.store.stock.promises import open_promises
+from hub.store.stock.rights import Rule
+from hub.store.stock.stock import Movement, move
 from sync import failpoints
 from sync.cloud import rights as cloud_rights
 from sync.cloud.balance import differences, identity
@@ -37,11 +37,12 @@ from sync.cloud.migrations import MIGRATIONS as CLOUD_MIGRATIONS
 from sync.cloud.promises import PromiseRequest
 from sync.cloud.store import CloudBooks
 from sync.errors import RuleError
-from sync.retail import rebalance, rights, settlement
-from sync.retail.catalogue import Name, Price, Product
-from sync.retail.rebalance import Policy, Sides
-from sync.retail.rights import Outlet, Row, SpendPolicy, State
-from sync.retail.sales import Sale, SaleLine, Tender
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.names import Name
+from sync.retail.selling.sales import Sale, SaleLine, Tender
+from sync.retail.stock import rebalance, rights, settlement
+from sync.retail.stock.rebalance import Policy, Sides
+from sync.retail.stock.rights import Outlet, Row, SpendPolicy, State
 from sync.testing.sim_database import Crash, SimDatabase, run_now
 from tests.sim.disk import Disk, new_file
 from tests.sync.test_session import End2End

@@ -19,11 +19,11 @@ from hypothesis.stateful import (
 from msgspec.structs import replace
 
 from sync.errors import RuleError
-from sync.retail import rebalance, rights, settlement, stock
-from sync.retail.rebalance import Policy, Sides
-from sync.retail.rights import Outlet, Row, SpendPolicy, State
-from sync.retail.settlement import End, Promise
-from sync.retail.stock import Movement
+from sync.retail.stock import rebalance, rights, settlement, stock
+from sync.retail.stock.rebalance import Policy, Sides
+from sync.retail.stock.rights import Outlet, Row, SpendPolicy, State
+from sync.retail.stock.settlement import End, Promise
+from sync.retail.stock.stock import Movement
 
 CLOUD, SPARE = "cloud:c1", "spare:a1"
 ASSET = rights.stock_asset("TEA-01", "shop")

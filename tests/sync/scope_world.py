@@ -22,7 +22,8 @@ from sync.link import Conversation
 from sync.migrate import migrate
 from sync.model import Replica
 from sync.protocol import Frame
-from sync.retail.catalogue import Name, Price, Product
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.names import Name
 from sync.session import Effect, End, Load, Send
 from sync.store.replicas import identify
 from sync.testing.sim_database import SimDatabase, run_now

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors import RuleError
-from sync.retail.cashiers import (
+from sync.retail.staff.cashiers import (
     PIN_DIGITS_MAX,
     CashierVersion,
     Change,

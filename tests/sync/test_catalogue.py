@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.retail.catalogue import (
+from sync.retail.catalogue.catalogue import (
     ATTRIBUTE_VALUE_CHARS_MAX,
     ATTRIBUTES_MAX,
     CATEGORY_CHARS_MAX,
@@ -19,13 +19,13 @@ from sync.retail.catalogue import (
     PRICE_AMOUNT_MAX,
     SKU_CHARS_MAX,
     STYLE_CHARS_MAX,
-    Name,
     Price,
     Product,
     check_price,
     check_product,
 )
-from sync.retail.stock import Component
+from sync.retail.names import Name
+from sync.retail.stock.stock import Component
 
 SHIRT = Product(
     sku="TEE-WHT-M",

@@ -7,16 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.errors import RefusedError
-from hub.store.attention import sources
-from hub.store.audit import audit
-from hub.store.claims import ReturnRules, ReturnTerms
 from hub.store.model import Shop
-from hub.store.returns import Taken, return_job, returned_by_line
-from hub.store.sales import sale_job
-from sync.retail.catalogue import Name
-from sync.retail.claims import RETURNED_ELSEWHERE, Claim, LineElsewhere, ReturnedElsewhere
-from sync.retail.returns import Return, ReturnLine
-from sync.retail.sales import Sale, SaleLine, Tender
+from hub.store.selling.claims import ReturnRules, ReturnTerms
+from hub.store.selling.returns import Taken, return_job, returned_by_line
+from hub.store.selling.sales import sale_job
+from hub.store.stock.attention import sources
+from hub.store.upkeep.audit import audit
+from sync.retail.names import Name
+from sync.retail.selling.claims import RETURNED_ELSEWHERE, Claim, LineElsewhere, ReturnedElsewhere
+from sync.retail.selling.returns import Return, ReturnLine
+from sync.retail.selling.sales import Sale, SaleLine, Tender
 from sync.store.writing import record_fact
 from sync.testing.sim_database import run_now
 from tests.sync.scope_world import STARTED_MS, World
@@ -161,7 +161,7 @@ def test_a_store_cannot_count_in_the_name_of_another(shops: dict[str, Shop]) -> 
 def test_a_counter_that_forgets_what_others_took_back_is_found(
     shops: dict[str, Shop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub.store.returns.taken_elsewhere", lambda *_: [])
+    monkeypatch.setattr("hub.store.selling.returns.taken_elsewhere", lambda *_: [])
 
     with pytest.raises(AssertionError):
         test_the_store_that_sold_them_counts_what_another_took_back(shops, "s1")

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors import RuleError
-from sync.retail import counts
-from sync.retail.counts import Since
-from sync.retail.movements import Movement, MovementLine
+from sync.retail.stock import counts
+from sync.retail.stock.counts import Since
+from sync.retail.stock.movements import Movement, MovementLine
 
 MOVES = st.lists(st.integers(-5, 5), max_size=6)
 REP = "hk01:1"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.retail.catalogue import Name
-from sync.retail.coupon_rows import DIGITS_MAX, CouponBatchRow, CouponRow, prefixes
+from sync.retail.names import Name
+from sync.retail.people.coupon_rows import DIGITS_MAX, CouponBatchRow, CouponRow, prefixes
 
 TEN = CouponRow(
     coupon_id="TEN",

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sync.model import Dot, Stream
-from sync.retail.coupons import (
+from sync.retail.people.coupons import (
     Basket,
     CouponDefinition,
     Heard,

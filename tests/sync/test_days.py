@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.retail.days import business_date
+from sync.retail.selling.days import business_date
 
 HONG_KONG, TAIPEI, NEW_YORK = ZoneInfo("Asia/Hong_Kong"), ZoneInfo("Asia/Taipei"), ZoneInfo("America/New_York")
 MOMENTS = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))

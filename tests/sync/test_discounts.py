@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors import RuleError
-from sync.retail.discounts import discounted, spread, with_sale_discount
-from sync.retail.sales import Discount, SaleLine, amount_of
+from sync.retail.selling.discounts import discounted, spread, with_sale_discount
+from sync.retail.selling.sales import Discount, SaleLine, amount_of
 
 COSTS = st.lists(st.integers(0, 10**9), min_size=1, max_size=20)
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors import RuleError
-from sync.retail import documents
-from sync.retail.movements import Flag, Movement, MovementLine, content_hash
-from sync.retail.sales import StockEffect
-from sync.retail.transfers import (
+from sync.retail.selling.sales import StockEffect
+from sync.retail.stock import documents
+from sync.retail.stock.movements import Flag, Movement, MovementLine, content_hash
+from sync.retail.stock.transfers import (
     ArrivalFact,
     TransferFact,
     TransferLine,

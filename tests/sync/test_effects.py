@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.store.levels import fold
+from hub.store.stock.levels import fold
 from sync.effects import Effect, effects_of, sum_effects
-from sync.retail.movements import MOVEMENT, Movement, MovementFact
-from sync.retail.sales import StockEffect
+from sync.retail.selling.sales import StockEffect
+from sync.retail.stock.movements import MOVEMENT, Movement, MovementFact
 from sync.store.writing import record_fact
 from tests.sync.entity_world import End
 

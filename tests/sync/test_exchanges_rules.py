@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors import RuleError
-from sync.retail.exchanges import Exchange, both_parts, value_of
 from sync.retail.money import cash_rounding
-from sync.retail.returns import Return, ReturnLine, check_tenders
-from sync.retail.sales import Sale, SaleLine, Tender, check_sums
+from sync.retail.selling.exchanges import Exchange, both_parts, value_of
+from sync.retail.selling.returns import Return, ReturnLine, check_tenders
+from sync.retail.selling.sales import Sale, SaleLine, Tender, check_sums
 
 CURRENCIES = st.sampled_from(["HKD", "TWD", "JPY"])
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sync.retail import footfall
-from sync.retail.footfall import (
+from sync.retail.visitors import footfall
+from sync.retail.visitors.footfall import (
     AHEAD_MAX_MS,
     BEHIND_MAX_MS,
     DELTA_IDS_MAX,

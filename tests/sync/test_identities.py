@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sync.errors import RuleError
-from sync.retail.identities import (
+from sync.retail.people.identities import (
     CARD,
     EMAIL,
     KINDS,

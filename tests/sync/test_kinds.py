@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from hub.schema_command import PAGE
+from hub.commands.schema import PAGE
 from sync import retail
 from sync.entities import FEED_OF_STREAM, REGISTRY, Registry, declared
 from sync.kinds import Authority, Column, Entity, Keep, Kind, Measure, Named, Priority

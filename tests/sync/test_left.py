@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.entities import REGISTRY
-from sync.retail.left import SaidOfReturn, SaidOfSale, last_numbers, said_of, split_number
-from sync.retail.returns import Return, ReturnedLine, ReturnFact, ReturnLine
-from sync.retail.sales import Sale, SaleFact, SaleLine
+from sync.retail.selling.left import SaidOfReturn, SaidOfSale, last_numbers, said_of, split_number
+from sync.retail.selling.returns import Return, ReturnedLine, ReturnFact, ReturnLine
+from sync.retail.selling.sales import Sale, SaleFact, SaleLine
 
 AT = datetime(2026, 9, 21, 3, tzinfo=UTC)
 LINES = (SaleLine(1, "A", 1, 100, per=1), SaleLine(2, "B", 300, 100, unit="g", per=600), SaleLine(3, "C", 1, 100))

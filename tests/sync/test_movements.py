@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sync.retail.movements import Movement, content_hash
+from sync.retail.stock.movements import Movement, content_hash
 
 RECEIVED = Movement(movement_id="m1", sku="TEA-01", qty=5, reason="receive", note="box 3")
 

@@ -14,8 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sync.errors import RuleError
-from sync.retail import orders
-from sync.retail.orders import (
+from sync.retail.orders import orders
+from sync.retail.orders.orders import (
     CALLED_OFF,
     CLOSED,
     HANDED_OVER,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from sync.retail.consents import ConsentFact, opt_outs, word
-from sync.retail.people import LinkFact, canonical_id, components, contested
+from sync.retail.people.consents import ConsentFact, opt_outs, word
+from sync.retail.people.people import LinkFact, canonical_id, components, contested
 
 QUIET = settings(max_examples=5000, phases=[Phase.generate], database=None)
 AT = datetime(2026, 9, 21, tzinfo=UTC)

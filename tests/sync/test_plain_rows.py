@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sync.batch import SEQ_MAX
-from sync.retail.catalogue import (
+from sync.retail.catalogue.catalogue import (
     ATTRIBUTE_KEY_CHARS_MAX,
     ATTRIBUTE_VALUE_CHARS_MAX,
     ATTRIBUTES_MAX,
@@ -19,12 +19,12 @@ from sync.retail.catalogue import (
     PRICE_AMOUNT_MAX,
     SKU_CHARS_MAX,
     STYLE_CHARS_MAX,
-    Name,
     check_price,
     check_product,
 )
-from sync.retail.plain_rows import read_plain
-from sync.retail.registers import PriceRow, ProductRow, read_row, write_row
+from sync.retail.catalogue.plain_rows import read_plain
+from sync.retail.catalogue.registers import PriceRow, ProductRow, read_row, write_row
+from sync.retail.names import Name
 
 TEA = ProductRow(
     sku="TEA-7",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from sync.errors import RuleError
-from sync.retail.points import (
+from sync.retail.people.points import (
     Burn,
     PointsFact,
     PointsRule,
@@ -25,7 +25,7 @@ from sync.retail.points import (
     points_back,
     points_due,
 )
-from sync.retail.sales import POINTS_MAX, PointsEffect
+from sync.retail.selling.sales import POINTS_MAX, PointsEffect
 
 QUIET = settings(max_examples=5000, phases=[Phase.generate], database=None)
 DAY = "2026-09-21"

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.retail.points_back import return_points
-from sync.retail.returns import ReturnLine
-from sync.retail.sales import PointsEffect, Sale, SaleFact, SaleLine
+from sync.retail.people.points_back import return_points
+from sync.retail.selling.returns import ReturnLine
+from sync.retail.selling.sales import PointsEffect, Sale, SaleFact, SaleLine
 
 AT = datetime(2026, 9, 21, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sync.retail.catalogue import Name, Problem
-from sync.retail.price_lists import (
+from sync.retail.catalogue.catalogue import Problem
+from sync.retail.catalogue.price_lists import (
     PriceListRow,
     PromotionRow,
     StorePriceRow,
@@ -19,6 +19,7 @@ from sync.retail.price_lists import (
     check_window,
     window_of,
 )
+from sync.retail.names import Name
 from sync.retail.windows import Window
 
 LIST = PriceListRow(list_id="l", name=Name(en="List"))

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.retail.pricing import Effective, Listed, SetPrice, price_at
+from sync.retail.catalogue.pricing import Effective, Listed, SetPrice, price_at
 from sync.retail.windows import At
 
 HONG_KONG = ZoneInfo("Asia/Hong_Kong")

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sync.retail import promotions
-from sync.retail.catalogue import Name
-from sync.retail.promotions import BasketLine, Considered, Promotion, apply_promotions, saving, takes_part
+from sync.retail.catalogue import promotions
+from sync.retail.catalogue.promotions import BasketLine, Considered, Promotion, apply_promotions, saving, takes_part
+from sync.retail.names import Name
 from sync.retail.windows import At
 
 NOON = datetime(2026, 9, 21, 12, tzinfo=UTC)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sync.errors import RuleError
-from sync.retail.catalogue import Name
-from sync.retail.pricing import Effective
-from sync.retail.promotions import Promotion
-from sync.retail.quotes import Goods, differences, filled, quoted
-from sync.retail.sales import Discount, Override, Sale, SaleLine, Tender, amount_of, check_sums
+from sync.retail.catalogue.pricing import Effective
+from sync.retail.catalogue.promotions import Promotion
+from sync.retail.catalogue.quotes import Goods, differences, filled, quoted
+from sync.retail.names import Name
+from sync.retail.selling.sales import Discount, Override, Sale, SaleLine, Tender, amount_of, check_sums
 from sync.retail.windows import At
 
 AT = At(datetime(2026, 9, 21, 12, tzinfo=UTC))

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from sync.retail import rebalance, rights
-from sync.retail.rebalance import Grant, Policy, Sides
-from sync.retail.rights import Row, State
+from sync.retail.stock import rebalance, rights
+from sync.retail.stock.rebalance import Grant, Policy, Sides
+from sync.retail.stock.rights import Row, State
 
 HUB, CLOUD, OTHER = "shop:1", "cloud:1", "other:1"
 SIDES = Sides(HUB, CLOUD)

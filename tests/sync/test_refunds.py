@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors import RuleError
-from sync.retail.catalogue import Name
-from sync.retail.refunds import check_refund_tenders, passed_on
-from sync.retail.returns import ReturnedLine, ReturnLine, sellable, tax_back
-from sync.retail.sales import EXCHANGED, Sale, SaleLine, Tender
-from sync.retail.tenders import TenderType
+from sync.retail.names import Name
+from sync.retail.selling.refunds import check_refund_tenders, passed_on
+from sync.retail.selling.returns import ReturnedLine, ReturnLine, sellable, tax_back
+from sync.retail.selling.sales import EXCHANGED, Sale, SaleLine, Tender
+from sync.retail.selling.tenders import TenderType
 
 TYPES = (
     TenderType(type="cash", kind="cash", name=Name(en="Cash")),

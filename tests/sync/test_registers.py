@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
-from sync.retail.catalogue import Name, Price, Product
-from sync.retail.registers import CatalogueRow, PriceRow, price_row, product_row, read_row, write_row
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.catalogue.registers import CatalogueRow, PriceRow, price_row, product_row, read_row, write_row
+from sync.retail.names import Name
 
 SHIRT = Product(
     sku="TEE-M",

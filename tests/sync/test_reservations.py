@@ -6,7 +6,14 @@ import pytest
 from msgspec.structs import replace
 
 from sync.errors import RuleError
-from sync.retail.reservations import Reservation, ReservationLine, State, check_reservation, content_hash, state_of
+from sync.retail.stock.reservations import (
+    Reservation,
+    ReservationLine,
+    State,
+    check_reservation,
+    content_hash,
+    state_of,
+)
 
 LINES = (ReservationLine("A", 1), ReservationLine("B", 2))
 HELD = Reservation(reservation_id="r1", lines=LINES, basket_id="b1")

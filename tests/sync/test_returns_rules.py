@@ -10,9 +10,9 @@ from hypothesis import find, given
 from hypothesis import strategies as st
 
 from sync.errors import RuleError
-from sync.retail.claims import Claim
 from sync.retail.money import line_amount
-from sync.retail.returns import (
+from sync.retail.selling.claims import Claim
+from sync.retail.selling.returns import (
     Return,
     ReturnedLine,
     ReturnFact,
@@ -24,7 +24,7 @@ from sync.retail.returns import (
     lines_back,
     refund_due,
 )
-from sync.retail.sales import Sale, SaleFact, SaleLine, StockEffect, Tender, Warned, amount_of
+from sync.retail.selling.sales import Sale, SaleFact, SaleLine, StockEffect, Tender, Warned, amount_of
 
 SALE = Sale(
     sale_id="s1",

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sync.errors import RuleError
-from sync.retail import rights
-from sync.retail.rights import Asset, Cover, Difference, Outlet, Row, SpendPolicy, State
+from sync.retail.stock import rights
+from sync.retail.stock.rights import Asset, Cover, Difference, Outlet, Row, SpendPolicy, State
 
 HUB, CLOUD, OTHER = "shop:1", "cloud:1", "other:1"
 HOLDERS = (HUB, CLOUD, OTHER)

@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from hub.store import promises as hub_promises
-from hub.store import rights as hub_rights
+from hub.store.stock import promises as hub_promises
+from hub.store.stock import rights as hub_rights
 from sync.cloud import balance, promises, rights, rows
 from sync.cloud import lives as cloud_lives
 from sync.cloud.lives import seal_if_whole
 from sync.errors import RuleError
-from sync.retail.rebalance import Policy
-from sync.retail.rights import right_of
+from sync.retail.stock.rebalance import Policy
+from sync.retail.stock.rights import right_of
 from tests.sync.rights_ends import HERE, PLACE, Ends, walk
 
 

@@ -14,10 +14,10 @@ from hypothesis.stateful import run_state_machine_as_test
 from msgspec.structs import replace
 
 from sync.errors import RuleError
-from sync.retail import rebalance, rights, settlement
-from sync.retail.rebalance import Policy, Sides
-from sync.retail.rights import Row, SpendPolicy, State
-from sync.retail.settlement import End, Promise
+from sync.retail.stock import rebalance, rights, settlement
+from sync.retail.stock.rebalance import Policy, Sides
+from sync.retail.stock.rights import Row, SpendPolicy, State
+from sync.retail.stock.settlement import End, Promise
 from tests.sync.rights_world import World, walk
 
 

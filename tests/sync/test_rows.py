@@ -20,13 +20,13 @@ from sync.clock import Stamp
 from sync.effects import sum_effects
 from sync.entities import REGISTRY
 from sync.kinds import Entity, Kind
-from sync.retail.branches import BRANCH, BranchRow
-from sync.retail.catalogue import Name
-from sync.retail.grants import GRANT, GrantRow
-from sync.retail.levels import LEVEL, LevelRow
-from sync.retail.members import MEMBER
-from sync.retail.sales import SALE, SaleFact, content_hash
-from sync.retail.seals import SEAL, SealFact
+from sync.retail.catalogue.branches import BRANCH, BranchRow
+from sync.retail.lives.seals import SEAL, SealFact
+from sync.retail.names import Name
+from sync.retail.people.members import MEMBER
+from sync.retail.selling.sales import SALE, SaleFact, content_hash
+from sync.retail.stock.grants import GRANT, GrantRow
+from sync.retail.stock.levels import LEVEL, LevelRow
 from sync.store.facts import settle_again
 from sync.store.shared import standing_cells
 from sync.store.tables import table_of

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sync.errors import RuleError
 from sync.retail.money import cash_rounding, line_amount
-from sync.retail.sales import (
+from sync.retail.selling.sales import (
     LINES_MAX,
     QTY_MAX,
     Approval,

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from hub.commands.schema import cloud_difference, hub_difference, write_difference
 from hub.migrations import MIGRATIONS
-from hub.schema_command import cloud_difference, hub_difference, write_difference
 from sync.cloud.migrations import MIGRATIONS as CLOUD_MIGRATIONS
 from sync.entities import REGISTRY, Registry
 from sync.errors import SyncError
 from sync.kinds import Column, Entity
 from sync.migrate import migrate, migrations
-from sync.retail.levels import LEVEL
 from sync.retail.prints import PRINT_RESULT
-from sync.retail.promises import PROMISE
-from sync.retail.sales import SALE
+from sync.retail.selling.sales import SALE
+from sync.retail.stock.levels import LEVEL
+from sync.retail.stock.promises import PROMISE
 from sync.store.schema import compare, compare_cloud, index_sql, table_info, table_sql, wanted_table
 
 

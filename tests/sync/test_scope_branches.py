@@ -7,19 +7,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from hub.store.branches import BranchStock, elsewhere, put_branch, sizes
-from hub.store.levels import fold as fold_facts
 from hub.store.model import Item
-from hub.store.stock import Movement
-from hub.store.stock import move as book
+from hub.store.stock.branches import BranchStock, elsewhere, put_branch, sizes
+from hub.store.stock.levels import fold as fold_facts
+from hub.store.stock.stock import Movement
+from hub.store.stock.stock import move as book
 from sync.cloud import scope_branches
 from sync.cloud.rights import put_own
 from sync.cloud.scope_branches import CONTACT_EVERY_MS
 from sync.cloud.scope_work import note_contact
 from sync.cloud.scopes import put_bytes, put_row
-from sync.retail.branches import BranchRow
-from sync.retail.catalogue import Name
-from sync.retail.grants import GRANT, GrantRow
+from sync.retail.catalogue.branches import BranchRow
+from sync.retail.names import Name
+from sync.retail.stock.grants import GRANT, GrantRow
 from sync.testing.sim_database import run_now
 from tests.sync.scope_world import World, entry
 
@@ -251,10 +251,10 @@ def test_faults_that_these_tests_kill(world: World, mutant: str, monkeypatch: py
         monkeypatch.setattr(scope_branches, "_summed", lambda *args: _of_one_life(real, *args))
         killer = test_all_lives_of_a_store_are_summed
     elif mutant == "lost rights":
-        monkeypatch.setattr("hub.store.scopes.forget_lost", lambda *_: None)
+        monkeypatch.setattr("hub.store.upkeep.scopes.forget_lost", lambda *_: None)
         killer = test_rights_that_a_restored_cloud_has_forgotten_count_no_more
     else:
-        monkeypatch.setattr("hub.store.scopes._forget_former_lives", lambda *_: None)
+        monkeypatch.setattr("hub.store.upkeep.scopes._forget_former_lives", lambda *_: None)
         killer = test_figures_of_a_cloud_that_was_restored_replace_those_that_it_has_forgotten
 
     with pytest.raises(AssertionError):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-import hub.store.scopes as hub_scopes
+import hub.store.upkeep.scopes as hub_scopes
 import sync.cloud.scopes as cloud_scopes
 import sync.sending
 from tests.sync.scope_world import World, entry

@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec.structs import replace
 
+from hub.store.catalogue.products import put_products
 from hub.store.model import Entry as OwnEntry
 from hub.store.model import Shop
-from hub.store.products import put_products
-from hub.store.sales import sale_job
-from sync.retail.catalogue import Name
-from sync.retail.sales import Sale, SaleLine, Tender
+from hub.store.selling.sales import sale_job
+from sync.retail.names import Name
+from sync.retail.selling.sales import Sale, SaleLine, Tender
 from sync.scope_rows import Gone, PutBy, Whole, base_of, is_scoped, read_scope_row, write_scope_row
 from sync.testing.sim_database import run_now
 from tests.sync.scope_world import World, entry

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sync.errors import RuleError
-from sync.retail import rights, settlement
-from sync.retail.rights import Cover, Row, State
-from sync.retail.settlement import (
+from sync.retail.stock import rights, settlement
+from sync.retail.stock.rights import Cover, Row, State
+from sync.retail.stock.settlement import (
     End,
     Plan,
     Promise,

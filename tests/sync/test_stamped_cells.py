@@ -9,7 +9,7 @@ from sync.clock import Stamp
 from sync.entities import REGISTRY, Registry
 from sync.kinds import Authority
 from sync.merge import Cell
-from sync.retail.members import MEMBER, MemberRow
+from sync.retail.people.members import MEMBER, MemberRow
 from sync.stamps import StampedCell, is_stamped, stamped_cells
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors import RuleError
-from sync.retail import rights, stock
-from sync.retail.rights import Row, SpendPolicy, State
-from sync.retail.stock import Component, Effect, Movement
+from sync.retail.stock import rights, stock
+from sync.retail.stock.rights import Row, SpendPolicy, State
+from sync.retail.stock.stock import Component, Effect, Movement
 
 HUB, CLOUD = "shop:1", "cloud:1"
 STRICT, PHYSICAL = SpendPolicy.STRICT, SpendPolicy.PHYSICAL_FIRST

@@ -6,8 +6,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.retail.sales import Sale, SaleLine, TaxPart, Tender
-from sync.retail.tax import TaxRates, tax_contained, tax_of
+from sync.retail.selling.sales import Sale, SaleLine, TaxPart, Tender
+from sync.retail.selling.tax import TaxRates, tax_contained, tax_of
 
 AMOUNTS = st.lists(st.tuples(st.sampled_from([0, 500, 800, 2000, 333]), st.integers(0, 10**9)), max_size=12)
 

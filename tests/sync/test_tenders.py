@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from sync.retail.catalogue import Name
-from sync.retail.sales import Tender
-from sync.retail.tenders import USUAL_TENDERS, TenderType, examine
+from sync.retail.names import Name
+from sync.retail.selling.sales import Tender
+from sync.retail.selling.tenders import USUAL_TENDERS, TenderType, examine
 
 
 def declared(**fields: Any) -> tuple[TenderType, ...]:

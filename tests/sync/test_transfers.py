@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from hub.store.attention import sources
-from hub.store.documents import book_document
-from hub.store.transfers import TransferView, transfer_view
-from sync.retail.movements import Movement, MovementLine
-from sync.retail.transfers import TRANSFER, TransferFact
+from hub.store.stock.attention import sources
+from hub.store.stock.documents import book_document
+from hub.store.stock.transfers import TransferView, transfer_view
+from sync.retail.stock.movements import Movement, MovementLine
+from sync.retail.stock.transfers import TRANSFER, TransferFact
 from sync.store.writing import record_fact
 from sync.testing.sim_database import run_now
 from tests.sync.scope_world import STARTED_MS, World

@@ -12,11 +12,11 @@ from msgspec import Struct
 from sync.effects import sum_effects
 from sync.entities import REGISTRY, Registry
 from sync.kinds import Column, Entity
-from sync.retail.branches import BRANCH
-from sync.retail.levels import LEVEL
-from sync.retail.movements import MOVEMENT
-from sync.retail.registers import PRICE
-from sync.retail.seals import SEAL
+from sync.retail.catalogue.branches import BRANCH
+from sync.retail.catalogue.registers import PRICE
+from sync.retail.lives.seals import SEAL
+from sync.retail.stock.levels import LEVEL
+from sync.retail.stock.movements import MOVEMENT
 from sync.store.rows import adopt_unknown
 from sync.store.schema import table_sql
 from tests.sync.entity_world import WRITERS, End, ends

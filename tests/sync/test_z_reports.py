@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors import RuleError
-from sync.retail.drawers import (
+from sync.retail.selling.drawers import (
     DENOMINATIONS,
     Denomination,
     DrawerMovement,
@@ -21,9 +21,9 @@ from sync.retail.drawers import (
     check_moving,
     count_of,
 )
-from sync.retail.returns import Return, ReturnedLine, ReturnFact, ReturnLine
-from sync.retail.sales import AMOUNT_MAX, Discount, Sale, SaleFact, SaleLine, TaxPart, Tender, Warned
-from sync.retail.z_reports import (
+from sync.retail.selling.returns import Return, ReturnedLine, ReturnFact, ReturnLine
+from sync.retail.selling.sales import AMOUNT_MAX, Discount, Sale, SaleFact, SaleLine, TaxPart, Tender, Warned
+from sync.retail.selling.z_reports import (
     MISSING_MAX,
     NAME_CHARS,
     Figures,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hub.api.catalogue import post_movement
 from hub.api.documents import DocumentLine, DocumentRequest, post_document
-from hub.store.stock import Movement
+from hub.store.stock.stock import Movement
 
 if TYPE_CHECKING:
     from tests.sim.people import Client

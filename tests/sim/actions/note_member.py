@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from hub.store.clock import write_stamped
-from sync.retail.members import MEMBER
+from hub.store.replica.clock import write_stamped
+from sync.retail.people.members import MEMBER
 
 if TYPE_CHECKING:
     from tests.sim.world import World

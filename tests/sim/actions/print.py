@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from hub.store import printing
+from hub.store.selling import printing
 from sync.retail.prints import Ended
 from tests.sim.hub_node import PRINTER
 

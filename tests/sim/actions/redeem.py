@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from hub.api.sales import SaleRequest, post_sale
 from hub.coupons import ask
 from sync.cloud.coupons import grant_batch, put_coupons
-from sync.retail.catalogue import Name
-from sync.retail.coupon_rows import CouponBatchRow, CouponRow
-from sync.retail.sales import Coupon, Discount, SaleLine, Tender
+from sync.retail.names import Name
+from sync.retail.people.coupon_rows import CouponBatchRow, CouponRow
+from sync.retail.selling.sales import Coupon, Discount, SaleLine, Tender
 from tests.sim.goods import CURRENCY
 
 if TYPE_CHECKING:

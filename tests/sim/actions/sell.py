@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from hub.api.sales import SaleRequest, post_sale
-from sync.retail.sales import SaleLine, Tender
+from sync.retail.selling.sales import SaleLine, Tender
 from tests.sim.actions.take_back import take_back
 from tests.sim.goods import CURRENCY
 from tests.sim.hub_node import PRINTER

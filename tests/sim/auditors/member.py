@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hub.store.clock import Stamped
+from hub.store.replica.clock import Stamped
 from sync.clock import Trust
 from tests.sim.node import Node
 

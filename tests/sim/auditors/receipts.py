@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hub.store.sales import series_of
+from hub.store.selling.sales import series_of
 from tests.sim.hub_node import HubNode
 from tests.sim.people import Request
 

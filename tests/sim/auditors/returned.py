@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hub.store.audit import audit
+from hub.store.upkeep.audit import audit
 from tests.sim.hub_node import HubNode
 from tests.sim.people import Request
 

@@ -1,0 +1,1 @@
+"""Subcommands of `storehub` that look at or mend a hub's files: one file a command."""

@@ -1,0 +1,141 @@
+"""A quote: what a basket comes to in this shop now. Reads only; what a till is told here is what its sale is held against.
+
+Not here: prices and promotions (hub.store.catalogue.pricing), the arithmetic (sync.retail.catalogue.quotes,
+sync.retail.selling.tax).
+"""
+
+from datetime import datetime
+from sqlite3 import Connection
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from hub.errors import RefusedError
+from hub.store.catalogue.pricing import at_moment, goods_of, live_promotions
+from hub.store.model import Shop
+from sync.errors import RuleError
+from sync.retail.catalogue.promotions import Considered
+from sync.retail.catalogue.quotes import Goods, quoted
+from sync.retail.money import cash_rounding
+from sync.retail.selling.discounts import with_sale_discount
+from sync.retail.selling.sales import (
+    DISCOUNTS_MAX,
+    LINES_MAX,
+    QTY_MAX,
+    Amount,
+    Discount,
+    Id,
+    Override,
+    SaleLine,
+    ShortText,
+    Sku,
+    TaxPart,
+    Unit,
+    Warned,
+    amount_of,
+)
+from sync.retail.selling.tax import tax_contained
+
+
+class QuoteLine(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """A line of a basket. `unit_price` is asked for where the shop has no price, or it is set by hand (`override`)."""
+
+    line: Annotated[int, Meta(ge=1, le=9999)]
+    sku: Sku
+    qty: Annotated[int, Meta(ge=1, le=QTY_MAX)]
+    unit: Unit = "each"
+    unit_price: Amount | None = None
+    per: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    open_item: bool = False
+    description: ShortText | None = None
+    discounts: Annotated[tuple[Discount, ...], Meta(max_length=DISCOUNTS_MAX)] = ()
+    override: Override | None = None
+
+
+class SaleDiscount(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A discount on the whole basket, shared out over its lines."""
+
+    amount: Amount
+    reason: ShortText | None = None
+    reference: Id | None = None
+
+
+class QuoteRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """A basket, and who buys it."""
+
+    lines: Annotated[tuple[QuoteLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
+    member_id: Id | None = None
+    discount: SaleDiscount | None = None
+
+
+class Quote(Struct, frozen=True, kw_only=True):
+    """Lines as a sale may send them; `total` is their sum, `cash_rounding` what cash adds to it; what became of promotions."""
+
+    currency: str
+    priced_at: datetime
+    lines: tuple[SaleLine, ...]
+    total: int
+    cash_rounding: int
+    tax: tuple[TaxPart, ...]
+    promotions: tuple[Considered, ...]
+    warnings: tuple[Warned, ...]
+
+
+def quote(read: Connection, shop: Shop, request: QuoteRequest, *, moment: datetime, is_sure: bool) -> Quote:
+    """Return what a basket comes to; raise RefusedError."""
+    at = at_moment(shop, moment, is_sure=is_sure)
+    goods = goods_of(read, shop, [line.sku for line in request.lines], at)
+    wanted = [_line(line, goods.get(line.sku), index) for index, line in enumerate(request.lines)]
+    _check_numbers(wanted)
+    try:
+        found = quoted(wanted, goods, live_promotions(read, shop, at), at=at, is_member=request.member_id is not None)
+        lines = found.lines
+        if request.discount is not None:
+            whole = request.discount
+            lines = with_sale_discount(lines, whole.amount, reference=whole.reference, reason=whole.reason)
+    except RuleError as err:
+        raise RefusedError(err.code, str(err), pointer=err.pointer) from err
+    total = sum(map(amount_of, lines))
+    rates = {sku: shop.tax.of(known.category) for sku, known in goods.items()}
+    return Quote(
+        currency=shop.currency,
+        priced_at=moment,
+        lines=lines,
+        total=total,
+        cash_rounding=cash_rounding(total, shop.currency),
+        tax=tax_contained((rates.get(line.sku, shop.tax.rate_bp), amount_of(line)) for line in lines),
+        promotions=found.promotions,
+        warnings=(Warned("by_grace", detail="the clock is not sure"),) if found.by_grace else (),
+    )
+
+
+def _line(line: QuoteLine, goods: Goods | None, index: int) -> SaleLine:
+    if goods is None and not line.open_item:
+        raise RefusedError("unknown_sku", f"no product {line.sku}", pointer=f"/lines/{index}/sku")
+    if goods is not None and goods.unit != line.unit:
+        detail = f"{line.sku} is sold by {goods.unit}, not by {line.unit}"
+        raise RefusedError("unit", detail, pointer=f"/lines/{index}/unit")
+    has_price = goods is not None and goods.price is not None
+    if line.unit_price is None and (line.override is not None or not has_price):
+        raise RefusedError("no_price", f"nobody says what {line.sku} costs", pointer=f"/lines/{index}/unit_price")
+    return SaleLine(
+        line=line.line,
+        sku=line.sku,
+        qty=line.qty,
+        unit_price=line.unit_price or 0,
+        unit=line.unit,
+        discount=sum(part.amount for part in line.discounts),
+        per=line.per,
+        open_item=line.open_item,
+        description=line.description,
+        discounts=line.discounts,
+        override=line.override,
+    )
+
+
+def _check_numbers(lines: list[SaleLine]) -> None:
+    seen: set[int] = set()
+    for index, line in enumerate(lines):
+        if line.line in seen:
+            raise RefusedError("line_number_twice", f"line {line.line} appears twice", pointer=f"/lines/{index}/line")
+        seen.add(line.line)

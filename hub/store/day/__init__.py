@@ -1,0 +1,1 @@
+"""Drawer sessions and their reports."""

@@ -1,0 +1,1 @@
+"""Orders of customers: made, picked by scan, handed over."""

@@ -1,0 +1,1 @@
+"""Members, what they said, their points and coupons."""

@@ -1,0 +1,1 @@
+"""This hub as one of several: its lives, its clock, rows of the other hub of the store."""

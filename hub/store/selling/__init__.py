@@ -1,0 +1,1 @@
+"""Sales and what follows from them: returns, exchanges, voids, paper."""

@@ -1,0 +1,1 @@
+"""Orders of customers: their steps, who owns them, picking by scan."""

@@ -1,0 +1,1 @@
+"""Members, their identities, consents, points and coupons."""

@@ -1,0 +1,1 @@
+"""Sales and what follows from them: tax, tenders, returns, exchanges, drawers, days."""
