@@ -1,13 +1,13 @@
 """The entities there are: every declaration of sync.retail, found by itself, in the order in which streams are sent.
 
-Not here: any declaration. A module of sync.retail that holds an `Entity` is all it takes.
+Not here: any declaration. A module of sync.retail, in whichever room, that holds an `Entity` is all it takes.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from types import ModuleType
 
 from sync import retail
@@ -68,9 +68,9 @@ class Registry:
 
 
 def declared(package: ModuleType) -> Iterator[Entity]:
-    """Yield the declarations in the modules of a package, by name of module, in their order there."""
-    for module in sorted(iter_modules(package.__path__), key=lambda found: found.name):
-        values = vars(import_module(f"{package.__name__}.{module.name}")).values()
+    """Yield the declarations in the modules of a package and its rooms, by path of module, in their order there."""
+    for module in sorted(walk_packages(package.__path__, f"{package.__name__}."), key=lambda found: found.name):
+        values = vars(import_module(module.name)).values()
         yield from (value for value in values if isinstance(value, Entity))
 
 

@@ -204,12 +204,15 @@ def test_every_stream_that_code_calls_by_name_is_declared_with_one_feed() -> Non
     assert {FEED_OF_STREAM[stream] for stream in ("levels", "grants", "catalogue", "members")} == {Feed.STATE}
 
 
-def test_one_file_adds_an_entity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Found by itself, in a package of its own: nothing lists it."""
+@pytest.mark.parametrize("room", [(), ("room",)])
+def test_one_file_adds_an_entity(room: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by itself, in a package of its own, also in a room of it: nothing lists it."""
     package = tmp_path / "retail_of_test"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "things.py").write_text(
+    inner = package.joinpath(*room)
+    inner.mkdir(parents=True)
+    for each in {package, inner}:
+        (each / "__init__.py").write_text("")
+    (inner / "things.py").write_text(
         "from msgspec import Struct\n"
         "from sync.kinds import Column, Entity, Kind\n"
         "class Row(Struct):\n    id: str\n"
@@ -219,7 +222,7 @@ def test_one_file_adds_an_entity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.syspath_prepend(tmp_path)
     found = tuple(declared(import_module("retail_of_test")))
     shutil.rmtree(package)
-    for name in ("retail_of_test", "retail_of_test.things"):  # it may run again in this process
+    for name in [each for each in sys.modules if each.startswith("retail_of_test")]:  # it may run again in this process
         sys.modules.pop(name)
 
     assert [each.name for each in found] == ["thing"]
