@@ -15,7 +15,7 @@ from sync.migrate import migrate
 from sync.reference import reference_page
 from sync.store.schema import Difference, compare, compare_cloud
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "hub" / "migrations"
 PAGE = ROOT / "docs" / "entities.md"
 
