@@ -6,6 +6,7 @@ Released files are frozen; they only add, so that the version before opens the f
 import re
 import sqlite3
 from importlib import resources
+from itertools import pairwise
 
 from sync import failpoints
 from sync.errors import StartError
@@ -14,9 +15,12 @@ _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 
 def migrations(package: str) -> list[tuple[int, str]]:
-    """Return (number, SQL) of every migration of a package, in order."""
+    """Return (number, SQL) of every migration of a package, in order; no two have one number: the second would be skipped."""
     files = [f for f in resources.files(package).iterdir() if _NAME.fullmatch(f.name)]
-    return sorted((int(f.name[:4]), f.read_text(encoding="utf-8")) for f in files)
+    steps = sorted((int(f.name[:4]), f.read_text(encoding="utf-8")) for f in files)
+    for (number, _), (following, _) in pairwise(steps):
+        assert number != following, f"{package}: two migrations have the number {number}"
+    return steps
 
 
 def migrate(connection: sqlite3.Connection, package: str) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hub.migrations import MIGRATIONS
+from sync.cloud.migrations import MIGRATIONS as CLOUD_MIGRATIONS
 from sync.db import connect_writer
 from sync.errors import StartError
 from sync.migrate import migrate, migrations
@@ -30,8 +31,25 @@ def schema(path: Path) -> list[tuple[str, str]]:
     return rows
 
 
-def test_the_steps_are_numbered_without_a_gap() -> None:
-    assert [number for number, _ in migrations(MIGRATIONS)] == list(range(1, NEWEST + 1))
+@pytest.mark.parametrize("package", [MIGRATIONS, CLOUD_MIGRATIONS])
+def test_the_steps_are_numbered_without_a_gap(package: str) -> None:
+    numbers = [number for number, _ in migrations(package)]
+
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_two_steps_of_one_number_stop_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second would be skipped without a word, and its table be missed by the first row for it."""
+    package = tmp_path / "steps_of_test"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    for name in ("one", "other"):
+        (package / f"0001_{name}.sql").write_text(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY) STRICT;")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(AssertionError, match="number 1"):
+        migrations("steps_of_test")
+    sys.modules.pop("steps_of_test")
 
 
 def test_every_migration_applies_to_an_empty_file_once(tmp_path: Path) -> None:
