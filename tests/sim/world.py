@@ -140,6 +140,13 @@ class World:
         self._undo.append(undo)
         self.after(self.rng.randint(*ms), once)
 
+    def copy_ages_ms(self) -> tuple[int, int]:
+        """How old a copy of the cloud's disk is: where hubs prune, within the window in which they keep what it held.
+
+        By a clock that jumps ahead the window of two of their days is over after one.
+        """
+        return (2_000, UPKEEP_MS if self.options.prunes else 60_000)
+
     def run(self) -> None:
         """Run to the end; raise Broken when a promise was not kept."""
         with self._patched():

@@ -25,5 +25,5 @@ def strike(world: "World") -> bool:
             cloud.expects = before
             world.tell("cloud_restored")
 
-    world.until_healed(restore, ms=(2_000, 60_000))
+    world.until_healed(restore, ms=world.copy_ages_ms())
     return True
