@@ -4,6 +4,7 @@ sync.merge and not of who came first. Functions of a write job.
 `second_row` holds what does not stand, so that a writer's log stays dense here and can be passed on.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from sqlite3 import Connection
 from typing import Any
@@ -109,10 +110,12 @@ def settle_again(tx: Connection, table: Table, sealed: str) -> Added:
     settled = _settle_all(tx, table, [(replica, sealed, seq, body) for replica, seq, body in rows])
     apart = tx.execute(
         """
-        SELECT second_row.key, pruned_key.seq, other.store || ':' || other.incarnation, second_row.seq
+        SELECT second.key, pruned_key.seq, other.store || ':' || other.incarnation, second.seq
         FROM pruned_key JOIN replica ON replica.id = pruned_key.replica
-        JOIN second_row ON second_row.entity = pruned_key.entity AND second_row.key = pruned_key.key
-        JOIN replica AS other ON other.id = second_row.replica
+        JOIN (
+          SELECT entity, key, replica, seq FROM second_row UNION SELECT entity, key, replica, seq FROM pruned_second
+        ) AS second ON second.entity = pruned_key.entity AND second.key = pruned_key.key
+        JOIN replica AS other ON other.id = second.replica
         WHERE pruned_key.entity = ? AND replica.store || ':' || replica.incarnation = ? AND other.id <> replica.id
         """,
         (table.entity.name, sealed),
@@ -120,7 +123,37 @@ def settle_again(tx: Connection, table: Table, sealed: str) -> Added:
     beside = [
         beside_pruned(tx, table.entity.name, key, FactDot(sealed, at), FactDot(rep, seq)) for key, at, rep, seq in apart
     ]
-    return Added(settled.counted, settled.fallen, (*settled.duplicates, *beside))
+    return Added(settled.counted, settled.fallen, (*settled.duplicates, *beside, *_forgotten_again(tx, table, sealed)))
+
+
+def _forgotten_again(tx: Connection, table: Table, sealed: str) -> list[Duplicate]:
+    """Say which of two rows under a key stands of those that a sealed writer had lost and that are pruned."""
+    entity = table.entity
+    fell = tx.execute(
+        """
+        SELECT key, seq FROM pruned_second JOIN replica ON replica.id = pruned_second.replica
+        WHERE entity = ? AND store || ':' || incarnation = ?
+        """,
+        (entity.name, sealed),
+    ).fetchall()
+    there = dots_before(tx, entity.name, [key for key, _ in fell])
+    if len(entity.key) == 1:
+        name = entity.key[0].name
+        there |= {
+            key: (rep, seq)
+            for key, rep, seq in tx.execute(
+                f"""
+                SELECT {name}, store || ':' || incarnation, seq FROM {entity.table} AS fact
+                JOIN replica ON replica.id = fact.replica WHERE {name} IN (SELECT value FROM json_each(?))
+                """,
+                (json.dumps([key for key, _ in fell]),),
+            )
+        }
+    return [
+        beside_pruned(tx, entity.name, key, FactDot(*there[key]), FactDot(sealed, seq))
+        for key, seq in fell
+        if key in there and there[key][0] != sealed
+    ]
 
 
 def settle_beside(tx: Connection, table: Table, replica: int) -> Added:

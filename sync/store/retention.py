@@ -2,7 +2,7 @@
 
     prunable          a fact older than its entity's `keep`, which the required peer has held for RECOVERY_DAYS
     pruned            always a prefix of the log: floor, digest there, opening balance and keys change with the rows, in one job
-    left of a fact    its effects in `opening`, its key with content hash in `pruned_key`
+    left of a fact    its effects in `opening`, its key with content hash in `pruned_key`; one that did not stand: `pruned_second`
 
 How long a peer has held a row is known by marks, one a day: a peer that was restored lowers them. A row whose date lies
 in the future (a clock was wrong) is as old as its mark. A fact stays while one that it names stands here: causes go first.
@@ -24,6 +24,7 @@ import msgspec
 
 from sync.batch import START, Boundary, Row
 from sync.digest import roll
+from sync.effects import effects_of
 from sync.entities import REGISTRY
 from sync.errors import ForkError
 from sync.json_errors import NOT_JSON
@@ -326,6 +327,24 @@ def _keep_keys(tx: Connection, reach: Range, rule: Rule, *, now_ms: int) -> None
             """,
             kept,
         )
+    _keep_seconds(tx, reach, now_ms=now_ms)
+
+
+def _keep_seconds(tx: Connection, reach: Range, *, now_ms: int) -> None:
+    """Keep of rows that do not stand what a seal may make of them: under which key, and what they moved."""
+    fell = tx.execute(
+        "SELECT entity, seq, key, body FROM second_row WHERE replica = ? AND stream = ? AND seq > ? AND seq <= ?", reach
+    ).fetchall()
+    tx.executemany(
+        """
+        INSERT INTO pruned_second (replica, entity, seq, key, pruned_ms, stock) VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT DO NOTHING
+        """,
+        [
+            (reach[0], entity, seq, key, now_ms, msgspec.json.encode(effects_of(body)).decode())
+            for entity, seq, key, body in fell
+        ],
+    )
 
 
 def hash_of(body: bytes) -> bytes:

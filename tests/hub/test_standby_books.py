@@ -274,6 +274,32 @@ async def test_the_same_sale_on_both_hubs_counts_once_where_one_has_forgotten_it
     assert hub.on_hand() == standby.on_hand() == world.on_hand
 
 
+@pytest.mark.parametrize("how", ["both forgotten", "one forgotten", "one told, one forgotten"])
+async def test_a_row_that_gave_way_and_is_forgotten_stands_again_when_its_life_is_sealed(  # noqa: PLR0917 - fixtures
+    world: World, hub: Machine, standby: Machine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The seal counts it: whose row stood takes it back, also where that one is forgotten, too."""
+    monkeypatch.setattr(openings, "DAYS_SEEN", 0)
+    heir, beaten = sorted((hub, standby), key=lambda machine: machine.rep)
+    [sold] = await world.sell(beaten, 2)
+    await meet(beaten, cloud)
+    for machine in (heir, cloud):
+        machine.now_ms += {"both forgotten": 0, "one forgotten": 300, "one told, one forgotten": 500}[how] * DAY_MS
+    await heir.sell(sold)
+    await everybody(cloud, heir, beaten)
+    await heir.forget()
+    await heir.forget(days=150 if how == "one forgotten" else 450)
+    assert heir.db.read.execute("SELECT count(*) FROM second_row").fetchone() == (0,)
+    assert (heir.sale_ids() != []) == (how == "one forgotten")
+
+    await beaten.books.forked("its card was copied")
+    await everybody(cloud, beaten, heir)
+
+    assert len(cloud.sealed()) == 1
+    assert cloud.stock_by_keys()["TEA-01"] == cloud.stock_by_tallies()["TEA-01"] == world.on_hand
+    assert hub.on_hand() == standby.on_hand() == world.on_hand
+
+
 async def test_the_number_of_a_sale_that_gave_way_is_void_when_its_life_ends(
     world: World, hub: Machine, standby: Machine
 ) -> None:

@@ -1,7 +1,8 @@
 """What this hub forgets, and when: facts that the cloud holds, boundaries, keys, local ledgers. One step is one small write job.
 
     facts of this store's lives     by their entity's `keep`, when the cloud has held them for the recovery window
-    keys of pruned facts            KEYS_KEPT_DAYS after that: a till that repeats a sale later than this is told to ask a person
+    keys of pruned facts            KEYS_KEPT_DAYS after that: a till that repeats a sale later than this is told to ask a person;
+                                    as long as a row that did not stand under one
     footfall                        by its `keep`; where there is a cloud, only what it holds
     approvals                       JOBS_KEPT_DAYS after they expired
     reservations                    that were over JOBS_KEPT_DAYS ago
@@ -43,8 +44,12 @@ from sync.store.retention import (
 JOBS_KEPT_DAYS = 30
 ASIDE_KEPT_DAYS = 400
 BASKETS_KEPT_DAYS = 7
+_HAS_NO_SECOND = """NOT EXISTS (
+  SELECT 1 FROM pruned_second AS second WHERE second.entity = pruned_key.entity AND second.key = pruned_key.key
+)"""
 _AGED = {  # table -> (its key, its time column, what else must be true, days)
-    "pruned_key": ("entity, key", "pruned_ms", "TRUE", KEYS_KEPT_DAYS),
+    "pruned_key": ("entity, key", "pruned_ms", _HAS_NO_SECOND, KEYS_KEPT_DAYS),
+    "pruned_second": ("replica, entity, seq", "pruned_ms", "TRUE", KEYS_KEPT_DAYS),
     # no index by age: it would cost each print a page on the card, and this is asked once a day
     "print_job": ("id", "changed_ms", "state IN ('printed', 'failed', 'unknown')", JOBS_KEPT_DAYS),
     "approval": ("approval_id", "expires_ms", "TRUE", JOBS_KEPT_DAYS),

@@ -20,6 +20,7 @@ from sync.batch import START, Batch, Boundary, Gap, Head, batch_of, new_rows
 from sync.effects import effects_of, sum_effects, sum_points
 from sync.entities import REGISTRY
 from sync.errors import ForkError
+from sync.kinds import Entity
 from sync.merge import FactDot
 from sync.model import Feed, Replica, Stream
 from sync.retail.lives.duplicate_fact import DuplicateFact, FactName
@@ -158,12 +159,12 @@ def relay_batch(read: Connection, head: Head, after: Boundary, rows_max: int) ->
 def _give_way(tx: Connection, own: Replica, duplicates: Sequence[Duplicate]) -> None:
     for each in _fallen_of(own, duplicates):
         entity = REGISTRY.by_name[each.entity]
-        body = _apart(tx, entity.stream, each.fell)
+        body = _body(tx, entity, each.fell)
         if (
             body is None
-        ):  # ours was pruned and has counted; one of the two counts when the effects of the other are taken back
-            body = _apart(tx, entity.stream, each.stands)
-        assert body is not None, "one of two rows under a key is kept apart"
+        ):  # ours was pruned and has counted; one of two counts when the effects of the other are taken back
+            body = _body(tx, entity, each.stands)
+        assert body is not None, "one of two rows under a key is kept"
         name = f"{each.entity} {each.key} {own.rep} {each.fell.seq}"[:KEY_CHARS_MAX]
         if tx.execute("SELECT 1 FROM duplicate_fact WHERE duplicate = ?", (name,)).fetchone():
             continue  # said already, whatever stood then
@@ -178,10 +179,17 @@ def _give_way(tx: Connection, own: Replica, duplicates: Sequence[Duplicate]) -> 
         publish(tx, own, Stream.DUPLICATES, msgspec.json.encode(fact))
 
 
-def _apart(tx: Connection, stream: str, dot: FactDot) -> bytes | None:
+def _body(tx: Connection, entity: Entity, dot: FactDot) -> bytes | None:
+    """Return a row, or as much of it as says what it moved."""
     row: tuple[bytes] | None = tx.execute(
-        "SELECT body FROM second_row WHERE replica = ? AND stream = ? AND seq = ?",
-        (known_id(tx, dot.rep), stream, dot.seq),
+        f"""
+        SELECT body FROM second_row WHERE replica = ?1 AND seq = ?2 AND stream = ?3
+        UNION ALL SELECT CAST(body AS BLOB) FROM {entity.table} WHERE replica = ?1 AND seq = ?2
+        UNION ALL SELECT CAST(json_object('stock', json(stock)) AS BLOB) FROM pruned_second
+        WHERE replica = ?1 AND seq = ?2 AND entity = ?4
+        LIMIT 1
+        """,
+        (known_id(tx, dot.rep), dot.seq, entity.stream, entity.name),
     ).fetchone()
     return row[0] if row else None
 
