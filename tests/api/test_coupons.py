@@ -3,10 +3,14 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from sync.retail.names import Name
-from sync.retail.people.coupon_rows import COUPON, COUPON_BATCH, CouponBatchRow, CouponRow
+from sync.retail.people.coupon_rows import COUPON, COUPON_BATCH, REDEMPTION, CouponBatchRow, CouponRow
+from sync.retail.people.coupons import RedemptionFact, redemption_id_of
+from sync.store.replicas import replica_id
+from sync.store.rows import apply_rows
 from sync.store.writing import put_version
 
 TEN = CouponRow(
@@ -80,6 +84,35 @@ async def test_a_serial_is_redeemed_once_and_a_repeated_sale_is_the_same_sale(co
 
     assert (other.status, other.json["code"], other.json["pointer"]) == (422, "coupon_used", "/coupons/0/serial")
     assert books_of(counter) == before
+
+
+@pytest.mark.parametrize("offline", [False, True])
+async def test_a_sale_whose_redemption_came_before_it_from_the_other_hub_is_booked_with_that_one(
+    counter: Any, offline: bool
+) -> None:
+    """A till that got no answer there asks here; redemptions travel in a stream of their own."""
+    sale, beside = with_coupon(counter, "TEN0001", offline=offline), "hk01:bbbbbbbbbbbbbbbb"
+    fact = RedemptionFact(
+        redemption_id=redemption_id_of(sale["sale_id"], "TEN0001"),
+        serial="TEN0001",
+        rep=beside,
+        store="hk01",
+        amount=500,
+        currency="HKD",
+        business_date="2026-09-21",
+        sale_id=sale["sale_id"],
+    )
+
+    def arrive(tx: Any) -> None:
+        row = (1, msgspec.json.encode(fact))
+        apply_rows(tx, REDEMPTION.stream, [row], replica=replica_id(tx, beside, now_ms=0), rep=beside)
+
+    await counter.hub.runtime.db.write(arrive)
+    answer = await counter.post("/v1/sales", sale)
+
+    assert (answer.status, answer.json.get("warnings", [])) == (201, [])
+    rows = counter.hub.runtime.db.read.execute("SELECT body FROM redemption").fetchall()
+    assert [msgspec.json.decode(body, type=RedemptionFact) for (body,) in rows] == [fact]
 
 
 @pytest.mark.parametrize(

@@ -141,15 +141,22 @@ def redeem_in_sale(
     at: At,
     business_date: str,
 ) -> tuple[Warned, ...]:
-    """Redeem the coupons of a sale that is booked in this job; raise RefusedError. What has happened is never refused."""
+    """Redeem the coupons of a sale that is booked in this job; raise RefusedError. What has happened is never refused.
+
+    What the store's other hub has redeemed for the same sale came before it, in a stream of its own, and is not written twice.
+    """
     warnings: list[Warned] = []
     for index, coupon in enumerate(sale.coupons):
+        redemption_id = redemption_id_of(sale.sale_id, coupon.serial)
+        if (before := find_redemption(tx, redemption_id)) is not None:
+            warnings += _warnings(before.fact)
+            continue
         basket = basket_of(sale, coupon.serial)
         wish = Wish(serial=coupon.serial, amount=coupon.amount, basket=basket, at=at, business_date=business_date)
         found = examine(tx, own, wish, terms=terms, shop=shop)
         if found.against and not sale.offline:
             raise _refused(found, coupon.serial, f"/coupons/{index}/serial")
-        fact = _fact_of(tx, own, shop, wish, found, redemption_id=redemption_id_of(sale.sale_id, coupon.serial))
+        fact = _fact_of(tx, own, shop, wish, found, redemption_id=redemption_id)
         _write(tx, own, msgspec.structs.replace(fact, sale_id=sale.sale_id))
         warnings += _warnings(fact)
     return tuple(warnings)
