@@ -17,6 +17,8 @@ from pathlib import Path
 
 from sync.errors import StartError
 
+_SERVERS_PORTS = range(20_000, 32_000)
+
 READY_TIMEOUT_S = 20.0  # a slow card and a first migration; a child that needs longer is broken
 STOP_TIMEOUT_S = 1.5  # Ctrl-C stops everything within two seconds
 RESTART_PAUSE_S = 0.3
@@ -127,11 +129,12 @@ def refuse_busy_port(port: int, option: str) -> None:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody listens on now, and none that the kernel gives to connections meanwhile (from 32768 on)."""
+    while True:
+        port = secrets.choice(_SERVERS_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def lead_process_group() -> None:
