@@ -3,7 +3,6 @@
 import secrets
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from shutil import copyfile
@@ -264,14 +263,8 @@ async def meet(machine: Machine, cloud: Cloud, *, times: int = 6, features: tupl
     return ends
 
 
-async def converse(
-    hub: Any,
-    cloud: Any,
-    features: tuple[str, ...] = FEATURES,
-    *,
-    meanwhile: Callable[[], Awaitable[object]] | None = None,
-) -> End | None:
-    """One conversation over frames as bytes until it falls silent, or ends; `meanwhile` happens when all was said once."""
+async def converse(hub: Any, cloud: Any, features: tuple[str, ...] = FEATURES) -> End | None:
+    """One conversation over frames as bytes until it falls silent, or ends."""
     sessions = {"hub": Session("dialler", hub, features=features), "cloud": Session("acceptor", cloud)}
     books = {"hub": hub, "cloud": cloud}
     wires: dict[str, deque[bytes]] = {"hub": deque(), "cloud": deque()}
@@ -315,8 +308,6 @@ async def converse(
     try:
         end = await carry_out("hub", sessions["hub"].start(0, wall_ms=NOW_MS))
         for now_ms in range(0, 6000, 50):
-            if now_ms == 3000 and meanwhile is not None:
-                await meanwhile()
             while end is None and (wires["hub"] or wires["cloud"]):
                 for side in ("cloud", "hub"):
                     if end is None and wires[side]:
