@@ -96,6 +96,7 @@ async def test_the_console_shows_a_code_as_qr_and_forgets_it(lan_hub: Any, door:
     code = await page.locator("#tablet-code").inner_text()
     assert len(code) == 8
     await page.locator("#tablet-dialog button").click()
+    await expect(page.locator("#tablet-code")).not_to_have_text(code)  # a dialog says that it was closed a turn later
     assert code not in await page.content()
     assert not screen.complaints
 
