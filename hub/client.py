@@ -60,8 +60,8 @@ class ProblemError(HubError):
     """The hub answered with a problem; nothing was changed unless its code is outcome_unknown."""
 
     def __init__(self, problem: Problem) -> None:
-        remedy = problem.remedy.get("en", "")
-        super().__init__(problem.code, f"{problem.title}: {problem.detail} {remedy}".strip(), pointer=problem.pointer)
+        said = [f"{problem.title}: {problem.detail}", problem.remedy.get("en", "")]
+        super().__init__(problem.code, "; ".join(filter(None, said)), pointer=problem.pointer)
         self.problem = problem
 
 
