@@ -4,47 +4,25 @@ Protocol document: none; such scanners send each label as its bytes and a suffix
 AIM symbology identifiers switched on in the scanner (ISO/IEC 15424), the symbology is known as well.
 """
 
-import asyncio
-import errno
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from msgspec import Meta
 
 from devices.codecs.gs1 import parse_label
 from devices.codecs.labels import LabelFramer, Refusal, Suffix
 from devices.codecs.variable_measure import VariableMeasure, variable_measures
-from devices.driver import HEARTBEAT_S, DeviceContext, Driver, DriverOptions
+from devices.driver import HEARTBEAT_S, DeviceContext, Driver
+from devices.drivers._serial_port import SerialOptions, opened
 from devices.errors import WireError
 from devices.model import Health, Scan, StatusUpdate
-
-if TYPE_CHECKING:
-    from serialx import AsyncSerial
-
-READ_MAX_BYTES = 4096
-OPEN_TIMEOUT_S = 5.0  # opening and setting up a tty is immediate; a dead USB bridge can hold it
-CLOSE_TIMEOUT_S = 2.0  # nothing is written, so there is nothing to drain
-
-_REMEDIES = {
-    errno.ENOENT: "is not there: plug the scanner in, or correct `port`",
-    errno.ENXIO: "is not there: plug the scanner in, or correct `port`",
-    errno.ENODEV: "is not there: plug the scanner in, or correct `port`",
-    errno.EACCES: "may not be opened: add the hub's user to the port's group (mostly `dialout`)",
-    errno.EPERM: "may not be opened: add the hub's user to the port's group (mostly `dialout`)",
-    errno.EBUSY: "is in use by another program or device section: stop that one (`fuser` names it)",
-    errno.ENOTTY: "is no serial port: correct `port`",
-}
 
 log = logging.getLogger(__name__)
 
 
-class Options(DriverOptions, frozen=True):
-    """`port` is best a stable name such as /dev/serial/by-id/…; `idle_flush_ms` of silence end an unfinished label."""
+class Options(SerialOptions, frozen=True):
+    """The port's, and how a label ends; `idle_flush_ms` of silence end an unfinished one."""
 
-    port: str
-    baudrate: Annotated[int, Meta(ge=300, le=4_000_000)] = 9600
     suffix: Suffix = "cr_or_lf"
     idle_flush_ms: Annotated[int, Meta(ge=10, le=10_000)] = 200
     variable_measures: tuple[str, ...] = ()
@@ -56,12 +34,12 @@ class Options(DriverOptions, frozen=True):
 async def run(ctx: DeviceContext, options: Options) -> None:
     """Open the port and hand on labels until it goes away; raise WireError then, or when it does not open."""
     scanner = _Scanner(ctx, options)
-    async with _opened(options) as port:
+    async with opened(options, "scanner") as port:
         ctx.status(StatusUpdate(Health.READY))
         while True:
             ctx.heartbeat()
             try:
-                chunk = await _read(port, options.port, scanner.silence_s)
+                chunk = await port.read(scanner.silence_s)
             except WireError:
                 scanner.hang_up()
                 raise
@@ -128,44 +106,3 @@ class _Scanner:
         if not self._is_refusal_reported:
             self._is_refusal_reported = True
             await self._ctx.emit(Scan(label="", error=refusal.reason))
-
-
-@asynccontextmanager
-async def _opened(options: Options) -> AsyncIterator["AsyncSerial"]:
-    import serialx  # here: the registry reads this file on machines without a serial library
-
-    # serialx logs every byte it receives at DEBUG, and a label may be somebody's member card.
-    logging.getLogger("serialx").setLevel(logging.INFO)
-    port = serialx.async_serial_for_url(options.port, baudrate=options.baudrate, exclusive=True)
-    try:
-        async with asyncio.timeout(OPEN_TIMEOUT_S):
-            await port.open()
-    except TimeoutError as err:
-        raise WireError(f"{options.port} did not open within {OPEN_TIMEOUT_S:g} s: unplug the scanner") from err
-    except OSError as err:
-        remedy = _REMEDIES.get(err.errno or 0, f"does not open: {err.strerror}")
-        raise WireError(f"{options.port} {remedy}") from err
-    except (serialx.SerialException, ValueError) as err:
-        raise WireError(f"{options.port} does not open: {err}") from err
-    try:
-        yield port
-    finally:
-        port.abort()
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await port.wait_closed()
-
-
-async def _read(port: "AsyncSerial", path: str, silence_s: float) -> bytes:
-    """Return bytes, or nothing after `silence_s`; raise WireError when the port is gone."""
-    for wait_s in (silence_s, 0):  # once more: where the hub itself was late, bytes are waiting and it was no silence
-        try:
-            async with asyncio.timeout(wait_s) as deadline:
-                chunk = await port.read(READ_MAX_BYTES)
-        except OSError as err:
-            if deadline.expired():
-                continue
-            raise WireError(f"{path} is gone: unplugged, or its power failed") from err
-        if not chunk:
-            raise WireError(f"{path} is gone: end of file")
-        return chunk
-    return b""
