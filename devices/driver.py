@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from devices.document import Document
-from devices.model import Category, CounterReading, Scan, StatusUpdate
+from devices.model import Category, Event, Reading, StatusUpdate
 
 HEARTBEAT_S = 5.0
 """How long a driver may stay silent towards its supervisor while nothing happens on the wire."""
@@ -53,10 +53,10 @@ class DeviceContext(Protocol):
     @property
     def device_id(self) -> str: ...
 
-    async def emit(self, event: Scan) -> None:
+    async def emit(self, event: Event) -> None:
         """Hand on a data event; waits while DEVICE_QUEUE_MAX events are unread (the device slows down; no drops)."""
 
-    async def record(self, readings: Sequence[CounterReading]) -> None:
+    async def record(self, readings: Sequence[Reading]) -> None:
         """Wait until these readings are durable, in one commit; only then may the driver acknowledge them.
 
         Raise NotRecordedError when the hub cannot write: hand in the same readings again later, in the same order.

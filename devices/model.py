@@ -1,7 +1,7 @@
 """What devices say: data events, status updates. Words are UnifiedPOS's; units come last in a name."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -59,6 +59,12 @@ class CounterReading(Struct, frozen=True):
     packet_id: int = 0
     redelivered: bool = False
     retained: bool = False
+
+
+Event: TypeAlias = Scan
+"""What `ctx.emit` takes: data events, handed on at once and not durable."""
+Reading: TypeAlias = CounterReading
+"""What `ctx.record` takes: durable before it returns."""
 
 
 class StatusUpdate(Struct, frozen=True):

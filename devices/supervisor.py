@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 
 from devices.driver import Driver, DriverOptions, PrintJob
 from devices.errors import DeviceError, NotRecordedError, OptionError, WireError
-from devices.model import Category, CounterReading, Health, Scan, StatusUpdate
+from devices.model import Category, Event, Health, Reading, StatusUpdate
 
 DEVICE_QUEUE_MAX = 64
 """Events of one device that the hub has not taken. When full, `emit` waits: the device slows down, nothing drops."""
@@ -63,7 +63,7 @@ class JobSource(Protocol):
     async def next_job(self) -> PrintJob: ...
 
 
-async def _record_nothing(device_id: str, _readings: Sequence[CounterReading]) -> None:
+async def _record_nothing(device_id: str, _readings: Sequence[Reading]) -> None:
     raise NotRecordedError(f"{device_id}: nobody records readings here")
 
 
@@ -74,14 +74,14 @@ class Outside:
     `on_readings` returns when the readings are durable, or raises NotRecordedError.
     """
 
-    on_event: Callable[[str, Scan], Awaitable[None]]
+    on_event: Callable[[str, Event], Awaitable[None]]
     on_status: Callable[[DeviceState], None]
     now_ms: Callable[[], int]
     monotonic_s: Callable[[], float]
     rng: random.Random
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jobs: Mapping[str, JobSource] = field(default_factory=dict)
-    on_readings: Callable[[str, Sequence[CounterReading]], Awaitable[None]] = _record_nothing
+    on_readings: Callable[[str, Sequence[Reading]], Awaitable[None]] = _record_nothing
     heartbeat_timeout_s: float = HEARTBEAT_TIMEOUT_S
 
 
@@ -196,7 +196,7 @@ class _Context:
     def __init__(self, spec: DeviceSpec, outside: Outside) -> None:
         self._spec = spec
         self._outside = outside
-        self._queue: asyncio.Queue[Scan] = asyncio.Queue(DEVICE_QUEUE_MAX)
+        self._queue: asyncio.Queue[Event] = asyncio.Queue(DEVICE_QUEUE_MAX)
         self._counters: Counter[str] = Counter()
         self._update = StatusUpdate(Health.OFFLINE, "starting")
         self._since_ms = outside.now_ms()
@@ -209,10 +209,10 @@ class _Context:
     def device_id(self) -> str:
         return self._spec.device_id
 
-    async def emit(self, event: Scan) -> None:
+    async def emit(self, event: Event) -> None:
         await self._while_waiting(self._queue.put(event))
 
-    async def record(self, readings: Sequence[CounterReading]) -> None:
+    async def record(self, readings: Sequence[Reading]) -> None:
         await self._while_waiting(self._outside.on_readings(self.device_id, readings))
 
     def status(self, update: StatusUpdate) -> None:

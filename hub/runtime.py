@@ -11,9 +11,10 @@ import msgspec
 
 from devices.codecs.variable_measure import VariableMeasure
 from devices.document import Document
-from devices.model import Health, Scan
+from devices.model import Event, Health, Scan
 from devices.supervisor import DeviceState
-from hub.bus import CONSOLE, Bus
+from hub.attached import scans
+from hub.bus import Bus
 from hub.claims import Claims
 from hub.clock import SURE, UNSURE, HubClock
 from hub.config import Config
@@ -29,7 +30,6 @@ from hub.rights import Rights
 from hub.spooler import Spooler
 from hub.store.catalogue import products
 from hub.store.model import Shop, utc
-from hub.store.people import people
 from hub.store.people.members import Work
 from hub.store.replica.lives import Reborn
 from hub.store.selling import sales
@@ -168,18 +168,11 @@ class Runtime:
             known = ", ".join(sorted(self.spoolers)) or "none"
             raise NotFoundError("printer", f"no printer {printer_id!r}; printers: {known}") from None
 
-    async def on_device_event(self, device_id: str, scan: Scan) -> None:
-        """Hand a scan to the till that claims the scanner; the console watches, and is told whose it was."""
-        data: dict[str, Any] = msgspec.to_builtins(scan)  # Any: JSON
-        if scan.gtin is not None and (sku := products.sku_of_gtin(self.db.read, scan.gtin)) is not None:
-            data["sku"] = sku
-        elif scan.error is None and (found := people.found_by_code(self.db.read, scan.label, self.shop.members)):
-            data["member_id"] = found[0].member_id
-        self.metrics.scans.labels(device_id, scan.error or "ok").inc()
-        holder = self.claims.holder(device_id)
-        if holder is not None:
-            data["claimed_by"] = holder
-        self.bus.publish("scan", data, now_ms=self.now_ms(), device=device_id, audience=holder or CONSOLE)
+    async def on_device_event(self, device_id: str, event: Event) -> None:
+        """Lead what a device said to those who hear its kind."""
+        match event:
+            case Scan():
+                scans.hear(self, device_id, event)
 
     def on_device_status(self, state: DeviceState) -> None:
         """Tell everybody how a device is."""

@@ -12,7 +12,7 @@ from typing import Literal
 from devices.document import Document
 from devices.driver import PrintJob
 from devices.errors import NotRecordedError
-from devices.model import CounterReading, Scan, StatusUpdate
+from devices.model import Event, Reading, StatusUpdate
 
 JobState = Literal["queued", "printing", "printed", "failed", "unknown"]
 WAIT_TIMEOUT_S = 10.0  # a test that waits longer than this waits for nothing
@@ -71,9 +71,9 @@ class RecordingContext:
     """
 
     def __init__(self, device_id: str = "device") -> None:
-        self.events: list[Scan] = []
-        self.batches: list[list[CounterReading]] = []
-        self.refused: list[list[CounterReading]] = []
+        self.events: list[Event] = []
+        self.batches: list[list[Reading]] = []
+        self.refused: list[list[Reading]] = []
         self.takes_readings = asyncio.Event()
         self.takes_readings.set()
         self.refuses_readings = False
@@ -90,7 +90,7 @@ class RecordingContext:
         return self._device_id
 
     @property
-    def readings(self) -> list[CounterReading]:
+    def readings(self) -> list[Reading]:
         """All readings of all batches, in their order."""
         return [reading for batch in self.batches for reading in batch]
 
@@ -99,12 +99,12 @@ class RecordingContext:
         """The newest status, if any was reported."""
         return self.statuses[-1] if self.statuses else None
 
-    async def emit(self, event: Scan) -> None:
+    async def emit(self, event: Event) -> None:
         """Keep the event."""
         self.events.append(event)
         self._changed.set()
 
-    async def record(self, readings: Sequence[CounterReading]) -> None:
+    async def record(self, readings: Sequence[Reading]) -> None:
         """Keep the batch, or refuse it."""
         await self.takes_readings.wait()
         (self.refused if self.refuses_readings else self.batches).append(list(readings))
