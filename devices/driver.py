@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from devices.commands import Command, Told
 from devices.document import Document
 from devices.model import Category, Event, Reading, StatusUpdate
 
@@ -71,13 +72,16 @@ class DeviceContext(Protocol):
     async def next_job(self) -> PrintJob:
         """Wait for the oldest queued job of this printer, without changing its state."""
 
+    async def next_command(self) -> Told:
+        """Wait for the oldest command to this device; say `done` when the device did it."""
+
     def heartbeat(self) -> None:
         """Tell the supervisor that the driver is alive; call at least every HEARTBEAT_S while idle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """A kind of device. `document` names the protocol document the decoder follows."""
+    """A kind of device. `document` names the protocol document the decoder follows, `commands` what it can be told."""
 
     category: Category
     summary: str
@@ -85,3 +89,4 @@ class Driver:
     options: type[DriverOptions]
     run: Callable[[DeviceContext, Any], Awaitable[None]]  # Any: each run takes its own Options type
     evidence: str = "from data sheet"
+    commands: tuple[type[Command], ...] = ()

@@ -30,6 +30,26 @@ class LabelError(DeviceError):
         self.reason = reason
 
 
+class WeightError(DeviceError):
+    """What a scale sent is no weight: nothing was read, asking again is safe. `reason`: bad_frame, bad_number, bad_unit."""
+
+    code = "scale_weight"
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class CommandError(DeviceError):
+    """A device did not do what it was told; nothing will happen later. `reason`: device_offline, device_busy."""
+
+    code = "device_command"
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
 class EncodingError(DeviceError):
     """A document cannot be put into printer bytes (unknown symbology, bad bar code data): nothing was sent."""
 

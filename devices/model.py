@@ -5,7 +5,9 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-Category = Literal["Scanner", "POSPrinter", "CashDrawer", "LineDisplay", "Scale", "PeopleCounter", "Beacon"]
+Category = Literal[
+    "Scanner", "POSPrinter", "CashDrawer", "LineDisplay", "Scale", "PeopleCounter", "Beacon", "RFIDScanner"
+]
 
 
 class Health(StrEnum):
@@ -29,6 +31,32 @@ class Scan(Struct, frozen=True, omit_defaults=True):
     ais: dict[str, str] | None = None
     measure: "Measure | None" = None
     error: str | None = None
+
+
+WeighingState = Literal["stable", "unstable", "zero", "overweight", "under_zero", "not_ready"]
+
+
+class Weight(Struct, frozen=True, omit_defaults=True):
+    """What a Scale shows, in UnifiedPOS's states. `weight_g` (whole grams, from 0) is set when it is `stable` or `zero`."""
+
+    state: WeighingState
+    weight_g: int | None = None
+
+
+class DrawerStatus(Struct, frozen=True):
+    """A CashDrawer was opened, or closed."""
+
+    is_open: bool
+
+
+class TagRead(Struct, frozen=True, omit_defaults=True):
+    """A tag that an RFIDScanner has read. `epc` is its memory in hex; of an SGTIN-96 also the `gtin` (14 digits) and serial."""
+
+    epc: str
+    gtin: str | None = None
+    serial: str | None = None
+    antenna: str | None = None
+    rssi_dbm: int | None = None
 
 
 class Measure(Struct, frozen=True):
@@ -61,7 +89,7 @@ class CounterReading(Struct, frozen=True):
     retained: bool = False
 
 
-Event: TypeAlias = Scan
+Event: TypeAlias = Scan | Weight | TagRead | DrawerStatus
 """What `ctx.emit` takes: data events, handed on at once and not durable."""
 Reading: TypeAlias = CounterReading
 """What `ctx.record` takes: durable before it returns."""

@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from devices.commands import Command, CommandQueue, Told
 from devices.driver import Driver, DriverOptions, PrintJob
-from devices.errors import DeviceError, NotRecordedError, OptionError, WireError
+from devices.errors import CommandError, DeviceError, NotRecordedError, OptionError, WireError
 from devices.model import Category, Event, Health, Reading, StatusUpdate
 
 DEVICE_QUEUE_MAX = 64
@@ -25,6 +26,7 @@ BACKOFF_MAX_S = 30.0  # how long a device that was plugged in again may stay unn
 HEALTHY_S = 60.0  # a driver that has worked this long starts again at BACKOFF_FIRST_S
 HEARTBEAT_TIMEOUT_S = 30.0  # six times HEARTBEAT_S: a slow machine is not a stuck driver
 CANCEL_TIMEOUT_S = 10.0  # a cancelled driver closes its port within this; later, it is reported as hanging
+COMMAND_TIMEOUT_S = 5.0  # whoever pressed a button waits no longer
 MESSAGES_LOGGED_MAX = 8
 """Different messages logged in one outage; further ones are only in the device's state."""
 
@@ -118,6 +120,10 @@ class Supervisor:
         """Return the state of one device; raise KeyError if there is none of this name."""
         return self._devices[device_id].state()
 
+    async def tell(self, device_id: str, command: Command) -> None:
+        """Return when the device did it; raise CommandError when it is away, busy or takes too long, KeyError for none such."""
+        await self._devices[device_id].tell(command)
+
 
 class DeviceSupervisor:
     """One device: its driver's task, its event queue, its state."""
@@ -139,6 +145,17 @@ class DeviceSupervisor:
 
     def state(self) -> DeviceState:
         return self._context.state()
+
+    async def tell(self, command: Command) -> None:
+        """As Supervisor.tell."""
+        state = self.state()
+        if state.health is Health.OFFLINE:
+            raise CommandError("device_offline", state.detail or state.reason)
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                await self._context.commands.tell(command)
+        except TimeoutError as err:
+            raise CommandError("device_busy", f"{state.device_id} took no command for {COMMAND_TIMEOUT_S:g} s") from err
 
     async def _run_once(self) -> None:
         """Run the driver until it ends in any way; say why it did."""
@@ -197,6 +214,7 @@ class _Context:
         self._spec = spec
         self._outside = outside
         self._queue: asyncio.Queue[Event] = asyncio.Queue(DEVICE_QUEUE_MAX)
+        self.commands = CommandQueue()
         self._counters: Counter[str] = Counter()
         self._update = StatusUpdate(Health.OFFLINE, "starting")
         self._since_ms = outside.now_ms()
@@ -221,6 +239,9 @@ class _Context:
     def count(self, what: str, amount: int = 1) -> None:
         self._counters[what] += amount
 
+    async def next_command(self) -> Told:
+        return await self._while_waiting(self.commands.next())
+
     async def next_job(self) -> PrintJob:
         source = self._outside.jobs.get(self.device_id)
         if source is None:
@@ -237,6 +258,7 @@ class _Context:
         self._waits_for_hub = 0
 
     def go_offline(self, end: _End) -> None:
+        self.commands.refuse_all(end.detail or end.reason)
         self._report(StatusUpdate(Health.OFFLINE, end.reason, end.detail), end.error)
 
     def silence_ends_s(self) -> float:

@@ -1,7 +1,7 @@
 """What a running hub is made of, for the API and the device side to work on. Wired by hub.app, imports no I/O library."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -10,10 +10,13 @@ from typing import Any
 import msgspec
 
 from devices.codecs.variable_measure import VariableMeasure
+from devices.commands import Command
 from devices.document import Document
-from devices.model import Event, Health, Scan
+from devices.errors import CommandError
+from devices.model import DrawerStatus, Event, Health, Scan, TagRead, Weight
 from devices.supervisor import DeviceState
-from hub.attached import scans
+from hub.attached import scans, tags, weights
+from hub.attached.weights import WeightView
 from hub.bus import Bus
 from hub.claims import Claims
 from hub.clock import SURE, UNSURE, HubClock
@@ -53,6 +56,11 @@ log = logging.getLogger(__name__)
 trail = logging.getLogger("hub.trail")
 
 
+async def no_device(device_id: str, _command: Command) -> None:
+    """Nobody is told anything before the devices are wired."""
+    raise CommandError("device_offline", f"{device_id} is not wired yet")
+
+
 @dataclass(slots=True, eq=False)
 class Runtime:
     """The hub's parts. `now_ms` (the clock's, corrected) and `new_secret` are the only ways to time and to randomness."""
@@ -70,6 +78,8 @@ class Runtime:
     receipt_key: bytes = field(repr=False)
     variable_measures: tuple[VariableMeasure, ...] = ()
     device_states: Callable[[], list[DeviceState]] = list
+    tell_device: Callable[[str, Command], Awaitable[None]] = no_device
+    weights: dict[str, WeightView] = field(default_factory=dict)
     tokens: Tokens = field(default_factory=Tokens)
     spoolers: dict[str, Spooler] = field(default_factory=dict)
     tls: Tls | None = None
@@ -173,6 +183,12 @@ class Runtime:
         match event:
             case Scan():
                 scans.hear(self, device_id, event)
+            case Weight():
+                weights.hear(self, device_id, event)
+            case TagRead():
+                tags.hear(self, device_id, event)
+            case DrawerStatus():
+                self.bus.publish("drawer", {"is_open": event.is_open}, now_ms=self.now_ms(), device=device_id)
 
     def on_device_status(self, state: DeviceState) -> None:
         """Tell everybody how a device is."""

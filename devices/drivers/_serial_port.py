@@ -6,9 +6,9 @@ RS-232, USB converters and USB-CDC alike; the layer is serialx, which reads with
 import asyncio
 import errno
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -18,6 +18,7 @@ from devices.errors import WireError
 if TYPE_CHECKING:
     from serialx import AsyncSerial
 
+StatusLine = Literal["cts", "dsr", "cd"]
 Baudrate = Annotated[int, Meta(ge=300, le=4_000_000)]
 
 READ_MAX_BYTES = 4096
@@ -113,3 +114,26 @@ class SerialPort:
             raise WireError(f"{self._path} takes no bytes: switch the device on, check cable and `handshake`") from err
         except OSError as err:
             raise WireError(f"{self._path} is gone: unplugged, or its power failed") from err
+
+    async def line_is_high(self, line: StatusLine) -> bool:
+        """Return the level of a handshake line; raise WireError where the port has none, or is gone."""
+        try:
+            pins = await self._port.get_modem_pins()
+        except OSError as err:
+            raise WireError(f"{self._path} is gone: unplugged, or its power failed") from err
+        is_high = {"cts": pins.cts, "dsr": pins.dsr, "cd": pins.car}[line].to_bool()
+        if is_high is None:
+            raise WireError(f"{self._path} has no line {line}: set `status_line` to none")
+        return is_high
+
+
+@asynccontextmanager
+async def beside(watch: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """Run `watch` beside the block, which waits for the hub: what `watch` raises, the block raises."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(watch, name=name)
+            yield
+            task.cancel()
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from devices.commands import CommandQueue, Told
 from devices.document import Document
 from devices.driver import PrintJob
 from devices.errors import NotRecordedError
@@ -79,6 +80,7 @@ class RecordingContext:
         self.refuses_readings = False
         self.statuses: list[StatusUpdate] = []
         self.counters: Counter[str] = Counter()
+        self.commands = CommandQueue()
         self.heartbeats = 0
         self.jobs: list[RecordedJob] = []
         self._device_id = device_id
@@ -131,6 +133,10 @@ class RecordingContext:
                     return job
             self._changed.clear()
             await self._changed.wait()
+
+    async def next_command(self) -> Told:
+        """Wait for the oldest command that a test told the device by `commands`."""
+        return await self.commands.next()
 
     def heartbeat(self) -> None:
         """Count."""

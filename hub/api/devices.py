@@ -9,7 +9,7 @@ from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError, RefusedError
 from hub.store.staff.tills import Scope
 
-CLAIMABLE: frozenset[Category] = frozenset({"Scanner", "Scale", "LineDisplay"})
+CLAIMABLE: frozenset[Category] = frozenset({"Scanner", "Scale", "LineDisplay", "RFIDScanner"})
 WATCHERS: frozenset[Scope] = STAFF | {"ops"}
 
 

@@ -4,9 +4,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from devices.commands import OpenDrawer
 from devices.document import Document
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
+from hub.attached.commands import tell
 from hub.errors import RefusedError
 from hub.store.selling import printing
 from hub.store.selling.printing import PrintJobView
@@ -90,7 +92,10 @@ async def post_reprint(call: Call) -> Reply:
 async def post_open(call: Call) -> Reply:
     """POST /v1/drawers/{drawer_id}/open"""
     drawer_id = call.path["drawer_id"]
-    await call.hub.spooler(drawer_id).open_drawer()
+    if any(state.device_id == drawer_id and state.category == "CashDrawer" for state in call.hub.device_states()):
+        await tell(call.hub, drawer_id, OpenDrawer(), till_id=call.client.till_id)
+    else:
+        await call.hub.spooler(drawer_id).open_drawer()
     actor, now_ms = call.actor, call.hub.now_ms()
     await call.hub.db.write(
         lambda tx: note(tx, actor=actor, action="drawer_opened", subject=drawer_id, reason="", now_ms=now_ms)
@@ -152,10 +157,10 @@ ROUTES = (
         "POST",
         "/v1/drawers/{drawer_id}/open",
         post_open,
-        "Open the drawer behind a receipt printer, now or never",
+        "Open a cash drawer of its own, or the one behind a receipt printer, now or never",
         STAFF,
         Opened,
         duty="drawer.kick",
-        problems=(404, 503),
+        problems=(404, 409, 503),
     ),
 )

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from devices.testing.printer import SimulatedPrinter
-from devices.testing.serial_line import VirtualSerialLine
 from hub.api.server import routes
+from tests.api.attached import attached
 from tests.api.refused import NEVER_REFUSED, REFUSED, WRITES
 from tests.api.walk import Walk, walk
 
@@ -122,9 +122,8 @@ class Refused(Walk):
 async def test_what_does_not_fit_the_document_writes_nothing(
     start_hub: Any, pair_till: Any, *, printer: SimulatedPrinter, printer_section: Any, until: Any
 ) -> None:
-    async with VirtualSerialLine() as line:
-        scanner = {"kind": "serial_scanner", "port": line.device_path}
-        devices = {"receipts": printer_section, "s1": scanner}
+    async with attached() as counter:
+        devices = {"receipts": printer_section, **counter.sections}
         hub = await start_hub(devices=devices, receipt_printer="receipts", api=LAN)
         manager, cloud, standby = [await pair_till(hub, scope=scope) for scope in ("manager", "cloud", "standby")]
         await until(
@@ -140,9 +139,8 @@ async def test_what_does_not_fit_the_document_writes_nothing(
 async def test_what_fits_the_document_and_cannot_be_writes_nothing(
     start_hub: Any, pair_till: Any, *, printer: SimulatedPrinter, printer_section: Any, until: Any
 ) -> None:
-    async with VirtualSerialLine() as line:
-        scanner = {"kind": "serial_scanner", "port": line.device_path}
-        devices = {"receipts": printer_section, "s1": scanner}
+    async with attached() as counter:
+        devices = {"receipts": printer_section, **counter.sections}
         hub = await start_hub(devices=devices, receipt_printer="receipts", api=LAN)
         manager, cloud, standby = [await pair_till(hub, scope=scope) for scope in ("manager", "cloud", "standby")]
         await until(

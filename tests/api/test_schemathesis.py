@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from devices.testing.printer import SimulatedPrinter
-from devices.testing.serial_line import VirtualSerialLine
 from hub.store.upkeep.audit import audit
+from tests.api.attached import attached
 from tests.api.walk import Walk, pools, walk
 
 SEED = 20_260_921
@@ -70,9 +70,8 @@ async def test_the_live_hub_keeps_what_its_document_says(
     contract: Any,
     tmp_path: Path,
 ) -> None:
-    async with VirtualSerialLine() as line:
-        scanner = {"kind": "serial_scanner", "port": line.device_path}
-        devices = {"receipts": printer_section, "s1": scanner}
+    async with attached() as counter:
+        devices = {"receipts": printer_section, **counter.sections}
         lan = {"host": "0.0.0.0", "port": 0}  # it has a CA, and serves this machine without TLS
         hub = await start_hub(devices=devices, receipt_printer="receipts", api=lan)
         went, config = await walked(hub, pair_till, printer, until)

@@ -78,6 +78,7 @@ async def _look(went: Walk) -> None:
     await went.ask("POST", "/v1/sync/now")
     await went.ask("POST", "/v1/devices/{device_id}/claim")
     await went.ask("DELETE", "/v1/devices/{device_id}/claim")
+    await _counter(went)
 
 
 async def _confirm_clock(went: Walk) -> None:
@@ -86,6 +87,15 @@ async def _confirm_clock(went: Walk) -> None:
     told, clock._machine = clock._machine, Machine(wall_ms=NOW + YEAR).clock
     await went.ask("POST", "/v1/clock/confirm", {"now": "2026-09-21T22:13:20+08:00"})
     clock._machine = told
+
+
+async def _counter(went: Walk) -> None:
+    went.ids["device_id"] = "w1"
+    await went.ask("GET", "/v1/devices/{device_id}/weight")
+    await went.ask("POST", "/v1/devices/{device_id}/zero")
+    went.ids["device_id"] = "d1"
+    await went.ask("PUT", "/v1/devices/{device_id}/text", {"lines": ["歡迎光臨", "Welcome"]})
+    went.ids["device_id"] = "s1"
 
 
 async def _stock(went: Walk) -> None:

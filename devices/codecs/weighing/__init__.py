@@ -1,0 +1,1 @@
+"""What scales say on their lines, as weights in grams."""

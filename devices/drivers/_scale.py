@@ -1,0 +1,39 @@
+"""What drivers of scales share: the weight that is shown now, told when it changes, and a scale that has fallen silent."""
+
+from devices.driver import DeviceContext
+from devices.errors import WeightError
+from devices.model import Health, StatusUpdate, Weight
+
+SILENCE_MAX_S = 3.0  # a scale that works answers, or sends, far more often
+
+
+class Shown:
+    """The scale's display as the hub sees it. The same weight again is no event: a till hears changes."""
+
+    def __init__(self, ctx: DeviceContext) -> None:
+        self._ctx = ctx
+        self._weight: Weight | None = None
+        self._silent_s = 0.0
+
+    async def show(self, weight: Weight) -> None:
+        """Tell a weight that differs from the one before; the scale speaks, so it is ready."""
+        self._silent_s = 0.0
+        self._ctx.status(StatusUpdate(Health.READY))
+        if weight != self._weight:
+            self._weight = weight
+            await self._ctx.emit(weight)
+
+    def refuse(self, error: WeightError) -> None:
+        """Count what is no weight; the scale is ready again with the next that is one."""
+        self._ctx.count(f"refused_{error.reason}")
+        self._ctx.status(StatusUpdate(Health.DEGRADED, error.reason, str(error)))
+
+    async def hear_nothing(self, for_s: float, remedy: str) -> None:
+        """Add to the silence; when it is too long the scale counts as away and what it showed is no longer so."""
+        self._silent_s += for_s
+        if self._silent_s < SILENCE_MAX_S:
+            return
+        self._ctx.status(StatusUpdate(Health.DEGRADED, "no_answer", f"silent for {SILENCE_MAX_S:g} s: {remedy}"))
+        if self._weight is not None and self._weight.state != "not_ready":
+            self._weight = Weight("not_ready")
+            await self._ctx.emit(self._weight)

@@ -1,0 +1,82 @@
+"""Counter scale that answers when it is asked (Mettler Toledo 8217, 8213 demand), category Scale.
+
+Protocol document: see devices.codecs.weighing.toledo. The hub asks every `poll_ms`; the unit is the scale's own setting, which
+the protocol does not say.
+"""
+
+import asyncio
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from devices.codecs.weighing.toledo import ASK_WEIGHT, ZERO, ToledoFramer, read_frame
+from devices.codecs.weighing.units import Unit
+from devices.commands import Told, ZeroScale
+from devices.driver import DeviceContext, Driver
+from devices.drivers._scale import Shown
+from devices.drivers._serial_port import SerialOptions, SerialPort, opened
+from devices.errors import WeightError
+from devices.model import Health, StatusUpdate
+
+REMEDY = "switch the scale on, check the cable, baudrate, data_bits, parity, and that it speaks 8217"
+
+
+class Options(SerialOptions, frozen=True):
+    """The port's (7 bits, even, 9600 from the factory), the scale's `unit`, and how often it is asked."""
+
+    data_bits: Literal[7, 8] = 7
+    parity: Literal["none", "even", "odd"] = "even"
+    unit: Unit = "kg"
+    poll_ms: Annotated[int, Meta(ge=100, le=2000)] = 250
+
+
+async def run(ctx: DeviceContext, options: Options) -> None:
+    """Ask for the weight, and zero the scale when told to, until the port goes away."""
+    framer, shown, poll_s = ToledoFramer(), Shown(ctx), options.poll_ms / 1000
+    async with opened(options, "scale") as port:
+        ctx.status(StatusUpdate(Health.READY))
+        while True:
+            ctx.heartbeat()
+            await port.write(ASK_WEIGHT)
+            if frames := await _answers(port, framer, poll_s):
+                await _show(shown, frames, options.unit)
+            else:
+                await shown.hear_nothing(poll_s, REMEDY)
+            if (told := await _told_within(ctx, poll_s)) is not None:
+                await port.write(ZERO)
+                told.done()
+
+
+async def _show(shown: Shown, frames: list[bytes], unit: Unit) -> None:
+    for frame in frames:
+        try:
+            await shown.show(read_frame(frame, unit))
+        except WeightError as err:
+            shown.refuse(err)
+
+
+async def _answers(port: SerialPort, framer: ToledoFramer, patience_s: float) -> list[bytes]:
+    """Return the frames of one answer, which may come in pieces; none when nothing comes in time."""
+    while chunk := await port.read(patience_s):
+        if frames := framer.feed(chunk):
+            return frames
+    return []
+
+
+async def _told_within(ctx: DeviceContext, pause_s: float) -> Told | None:
+    """Wait for the next time to ask; return early with a command."""
+    try:
+        async with asyncio.timeout(pause_s):
+            return await ctx.next_command()
+    except TimeoutError:
+        return None
+
+
+DRIVER = Driver(
+    category="Scale",
+    summary="counter scale that answers when it is asked (Mettler Toledo 8217, 8213)",
+    document="Mettler Toledo 8217; 8213 demand format",
+    options=Options,
+    run=run,
+    commands=(ZeroScale,),
+)
