@@ -31,7 +31,7 @@ from hub.api.control import (
 )
 from hub.api.devices import DeviceList, DeviceView
 from hub.api.pairing import CodeAnswer, PairAnswer, PairRequest
-from hub.api.printing import JobList
+from hub.api.printing import JobList, PrintRequest
 from hub.api.problems import Problem
 from hub.api.routing import SUBPROTOCOL, SUBPROTOCOL_TOKEN
 from hub.api.sales import SaleRequest
@@ -132,6 +132,10 @@ class HubClient:
     async def print_job(self, job_id: str) -> PrintJobView:
         """Return a job of the print ledger."""
         return await self._call("GET", f"/v1/print/{quote(job_id, safe='')}", PrintJobView)
+
+    async def print_document(self, request: PrintRequest) -> PrintJobView:
+        """Queue a document for a printer."""
+        return await self._call("POST", "/v1/print", PrintJobView, body=request)
 
     async def print_jobs(self) -> list[PrintJobView]:
         """Return the newest jobs of the print ledger."""

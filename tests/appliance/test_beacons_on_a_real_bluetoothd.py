@@ -1,0 +1,51 @@
+"""iBeacons in the air of a software radio, heard by the kernel, bluetoothd, bleak and the hub: zones entered and left."""
+
+import asyncio
+
+import pytest
+
+from devices.model import Health
+from tests.appliance.guest_hub import guest_hub, heard
+from tests.appliance.machine import Machine
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+RADIO = "PYTHONPATH=/opt/packages python3 /opt/appliance/guest/radio.py"
+BEACONS = 12
+SECTION = """
+[devices.radio]
+kind = "ble_beacons"
+visitors = ["ibeacon:f7826da6-4fa2-4e98-8024-bc5b71e0893e:1"]
+enter_s = 1
+gone_s = 5
+leave_s = 2
+
+[devices.radio.zones.desk]
+enter_dbm = -90
+"""
+
+
+async def test_beacons_come_and_go_through_bluez(machine: Machine) -> None:
+    await machine.run("modprobe hci_vhci && systemctl start bluetooth")
+    await machine.run(f"systemd-run --quiet --unit=radio --collect sh -c '{RADIO} {BEACONS} >/run/radio.log 2>&1'")
+    await machine.run("until grep -q air /run/radio.log; do systemctl is-active -q radio || exit 1; sleep 0.2; done")
+    await machine.run("until timeout 10 bluetoothctl power on | grep -q succeeded; do sleep 1; done")
+    async with guest_hub(machine, SECTION) as hub:
+        await hub.reaches("radio", Health.READY)
+        async with hub.till.events() as events:
+            entered: set[str] = set()
+            while len(entered) < BEACONS:
+                event = await heard(events, lambda each: each["type"] == "zone" and each["data"]["entered"] == "desk")
+                entered.add(event["data"]["visitor"])
+            await machine.run("systemctl stop radio")
+            left: set[str] = set()
+            while len(left) < BEACONS:
+                event = await heard(events, lambda each: each["type"] == "zone" and each["data"]["left"] == "desk")
+                left.add(event["data"]["visitor"])
+            assert left == entered
+
+
+async def test_a_radio_that_is_not_there_is_said_with_its_remedy(machine: Machine) -> None:
+    await asyncio.sleep(0)
+    async with guest_hub(machine, SECTION) as hub:
+        gone = await hub.reaches("radio", Health.OFFLINE)
+        assert gone.reason and gone.detail

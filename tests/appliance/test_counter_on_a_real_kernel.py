@@ -1,0 +1,165 @@
+"""Scanners, a printer and serial lines on a kernel of their own: grabbed, pulled out, put back, twins, a thousand scans."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from devices.document import Cut, Document, Text
+from devices.model import Health
+from devices.testing.escpos_reader import EscposReader
+from devices.testing.paper import PaperLine
+from hub.api.printing import PrintRequest
+from tests.appliance.guest_hub import GuestHub, guest_hub, heard
+from tests.appliance.machine import Machine
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+GADGET = "python3 /opt/appliance/guest/gadget.py"
+LABELS = [f"{number:012}" for number in range(100_000_000_000, 100_000_001_000)]
+DOCUMENT = Document((Text("凍頂烏龍茶 Oolong"), Cut()))
+TWINS = """
+[devices.lane1]
+kind = "hid_scanner"
+usb = { vendor = "05e0", product = "1200", port_path = "dummy_hcd.0-usb-1" }
+
+[devices.lane2]
+kind = "hid_scanner"
+usb = { vendor = "05e0", product = "1200", port_path = "dummy_hcd.1-usb-1" }
+"""
+HOLD = 'import os, time; os.open("/dev/ttyUSB0", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK); time.sleep(60)'
+SPY = """
+import evdev, select, sys, time
+seen = 0
+devices = [evdev.InputDevice(path) for path in evdev.list_devices()]
+print("listening", flush=True)
+ends = time.monotonic() + 3
+while (left := ends - time.monotonic()) > 0:
+    for device in select.select(devices, [], [], left)[0]:
+        seen += sum(event.type == evdev.ecodes.EV_KEY for event in device.read())
+print("keys", seen)
+"""
+
+
+def is_scan(device: str, label: str) -> Any:
+    return lambda event: event["type"] == "scan" and event.get("device") == device and event["data"]["label"] == label
+
+
+@pytest.fixture
+async def twins(machine: Machine) -> AsyncIterator[GuestHub]:
+    """Two scanners that are alike to their serial numbers, and a hub that tells them apart by their plug."""
+    for port in ("0", "1"):
+        await machine.run(f"{GADGET} up lane{port} {port} S1 hid")
+    async with guest_hub(machine, TWINS) as hub:
+        for lane in ("lane1", "lane2"):
+            await hub.reaches(lane, Health.READY)
+            await hub.till.claim(lane)
+        yield hub
+    for port in ("0", "1"):
+        await machine.run(f"{GADGET} down lane{port}")
+
+
+async def test_twins_scan_for_their_own_lane_and_nobody_else_reads_along(twins: GuestHub, machine: Machine) -> None:
+    async with twins.till.events() as events:
+        await machine.run(f"{GADGET} type lane0 4006381333931")
+        assert (await heard(events, is_scan("lane1", "4006381333931")))["data"]["gtin"] == "04006381333931"
+        await machine.run(f"{GADGET} type lane1 96385074")
+        await heard(events, is_scan("lane2", "96385074"))
+    spied, _ = await asyncio.gather(
+        machine.run("python3 -", given=SPY.encode()), machine.run(f"sleep 1; {GADGET} type lane0 4006381333931")
+    )
+    assert "keys 0" in spied, "a grabbed scanner types into nobody else's prompt"
+
+
+async def test_a_scanner_pulled_out_is_said_and_scans_again_when_it_is_back(twins: GuestHub, machine: Machine) -> None:
+    await machine.run(f"{GADGET} unplug lane0")
+    gone = await twins.reaches("lane1", Health.OFFLINE)
+    assert gone.detail, "in words"
+    assert (await twins.reaches("lane2", Health.READY)).health is Health.READY
+    async with twins.till.events() as events:
+        await machine.run(f"{GADGET} type lane1 96385074")
+        await heard(events, is_scan("lane2", "96385074"))
+        await machine.run(f"{GADGET} plug lane0 0")
+        await twins.reaches("lane1", Health.READY)
+        await machine.run(f"{GADGET} type lane0 4006381333931")
+        await heard(events, is_scan("lane1", "4006381333931"))
+
+
+async def test_of_a_thousand_scans_none_is_lost_or_torn(twins: GuestHub, machine: Machine) -> None:
+    got: list[str] = []
+    async with twins.till.events() as events:
+        typing = asyncio.create_task(machine.run(f"{GADGET} type lane0 {' '.join(LABELS)}", timeout_s=600))
+        async with asyncio.timeout(600):
+            async for event in events:
+                if event["type"] == "scan":
+                    got.append(event["data"]["label"])
+                if len(got) == len(LABELS):
+                    break
+        await typing
+    assert got == LABELS
+
+
+async def test_a_receipt_comes_out_of_the_usb_printer(machine: Machine) -> None:
+    await machine.run(f"{GADGET} up receipts 0 P1 printer")
+    section = '[devices.receipts]\nkind = "escpos_printer"\nusb = { vendor = "05e0" }\n'
+    try:
+        async with guest_hub(machine, section) as hub:
+            await hub.reaches("receipts", Health.READY)
+            printing = asyncio.create_task(machine.run(f"{GADGET} paper receipts 30"))
+            job = await hub.till.print_document(PrintRequest("job-1", "receipts", DOCUMENT))
+            paper = bytes.fromhex(await printing)
+            assert job.printer_id == "receipts"
+            assert any(
+                isinstance(each, PaperLine) and "凍頂烏龍茶 Oolong" in each.text for each in EscposReader().feed(paper)
+            )
+    finally:
+        await machine.run(f"{GADGET} down receipts")
+
+
+async def test_a_serial_scanner_that_comes_back_under_another_name_is_found(machine: Machine) -> None:
+    """A converter is plugged into the machine by qemu; another holds its name when it comes back."""
+    section = '[devices.lane3]\nkind = "serial_scanner"\nusb = { vendor = "0403", product = "6001" }\n'
+    async with guest_hub(machine, section) as hub, Converter(machine) as converter:
+        await hub.reaches("lane3", Health.READY)
+        await hub.till.claim("lane3")
+        async with hub.till.events() as events:
+            await converter.write(b"4006381333931\r\n")
+            await heard(events, is_scan("lane3", "4006381333931"))
+            await machine.run(f"nohup python3 -c '{HOLD}' >/dev/null 2>&1 & sleep 0.5")
+            await converter.unplug()
+            await hub.reaches("lane3", Health.OFFLINE)
+            await converter.plug()
+            await hub.reaches("lane3", Health.READY)
+            await converter.write(b"96385074\r\n")
+            await heard(events, is_scan("lane3", "96385074"))
+
+
+class Converter:
+    """An FTDI converter of qemu's whose serial side is a socket of this host."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._path = machine.folder / "converter"
+
+    async def __aenter__(self) -> "Converter":
+        address = {"type": "unix", "data": {"path": str(self._path)}}
+        backend = {"type": "socket", "data": {"addr": address, "server": True, "wait": False}}
+        await self._machine.qmp("chardev-add", id="converter", backend=backend)
+        _, self._writer = await asyncio.open_unix_connection(str(self._path))
+        await self.plug()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.unplug()
+        self._writer.close()
+
+    async def plug(self) -> None:
+        options = {"chardev": "converter", "bus": "xhci.0", "port": "4", "always-plugged": True}
+        await self._machine.qmp("device_add", driver="usb-serial", id="ftdi", **options)
+
+    async def unplug(self) -> None:
+        await self._machine.qmp("device_del", id="ftdi")
+
+    async def write(self, sent: bytes) -> None:
+        self._writer.write(sent)
+        await self._writer.drain()
