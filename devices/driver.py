@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from devices.commands import Command, Told
+from devices.attachment import Attached, Match, Subsystem
 from devices.document import Document
 from devices.model import Category, Event, Reading, StatusUpdate
 
@@ -74,6 +75,12 @@ class DeviceContext(Protocol):
 
     async def next_command(self) -> Told:
         """Wait for the oldest command to this device; say `done` when the device did it."""
+
+    def attached(self, match: Match, subsystem: Subsystem) -> Attached:
+        """Return the attached device that the option `usb` means; raise AttachmentError: it is away, or several are like it.
+
+        Drivers ask through `attachment.node_to_open`. When it is plugged in, the supervisor does not wait for its back-off.
+        """
 
     def heartbeat(self) -> None:
         """Tell the supervisor that the driver is alive; call at least every HEARTBEAT_S while idle."""

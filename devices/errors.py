@@ -14,10 +14,18 @@ class OptionError(DeviceError):
 
 
 class WireError(DeviceError):
-    """The wire is away or answered nonsense: nothing was lost on our side, opening again is safe."""
+    """The wire is away or answered nonsense: nothing was lost on our side, opening again is safe.
+
+    `reason` is the stable word of it that health shows; devices.remedies has the words and what to do.
+    """
 
     code = "device_wire"
     reason = "not_attached"
+
+    def __init__(self, detail: str, *, reason: str = "") -> None:
+        super().__init__(detail)
+        if reason:
+            self.reason = reason
 
 
 class LabelError(DeviceError):

@@ -30,8 +30,7 @@ class PrinterLostError(WireError):
     """The printer is away; `reason` is the stable word for it. A document being sent has been reported unknown."""
 
     def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
+        super().__init__(detail, reason=reason)
 
 
 class EscposWire:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from devices.commands import Command, CommandQueue, Told
+from devices.attachment import Attached, AttachmentError, Match, Subsystem, wakes
 from devices.driver import Driver, DriverOptions, PrintJob
 from devices.errors import CommandError, DeviceError, NotRecordedError, OptionError, WireError
 from devices.model import Category, Event, Health, Reading, StatusUpdate
@@ -69,11 +70,15 @@ async def _record_nothing(device_id: str, _readings: Sequence[Reading]) -> None:
     raise NotRecordedError(f"{device_id}: nobody records readings here")
 
 
+def _nothing_attached(match: Match, subsystem: Subsystem) -> Attached:
+    raise AttachmentError(f"nobody can tell here which {subsystem} devices with {match} are attached", reason="no_udev")
+
+
 @dataclass(frozen=True, slots=True)
 class Outside:
     """What the supervisor needs from its owner. `monotonic_s` and `sleep` must tell the same time.
 
-    `on_readings` returns when the readings are durable, or raises NotRecordedError.
+    `on_readings` returns when the readings are durable, or raises NotRecordedError; `attached` is DeviceContext's.
     """
 
     on_event: Callable[[str, Event], Awaitable[None]]
@@ -85,6 +90,7 @@ class Outside:
     jobs: Mapping[str, JobSource] = field(default_factory=dict)
     on_readings: Callable[[str, Sequence[Reading]], Awaitable[None]] = _record_nothing
     heartbeat_timeout_s: float = HEARTBEAT_TIMEOUT_S
+    attached: Callable[[Match, Subsystem], Attached] = _nothing_attached
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,11 @@ class Supervisor:
             for device_id, device in self._devices.items():
                 group.create_task(device.run(), name=f"device {device_id}")
 
+    def plugged(self, attached: Attached) -> None:
+        """Something was plugged in: whoever waits for it tries at once. Others are not disturbed."""
+        for device in self._devices.values():
+            device.plugged(attached)
+
     def states(self) -> list[DeviceState]:
         """Return the state of every device, in the order of the configuration."""
         return [device.state() for device in self._devices.values()]
@@ -133,6 +144,8 @@ class DeviceSupervisor:
         self._outside = outside
         self._context = _Context(spec, outside)
         self._failures = 0
+        self._is_awake = False
+        self._rest: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Run the driver again and again, and hand its events on, until cancelled."""
@@ -141,7 +154,14 @@ class DeviceSupervisor:
             while True:
                 await self._run_once()
                 self._failures += 1
-                await self._outside.sleep(backoff_s(self._failures, self._outside.rng))
+                await self._back_off()
+
+    def plugged(self, attached: Attached) -> None:
+        """End the back-off, or leave the next one out, if this device waits for what was plugged in."""
+        if wakes(self._spec.options, attached):
+            self._is_awake = True
+            if self._rest is not None:
+                self._rest.cancel()
 
     def state(self) -> DeviceState:
         return self._context.state()
@@ -156,6 +176,18 @@ class DeviceSupervisor:
                 await self._context.commands.tell(command)
         except TimeoutError as err:
             raise CommandError("device_busy", f"{state.device_id} took no command for {COMMAND_TIMEOUT_S:g} s") from err
+
+    async def _back_off(self) -> None:
+        """Wait out the back-off, or until the device is plugged in: an attempt that came too early for it begins anew."""
+        if not self._is_awake:
+            async with asyncio.TaskGroup() as group:
+                self._rest = group.create_task(self._sleep(), name=f"back-off of {self._spec.device_id}")
+            self._rest = None
+        if self._is_awake:
+            self._failures, self._is_awake = 0, False
+
+    async def _sleep(self) -> None:
+        await self._outside.sleep(backoff_s(self._failures, self._outside.rng))
 
     async def _run_once(self) -> None:
         """Run the driver until it ends in any way; say why it did."""
@@ -241,6 +273,9 @@ class _Context:
 
     async def next_command(self) -> Told:
         return await self._while_waiting(self.commands.next())
+
+    def attached(self, match: Match, subsystem: Subsystem) -> Attached:
+        return self._outside.attached(match, subsystem)
 
     async def next_job(self) -> PrintJob:
         source = self._outside.jobs.get(self.device_id)

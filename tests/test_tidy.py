@@ -22,6 +22,7 @@ ROOMS = {
     "evdev": ("devices/drivers/",),
     "bleak": ("devices/drivers/",),
     "paho": ("devices/drivers/",),
+    "pyudev": ("devices/watcher.py",),
     "amqtt": ("hub/broker/",),
     "zeroconf": ("hub/announcer.py",),
     "cryptography": ("hub/tls/",),

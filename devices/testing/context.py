@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from devices.commands import CommandQueue, Told
+from devices.attachment import Attached, Match, Subsystem, select
 from devices.document import Document
 from devices.driver import PrintJob
 from devices.errors import NotRecordedError
@@ -68,7 +69,8 @@ class RecordedJob:
 class RecordingContext:
     """What a driver did: `events`, `batches` of readings, `statuses` (no repeats), `counters`, `heartbeats`; and print jobs.
 
-    While `takes_readings` is clear a batch waits; while `refuses_readings` it is refused, and kept in `refused`.
+    `devices` is what is attached. While `takes_readings` is clear a batch waits; while `refuses_readings` it is refused,
+    and kept in `refused`.
     """
 
     def __init__(self, device_id: str = "device") -> None:
@@ -83,6 +85,7 @@ class RecordingContext:
         self.commands = CommandQueue()
         self.heartbeats = 0
         self.jobs: list[RecordedJob] = []
+        self.devices: list[Attached] = []
         self._device_id = device_id
         self._changed = asyncio.Event()
 
@@ -124,6 +127,10 @@ class RecordingContext:
         """Add to a counter."""
         self.counters[what] += amount
         self._changed.set()
+
+    def attached(self, match: Match, subsystem: Subsystem) -> Attached:
+        """Select from `devices`."""
+        return select(self.devices, match, subsystem=subsystem)
 
     async def next_job(self) -> PrintJob:
         """Wait for the oldest queued job; it stays queued until it is begun or failed."""

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices.attachment import Attached, Match
 from devices.driver import DeviceContext, Driver, DriverOptions
 from devices.errors import DeviceError, OptionError, WireError
 from devices.model import Health, Scan, StatusUpdate
 from devices.supervisor import (
+    BACKOFF_FIRST_S,
     BACKOFF_MAX_S,
     DEVICE_QUEUE_MAX,
     HEALTHY_S,
@@ -73,15 +75,23 @@ async def running(runs: dict[str, Run], **given: Any) -> AsyncIterator[World]:
         sleep=world.sleep,
         **given,
     )
-    world.supervisor = Supervisor([spec(device_id, run) for device_id, run in runs.items()], outside)
+    world.supervisor = Supervisor(
+        [spec(device_id, run, AtPlug(Match(serial=device_id))) for device_id, run in runs.items()], outside
+    )
     async with asyncio.timeout(TEST_TIMEOUT_S), asyncio.TaskGroup() as group:
         task = group.create_task(world.supervisor.run(), name="supervisor")
         yield world
         task.cancel()
 
 
-def spec(device_id: str, run: Run) -> DeviceSpec:
-    return DeviceSpec(device_id, "made_up", Driver("Scanner", "", "", DriverOptions, run), DriverOptions())
+class AtPlug(DriverOptions, frozen=True):
+    """The options of a device that is found by its serial number, which is its name here."""
+
+    usb: Match
+
+
+def spec(device_id: str, run: Run, options: DriverOptions = DriverOptions()) -> DeviceSpec:  # noqa: B008 - frozen
+    return DeviceSpec(device_id, "made_up", Driver("Scanner", "", "", type(options), run), options)
 
 
 async def works(ctx: DeviceContext, _options: DriverOptions) -> None:
@@ -119,6 +129,43 @@ async def test_a_driver_that_ends_is_reported_and_run_again_and_its_siblings_sta
         bad, good = world.supervisor.states()
         assert (bad.health, bad.reason, bad.counters["reconnects"]) == (Health.OFFLINE, reason, 4)
         assert (good.health, good.counters) == (Health.READY, {})
+
+
+def plugged(serial: str) -> Attached:
+    return Attached(subsystem="tty", node="/dev/ttyACM0", serial=serial)
+
+
+async def test_what_is_plugged_in_is_tried_at_once_and_its_siblings_wait_on() -> None:
+    async with running({"lane1": fails, "lane2": fails}) as world:
+        for _ in range(2):
+            await world.backoffs.get()
+        world.supervisor.plugged(plugged("lane1"))
+        await world.backoffs.get()
+        assert [state.counters["reconnects"] for state in world.supervisor.states()] == [2, 1]
+
+
+async def test_what_is_plugged_in_begins_with_the_shortest_back_off_again() -> None:
+    async with running({"lane1": fails}) as world:
+        for _ in range(12):
+            await world.retries()
+        await world.backoffs.get()
+        world.supervisor.plugged(plugged("lane1"))
+        assert await world.backoffs.get() <= BACKOFF_FIRST_S
+
+
+async def test_what_is_plugged_in_while_an_attempt_fails_is_tried_again_without_a_back_off() -> None:
+    attempts = 0
+
+    async def is_late(ctx: DeviceContext, options: DriverOptions) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            world.supervisor.plugged(plugged("lane1"))
+        await fails(ctx, options)
+
+    async with running({"lane1": is_late}) as world:
+        await world.backoffs.get()
+        assert attempts == 2
 
 
 async def test_a_bug_is_logged_with_its_traceback_once_and_its_words_stay_out_of_the_state(
