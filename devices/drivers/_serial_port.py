@@ -4,7 +4,6 @@ RS-232, USB converters and USB-CDC alike; the layer is serialx, which reads with
 """
 
 import asyncio
-import errno
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -12,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
-from devices.driver import DriverOptions
+from devices.attachment import Match, node_to_open, only_one_place
+from devices.driver import DeviceContext, DriverOptions
 from devices.errors import WireError
+from devices.remedies import GONE, NOT_OPENING, remedied, wire_error
 
 if TYPE_CHECKING:
     from serialx import AsyncSerial
@@ -26,38 +27,33 @@ OPEN_TIMEOUT_S = 5.0  # opening and setting up a tty is immediate; a dead USB br
 CLOSE_TIMEOUT_S = 2.0
 WRITE_TIMEOUT_S = 5.0  # a device that holds its handshake line so long takes nothing any more
 
-_REMEDIES = {
-    errno.ENOENT: "is not there: plug the {device} in, or correct `port`",
-    errno.ENXIO: "is not there: plug the {device} in, or correct `port`",
-    errno.ENODEV: "is not there: plug the {device} in, or correct `port`",
-    errno.EACCES: "may not be opened: add the hub's user to the port's group (mostly `dialout`)",
-    errno.EPERM: "may not be opened: add the hub's user to the port's group (mostly `dialout`)",
-    errno.EBUSY: "is in use by another program or device section: stop that one (`fuser` names it)",
-    errno.ENOTTY: "is no serial port: correct `port`",
-}
 
+class SerialOptions(DriverOptions, frozen=True, kw_only=True):
+    """`port` is best a stable name such as /dev/serial/by-id/…, or `usb` names the device; the line as the device is set."""
 
-class SerialOptions(DriverOptions, frozen=True):
-    """`port` is best a stable name such as /dev/serial/by-id/…; the line as the device's own settings say."""
-
-    port: str
+    port: str | None = None
+    usb: Match | None = None
     baudrate: Baudrate = 9600
     data_bits: Literal[7, 8] = 8
     parity: Literal["none", "even", "odd"] = "none"
     stop_bits: Literal[1, 2] = 1
     handshake: Literal["none", "rts_cts", "xon_xoff"] = "none"
 
+    def __post_init__(self) -> None:
+        only_one_place(self.port, self.usb, name="port")
+
 
 @asynccontextmanager
-async def opened(options: SerialOptions, device: str) -> AsyncIterator["SerialPort"]:
-    """Open the port for a `device` (the word of the remedies); raise WireError when it does not open."""
+async def opened(ctx: DeviceContext, options: SerialOptions) -> AsyncIterator["SerialPort"]:
+    """Open the port, wherever the device is plugged in now; raise WireError when it does not open."""
     import serialx  # here: the registry reads drivers on machines without a serial library
 
     # serialx logs every byte it receives at DEBUG, and a label may be somebody's member card.
     logging.getLogger("serialx").setLevel(logging.INFO)
+    node = node_to_open(ctx, options.port, options.usb, subsystem="tty")
     try:
         port = serialx.async_serial_for_url(
-            options.port,
+            node,
             baudrate=options.baudrate,
             byte_size=options.data_bits,
             parity=serialx.Parity[options.parity.upper()],
@@ -69,14 +65,13 @@ async def opened(options: SerialOptions, device: str) -> AsyncIterator["SerialPo
         async with asyncio.timeout(OPEN_TIMEOUT_S):
             await port.open()
     except TimeoutError as err:
-        raise WireError(f"{options.port} did not open within {OPEN_TIMEOUT_S:g} s: unplug the {device}") from err
+        raise remedied(node, NOT_OPENING) from err
     except OSError as err:
-        remedy = _REMEDIES.get(err.errno or 0, f"does not open: {err.strerror}").format(device=device)
-        raise WireError(f"{options.port} {remedy}") from err
+        raise wire_error(node, err) from err
     except (serialx.SerialException, ValueError) as err:
-        raise WireError(f"{options.port} does not open: {err}") from err
+        raise WireError(f"{node} does not open: {err}", reason="io_error") from err
     try:
-        yield SerialPort(port, options.port)
+        yield SerialPort(port, node)
     finally:
         port.abort()
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
@@ -99,9 +94,9 @@ class SerialPort:
             except OSError as err:
                 if deadline.expired():
                     continue
-                raise WireError(f"{self._path} is gone: unplugged, or its power failed") from err
+                raise wire_error(self._path, err) from err
             if not chunk:
-                raise WireError(f"{self._path} is gone: end of file")
+                raise remedied(self._path, GONE)
             return chunk
         return b""
 
@@ -113,14 +108,14 @@ class SerialPort:
         except TimeoutError as err:
             raise WireError(f"{self._path} takes no bytes: switch the device on, check cable and `handshake`") from err
         except OSError as err:
-            raise WireError(f"{self._path} is gone: unplugged, or its power failed") from err
+            raise wire_error(self._path, err) from err
 
     async def line_is_high(self, line: StatusLine) -> bool:
         """Return the level of a handshake line; raise WireError where the port has none, or is gone."""
         try:
             pins = await self._port.get_modem_pins()
         except OSError as err:
-            raise WireError(f"{self._path} is gone: unplugged, or its power failed") from err
+            raise wire_error(self._path, err) from err
         is_high = {"cts": pins.cts, "dsr": pins.dsr, "cd": pins.car}[line].to_bool()
         if is_high is None:
             raise WireError(f"{self._path} has no line {line}: set `status_line` to none")

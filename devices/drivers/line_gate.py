@@ -41,7 +41,7 @@ async def run(ctx: DeviceContext, options: Options) -> None:
     """Record who passes until the port goes away."""
     gate = Gate(options.words, options.beams, pair_ms=options.pair_ms, rest_ms=options.rest_ms)
     framer, loop, passed = LineFramer(), asyncio.get_running_loop(), Passed()
-    async with opened(options, "gate") as port:
+    async with opened(ctx, options) as port:
         ctx.status(StatusUpdate(Health.READY))
         while True:
             ctx.heartbeat()

@@ -41,7 +41,7 @@ class Options(SerialOptions, frozen=True):
 async def run(ctx: DeviceContext, options: Options) -> None:
     """Hand on tags until the port goes away."""
     framer, field, pattern = LineFramer(), _Field(options.forget_ms / 1000), re.compile(options.pattern)
-    async with opened(options, "RFID reader") as port:
+    async with opened(ctx, options) as port:
         ctx.status(StatusUpdate(Health.READY))
         while True:
             ctx.heartbeat()

@@ -38,7 +38,7 @@ async def run(ctx: DeviceContext, options: Options) -> None:
     """Read lines until the port goes away; of several that came at once only the newest is shown."""
     pattern, framer, shown = re.compile(options.pattern), LineFramer(), Shown(ctx)
     request = options.request.encode()
-    async with opened(options, "scale") as port:
+    async with opened(ctx, options) as port:
         ctx.status(StatusUpdate(Health.READY))
         while True:
             ctx.heartbeat()

@@ -25,7 +25,7 @@ class Options(SerialOptions, frozen=True):
 
 async def run(ctx: DeviceContext, options: Options) -> None:
     """Show what is told until the port goes away."""
-    async with opened(options, "display") as port:
+    async with opened(ctx, options) as port:
         await port.write(INITIALISE)
         ctx.status(StatusUpdate(Health.READY))
         async with beside(_notice_hang_up(ctx, port), f"{ctx.device_id}-port"):

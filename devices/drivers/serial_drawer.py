@@ -26,7 +26,7 @@ class Options(SerialOptions, frozen=True):
 
 async def run(ctx: DeviceContext, options: Options) -> None:
     """Open the drawer when told to, and say when it is opened and closed, until the port goes away."""
-    async with opened(options, "drawer") as port:
+    async with opened(ctx, options) as port:
         ctx.status(StatusUpdate(Health.READY))
         async with beside(_watch(ctx, port, options), f"{ctx.device_id}-status"):
             while True:

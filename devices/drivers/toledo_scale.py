@@ -33,7 +33,7 @@ class Options(SerialOptions, frozen=True):
 async def run(ctx: DeviceContext, options: Options) -> None:
     """Ask for the weight, and zero the scale when told to, until the port goes away."""
     framer, shown, poll_s = ToledoFramer(), Shown(ctx), options.poll_ms / 1000
-    async with opened(options, "scale") as port:
+    async with opened(ctx, options) as port:
         ctx.status(StatusUpdate(Health.READY))
         while True:
             ctx.heartbeat()

@@ -1,15 +1,17 @@
 """Labels out of serial bytes: any chunking gives the same labels, memory is bounded, damage never raises."""
 
 import itertools
-from typing import get_args
+import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.codecs.labels import LABEL_MAX_BYTES, LabelFramer, Refusal, Suffix
+from devices.codecs.labels import LABEL_MAX_BYTES, SUFFIXES, LabelFramer, Refusal
+from devices.errors import OptionError
 
-SUFFIXES: tuple[Suffix, ...] = get_args(Suffix)
+FRAMINGS = [(suffix, "") for suffix in (*SUFFIXES, "0x35350d", "0x0d41")] + [("cr", "0x35"), ("0x35350d", "0x4135")]
 # Few different bytes, so that suffixes, long labels and junk all happen often.
 STREAM = st.lists(
     st.sampled_from([b"5", b"A", b"\r", b"\n", b"\r\n", b"\x02", b"\x03", b"\x1d", b"\x00", b"\xe4", "茶".encode()]),
@@ -17,8 +19,8 @@ STREAM = st.lists(
 ).map(b"".join)
 
 
-def framed(suffix: Suffix, chunks: list[bytes], label_max: int = LABEL_MAX_BYTES) -> list[str | Refusal]:
-    framer = LabelFramer(suffix, label_max=label_max)
+def framed(suffix: str, chunks: list[bytes], label_max: int = LABEL_MAX_BYTES, **given: Any) -> list[str | Refusal]:
+    framer = LabelFramer(suffix, label_max=label_max, **given)
     return [found for chunk in chunks for found in framer.feed(chunk)] + framer.flush()
 
 
@@ -26,26 +28,26 @@ def reasons(found: list[str | Refusal]) -> list[str]:
     return [each.reason if isinstance(each, Refusal) else each for each in found]
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(("suffix", "prefix"), FRAMINGS)
 @given(stream=STREAM, cuts=st.lists(st.integers(0, 200), max_size=12), label_max=st.integers(1, 9))
 def test_any_chunking_of_the_same_bytes_gives_the_same_labels(
-    suffix: Suffix, stream: bytes, cuts: list[int], label_max: int
+    suffix: str, prefix: str, stream: bytes, cuts: list[int], label_max: int
 ) -> None:
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     chunks = [stream[start:end] for start, end in itertools.pairwise(edges)]
-    whole = framed(suffix, [stream], label_max)
-    assert framed(suffix, chunks, label_max) == whole
-    assert framed(suffix, [bytes([byte]) for byte in stream], label_max) == whole
+    whole = framed(suffix, [stream], label_max, prefix=prefix)
+    assert framed(suffix, chunks, label_max, prefix=prefix) == whole
+    assert framed(suffix, [bytes([byte]) for byte in stream], label_max, prefix=prefix) == whole
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(("suffix", "prefix"), FRAMINGS)
 @given(chunks=st.lists(st.binary(max_size=50), max_size=20))
-def test_random_bytes_never_raise_and_never_pile_up(suffix: Suffix, chunks: list[bytes]) -> None:
-    framer = LabelFramer(suffix, label_max=16)
+def test_random_bytes_never_raise_and_never_pile_up(suffix: str, prefix: str, chunks: list[bytes]) -> None:
+    framer = LabelFramer(suffix, prefix=prefix, label_max=16)
     for chunk in chunks:
         for found in framer.feed(chunk):
             assert isinstance(found, Refusal) or 0 < len(found.encode()) <= 16
-        assert len(framer._pending) <= 17
+        assert len(framer._pending) <= 16 + 2 + 2
 
 
 @pytest.mark.parametrize(
@@ -57,10 +59,12 @@ def test_random_bytes_never_raise_and_never_pile_up(suffix: Suffix, chunks: list
         ("lf", b"5901234123457\r\n96385074\r\n"),
         ("crlf", b"5901234123457\r\n96385074\r\n"),
         ("cr_or_lf", b"5901234123457\r\n96385074\n\n\r"),
+        ("tab", b"5901234123457\t\t96385074\t"),
+        ("0x240d", b"5901234123457$\r96385074$\r"),
         ("etx", b"\x025901234123457\x03\r\n\x0296385074\x03"),
     ],
 )
-def test_a_suffix_ends_a_label_and_empty_lines_are_ignored(suffix: Suffix, sent: bytes) -> None:
+def test_a_suffix_ends_a_label_and_empty_lines_are_ignored(suffix: str, sent: bytes) -> None:
     assert framed(suffix, [sent]) == ["5901234123457", "96385074"]
 
 
@@ -83,12 +87,40 @@ def test_half_a_label_between_stx_and_etx_is_refused_as_cut() -> None:
     assert reasons(framed("etx", [b"4123457\x03\x0259012\x0296385074\x03"])) == ["cut", "cut", "96385074"]
 
 
+def test_a_prefix_is_taken_off_and_a_label_that_lost_it_is_refused() -> None:
+    assert reasons(framed("cr", [b"\x02A96385074\r6385074\r\n\x02A\r"], prefix="0x0241")) == ["96385074", "cut"]
+
+
+def test_half_a_suffix_of_several_bytes_ends_nothing() -> None:
+    assert framed("0x2a2a0d", [b"12*3**", b"4**", b"\r"]) == ["12*3**4"]
+
+
+def test_text_in_the_declared_encoding_is_read_and_utf_8_still_is() -> None:
+    sent = "茶".encode("big5") + b"\r" + "茶".encode() + b"\r"
+    assert framed("cr", [sent], encoding="big5") == ["茶", "茶"]
+    assert reasons(framed("cr", [b"\xff\xff\r"], encoding="big5")) == ["not_text"]
+
+
+@pytest.mark.parametrize(
+    ("given_options", "said"),
+    [
+        ({"suffix": "cr_lf"}, "cr_or_lf, tab, etx, none, or one to four bytes such as '0x2a0d'"),
+        ({"suffix": "0x0d0"}, "one to four bytes"),
+        ({"prefix": "STX"}, "prefix 'STX': one to four bytes"),
+        ({"prefix": "0x0a41"}, "line ends round a label are dropped"),
+    ],
+)
+def test_a_framing_that_is_none_is_refused_with_the_remedy(given_options: dict[str, str], said: str) -> None:
+    with pytest.raises(OptionError, match=re.escape(said)):
+        LabelFramer(**given_options)
+
+
 def test_a_doubled_label_is_two_labels() -> None:
     assert framed("cr", [b"96385074\r" * 2]) == ["96385074", "96385074"]
 
 
 @pytest.mark.parametrize("suffix", ["cr", "lf", "crlf", "cr_or_lf"])
-def test_a_line_of_1_mb_is_refused_once_in_bounded_memory(suffix: Suffix) -> None:
+def test_a_line_of_1_mb_is_refused_once_in_bounded_memory(suffix: str) -> None:
     framer = LabelFramer(suffix)
     found: list[str | Refusal] = []
     for _ in range(256):

@@ -127,7 +127,7 @@ async def test_a_line_of_1_mb_is_one_refusal_and_one_log_line(
         assert await hub.scans.get() == Scan(label="", error="too_long")
         assert (await hub.scans.get()).label == "96385074"
         assert hub.counters == {"labels_too_long": 1, "labels": 1}
-    assert [record.message for record in caplog.records].count("label refused; check baudrate and suffix") == 1
+    assert [record.message for record in caplog.records].count("label refused; check baudrate, prefix and suffix") == 1
 
 
 async def test_a_burst_of_junk_is_counted_whole_but_told_once(
@@ -139,7 +139,7 @@ async def test_a_burst_of_junk_is_counted_whole_but_told_once(
         assert await hub.scans.get() == Scan(label="", error="not_text")
         assert (await hub.scans.get()).label == "96385074"
         assert hub.counters == {"labels_not_text": 500, "labels": 1}
-    assert len([record for record in caplog.records if record.name.endswith("serial_scanner")]) == 1
+    assert len([record for record in caplog.records if record.name.endswith("_scanner")]) == 1
 
 
 async def test_a_wrong_check_digit_is_told_to_the_till(line: VirtualSerialLine) -> None:
@@ -205,7 +205,7 @@ async def test_what_is_sent_while_unplugged_is_lost_and_not_late(line: VirtualSe
 async def test_a_missing_port_is_reported_with_its_remedy(tmp_path: Path) -> None:
     async with running(Options(port=str(tmp_path / "scanner"))) as hub:
         state = await hub.reaches(Health.OFFLINE)
-        assert state.detail == f"{tmp_path}/scanner is not there: plug the scanner in, or correct `port`"
+        assert state.detail.startswith(f"{tmp_path}/scanner is not there: plug it in, or correct its place")
 
 
 async def test_a_port_in_use_is_reported_with_its_remedy(line: VirtualSerialLine) -> None:
@@ -221,7 +221,7 @@ async def test_a_port_in_use_is_reported_with_its_remedy(line: VirtualSerialLine
 async def test_a_file_that_is_no_serial_port_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     async with running(Options(port=str(tmp_path / "file"))) as hub:
-        assert "is no serial port" in (await hub.reaches(Health.OFFLINE)).detail
+        assert "is no such device" in (await hub.reaches(Health.OFFLINE)).detail
 
 
 async def test_a_hub_that_does_not_read_slows_the_scanner_and_loses_nothing(line: VirtualSerialLine) -> None:
