@@ -1,6 +1,7 @@
 """Labels out of serial bytes: any chunking gives the same labels, memory is bounded, damage never raises."""
 
 import itertools
+import random
 import re
 from typing import Any
 
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from devices.codecs.labels import LABEL_MAX_BYTES, SUFFIXES, LabelFramer, Refusal
 from devices.errors import OptionError
+from devices.testing.scanners import FAULTS, Fault, SimulatedSerialScanner
+from devices.testing.serial_line import VirtualSerialLine
 
 FRAMINGS = [(suffix, "") for suffix in (*SUFFIXES, "0x35350d", "0x0d41")] + [("cr", "0x35"), ("0x35350d", "0x4135")]
 # Few different bytes, so that suffixes, long labels and junk all happen often.
@@ -149,3 +152,13 @@ def test_binary_junk_is_refused_without_being_shown(junk: bytes) -> None:
 
 def test_separators_of_gs1_and_iso_15434_belong_to_a_label() -> None:
     assert framed("cr", [b"[)>\x1e06\x1dP123\x1e\x04\r"]) == ["[)>\x1e06\x1dP123\x1e\x04"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@given(label=st.text("0123456789AZ-", min_size=3, max_size=30), seed=st.integers(0, 2**32))
+def test_with_a_prefix_a_fault_of_the_scanner_never_makes_another_label(fault: Fault, label: str, seed: int) -> None:
+    scanner = SimulatedSerialScanner(VirtualSerialLine(), prefix=b"\x02", rng=random.Random(seed))
+    framer = LabelFramer("cr", prefix="0x02")
+    found = framer.feed(b"".join(scanner.pieces(label, fault))) + framer.flush()
+    assert all(isinstance(each, Refusal) or each == label for each in found)
+    assert framer.feed(b"".join(scanner.pieces(label))) == [label]

@@ -4,59 +4,15 @@ import asyncio
 import fcntl
 import logging
 import os
-import random
-import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from devices.drivers.serial_scanner import DRIVER, Options
+from devices.drivers.serial_scanner import Options
 from devices.model import Health, Scan
-from devices.supervisor import DeviceSpec, DeviceState, Outside, Supervisor
 from devices.testing.serial_line import VirtualSerialLine
-
-TEST_TIMEOUT_S = 60.0
-
-
-class Hub:
-    """What the hub sees of one scanner."""
-
-    def __init__(self) -> None:
-        self.scans: asyncio.Queue[Scan] = asyncio.Queue()
-        self.states: asyncio.Queue[DeviceState] = asyncio.Queue()
-        self.supervisor: Supervisor
-
-    async def on_event(self, _device_id: str, scan: Scan) -> None:
-        await self.scans.put(scan)
-
-    async def reaches(self, health: Health) -> DeviceState:
-        while (state := await self.states.get()).health is not health:
-            pass
-        return state
-
-    @property
-    def counters(self) -> dict[str, int]:
-        return dict(self.supervisor.state("lane1").counters)
-
-
-@asynccontextmanager
-async def running(options: Options) -> AsyncIterator[Hub]:
-    hub = Hub()
-    outside = Outside(
-        on_event=hub.on_event,
-        on_status=hub.states.put_nowait,
-        now_ms=lambda: 0,
-        monotonic_s=time.monotonic,
-        rng=random.Random(1),
-        sleep=lambda _delay_s: asyncio.sleep(0),
-    )
-    hub.supervisor = Supervisor([DeviceSpec("lane1", "serial_scanner", DRIVER, options)], outside)
-    async with asyncio.timeout(TEST_TIMEOUT_S), asyncio.TaskGroup() as group:
-        task = group.create_task(hub.supervisor.run(), name="supervisor")
-        yield hub
-        task.cancel()
+from tests.devices.scanner_world import running
 
 
 @pytest.fixture
