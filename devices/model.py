@@ -60,9 +60,9 @@ class TagRead(Struct, frozen=True, omit_defaults=True):
 
 
 class Measure(Struct, frozen=True):
-    """The variable part of a label: weight in grams or price in minor units of the store's currency."""
+    """The variable part of a label: weight in grams, price in minor units of the store's currency, or number of pieces."""
 
-    kind: Literal["weight_g", "price_minor"]
+    kind: Literal["weight_g", "price_minor", "count"]
     value: int
 
 

@@ -5,6 +5,7 @@ gs1_elements.py, imported when the first such label comes (15 to 19 MiB that mos
 
     what comes                                          what the till gets
     8, 12, 13, 14 digits, right check digit             gtin (and measure, if a variable-measure template takes it)
+    6 to 8 digits of a scanner set to send UPC-E        gtin of the UPC-A; what is no UPC-E of 8 digits is read as GTIN-8
     the same, wrong check digit                         error check_digit: a misread; scanning again is right
     digits of other lengths                             label: a member card or an order number
     symbology is GS1, or GS inside                      ais and gtin, or an error
@@ -18,7 +19,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from devices.codecs.gtin import GTIN_LENGTHS, gtin14, has_check_digit, is_digits
+from devices.codecs.gtin import GTIN_LENGTHS, UPC_E_LENGTHS, gtin14, has_check_digit, is_digits, upc_a
 from devices.codecs.symbology import Symbology, split_symbology
 from devices.codecs.variable_measure import VariableMeasure
 from devices.errors import LabelError
@@ -35,16 +36,34 @@ _LIKELY_LINK = re.compile(r"/(?:00|01|414)/[0-9]")  # keys with a check digit; a
 _NET_WEIGHT = re.compile(r"310[0-5]")
 
 
-def parse_label(label: str, *, variable_measures: Sequence[VariableMeasure] = ()) -> Scan:
-    """Return what `label` says; a label that breaks its own rules comes back with `error` set, never raised."""
+def parse_label(
+    label: str,
+    *,
+    variable_measures: Sequence[VariableMeasure] = (),
+    sends_upc_e: bool = False,
+    gs1_separator: str = GROUP_SEPARATOR,
+) -> Scan:
+    """Return what `label` says; a label that breaks its own rules comes back with `error` set, never raised.
+
+    `sends_upc_e` and `gs1_separator` say how the scanner is set: UPC-E as printed, another character where GS belongs.
+    """
     symbology, text = split_symbology(label.strip(_BLANKS))
     text = text.strip(_BLANKS)
+    if symbology.content == "gs1" or (symbology.content == "unknown" and _has_leading_key(text)):
+        text = text.replace(gs1_separator, GROUP_SEPARATOR)
     scan = Scan(label=text, symbology=symbology.name)
     if not text.strip(GROUP_SEPARATOR):
         return replace(scan, error="empty")
+    if sends_upc_e and symbology.content == "unknown" and is_digits(text) and len(text) in UPC_E_LENGTHS:
+        return _upc_e(scan, variable_measures)
     digits = _trade_item_digits(symbology, text)
     if digits is not None:
         return _trade_item(scan, digits, variable_measures)
+    return _measured(_other(scan, symbology), variable_measures)
+
+
+def _other(scan: Scan, symbology: Symbology) -> Scan:
+    text = scan.label
     if _URI.match(text):
         return _digital_link(scan, is_promised=symbology.content == "gs1" or _GS1_RESOLVER.match(text) is not None)
     if symbology.content == "gs1":
@@ -73,14 +92,30 @@ def _trade_item_digits(symbology: Symbology, text: str) -> str | None:
 
 def _trade_item(scan: Scan, digits: str, variable_measures: Sequence[VariableMeasure]) -> Scan:
     try:
-        gtin = gtin14(digits)
+        return _measured(replace(scan, gtin=gtin14(digits)), variable_measures)
     except LabelError as err:
         return replace(scan, error=err.reason)
-    for variable_measure in variable_measures:
-        reading = variable_measure.read(gtin)
-        if reading is not None:
-            return replace(scan, gtin=reading[0], measure=reading[1])
-    return replace(scan, gtin=gtin)
+
+
+def _upc_e(scan: Scan, variable_measures: Sequence[VariableMeasure]) -> Scan:
+    """Read eight digits that are no UPC-E as the GTIN-8 that they may be."""
+    try:
+        return replace(scan, gtin=gtin14(upc_a(scan.label)))
+    except LabelError as err:
+        is_short = len(scan.label) < 8
+        return replace(scan, error=err.reason) if is_short else _trade_item(scan, scan.label, variable_measures)
+
+
+def _measured(scan: Scan, variable_measures: Sequence[VariableMeasure]) -> Scan:
+    """Take the measure out of the GTIN where a template says that one is in it; a net weight beside it counts first."""
+    if scan.gtin is None or scan.measure is not None:
+        return scan
+    try:
+        found = (reading for each in variable_measures if (reading := each.read(scan.gtin)) is not None)
+        gtin, measure = next(found, (scan.gtin, None))
+    except LabelError as err:
+        return Scan(label=scan.label, symbology=scan.symbology, error=err.reason)
+    return replace(scan, gtin=gtin, measure=measure)
 
 
 def _structured(scan: Scan, form: str, *, is_promised: bool) -> Scan:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Protocol
 
 from msgspec import Meta
@@ -17,16 +18,26 @@ log = logging.getLogger(__name__)
 
 
 IdleFlushMs = Annotated[int, Meta(ge=10, le=10_000)]
+OneCharacter = Annotated[str, Meta(min_length=1, max_length=1)]
 
 
 class LabelOptions(Protocol):
-    """What the options of every scanner's driver say of labels: `idle_flush_ms` of silence end an unfinished one."""
+    """What the options of every scanner's driver say of labels: `idle_flush_ms` of silence end an unfinished one.
+
+    `sends_upc_e` and `gs1_separator` say how the scanner is set.
+    """
 
     @property
     def idle_flush_ms(self) -> int: ...
 
     @property
     def variable_measures(self) -> tuple[str, ...]: ...
+
+    @property
+    def sends_upc_e(self) -> bool: ...
+
+    @property
+    def gs1_separator(self) -> str: ...
 
 
 def check_labels(options: LabelOptions) -> None:
@@ -53,7 +64,12 @@ class Scanner:
         self._reader = reader
         self._advice = advice
         self._idle_flush_s = options.idle_flush_ms / 1000
-        self._variable_measures = variable_measures(options.variable_measures)
+        self._parse = partial(
+            parse_label,
+            variable_measures=variable_measures(options.variable_measures),
+            sends_upc_e=options.sends_upc_e,
+            gs1_separator=options.gs1_separator,
+        )
         self._is_refusal_reported = False
         self._is_refusal_logged = False
 
@@ -87,7 +103,7 @@ class Scanner:
                 await self._refuse(label)
                 continue
             self._is_refusal_reported = self._is_refusal_logged = False
-            scan = parse_label(label, variable_measures=self._variable_measures)
+            scan = self._parse(label)
             self._ctx.count("labels_refused" if scan.error else "labels")
             await self._ctx.emit(scan)
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devices.attachment import Match, node_to_open, only_one_place
+from devices.codecs.gs1 import GROUP_SEPARATOR
 from devices.codecs.hid_keys import INPUT_EVENT, HidLabels, Layout, Suffix
 from devices.driver import DeviceContext, Driver, DriverOptions
-from devices.drivers._scanner import IdleFlushMs, Scanner, check_labels
+from devices.drivers._scanner import IdleFlushMs, OneCharacter, Scanner, check_labels
 from devices.errors import WireError
 from devices.model import Health, StatusUpdate
 from devices.remedies import GONE, remedied, wire_error
@@ -44,6 +45,8 @@ class Options(DriverOptions, frozen=True, kw_only=True):
     f8_is_gs: bool = False
     idle_flush_ms: IdleFlushMs = 200
     variable_measures: tuple[str, ...] = ()
+    sends_upc_e: bool = False
+    gs1_separator: OneCharacter = GROUP_SEPARATOR
 
     def __post_init__(self) -> None:
         check_labels(self)

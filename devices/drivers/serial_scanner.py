@@ -4,9 +4,10 @@ Protocol document: none; such scanners send each label as its bytes and a suffix
 AIM symbology identifiers switched on in the scanner (ISO/IEC 15424), the symbology is known as well.
 """
 
+from devices.codecs.gs1 import GROUP_SEPARATOR
 from devices.codecs.labels import Encoding, LabelFramer
 from devices.driver import DeviceContext, Driver
-from devices.drivers._scanner import IdleFlushMs, Scanner, check_labels
+from devices.drivers._scanner import IdleFlushMs, OneCharacter, Scanner, check_labels
 from devices.drivers._serial_port import SerialOptions, opened
 from devices.model import Health, StatusUpdate
 
@@ -19,6 +20,8 @@ class Options(SerialOptions, frozen=True, kw_only=True):
     encoding: Encoding | None = None
     idle_flush_ms: IdleFlushMs = 200
     variable_measures: tuple[str, ...] = ()
+    sends_upc_e: bool = False
+    gs1_separator: OneCharacter = GROUP_SEPARATOR
 
     def __post_init__(self) -> None:
         super().__post_init__()

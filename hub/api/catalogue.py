@@ -110,7 +110,7 @@ def by_scan(call: Call, label: str) -> Item | None:
 
 def measure_view(measure: Measure) -> MeasureView:
     """Return a label's measure as tills see it."""
-    return MeasureView(qty=measure.value) if measure.kind == "weight_g" else MeasureView(amount=measure.value)
+    return MeasureView(amount=measure.value) if measure.kind == "price_minor" else MeasureView(qty=measure.value)
 
 
 def _by_gtin(call: Call, text: str) -> Item | None:
