@@ -15,7 +15,8 @@ from devices.document import Document
 from devices.errors import CommandError
 from devices.model import DrawerStatus, Event, Health, Scan, TagRead, Weight
 from devices.supervisor import DeviceState
-from hub.attached import scans, tags, weights
+from hub.attached import tags, weights
+from hub.attached.scans import Scans
 from hub.attached.weights import WeightView
 from hub.bus import Bus
 from hub.claims import Claims
@@ -91,9 +92,11 @@ class Runtime:
     orders: Orders = field(init=False)
     point_holds: PointHolds = field(init=False)
     pins: Pins = field(init=False)
+    scans: Scans = field(init=False)
 
     def __post_init__(self) -> None:
         self.erasures = Erasures(self.config.data_dir)
+        self.scans = Scans(self)
         mode = self.config.cloud.mode if self.config.cloud else "alone"
         self.replication = Replication(
             self.db,
@@ -182,7 +185,7 @@ class Runtime:
         """Lead what a device said to those who hear its kind."""
         match event:
             case Scan():
-                scans.hear(self, device_id, event)
+                self.scans.hear(device_id, event)
             case Weight():
                 weights.hear(self, device_id, event)
             case TagRead():

@@ -31,6 +31,7 @@ class Options(SerialOptions, frozen=True):
     rest_ms: Annotated[int, Meta(ge=0, le=10_000)] = 150
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.words and self.beams is None:
             raise ValueError('say what the gate sends: words = {I = "in", O = "out"}, or beams = ["A", "B"]')
         if self.beams is not None and (self.beams[0] == self.beams[1] or set(self.beams) & self.words.keys()):

@@ -30,6 +30,7 @@ class Options(SerialOptions, frozen=True):
     forget_ms: Annotated[int, Meta(ge=0, le=3_600_000)] = 5000
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         try:
             groups = re.compile(self.pattern).groupindex.keys()
         except re.error as err:

@@ -31,6 +31,7 @@ class Options(SerialOptions, frozen=True):
     request: Annotated[str, Meta(max_length=16)] = ""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_pattern(self.pattern)
 
 

@@ -222,6 +222,11 @@ def sku_of_gtin(read: Connection, gtin: str) -> str | None:
     return row[0] if row else None
 
 
+def is_sku(read: Connection, label: str) -> bool:
+    """Whether a label is the SKU of a product that is not gone."""
+    return read.execute("SELECT 1 FROM product WHERE sku = ? AND gone = 0", (label,)).fetchone() is not None
+
+
 async def list_items(db: Database, *, location: str, after: str, limit: int) -> list[Item]:
     """Return products in the order of their SKU, from behind `after`."""
     rows = await db.search(

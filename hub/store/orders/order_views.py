@@ -106,6 +106,11 @@ class OrderView(Struct, frozen=True):
     requests: list[OrderRequestView]
 
 
+def is_order(read: Connection, label: str) -> bool:
+    """Whether a label is the id of an order that is here."""
+    return read.execute("SELECT 1 FROM shop_order WHERE order_id = ?", (label,)).fetchone() is not None
+
+
 def known_order(read: Connection, own: Replica, order_id: str) -> Known:
     """Return an order; raise NotFoundError for one that is not known here, or not whole yet."""
     row = read.execute("SELECT body FROM shop_order WHERE order_id = ?", (order_id,)).fetchone()
