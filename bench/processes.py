@@ -169,12 +169,13 @@ class HubProcess(ServerProcess):
         synchronous: str = "full",
         printer: str = "",
         scanners: Sequence[str] = (),
+        typing_scanners: Sequence[str] = (),
         extra: str = "",
         store: str = "bench",
         is_limited: bool = False,
     ) -> None:
         config = _CONFIG.replace("{synchronous}", synchronous).replace("{store}", store)
-        config += _device_sections(printer, scanners) + ("" if is_limited else _NO_LIMITS) + extra
+        config += _device_sections(printer, scanners, typing_scanners) + ("" if is_limited else _NO_LIMITS) + extra
         super().__init__("run", folder, config)
 
     @property
@@ -281,10 +282,12 @@ def free_port() -> int:
         return port
 
 
-def _device_sections(printer: str, scanners: Sequence[str]) -> str:
+def _device_sections(printer: str, scanners: Sequence[str], typing_scanners: Sequence[str]) -> str:
     sections = [
-        f'[devices.s{number}]\nkind = "serial_scanner"\nport = "{path}"' for number, path in enumerate(scanners, 1)
+        *(f'kind = "serial_scanner"\nport = "{path}"' for path in scanners),
+        *(f'kind = "hid_scanner"\npath = "{path}"' for path in typing_scanners),
     ]
+    sections = [f"[devices.s{number}]\n{section}" for number, section in enumerate(sections, 1)]
     if printer:
         sections += ['[receipt]\nprinter = "p1"', f'[devices.p1]\nkind = "escpos_printer"\naddress = "{printer}"']
     return "\n".join(sections) + "\n"

@@ -1,7 +1,9 @@
 """Benchmark `scan`: from a label on the wire to the till that claims the scanner, with 8 scanners busy, against pty_ws.py.
 
-Eight pseudo-terminals are the scanners of one hub; each is claimed by a till of its own with a WebSocket. Labels are EAN-13
-of the 20,000 products, SCANS_PER_S on each line at random distances: faster than a cashier, as fast as a fixed scanner.
+Four pseudo-terminals and four named pipes are the scanners of one hub; each is claimed by a till of its own with a WebSocket.
+The pipes carry the kernel's input events of a scanner that types, a whole label at once: the keys of a real one come 1 ms apart.
+Labels are EAN-13 of the 20,000 products, SCANS_PER_S on each line at random distances: faster than a cashier, as fast as a fixed
+scanner.
 Labels are written and events received in this process, so one clock measures both ends, as in the reference.
 A round is pty_ws.py (one line, nothing else going on) and one load; figures are medians of the rounds.
 """
@@ -22,9 +24,12 @@ from bench.figures import Figures, Target, median_of_rounds, p50_p99_ms
 from bench.machine import reference_sha256
 from bench.processes import HubProcess, run_reference, stopped_at_end, working_folder
 from bench.workload import draw_product, gtin13_of
+from devices.testing.hid_keyboard import input_events, strokes
 from hub.client import HubClient
 
-SCANNERS = 8
+SERIAL_SCANNERS = 4
+TYPING_SCANNERS = 4
+SCANNERS = SERIAL_SCANNERS + TYPING_SCANNERS
 SCANS_PER_S = 10.0
 REFERENCE_LINES = 1000
 EVENT_TIMEOUT_S = 5.0  # the last scans of a load arrive within this time or are lost
@@ -36,6 +41,7 @@ class _Lane:
 
     wire: int
     device_id: str
+    encode: Callable[[str], bytes]
     rng: random.Random
     under_way: deque[tuple[str, float]] = field(default_factory=deque)
     took_s: list[float] = field(default_factory=list)
@@ -45,9 +51,16 @@ class _Lane:
 async def measure(folder: Path, *, rounds: int, seconds: float, say: Callable[[str], None]) -> dict[str, Any]:
     """Return the figures of `rounds` rounds, each load `seconds` long. Any: JSON."""
     done: list[Figures] = []
-    with working_folder(folder) as work, open_wires(SCANNERS) as wires:
-        hub = HubProcess(work / "hub", scanners=[path for _, path in wires])
-        lanes = [_Lane(wire, f"s{place}", random.Random(place)) for place, (wire, _) in enumerate(wires, 1)]
+    with (
+        working_folder(folder) as work,
+        open_wires(SERIAL_SCANNERS) as lines,
+        open_pipes(work, TYPING_SCANNERS) as pipes,
+    ):
+        hub = HubProcess(
+            work / "hub", scanners=[path for _, path in lines], typing_scanners=[path for _, path in pipes]
+        )
+        ends = [*((wire, _line) for wire, _ in lines), *((wire, _typed) for wire, _ in pipes)]
+        lanes = [_Lane(wire, f"s{n}", encode, random.Random(n)) for n, (wire, encode) in enumerate(ends, 1)]
         with stopped_at_end(hub):
             hub.start()
             await hub.fill()
@@ -76,10 +89,13 @@ async def _round(
     cpu_s = hub.cpu_s()
     took_s = await _load(hub, lanes, tokens, seconds)
     p50_ms, p99_ms = p50_p99_ms(took_s)
+    by_wire = [[took for lane in lanes if lane.encode is encode for took in lane.took_s] for encode in (_line, _typed)]
     return {
         "p50_ms": p50_ms,
         "p99_ms": p99_ms,
         "max_ms": max(took_s) * 1e3,
+        "serial_p99_ms": p50_p99_ms(by_wire[0])[1],
+        "typing_p99_ms": p50_p99_ms(by_wire[1])[1],
         "ref_p50_ms": raw["p50_ms"],
         "ref_p99_ms": raw["p99_ms"],
         "ratio": p99_ms / raw["p99_ms"],
@@ -112,8 +128,9 @@ async def _run_lane(lane: _Lane, events: AsyncIterator[dict[str, Any]], end_s: f
         while time.perf_counter() < end_s:
             await asyncio.sleep(lane.rng.expovariate(SCANS_PER_S))
             label = gtin13_of(draw_product(lane.rng))
+            sent = lane.encode(label)
             lane.under_way.append((label, time.perf_counter()))
-            os.write(lane.wire, label.encode() + b"\r")
+            os.write(lane.wire, sent)
         lane.is_last_sent = True
         if not lane.under_way:
             receiver.cancel()
@@ -129,6 +146,28 @@ async def _receive(lane: _Lane, events: AsyncIterator[dict[str, Any]]) -> None:
         lane.took_s.append(now_s - written_s)
         if lane.is_last_sent and not lane.under_way:
             return
+
+
+def _line(label: str) -> bytes:
+    return label.encode() + b"\r"
+
+
+def _typed(label: str) -> bytes:
+    return b"".join(input_events([stroke for typed in strokes(f"{label}\r") for stroke in typed]))
+
+
+@contextmanager
+def open_pipes(folder: Path, count: int) -> Iterator[list[tuple[int, str]]]:
+    """Make named pipes; yield (end to write to, path of the hub's end) of each."""
+    paths = [folder / f"event{number}" for number in range(count)]
+    for path in paths:
+        os.mkfifo(path)
+    ends = [os.open(path, os.O_RDWR | os.O_NONBLOCK) for path in paths]
+    try:
+        yield list(zip(ends, map(str, paths), strict=True))
+    finally:
+        for end in ends:
+            os.close(end)
 
 
 @contextmanager

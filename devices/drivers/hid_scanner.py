@@ -87,6 +87,9 @@ def _opened(path: str) -> Iterator[tuple[int, bool]]:
 def _open_pipe(path: str, undo: ExitStack) -> int:
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     undo.callback(os.close, file)
+    with suppress(BlockingIOError):  # what a scanner types while nobody listens is lost
+        while os.read(file, READ_MAX_BYTES):
+            pass
     return file
 
 

@@ -14,7 +14,7 @@ import os
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 from devices.testing.hid_keyboard import (
     CAPS_LOCK,
@@ -30,6 +30,15 @@ from devices.testing.serial_line import VirtualSerialLine
 Fault = Literal["noise", "torn", "dropped", "doubled", "stuck"]
 FAULTS: tuple[Fault, ...] = ("noise", "torn", "dropped", "doubled", "stuck")
 WRITE_TIMEOUT_S = 10.0  # a test that fills the pipe and never reads it should fail, not hang
+
+
+class SimulatedScanner(Protocol):
+    """A scanner on any wire."""
+
+    @property
+    def device_path(self) -> str: ...
+
+    async def scan(self, label: str, fault: Fault | None = None) -> None: ...
 
 
 class VirtualHidScanner:
@@ -66,6 +75,7 @@ class VirtualHidScanner:
     def replug(self) -> None:
         """Bring the device back: a new pipe under the old name."""
         if self._file is None:
+            self._path.unlink(missing_ok=True)
             os.mkfifo(self._path)
             self._file = os.open(self._path, os.O_RDWR | os.O_NONBLOCK)
 
@@ -123,14 +133,19 @@ class SimulatedSerialScanner:
         suffix: bytes = b"\r",
         rng: random.Random | None = None,
     ) -> None:
-        self._line = line
+        self.line = line
         self._prefix = prefix
         self._suffix = suffix
         self._rng = rng or random.Random(0)  # noqa: S311 - a simulation
 
+    @property
+    def device_path(self) -> str:
+        """What the hub opens."""
+        return self.line.device_path
+
     async def scan(self, label: str, fault: Fault | None = None) -> None:
         """Send a label, whole or with a fault."""
-        await self._line.write(b"".join(self.pieces(label, fault)))
+        await self.line.write(b"".join(self.pieces(label, fault)))
 
     def pieces(self, label: str, fault: Fault | None = None) -> Sequence[bytes]:
         """Return the bytes of a scan."""

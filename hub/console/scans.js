@@ -41,7 +41,8 @@ export class Scans {
 
 function row(scan) {
   const { item } = scan;
-  const name = scan.error ? wordsFor("scan", scan.error) : scan.sku ? named(item?.name) || scan.sku : t("unknownLabel");
+  const known = scan.sku ? named(item?.name) || scan.sku : wordsFor("kind", scan.kind ?? "text");
+  const name = scan.error ? wordsFor("scan", scan.error) : known;
   const price = item?.price && !scan.error ? money(item.price.amount, item.price.currency) : "";
   const measure = scan.measure?.kind === "weight_g" ? t("weight", scan.measure.value) : "";
   const code = scan.gtin && scan.gtin.replace(/^0+/, "") !== scan.label ? scan.gtin : "";

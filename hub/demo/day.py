@@ -135,12 +135,12 @@ async def _cast(
         if fault in ("lose", "double"):
             till_wire = await stack.enter_async_context(TillWire(house.base_url, fault))  # type: ignore[arg-type]
         tills: list[Till] = []
-        for lane, line in (("lane1", house.wires.lane1), ("lane2", house.wires.lane2)):
+        for lane, scanner in (("lane1", house.wires.lane1), ("lane2", house.wires.lane2)):
             known = await client_credentials(house.data / f"{lane}.json", house.base_url, control, "till", lane)
             sales_url = till_wire.url if till_wire and lane == "lane2" else ""
             desk = Desk(lane, known.token, session, journals.tills, hub_url=house.base_url, sales_url=sales_url)
             till_rng = Random(rng.getrandbits(32))  # noqa: S311 - shoppers are no secret
-            tills.append(Till(desk, known.till_id, line, shelf, rng=till_rng, pause_s=TILL_PAUSE_S))
+            tills.append(Till(desk, known.till_id, scanner, shelf, rng=till_rng, pause_s=TILL_PAUSE_S))
         boss = await client_credentials(house.data / "boss.json", house.base_url, control, "manager", "manager")
         doors = await counter_credentials(house.data / "counters.json", house.base_url, control, house.mqtt_port)
         door_rng = Random(rng.getrandbits(32))  # noqa: S311

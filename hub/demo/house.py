@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from devices.testing.printer import Receipt, SimulatedPrinter
+from devices.testing.scanners import SimulatedSerialScanner, VirtualHidScanner
 from devices.testing.serial_line import VirtualSerialLine
 from hub.client import CloudClient, HubClient, ProblemError, UnreachableError
 from hub.config import Config, load_config
@@ -39,8 +40,8 @@ class Wires(Struct, frozen=True):
     """The simulated ends of the hub's wires."""
 
     printer: SimulatedPrinter
-    lane1: VirtualSerialLine
-    lane2: VirtualSerialLine
+    lane1: SimulatedSerialScanner
+    lane2: VirtualHidScanner
     paper: PaperPage
     line_url: str
 
@@ -128,9 +129,9 @@ async def _wires(data: Path, cloud_url: str, keys: Keys, pace: Pace) -> AsyncIte
         async with (
             SimulatedPrinter(encoding=ENCODING, lines_per_s=pace.lines_per_s, on_receipt=keep) as printer,
             VirtualSerialLine(links / "lane1-scanner", links / "lane1-scanner-outside") as lane1,
-            VirtualSerialLine(links / "lane2-scanner", links / "lane2-scanner-outside") as lane2,
+            VirtualHidScanner(links / "lane2-scanner") as lane2,
         ):
-            yield Wires(printer, lane1, lane2, paper, line.url)
+            yield Wires(printer, SimulatedSerialScanner(lane1), lane2, paper, line.url)
 
 
 async def manager_of(house: House, control: HubClient) -> TillClient:

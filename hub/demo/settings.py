@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
-from devices.testing.serial_line import VirtualSerialLine
+from devices.testing.scanners import SimulatedScanner
 
 CURRENCY = "HKD"
 STORE_ID = "demo-hk01"
@@ -63,8 +63,8 @@ port = {lane1}
 variable_measures = ["{template}"]
 
 [devices.lane2-scanner]
-kind = "serial_scanner"
-port = {lane2}
+kind = "hid_scanner"
+path = {lane2}
 variable_measures = ["{template}"]
 
 [devices.lane1-printer]
@@ -125,8 +125,8 @@ class Wiring(Struct, frozen=True, kw_only=True):
     cloud_port: int
     mqtt_port: int
     printer: str
-    lane1: VirtualSerialLine
-    lane2: VirtualSerialLine
+    lane1: SimulatedScanner
+    lane2: SimulatedScanner
     paper_url: str
     line_url: str = ""
     reconnect_max_s: float = 5.0

@@ -1,6 +1,6 @@
 """Simulated shoppers at lane 2: in by a door, goods over the scanner, a look-up for each label, a quote, a sale, a receipt.
 
-They use what every till uses: the pty, the event socket, the API. Their token is kept, so that a restart is the same till.
+They use what every till uses: the scanner, the event socket, the API. Their token is kept, so that a restart is the same till.
 Not here: who stands at the till and what lies in its drawer (hub.demo.lane).
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 
 from devices.codecs.gtin import check_digit
-from devices.testing.serial_line import VirtualSerialLine
+from devices.testing.scanners import Fault, SimulatedScanner
 from hub.api.coupons import IssueRequest
 from hub.api.documents import DocumentLine, DocumentRequest
 from hub.api.sales import SaleRequest
@@ -37,6 +37,7 @@ PAUSE_S = (0.8, 3.0)  # between two shoppers
 BEEP_S = (0.15, 0.6)  # between two labels
 SCAN_TIMEOUT_S = 5.0
 AGAIN_S = 1.0  # after the hub went away
+TORN_SHARE = 0.02  # labels that the scanner does not get to its end
 MEMBER_SHARE, COUPON_SHARE, RETURN_SHARE = 0.35, 0.15, 0.06
 GRAMS_MAX = 1500  # of weighed goods that one shopper takes
 LEAST = {"each": 2, "g": GRAMS_MAX}  # on the shelf; below it a delivery is waited for
@@ -54,7 +55,7 @@ class Shoppers:
         base_url: str,
         token_file: Path,
         control: HubClient,
-        scanner: VirtualSerialLine,
+        scanner: SimulatedScanner,
         visitors: Visitors,
         *,
         rng: random.Random,
@@ -104,9 +105,9 @@ class Shoppers:
             if _has_run_low(await till.product(item.sku)):
                 continue
             label = self._label(item)
-            await self._scanner.write(label.encode() + b"\r")
-            async with asyncio.timeout(SCAN_TIMEOUT_S):
-                scanned = await anext(e["data"] async for e in events if e["type"] == "scan")
+            scanned = await self._scan(label, events, "torn" if self._rng.random() < TORN_SHARE else None)
+            if "error" in scanned:  # as at every till: the cashier scans again
+                scanned = await self._scan(label, events)
             for found in (await till.products(scan=scanned["label"])).items:
                 lines.append(_line(found, len(lines) + 1))
             await asyncio.sleep(self._rng.uniform(*BEEP_S))
@@ -115,6 +116,14 @@ class Shoppers:
             await till.sell(sale)
             self._lane.count(sale.tenders)
             self._sold.append(sale)
+
+    async def _scan(
+        self, label: str, events: AsyncIterator[dict[str, Any]], fault: Fault | None = None
+    ) -> dict[str, Any]:
+        """Return what the hub says of a scan. Any: JSON."""
+        await self._scanner.scan(label, fault)
+        async with asyncio.timeout(SCAN_TIMEOUT_S):
+            return await anext(e["data"] async for e in events if e["type"] == "scan")
 
     async def _sale(self, till: TillClient, lines: tuple[QuoteLine, ...]) -> SaleRequest:
         """What the hub quotes, paid by one tender; some are members, some have a coupon."""

@@ -11,6 +11,7 @@ import shlex
 import signal
 from pathlib import Path
 
+from devices.testing.scanners import SimulatedScanner
 from hub.client import HubClient, now_ms
 from hub.demo.credentials import Credentials, counter_credentials
 from hub.demo.house import House, Pace, fill_shelves, manager_of, open_house, until_down
@@ -108,11 +109,14 @@ async def _open_shop(args: argparse.Namespace, house: House) -> None:
 
 def _facts(house: House, till_code: str, counters: Credentials) -> dict[str, object]:
     wires, mqtt = house.wires, f"mqtt://127.0.0.1:{house.mqtt_port}"
-    scanners = {"lane1-scanner": wires.lane1, "lane2-scanner": wires.lane2}
+    scanners: dict[str, tuple[str, SimulatedScanner]] = {
+        "lane1-scanner": ("serial_scanner", wires.lane1),
+        "lane2-scanner": ("hid_scanner", wires.lane2),
+    }
     return {
         "hub": house.base_url,
         "pairing_code": till_code,
-        "scanner_pty": wires.lane1.outside_path,
+        "scanner_pty": wires.lane1.line.outside_path,
         "printer_tcp": wires.printer.address,
         "paper": wires.paper.url,
         "cloud": house.cloud_url,
@@ -129,8 +133,8 @@ def _facts(house: House, till_code: str, counters: Credentials) -> dict[str, obj
             for sensor, entrance in ENTRANCES.items()
         ],
         "devices": [
-            {"id": name, "kind": "serial_scanner", "category": "Scanner", "at": line.device_path}
-            for name, line in scanners.items()
+            {"id": name, "kind": kind, "category": "Scanner", "at": scanner.device_path}
+            for name, (kind, scanner) in scanners.items()
         ]
         + [
             {"id": "lane1-printer", "kind": "escpos_printer", "category": "POSPrinter", "at": wires.printer.address},

@@ -10,7 +10,7 @@ import aiohttp
 from msgspec import Struct
 
 from devices.codecs.gtin import check_digit
-from devices.testing.serial_line import VirtualSerialLine
+from devices.testing.scanners import SimulatedScanner
 from hub.client import HubClient, new_id, now_ms
 from hub.demo.desk import Desk, Json
 from hub.store.model import Entry, Item
@@ -56,12 +56,12 @@ class Till:
     """One till with its scanner and its queue."""
 
     def __init__(
-        self, desk: Desk, till_id: str, line: VirtualSerialLine, shelf: Shelf, *, rng: random.Random, pause_s: float
+        self, desk: Desk, till_id: str, scanner: SimulatedScanner, shelf: Shelf, *, rng: random.Random, pause_s: float
     ) -> None:
         self.desk = desk
         self.wishes: deque[Wish] = deque()
         self.sold: list[Json] = []
-        self._till_id, self._line, self._shelf = till_id, line, shelf
+        self._till_id, self._scanner, self._shelf = till_id, scanner, shelf
         self._rng, self._pause_s = rng, pause_s
         self._returned: dict[tuple[str, int], int] = {}
         self._is_stopping = False
@@ -132,7 +132,7 @@ class Till:
         label, qty = self._label(item)
         if self._shelf.there.get(item.sku, 0) < qty:
             return []  # the other till's customer was quicker
-        await self._line.write(label.encode() + b"\r")
+        await self._scanner.scan(label)
         async with asyncio.timeout(SCAN_TIMEOUT_S):
             await anext(event async for event in events if event["type"] == "scan" and event["data"]["label"] == label)
         found = (await hub.products(scan=label)).items[0]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 import hub.console
+from devices.codecs.labels import RefusalReason
 from hub.store.staff.approvals import ACTIONS
 from sync.line import REMEDIES
 from sync.retail.catalogue.promotions import Why
@@ -57,6 +58,8 @@ def test_everything_that_a_document_a_person_or_an_approval_may_say_has_words() 
     sources = "\n".join(
         path.read_text() for room in ("hub", "sync") for path in (FOLDER.parents[1] / room).rglob("*.py")
     )
+    codecs = FOLDER.parents[1] / "devices" / "codecs"
+    labels = "\n".join((codecs / f"{name}.py").read_text() for name in ("gtin", "gs1_elements", "variable_measure"))
     asked = {
         *(f"flag.{code}" for code in re.findall(r'\bFlag\(\s*"(\w+)"', sources)),
         *(f"did.{deed}" for deed in re.findall(r'\bnote\(\s*tx,[^)]*?\baction="(\w+)"', sources)),
@@ -64,6 +67,8 @@ def test_everything_that_a_document_a_person_or_an_approval_may_say_has_words() 
         *(f"against.{refusal}" for refusal in Refusal),
         *(f"why.{why}" for why in get_args(Why)),
         *(f"verdict.{verdict}" for verdict in Verdict),
+        *(f"kind.{kind}" for kind in re.findall(r'"kind": "(\w+)"', (FOLDER.parent / "attached/scans.py").read_text())),
+        *(f"scan.{reason}" for reason in (*re.findall(r'LabelError\(\s*"(\w+)"', labels), *get_args(RefusalReason))),
     }
     assert len(asked) > 40
     assert sorted(asked - words_of("en").keys()) == []
