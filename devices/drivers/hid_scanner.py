@@ -69,6 +69,7 @@ DRIVER = Driver(
     document="Linux input events (linux/input.h); HID Usage Tables page 0x07",
     options=Options,
     run=run,
+    evidence="simulated",
 )
 
 
