@@ -102,7 +102,10 @@ def _grab(path: str, undo: ExitStack) -> tuple[int, bool]:
     device = evdev.InputDevice(path)
     undo.callback(_close, device)
     device.grab()
-    return device.fd, evdev.ecodes.LED_CAPSL in device.leds()
+    try:
+        return device.fd, evdev.ecodes.LED_CAPSL in device.leds()
+    except SystemError as err:  # what evdev 2.0 lets out where this ioctl fails, in place of an OSError
+        raise remedied(path, GONE, subsystem="input") from err
 
 
 def _close(device: "InputDevice") -> None:
@@ -127,5 +130,5 @@ async def _read(file: int, path: str, silence_s: float) -> bytes:
     except OSError as err:
         raise wire_error(path, err, subsystem="input") from err
     if not chunk:
-        raise remedied(path, GONE)
+        raise remedied(path, GONE, subsystem="input")
     return chunk
