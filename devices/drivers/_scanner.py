@@ -1,7 +1,9 @@
 """What every scanner's driver does with the labels it reads, whatever wire they came over. A label never gets into a log."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Protocol
 
@@ -14,6 +16,8 @@ from devices.driver import HEARTBEAT_S, DeviceContext
 from devices.errors import WireError
 from devices.model import Scan
 
+SETTLE_S = 0.1  # scanners leave 20 ms between two keys at most, and none between two bytes
+SETTLE_MAX_S = 2.0  # a line that is never silent is read all the same
 log = logging.getLogger(__name__)
 
 
@@ -72,6 +76,16 @@ class Scanner:
         )
         self._is_refusal_reported = False
         self._is_refusal_logged = False
+
+    async def settle(self, read: Callable[[float], Awaitable[bytes]]) -> None:
+        """Let a label pass by that was under way when the device was opened: its tail must not look like a label."""
+        is_cut = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_MAX_S):
+                while await read(SETTLE_S):
+                    is_cut = True
+        if is_cut:
+            self._ctx.count("labels_cut")
 
     async def listen(self, read: Callable[[float], Awaitable[bytes]]) -> None:
         """Hand labels on until `read` raises WireError. It returns nothing when the line was silent for so many seconds."""

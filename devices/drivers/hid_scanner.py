@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,8 +60,10 @@ async def run(ctx: DeviceContext, options: Options) -> None:
     with _opened(path) as (file, is_caps):
         labels = HidLabels(options.layout, suffix=options.suffix, f8_is_gs=options.f8_is_gs, is_caps=is_caps)
         scanner = Scanner(ctx, labels, options, advice="layout and suffix")
+        read = partial(_read, file, path)
+        await scanner.settle(read)
         ctx.status(StatusUpdate(Health.READY))
-        await scanner.listen(lambda silence_s: _read(file, path, silence_s))
+        await scanner.listen(read)
 
 
 DRIVER = Driver(
@@ -88,9 +91,6 @@ def _opened(path: str) -> Iterator[tuple[int, bool]]:
 def _open_pipe(path: str, undo: ExitStack) -> int:
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     undo.callback(os.close, file)
-    with suppress(BlockingIOError):  # what a scanner types while nobody listens is lost
-        while os.read(file, READ_MAX_BYTES):
-            pass
     return file
 
 

@@ -33,6 +33,7 @@ async def run(ctx: DeviceContext, options: Options) -> None:
     """Open the port and hand on labels until it goes away; raise WireError then, or when it does not open."""
     scanner = Scanner(ctx, _framer(options), options, advice="baudrate, prefix and suffix")
     async with opened(ctx, options) as port:
+        await scanner.settle(port.read)
         ctx.status(StatusUpdate(Health.READY))
         await scanner.listen(port.read)
 

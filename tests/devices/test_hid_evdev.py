@@ -24,9 +24,12 @@ A: dev=13:69
 """
 SCRIPT = f"""
 import asyncio
+from devices.drivers import _scanner
 from devices.drivers.hid_scanner import Options, run
 from devices.model import Health
 from devices.testing.context import RecordingContext
+
+_scanner.SETTLE_MAX_S = 0  # umockdev sends from its start on, whether the device is open or not
 
 async def main():
     ctx = RecordingContext()

@@ -38,6 +38,17 @@ async def test_a_scan_reaches_the_hub(scanner: VirtualHidScanner) -> None:
         assert await hub.scans.get() == Scan(label="5901234123457", symbology="EAN-13", gtin="05901234123457")
 
 
+async def test_what_is_under_way_when_the_device_is_opened_is_no_label(scanner: VirtualHidScanner) -> None:
+    await scanner.send(
+        b"".join(scanner.events("5901234123457")[12:])
+    )  # the first keys went to whoever was there before
+    async with running(options(scanner)) as hub:
+        await hub.reaches(Health.READY)
+        await scanner.scan("96385074")
+        assert (await hub.scans.get()).label == "96385074"
+        assert hub.counters == {"labels_cut": 1, "labels": 1}
+
+
 async def test_gs1_data_reaches_the_hub_with_its_separators(tmp_path: Path) -> None:
     async with (
         VirtualHidScanner(tmp_path / "event7", layout="german", group_separator="alt") as scanner,

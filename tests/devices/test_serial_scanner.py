@@ -32,6 +32,23 @@ async def test_a_scan_reaches_the_hub(line: VirtualSerialLine) -> None:
         assert await hub.scans.get() == Scan(label="5901234123457", symbology="EAN-13", gtin="05901234123457")
 
 
+async def test_a_line_that_is_never_silent_is_read_all_the_same(
+    line: VirtualSerialLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devices.drivers._scanner.SETTLE_MAX_S", 0.2)
+    async with running(options(line)) as hub, asyncio.TaskGroup() as group:
+        noise = group.create_task(_chatter(line), name="noise")
+        await hub.reaches(Health.READY)
+        assert (await hub.scans.get()).label
+        noise.cancel()
+
+
+async def _chatter(line: VirtualSerialLine) -> None:
+    while True:
+        await line.write(b"96385074\r")
+        await asyncio.sleep(0.01)
+
+
 async def test_anyone_may_open_and_close_the_outside_end(line: VirtualSerialLine) -> None:
     async with running(options(line)) as hub:
         await hub.reaches(Health.READY)
