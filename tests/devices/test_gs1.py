@@ -193,6 +193,31 @@ def test_a_template_gives_the_item_and_its_measure(template: str, label: str, gt
     assert (scan.gtin, scan.measure, scan.error) == (gtin, measure, None)
 
 
+def test_a_measure_s_check_digit_is_verified_unless_its_place_is_used_otherwise() -> None:
+    right, wrong = (f"{body}{check_digit(body)}" for body in ("200123491234", "200123451234"))  # 9 is 1234's own digit
+    verified, unverified = (variable_measures([region]) for region in ("gb", "gb-unverified"))
+    item = parse_label(right, variable_measures=verified)
+    assert (item.measure, item.error) == (Measure("price_minor", 1234), None)
+    assert parse_label(wrong, variable_measures=verified).error == "measure_check_digit"
+    assert parse_label(wrong, variable_measures=unverified).measure == Measure("price_minor", 1234)
+    assert parse_label(wrong, variable_measures=unverified).gtin == item.gtin
+    own = variable_measures(["20IIIIIXPPPPC"])
+    assert parse_label(wrong, variable_measures=own).gtin == item.gtin
+
+
+def test_a_case_of_measured_goods_is_no_measured_label() -> None:
+    body = "1210123456789"
+    scan = parse_label(f"{body}{check_digit(body)}", variable_measures=variable_measures(["21IIIIIWWWWWC"]))
+    assert (scan.measure, scan.error) == (None, None)
+
+
+def test_a_net_weight_beside_the_gtin_counts_before_one_inside_it() -> None:
+    body = "21012345678" + "9"
+    gtin = f"0{body}{check_digit(body)}"
+    scan = parse_label(f"]C101{gtin}3103001250", variable_measures=variable_measures(["21IIIIIWWWWWC"]))
+    assert (scan.gtin, scan.measure) == (gtin, Measure("weight_g", 1250))
+
+
 def test_a_template_never_rescues_a_wrong_check_digit() -> None:
     scan = parse_label("2302148210868", variable_measures=variable_measures(["23IIIIIIWWWWC"]))
     assert (scan.error, scan.gtin, scan.measure) == ("check_digit", None, None)
@@ -218,6 +243,8 @@ def test_every_weight_of_an_item_gives_the_same_gtin(item: int, weight_g: int) -
         "21IIWIIWWWWWC",
         "21iiiiiwwwwwc",
         "21IIIIIWWWWWCx5",
+        "21IIIIWWWWWC",
+        "211IIIIIWWWWWC",
         "xx",
     ],
 )

@@ -85,6 +85,12 @@ def test_a_control_key_of_the_us_position_is_read_in_every_layout() -> None:
         ("us", "155", "¢"),
         ("german", "155", "ø"),
         ("us", "33590", "茶"),
+        ("us", "0255", "ÿ"),
+        ("us", "255", "\xa0"),
+        ("us", "256", "Ā"),
+        ("us", "55295", "\ud7ff"),
+        ("us", "57344", "\ue000"),
+        ("us", "1114111", "\U0010ffff"),
     ],
 )
 def test_a_character_typed_by_its_number_is_read_as_windows_reads_it(
@@ -93,7 +99,7 @@ def test_a_character_typed_by_its_number_is_read_as_windows_reads_it(
     assert read(b"".join(input_events(alt_strokes(digits))) + ENTER, layout=layout) == [character]
 
 
-@pytest.mark.parametrize("digits", ["0", "00000", "55296", "1114112", "99999999", "0129"])
+@pytest.mark.parametrize("digits", ["0", "00000", "127", "55296", "57343", "1114112", "99999999", "00033590", "0129"])
 def test_a_number_that_is_no_character_refuses_the_label(digits: str) -> None:
     assert read(typed("12") + b"".join(input_events(alt_strokes(digits))) + typed("3\r96385074\r")) in (
         ["not_text", "96385074"],
@@ -156,6 +162,58 @@ def test_events_between_a_drop_and_the_next_synchronisation_are_ignored() -> Non
     assert [each.reason for each in labels.feed(typed("59") + DROPPED + shift_goes_down) if isinstance(each, Refusal)]
     labels.flush()
     assert labels.feed(SYNCHRONISED + typed("a\r")) == ["a"]
+
+
+def event(kind: int, code: int, value: int) -> bytes:
+    return struct.pack("llHHi", 0, 0, kind, code, value)
+
+
+def test_a_suffix_within_what_was_dropped_ends_nothing() -> None:
+    enter, configured = event(1, 28, 1), event(0, 1, 0)  # SYN_CONFIG is no SYN_REPORT
+    assert read(typed("59") + DROPPED + configured + enter + SYNCHRONISED + typed("7\r96385074\r")) == [
+        "cut",
+        "96385074",
+    ]
+
+
+def test_caps_lock_is_as_at_the_beginning_after_a_drop() -> None:
+    caps = b"".join(input_events([(0, 0x39)]))
+    assert read(caps + DROPPED + SYNCHRONISED + typed("\ra\r")) == ["cut", "a"]
+
+
+def test_a_modifier_that_repeats_is_still_held() -> None:
+    assert read(event(1, 42, 1) + event(1, 42, 2) + event(1, 30, 1) + event(1, 42, 0) + typed("a\r")) == ["Aa"]
+
+
+def test_only_keys_that_go_down_type() -> None:
+    lamp, scan_code, released = event(17, 30, 1), event(4, 30, 1), event(1, 31, 0)
+    assert read(typed("1") + lamp + scan_code + released + typed("2\r")) == ["12"]
+
+
+def test_num_lock_and_scroll_lock_type_nothing_and_spoil_nothing() -> None:
+    assert read(typed("1") + event(1, 69, 1) + event(1, 70, 1) + event(1, 125, 1) + typed("2\r")) == ["12"]
+
+
+@pytest.mark.parametrize(
+    ("layout", "reports", "text"),
+    [
+        ("german", [(0x05, 0x14)], "@"),  # Ctrl+Alt is AltGr, as in Windows
+        ("german", [(0x41, 0x26)], "\x1d"),  # Ctrl and AltGr+9, which is ]
+        ("german", [(0x41, 0x14), (0, 0x1E)], None),  # Ctrl+@ is NUL, which no label holds
+        ("german", [(0x41, 0x08)], "€"),
+        ("german", [(0x01, 0x1D), (0, 0x1E)], None),  # Ctrl+Y on the German Z
+        ("us", [(0x01, 0x23)], "\x1e"),  # Ctrl+6, whose sign with Shift is ^
+        ("german", [(0x01, 0x23)], "\x1e"),
+        ("us", [(0x04, 0x04)], None),
+        ("us", [(0x40, 0x04)], None),
+        ("us", [(0x41, 0x04)], None),
+        ("us", [(0x05, 0x04)], None),
+        ("german", [(0x04, 0x14)], None),
+    ],
+)
+def test_ctrl_and_alt_together_with_a_key(layout: Layout, reports: list[tuple[int, int]], text: str | None) -> None:
+    events = typed("1") + b"".join(input_events(reports)) + ENTER + typed("96385074\r")
+    assert read(events, layout=layout) == ["not_text" if text is None else f"1{text}", "96385074"]
 
 
 def test_a_shift_whose_release_was_dropped_is_not_held_for_ever() -> None:

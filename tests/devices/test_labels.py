@@ -118,6 +118,46 @@ def test_a_framing_that_is_none_is_refused_with_the_remedy(given_options: dict[s
         LabelFramer(**given_options)
 
 
+def test_a_label_that_was_torn_is_refused_once_up_to_its_suffix_or_a_silence() -> None:
+    torn = Refusal("cut", "the reason of whoever knows")
+    framer = LabelFramer("cr")
+    framer.feed(b"59")
+    assert (framer.tear(torn), framer.tear(torn), framer.is_partial) == ([torn], [], True)
+    assert framer.feed(b"7\r96385074\r") == ["96385074"]
+    framer.tear(torn)
+    assert framer.feed(b"7") + framer.flush() == [] and not framer.is_partial
+    assert framer.feed(b"96385074\r") == ["96385074"]
+
+
+def test_silence_after_a_label_too_long_lets_the_next_one_through() -> None:
+    framer = LabelFramer("cr", label_max=4)
+    assert reasons(framer.feed(b"12345") + framer.feed(b"6")) == ["too_long"] and framer.is_partial
+    assert framer.flush() == [] and not framer.is_partial
+    assert framer.feed(b"1234\r") == ["1234"]
+
+
+def test_between_labels_of_stx_and_etx_there_is_nothing_but_noise() -> None:
+    framer = LabelFramer("etx")
+    assert reasons(framer.feed(b"\x0212\x0334\x03")) == ["12", "cut"]
+    framer.feed(b"\x0259")
+    assert reasons(framer.flush()) == ["cut"]
+    assert reasons(framer.feed(b"12\x03\x0234\x03")) == ["cut", "34"]
+
+
+def test_a_prefix_takes_nothing_of_the_length() -> None:
+    assert reasons(framed("cr", [b"\x02" + b"1234\r\x0212345\r\x0212\r"], 4, prefix="0x02")) == [
+        "1234",
+        "too_long",
+        "12",
+    ]
+
+
+@pytest.mark.parametrize("end", [b"55\r", b"5\r"])
+def test_a_suffix_of_several_bytes_is_seen_behind_a_label_too_long_byte_by_byte(end: bytes) -> None:
+    sent = [bytes([byte]) for byte in b"1234567" + end + b"12" + end]
+    assert reasons(framed(f"0x{end.hex()}", sent, 4)) == ["too_long", "12"]
+
+
 def test_a_doubled_label_is_two_labels() -> None:
     assert framed("cr", [b"96385074\r" * 2]) == ["96385074", "96385074"]
 
