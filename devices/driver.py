@@ -11,11 +11,14 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from devices.commands import Command, Told
 from devices.attachment import Attached, Match, Subsystem
+from devices.commands import Command, Told
 from devices.document import Document
 from devices.model import Category, Event, Reading, StatusUpdate
+from devices.requests import DeviceRequest
 
+DEVICE_ANSWER_TIMEOUT_S = 10.0
+"""How long a device's HTTP request waits for its driver; then the device is told to come again, and the answer is not heard."""
 HEARTBEAT_S = 5.0
 """How long a driver may stay silent towards its supervisor while nothing happens on the wire."""
 
@@ -82,13 +85,19 @@ class DeviceContext(Protocol):
         Drivers ask through `attachment.node_to_open`. When it is plugged in, the supervisor does not wait for its back-off.
         """
 
+    async def next_request(self) -> DeviceRequest:
+        """Wait for the oldest request of a device that speaks HTTP; answer it within DEVICE_ANSWER_TIMEOUT_S of its arrival."""
+
     def heartbeat(self) -> None:
         """Tell the supervisor that the driver is alive; call at least every HEARTBEAT_S while idle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """A kind of device. `document` names the protocol document the decoder follows, `commands` what it can be told."""
+    """A kind of device. `document` names the protocol document the decoder follows, `commands` what it can be told.
+
+    A driver that `takes_requests` serves a device that speaks HTTP to the hub.
+    """
 
     category: Category
     summary: str
@@ -97,3 +106,4 @@ class Driver:
     run: Callable[[DeviceContext, Any], Awaitable[None]]  # Any: each run takes its own Options type
     evidence: str = "from data sheet"
     commands: tuple[type[Command], ...] = ()
+    takes_requests: bool = False

@@ -14,11 +14,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from devices.commands import Command, CommandQueue, Told
 from devices.attachment import Attached, AttachmentError, Match, Subsystem, wakes
+from devices.commands import Command, CommandQueue, Told
 from devices.driver import Driver, DriverOptions, PrintJob
 from devices.errors import CommandError, DeviceError, NotRecordedError, OptionError, WireError
 from devices.model import Category, Event, Health, Reading, StatusUpdate
+from devices.requests import DeviceRequest, RequestQueue
 
 DEVICE_QUEUE_MAX = 64
 """Events of one device that the hub has not taken. When full, `emit` waits: the device slows down, nothing drops."""
@@ -107,10 +108,13 @@ class Supervisor:
 
     def __init__(self, specs: Sequence[DeviceSpec], outside: Outside) -> None:
         self._devices: dict[str, DeviceSupervisor] = {}
+        self._requests: dict[str, RequestQueue] = {}
         for spec in specs:
             if spec.device_id in self._devices:
                 raise OptionError(f"{spec.device_id}: two devices have this name; give one of them another")
-            self._devices[spec.device_id] = DeviceSupervisor(spec, outside)
+            self._devices[spec.device_id] = device = DeviceSupervisor(spec, outside)
+            if spec.driver.takes_requests:
+                self._requests[spec.device_id] = device.requests
 
     async def run(self) -> None:
         """Run every device side by side."""
@@ -134,6 +138,10 @@ class Supervisor:
     async def tell(self, device_id: str, command: Command) -> None:
         """Return when the device did it; raise CommandError when it is away, busy or takes too long, KeyError for none such."""
         await self._devices[device_id].tell(command)
+
+    def ask(self, device_id: str, request: DeviceRequest) -> bool:
+        """Queue a device's HTTP request for its driver; False when its queue is full. Raise KeyError if it takes none."""
+        return self._requests[device_id].offer(request)
 
 
 class DeviceSupervisor:
@@ -162,6 +170,11 @@ class DeviceSupervisor:
             self._is_awake = True
             if self._rest is not None:
                 self._rest.cancel()
+
+    @property
+    def requests(self) -> RequestQueue:
+        """What the device asks by HTTP."""
+        return self._context.requests
 
     def state(self) -> DeviceState:
         return self._context.state()
@@ -247,6 +260,7 @@ class _Context:
         self._outside = outside
         self._queue: asyncio.Queue[Event] = asyncio.Queue(DEVICE_QUEUE_MAX)
         self.commands = CommandQueue()
+        self.requests = RequestQueue()
         self._counters: Counter[str] = Counter()
         self._update = StatusUpdate(Health.OFFLINE, "starting")
         self._since_ms = outside.now_ms()
@@ -282,6 +296,9 @@ class _Context:
         if source is None:
             raise DeviceError(f"{self.device_id}: takes no print jobs; a device that prints needs a queue in the hub")
         return await self._while_waiting(source.next_job())
+
+    async def next_request(self) -> DeviceRequest:
+        return await self._while_waiting(self.requests.next())
 
     def heartbeat(self) -> None:
         self._alive_at_s = self._outside.monotonic_s()

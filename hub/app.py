@@ -305,7 +305,7 @@ def wire_devices(hub: Runtime) -> Supervisor:
         on_readings=Visitors(hub).on_readings,
     )
     supervisor = Supervisor(hub.config.devices, outside)
-    hub.device_states, hub.tell_device = supervisor.states, supervisor.tell
+    hub.device_states, hub.tell_device, hub.ask_device = supervisor.states, supervisor.tell, supervisor.ask
     return supervisor
 
 

@@ -14,6 +14,7 @@ from devices.commands import Command
 from devices.document import Document
 from devices.errors import CommandError
 from devices.model import DrawerStatus, Event, Health, Scan, TagRead, Weight
+from devices.requests import DeviceRequest
 from devices.supervisor import DeviceState
 from hub.attached import tags, weights
 from hub.attached.scans import Scans
@@ -62,6 +63,10 @@ async def no_device(device_id: str, _command: Command) -> None:
     raise CommandError("device_offline", f"{device_id} is not wired yet")
 
 
+def _no_device(device_id: str, _request: DeviceRequest) -> bool:
+    raise KeyError(device_id)
+
+
 @dataclass(slots=True, eq=False)
 class Runtime:
     """The hub's parts. `now_ms` (the clock's, corrected) and `new_secret` are the only ways to time and to randomness."""
@@ -81,6 +86,7 @@ class Runtime:
     device_states: Callable[[], list[DeviceState]] = list
     tell_device: Callable[[str, Command], Awaitable[None]] = no_device
     weights: dict[str, WeightView] = field(default_factory=dict)
+    ask_device: Callable[[str, DeviceRequest], bool] = field(default=_no_device)
     tokens: Tokens = field(default_factory=Tokens)
     spoolers: dict[str, Spooler] = field(default_factory=dict)
     tls: Tls | None = None

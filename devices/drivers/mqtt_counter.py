@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from devices.codecs.counters import is_sensor_name, parse_reading
+from devices.codecs.counters.own import is_sensor_name, parse_reading
 from devices.driver import HEARTBEAT_S, DeviceContext, Driver, DriverOptions
 from devices.errors import CountError, NotRecordedError
 from devices.model import CounterReading, Health, StatusUpdate

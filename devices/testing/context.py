@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from devices.commands import CommandQueue, Told
 from devices.attachment import Attached, Match, Subsystem, select
+from devices.commands import CommandQueue, Told
 from devices.document import Document
 from devices.driver import PrintJob
 from devices.errors import NotRecordedError
 from devices.model import Event, Reading, StatusUpdate
+from devices.requests import DeviceAnswer, DeviceRequest, RequestQueue
 
 JobState = Literal["queued", "printing", "printed", "failed", "unknown"]
 WAIT_TIMEOUT_S = 10.0  # a test that waits longer than this waits for nothing
@@ -86,6 +87,7 @@ class RecordingContext:
         self.heartbeats = 0
         self.jobs: list[RecordedJob] = []
         self.devices: list[Attached] = []
+        self._requests = RequestQueue()
         self._device_id = device_id
         self._changed = asyncio.Event()
 
@@ -149,6 +151,15 @@ class RecordingContext:
         """Count."""
         self.heartbeats += 1
         self._changed.set()
+
+    async def next_request(self) -> DeviceRequest:
+        """Wait for what `ask` hands in."""
+        return await self._requests.next()
+
+    async def ask(self, request: DeviceRequest, timeout_s: float = WAIT_TIMEOUT_S) -> DeviceAnswer:
+        """Be the device: send a request to the driver and return its answer."""
+        assert self._requests.offer(request), "more requests than a device may have waiting"
+        return await request.answered(timeout_s)
 
     def submit(self, document: Document, job_id: str = "") -> RecordedJob:
         """Queue a document."""

@@ -16,6 +16,7 @@ from hub.duties import DUTIES
 _REF = "#/components/schemas/{name}"
 _EVERYWHERE = (403, 429, 500)  # a page of elsewhere, too many requests, a mistake of ours
 _PARAMETER = re.compile(r"\{(\w+)\}")
+_OF_THE_DEVICE: dict[str, Any] = {"*/*": {"schema": {}}}  # bodies of a form that only the device's maker knows
 _NO_NUL = r"^[^\u0000]*$"
 _SAID = (
     "Events come by WebSocket at /v1/events; every write takes a client-made id and is idempotent. A field or parameter that is "
@@ -53,7 +54,10 @@ def openapi(routes: Sequence[Route], *, version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "device": {"type": "http", "scheme": "basic", "description": "a device's id and its token"},
+            },
         },
     }
 
@@ -93,11 +97,16 @@ def _in_place(part: Any) -> Any:
 
 def _operation(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
     name = route.handle.__name__
-    problem = {
+    problem: dict[str, Any] = {
         "description": "RFC 9457 problem",
         "content": {"application/problem+json": {"schema": schema_of[Problem]}},
     }
-    good: dict[str, Any] = {"description": "done", "content": {"application/json": {"schema": schema_of[route.answer]}}}
+    good: dict[str, Any] = {"description": "done"}
+    if route.is_wire:
+        good["content"] = _OF_THE_DEVICE
+        problem["content"] |= _OF_THE_DEVICE
+    else:
+        good["content"] = {"application/json": {"schema": schema_of[route.answer]}}
     if route.is_bulk:
         lines = "JSON texts, one a line: the page without its items, then each item"
         good["content"][NDJSON] = {"schema": {"type": "string", "description": lines}}
@@ -108,7 +117,7 @@ def _operation(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
         "summary": route.summary,
         "parameters": _parameters(route),
         "responses": responses,
-        "security": [{"token": []}] if route.scopes else [],
+        "security": ([{"token": []}] + [{"device": []}] * route.is_wire) if route.scopes else [],
         "x-scopes": sorted(route.scopes),
     }
     if route.duty:
@@ -118,6 +127,8 @@ def _operation(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": schema_of[route.body]}},
         }
+    if route.is_wire and route.method in ("POST", "PUT"):
+        operation["requestBody"] = {"content": _OF_THE_DEVICE}
     return operation
 
 

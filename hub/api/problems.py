@@ -25,7 +25,7 @@ _STATUS: dict[type[SyncError], int] = {
     OutcomeUnknownError: 503,
 }
 _STATUS_OF_CODE = {
-    **dict.fromkeys(("pairing_code", "not_your_till", "forbidden"), 403),
+    **dict.fromkeys(("pairing_code", "not_your_till", "forbidden", "not_its_device"), 403),
     **dict.fromkeys(("pin", "pin_locked", "cashier_disabled", "sign_in_needed", "sign_in_over", "role_too_low"), 403),
     "unreadable": 400,
     "too_many_guesses": 429,
@@ -64,6 +64,7 @@ def problem(
     pointer: str = "",
     holder: str = "",
     retry_after_s: int = RETRY_AFTER_S,
+    challenge: str = "Bearer",
 ) -> web.Response:
     """Return the response for a problem."""
     body = Problem(
@@ -78,7 +79,7 @@ def problem(
     )
     headers = {"Retry-After": str(retry_after_s)} if status in (429, 503) else {}
     if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = challenge
     response = web.Response(
         status=status, body=msgspec.json.encode(body), content_type="application/problem+json", headers=headers
     )

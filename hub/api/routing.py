@@ -3,10 +3,12 @@
 The same msgspec struct validates a body and describes it. Not here: what a route does (one file a noun beside this one).
 """
 
+import base64
+import binascii
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -29,6 +31,8 @@ DEPTH_REFUSED = "nested too deeply"
 JSON_TYPES = frozenset({"application/json", "application/octet-stream", "application/x-www-form-urlencoded"})
 SUBPROTOCOL_TOKEN = "storehub.bearer."  # noqa: S105 - the prefix, not a token
 SUBPROTOCOL = "storehub.v1"
+BEARER, BASIC = "Bearer", 'Basic realm="storehub", charset="UTF-8"'
+_WIRE = re.compile(r"/v1/devices/[^/]+/wire")  # the one path where a token may come by HTTP Basic
 _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _NUMBER = re.compile(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?")
 _IMPLIED: dict[Scope, frozenset[Scope]] = {"manager": frozenset({"manager", "till", "ops"})}
@@ -64,10 +68,21 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a route answers: a struct, or JSON that is encoded already."""
+    """What a route answers: a struct, or bytes that are encoded already."""
 
     body: Struct | list[Any] | bytes
     status: int = 200
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class WireRequest(Struct, frozen=True):
+    """A device's request as it came; all of it is the device's own form."""
+
+    method: str
+    query: dict[str, str]
+    content_type: str
+    body: bytes
 
 
 Handle = Callable[[Call], Awaitable[Reply]]
@@ -78,7 +93,7 @@ class Route:
     """A route of the API. An empty `scopes` is open to everybody; `statuses` are the good answers beside `status`.
 
     `duty`: what it is called in hub.duties, where it says who may do it; empty for a matter of tills and not of persons.
-    `is_bulk`: a page that is long, sent as hub.api.bulk says.
+    `is_bulk`: a page that is long, sent as hub.api.bulk says. `is_wire`: bodies are of a device's own form (hub.api.device_wire).
     """
 
     method: str
@@ -94,6 +109,7 @@ class Route:
     problems: tuple[int, ...] = ()
     duty: str = ""
     is_bulk: bool = False
+    is_wire: bool = False
 
 
 NOBODY = Paired("", "", "till")
@@ -107,12 +123,12 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         hub = request.app[RUNTIME]
         client = client_of(request, hub)
         if route.scopes and client is None:
-            return problem(401, "unauthorized")
+            return problem(401, "unauthorized", challenge=BASIC if route.is_wire else BEARER)
         if route.scopes and client is not None and not may(client, route.scopes):
             return problem(403, "forbidden", f"needs {' or '.join(sorted(route.scopes))}, this token is {client.scope}")
         if decoder and request.content_type not in JSON_TYPES:
             return problem(415, "not_json", f"{request.content_type} is not JSON", pointer="")
-        body = await read_body(request, decoder) if decoder else None
+        body = await _read_wire(request) if route.is_wire else await read_body(request, decoder) if decoder else None
         query = read_query(request, route.query) if route.query else None
         session = request.headers.get(SESSION_HEADER, "")
         person = person_for(hub, client or NOBODY, session, duty=route.duty) if route.duty else None
@@ -121,7 +137,8 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         if route.is_bulk and isinstance(reply.body, Struct):
             return bulk_response(request, reply.body, status=reply.status)
         content = reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body)
-        return web.Response(status=reply.status, body=content, content_type="application/json")
+        headers = {"Content-Type": reply.content_type} | reply.headers
+        return web.Response(status=reply.status, body=content, headers=headers)
 
     return handler
 
@@ -129,10 +146,22 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
 def client_of(request: web.Request, hub: Runtime) -> Paired | None:
     """Return who holds the request's token; tokens come in the Authorization header, on WebSockets as a subprotocol."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "basic" and _WIRE.fullmatch(request.path):
+        return _by_basic(token, hub)
     if scheme.lower() != "bearer":
         offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
         token = next((p.strip().removeprefix(SUBPROTOCOL_TOKEN) for p in offered if SUBPROTOCOL_TOKEN in p), "")
     return hub.tokens.holder(token) if token else None
+
+
+def _by_basic(credentials: str, hub: Runtime) -> Paired | None:
+    """Return the device whose id and token these are. RFC 7617."""
+    try:
+        user, _, token = base64.b64decode(credentials, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return None
+    client = hub.tokens.holder(token)
+    return client if client is not None and client.scope == "device" and client.till_id == user else None
 
 
 def may(client: Paired, scopes: frozenset[Scope]) -> bool:
@@ -157,6 +186,14 @@ async def read_body(request: web.Request, decoder: msgspec.json.Decoder[Any]) ->
         raise UnreadableError("unreadable", str(err)) from err
     except RecursionError as err:
         raise UnreadableError("unreadable", DEPTH_REFUSED) from err
+
+
+async def _read_wire(request: web.Request) -> WireRequest:
+    """Return a device's request; of a name that stands twice in the query the first is taken."""
+    content_type = request.headers.get("Content-Type", "")
+    return WireRequest(
+        request.method, dict(list(request.query.items())[::-1]), content_type, await _read_whole(request)
+    )
 
 
 async def _read_whole(request: web.Request) -> bytes:

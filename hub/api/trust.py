@@ -5,7 +5,9 @@ GET /pair.json          what it shows: the store, the CA's name and fingerprint,
 GET /ca.crt             the certificate (DER): Android, Windows, Linux, a hub that follows this one
 GET /ca.mobileconfig    the same as a profile: iPadOS, macOS
 
-`doorstep_application` is all that plain HTTP from the network gets; anything else is answered with the remedy.
+`doorstep_application` is all that plain HTTP from the network gets; anything else is answered with the remedy. The one exception
+is a device whose section says `plain_http = true`: who listens on the network reads its token then, and can speak as that device,
+as no other client and of nothing else. It is for what cannot be told our CA; put it on a network of its own.
 Not here: the certificate (hub.tls), pairing itself (hub.api.pairing).
 """
 
@@ -15,10 +17,10 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from hub.api import service
+from hub.api import device_wire, service
 from hub.api.guard import LIMITS, guard
 from hub.api.problems import problem
-from hub.api.routing import BODY_MAX, RUNTIME, translate_errors
+from hub.api.routing import BODY_MAX, RUNTIME, endpoint, translate_errors
 from hub.limits import Limits
 from hub.pairing_link import secure_url, spelled
 from hub.runtime import Runtime
@@ -27,6 +29,8 @@ from hub.tls.profile import CONTENT_TYPE, configuration_profile
 from sync.retail.names import Name
 
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+
+_WIRES = {route.method: endpoint(route) for route in device_wire.ROUTES}
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +88,14 @@ async def to_the_page(_: web.Request) -> web.StreamResponse:
     return web.Response(status=302, headers={"Location": "/pair"})
 
 
+async def plain_wire(request: web.Request) -> web.StreamResponse:
+    """A device that speaks without TLS, where its section allows that."""
+    hub, device_id = request.app[RUNTIME], request.match_info["device_id"]
+    allows = {spec.device_id for spec in hub.config.devices if getattr(spec.options, "plain_http", False)}
+    handle = _WIRES.get(request.method) if device_id in allows else None
+    return await (handle(request) if handle else refuse_plain(request))
+
+
 async def refuse_plain(request: web.Request) -> web.StreamResponse:
     """Whatever else is asked without TLS, from beyond this machine."""
     response = problem(426, "tls_required", f"use {secure_url(request.app[RUNTIME])}")
@@ -108,6 +120,7 @@ def doorstep_application(hub: Runtime, limits: Limits) -> web.Application:
     add_routes(app)
     app.router.add_get("/", to_the_page)
     app.router.add_get("/console/{name}", service.console_file)
+    app.router.add_route("*", device_wire.PATH, plain_wire)
     app.router.add_route("*", "/{rest:.*}", refuse_plain)
     return app
 

@@ -35,6 +35,7 @@ REFUSED: tuple[tuple[str, dict[str, Any] | None, int, str], ...] = (
     ("GET /v1/devices/nothing/weight", None, 404, "device"),
     ("POST /v1/devices/s1/zero", None, 422, "wrong_category"),
     ("PUT /v1/devices/w1/text", {"lines": ["x"]}, 422, "wrong_category"),
+    *((f"{method} /v1/devices/door/wire", None, 403, "forbidden") for method in ("POST", "PUT", "DELETE")),
     (
         "POST /v1/stock/movements",
         {"movement_id": "m9", "sku": "TEA-01", "qty": 0, "reason": "adjust"},

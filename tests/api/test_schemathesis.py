@@ -44,6 +44,10 @@ include-path = "/v1/receipts/{{name}}"
 checks.not_a_server_error.expected-statuses = ["2xx", "4xx", 503]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 403, 404, 409, 422, 429, 503]
 [[operations]]
+include-path = "/v1/devices/{{device_id}}/wire"
+headers = {{ Authorization = "Bearer {door}" }}
+checks.positive_data_acceptance.expected-statuses = ["2xx", 403, 404, 405, 409, 422, 429]
+[[operations]]
 include-path-regex = "^/sync/v1/(pin-keys|store-ca)"
 headers = {{ Authorization = "Bearer {standby}" }}
 """
@@ -55,8 +59,10 @@ async def walked(hub: Any, pair_till: Any, printer: SimulatedPrinter, until: Any
     await until(
         lambda: manager.get("/v1/devices"), lambda at: {each["health"] for each in at.json["items"]} == {"ready"}
     )
-    went = await walk(Walk(manager), cloud=cloud, standby=standby, printer=printer, until=until)
-    tokens = {"manager": manager.token, "cloud": cloud.token, "standby": standby.token}
+    door = await pair_till(hub, scope="device", name="door")
+    went = await walk(Walk(manager), cloud=cloud, standby=standby, door=door, printer=printer, until=until)
+    tokens = {each: client.token for each, client in (("manager", manager), ("cloud", cloud), ("standby", standby))}
+    tokens["door"] = door.token
     return went, CONFIG.format(seed=SEED, **tokens) + "\n".join(pools(went.ids))
 
 
@@ -71,7 +77,7 @@ async def test_the_live_hub_keeps_what_its_document_says(
     tmp_path: Path,
 ) -> None:
     async with attached() as counter:
-        devices = {"receipts": printer_section, **counter.sections}
+        devices = {"receipts": printer_section, **counter.sections, "door": {"kind": "http_counter"}}
         lan = {"host": "0.0.0.0", "port": 0}  # it has a CA, and serves this machine without TLS
         hub = await start_hub(devices=devices, receipt_printer="receipts", api=lan)
         went, config = await walked(hub, pair_till, printer, until)

@@ -30,7 +30,7 @@ class Walk:
         answer = await client.request(method, filled, body, params=query or None)
         assert 200 <= answer.status < 300, (method, filled, answer.status, answer.body)
         self.statuses[f"{method} {path}"] = answer.status
-        return answer.json
+        return answer.json if answer.body else None
 
     async def read(self, *paths: str) -> None:
         """GET each."""
@@ -38,7 +38,7 @@ class Walk:
             await self.ask("GET", path)
 
 
-async def walk(went: Walk, *, cloud: Any, standby: Any, printer: SimulatedPrinter, until: Any) -> Walk:
+async def walk(went: Walk, *, cloud: Any, standby: Any, door: Any, printer: SimulatedPrinter, until: Any) -> Walk:
     """Do everything once."""
     await _look(went)
     await _stock(went)
@@ -52,6 +52,7 @@ async def walk(went: Walk, *, cloud: Any, standby: Any, printer: SimulatedPrinte
     await _print(went, printer, until)
     await _drawer(went)
     await _replicate(went, cloud, standby)
+    await _wire(went, door)
     return went
 
 
@@ -291,6 +292,18 @@ async def _replicate(went: Walk, cloud: Any, standby: Any) -> None:
     await went.ask("GET", "/sync/v1/store-ca", by=standby)
     told = {"rep": went.manager.hub.runtime.replica.rep, "held": {"members": {}}}
     await went.ask("POST", "/sync/v1/registers", told, by=standby)
+
+
+async def _wire(went: Walk, door: Any) -> None:
+    """As a counter that is called `door`; it has nothing to delete, so there the driver of another kind is stood in for."""
+    path, hub = "/v1/devices/{device_id}/wire", went.manager.hub.runtime
+    went.ids["device_id"] = "door"
+    await went.ask("GET", path, by=door)
+    for method in ("POST", "PUT"):
+        await went.ask(method, path, {"in": 1, "out": 1}, by=door)
+    asks, hub.ask_device = hub.ask_device, lambda _device_id, request: request.answer(204)
+    await went.ask("DELETE", path, by=door)
+    hub.ask_device = asks
 
 
 def pools(ids: dict[str, str]) -> Iterator[str]:

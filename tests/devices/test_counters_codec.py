@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.codecs.counters import COUNT_MAX, PAYLOAD_BYTES_MAX, is_sensor_name, parse_reading
+from devices.codecs.counters.own import COUNT_MAX, PAYLOAD_BYTES_MAX, is_sensor_name, parse_reading
 from devices.codecs.mqtt_frames import FrameCutter
 from devices.errors import CountError
 from devices.model import CounterReading
