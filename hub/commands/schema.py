@@ -1,4 +1,5 @@
-"""`storehub schema diff | reference`: the next migration, and the reference page, out of the declarations in sync/retail.
+"""`storehub schema diff | reference`: the next migration out of the declarations in sync/retail; the reference pages of these
+and of the drivers in devices/drivers.
 
 For whoever changes a declaration, in a checkout. Not here: running migrations (sync.migrate), the comparison (sync.store.schema).
 """
@@ -7,6 +8,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from devices.reference import reference_page as devices_page
+from devices.registry import kinds
 from hub.migrations import MIGRATIONS
 from sync.cloud.migrations import MIGRATIONS as CLOUD_MIGRATIONS
 from sync.entities import REGISTRY, Registry
@@ -18,6 +21,7 @@ from sync.store.schema import Difference, compare, compare_cloud
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "hub" / "migrations"
 PAGE = ROOT / "docs" / "entities.md"
+DEVICES_PAGE = ROOT / "docs" / "devices.md"
 
 
 def write_difference(folder: Path, name: str, registry: Registry = REGISTRY) -> int:
@@ -40,6 +44,13 @@ def write_reference(file: Path) -> int:
     """Write the reference page."""
     file.write_text(reference_page(REGISTRY), encoding="utf-8")
     print(f"{file}: {len(REGISTRY.entities)} entities")
+    return 0
+
+
+def write_devices(file: Path) -> int:
+    """Write the page of supported devices."""
+    file.write_text(devices_page(), encoding="utf-8")
+    print(f"{file}: {len(kinds())} kinds")
     return 0
 
 
