@@ -5,7 +5,8 @@ Nothing is opened to match it. Asking udev is devices.watcher's. Words: sysfs an
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Annotated, Literal, Protocol
 
 from msgspec import Meta, Struct
@@ -74,6 +75,16 @@ class UdevNode(Struct, frozen=True):
     driver: str = ""
 
 
+class Machine(Protocol):
+    """Whoever can tell what is attached: devices.watcher.Watcher, or devices.testing.sockets.SimulatedSockets."""
+
+    def attached(self) -> list[Attached]: ...
+
+    def watching(
+        self, on_plugged: Callable[[Attached], None], on_unplugged: Callable[[str], None]
+    ) -> AbstractContextManager[None]: ...
+
+
 class AttachmentError(WireError):
     """The device that was asked for cannot be named: it is away, or several are like it. Nothing was opened."""
 
@@ -123,6 +134,17 @@ def select(attached: Sequence[Attached], match: Match, *, subsystem: Subsystem) 
     raise AttachmentError(
         f"no {subsystem} device with {match} is attached: plug it in, or correct `usb`; attached: {listed}"
     )
+
+
+def named(attached: Attached, among: Sequence[Attached]) -> Match:
+    """Return what names this device for good: its serial number, or its plug where it has none or a twin has the same."""
+    twins = [each for each in among if each.subsystem == attached.subsystem and each.serial == attached.serial]
+    model = {"vendor": attached.vendor or None, "product": attached.product or None}
+    if attached.serial and len(twins) == 1:
+        return Match(**model, serial=attached.serial)
+    beside = [each for each in among if each.subsystem == attached.subsystem and each.port_path == attached.port_path]
+    interface = attached.interface if len(beside) > 1 else ""
+    return Match(**model, port_path=attached.port_path or None, interface=interface or None)
 
 
 def node_to_open(ctx: _Asks, given: str | None, usb: Match | None, *, subsystem: Subsystem) -> str:

@@ -71,8 +71,10 @@ async def _record_nothing(device_id: str, _readings: Sequence[Reading]) -> None:
     raise NotRecordedError(f"{device_id}: nobody records readings here")
 
 
-def _nothing_attached(match: Match, subsystem: Subsystem) -> Attached:
-    raise AttachmentError(f"nobody can tell here which {subsystem} devices with {match} are attached", reason="no_udev")
+def _nothing_attached(device_id: str, match: Match, subsystem: Subsystem) -> Attached:
+    raise AttachmentError(
+        f"{device_id}: nobody can tell here which {subsystem} devices with {match} are attached", reason="no_udev"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Outside:
     jobs: Mapping[str, JobSource] = field(default_factory=dict)
     on_readings: Callable[[str, Sequence[Reading]], Awaitable[None]] = _record_nothing
     heartbeat_timeout_s: float = HEARTBEAT_TIMEOUT_S
-    attached: Callable[[Match, Subsystem], Attached] = _nothing_attached
+    attached: Callable[[str, Match, Subsystem], Attached] = _nothing_attached
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,12 @@ class Supervisor:
     def plugged(self, attached: Attached) -> None:
         """Something was plugged in: whoever waits for it tries at once. Others are not disturbed."""
         for device in self._devices.values():
-            device.plugged(attached)
+            if wakes(device.options, attached):
+                device.wake()
+
+    def wake(self, device_id: str) -> None:
+        """What this device waits for may be there now: it tries at once."""
+        self._devices[device_id].wake()
 
     def states(self) -> list[DeviceState]:
         """Return the state of every device, in the order of the configuration."""
@@ -164,12 +171,16 @@ class DeviceSupervisor:
                 self._failures += 1
                 await self._back_off()
 
-    def plugged(self, attached: Attached) -> None:
-        """End the back-off, or leave the next one out, if this device waits for what was plugged in."""
-        if wakes(self._spec.options, attached):
-            self._is_awake = True
-            if self._rest is not None:
-                self._rest.cancel()
+    @property
+    def options(self) -> DriverOptions:
+        """As configured."""
+        return self._spec.options
+
+    def wake(self) -> None:
+        """End the back-off, or leave the next one out: an attempt under way may have begun too early."""
+        self._is_awake = True
+        if self._rest is not None:
+            self._rest.cancel()
 
     @property
     def requests(self) -> RequestQueue:
@@ -191,7 +202,7 @@ class DeviceSupervisor:
             raise CommandError("device_busy", f"{state.device_id} took no command for {COMMAND_TIMEOUT_S:g} s") from err
 
     async def _back_off(self) -> None:
-        """Wait out the back-off, or until the device is plugged in: an attempt that came too early for it begins anew."""
+        """Wait out the back-off, or until `wake`; from there it grows anew."""
         if not self._is_awake:
             async with asyncio.TaskGroup() as group:
                 self._rest = group.create_task(self._sleep(), name=f"back-off of {self._spec.device_id}")
@@ -289,7 +300,7 @@ class _Context:
         return await self._while_waiting(self.commands.next())
 
     def attached(self, match: Match, subsystem: Subsystem) -> Attached:
-        return self._outside.attached(match, subsystem)
+        return self._outside.attached(self.device_id, match, subsystem)
 
     async def next_job(self) -> PrintJob:
         source = self._outside.jobs.get(self.device_id)

@@ -80,7 +80,7 @@ async def _main(config: Config, on_ready: Ready) -> None:
         clock = machine_clock(_now_ms, has_rtc=config.has_rtc)
         hub = await open_hub(config, db, now_ms=_now_ms, machine=fingerprint(), clock=clock)
         supervisor = wire_devices(hub)
-        async with serve(hub) as port, run_broker(hub), asyncio.TaskGroup() as group:
+        async with serve(hub) as port, run_broker(hub), watch_plugs(hub, supervisor), asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(supervisor.run(), name="devices"),
                 group.create_task(run_upkeep(hub), name="upkeep"),
@@ -288,6 +288,16 @@ def _both(count: Callable[[int, bool], None], grown: list[Callable[[], None]]) -
     return on_group
 
 
+@asynccontextmanager
+async def watch_plugs(hub: Runtime, supervisor: Supervisor) -> AsyncIterator[None]:
+    """Hear of what is plugged in while there are devices to be found by it."""
+    if not hub.config.devices:
+        yield
+        return
+    with hub.attachments.watching(supervisor):
+        yield
+
+
 def wire_devices(hub: Runtime) -> Supervisor:
     """Return the supervisor of the configured devices, their events, status and print jobs tied to the hub."""
     for spec in hub.config.devices:
@@ -303,6 +313,7 @@ def wire_devices(hub: Runtime) -> Supervisor:
         rng=random.Random(),  # noqa: S311 - jitter is no secret
         jobs=hub.spoolers,
         on_readings=Visitors(hub).on_readings,
+        attached=hub.attachments.attached,
     )
     supervisor = Supervisor(hub.config.devices, outside)
     hub.device_states, hub.tell_device, hub.ask_device = supervisor.states, supervisor.tell, supervisor.ask

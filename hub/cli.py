@@ -91,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="a store in a box: cloud, hub, simulated devices, simulated shoppers")
     _demo_options(demo).set_defaults(run=_demo)
     schema = commands.add_parser("schema", help="for developers: what the declared entities want of the database")
-    schema.add_argument("what", choices=("diff", "reference"), help="write the next migration, or docs/entities.md")
+    schema.add_argument(
+        "what", choices=("diff", "reference"), help="write the next migration, or docs/entities.md and docs/devices.md"
+    )
     schema.add_argument("--name", default="entities", help="what the migration is about: 0007_NAME.sql")
     schema.set_defaults(run=_schema)
     return parser
@@ -107,6 +109,19 @@ def _tablet_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     revoke = clients.add_parser("revoke", help="make the token of a tablet that was lost worth nothing, at once")
     revoke.add_argument("id", help="as `storehub tills list` shows it")
     _with_config(revoke).set_defaults(run=_tills_revoke)
+
+    devices = commands.add_parser("devices", help="what is attached, and a device that stands in for a broken one")
+    what = devices.add_subparsers(required=True, metavar="WHAT")
+    _with_config(
+        what.add_parser("list", help="each device and how it is; what is attached and whose it is")
+    ).set_defaults(run=_devices_list)
+    over = what.add_parser("take-over", help="let an attached device stand in for a configured one")
+    over.add_argument("id", help="the configured device, as lane1-scanner")
+    over.add_argument("node", help="what stands in, as `storehub devices list` shows it")
+    _with_config(over).set_defaults(run=_devices_take_over)
+    back = what.add_parser("put-back", help="undo a take-over")
+    back.add_argument("id")
+    _with_config(back).set_defaults(run=_devices_put_back)
 
     tls = commands.add_parser("tls", help="the store's CA and this hub's certificate").add_subparsers(
         required=True, metavar="WHAT"
@@ -211,6 +226,24 @@ def _tills_revoke(args: argparse.Namespace) -> int:
     return revoke_till(args.id, load_config(args.config))
 
 
+def _devices_list(args: argparse.Namespace) -> int:
+    from hub.commands.devices import list_devices
+
+    return list_devices(load_config(args.config))
+
+
+def _devices_take_over(args: argparse.Namespace) -> int:
+    from hub.commands.devices import take_over
+
+    return take_over(args.id, args.node, load_config(args.config))
+
+
+def _devices_put_back(args: argparse.Namespace) -> int:
+    from hub.commands.devices import put_back
+
+    return put_back(args.id, load_config(args.config))
+
+
 def _tls_show(args: argparse.Namespace) -> int:
     from hub.commands.tls import show_tls
 
@@ -260,9 +293,13 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _schema(args: argparse.Namespace) -> int:
-    from hub.commands.schema import FOLDER, PAGE, write_difference, write_reference
+    from hub.commands.schema import DEVICES_PAGE, FOLDER, PAGE, write_devices, write_difference, write_reference
 
-    return write_difference(FOLDER, args.name) if args.what == "diff" else write_reference(PAGE)
+    return (
+        write_difference(FOLDER, args.name)
+        if args.what == "diff"
+        else write_reference(PAGE) + write_devices(DEVICES_PAGE)
+    )
 
 
 def _notify_systemd(_port: int) -> None:

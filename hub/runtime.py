@@ -19,6 +19,7 @@ from devices.supervisor import DeviceState
 from hub.attached import tags, weights
 from hub.attached.scans import Scans
 from hub.attached.weights import WeightView
+from hub.attachments import Attachments
 from hub.bus import Bus
 from hub.claims import Claims
 from hub.clock import SURE, UNSURE, HubClock
@@ -91,6 +92,7 @@ class Runtime:
     spoolers: dict[str, Spooler] = field(default_factory=dict)
     tls: Tls | None = None
     port: int = 0  # where it listens, once it does
+    attachments: Attachments = field(init=False)
     erasures: Erasures = field(init=False)
     replication: Replication = field(init=False)
     rights: Rights = field(init=False)
@@ -103,6 +105,7 @@ class Runtime:
     def __post_init__(self) -> None:
         self.erasures = Erasures(self.config.data_dir)
         self.scans = Scans(self)
+        self.attachments = Attachments(self.db, self.config.devices, now_ms=self.now_ms, tell=self.tell)
         mode = self.config.cloud.mode if self.config.cloud else "alone"
         self.replication = Replication(
             self.db,

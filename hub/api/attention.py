@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from devices.attachment import described
 from hub.api.clock import MANAGER
 from hub.api.paging import cut
 from hub.api.problems import LANGUAGES, texts
@@ -29,7 +30,16 @@ from sync.retail.selling.sales import Id
 PAGE_MAX = 200
 OVERDRAFTS_MAX = 1000  # members; more is no list for a person
 BASKETS_MAX = 1000  # that nobody took up; the oldest names are shown
-KINDS = CLOSED_BY_A_PERSON | {"overdrawn", "at_risk", "unread", "suspended", "left_basket", "locked", "points"}
+KINDS = CLOSED_BY_A_PERSON | {
+    "overdrawn",
+    "at_risk",
+    "unread",
+    "suspended",
+    "left_basket",
+    "locked",
+    "points",
+    "replacement",
+}
 NoteText = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*\Z")]
 
 
@@ -131,6 +141,12 @@ def _kinds(call: Call) -> dict[str, Source]:
         "overdrawn": listed(Waiting("overdrawn", *line) for line in overdrawn),
         "at_risk": listed(Waiting("at_risk", *line) for line in at_risk),
     }
+    made["replacement"] = listed(
+        Waiting(
+            "replacement", f"{offer.device_id} {offer.attached.node}", described(offer.attached), None, offer.device_id
+        )
+        for offer in hub.attachments.offers()
+    )
     kept = sources(hub.db.read, store=hub.shop.store_id, now_ms=hub.now_ms())
     return {**made, **kept, "left_basket": listed(Waiting("left_basket", *line) for line in left)}
 

@@ -5,11 +5,14 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from hub.api.attachments import AttachedList, PutBack, TakeOverRequest, list_attached
 from hub.api.cashiers import EnrolRequest, UnlockRequest, enrol, unlock
+from hub.api.devices import DeviceList, list_devices
 from hub.api.pairing import CodeAnswer, make_code
 from hub.api.routing import PUBLIC, Call, Reply, Route
 from hub.api.tills import TillList, list_tills, revoke
 from hub.errors import RefusedError
+from hub.store.attachments import TakeOver
 from hub.store.catalogue import products
 from hub.store.catalogue.products import Opening, Put
 from hub.store.model import Entry
@@ -134,6 +137,17 @@ async def post_unlock(call: Call) -> Reply:
     return await unlock(call, by=MACHINE)
 
 
+async def post_take_over(call: Call) -> Reply:
+    """POST /control/devices/{device_id}/take-over"""
+    return Reply(await call.hub.attachments.take_over(call.path["device_id"], call.body.node, actor=MACHINE))
+
+
+async def delete_take_over(call: Call) -> Reply:
+    """DELETE /control/devices/{device_id}/take-over"""
+    await call.hub.attachments.put_back(call.path["device_id"], actor=MACHINE)
+    return Reply(PutBack(call.path["device_id"]))
+
+
 ROUTES = (
     Route(
         "POST", "/control/codes", post_code, "Make a pairing code", PUBLIC, CodeAnswer, body=ScopeRequest, status=201
@@ -162,5 +176,17 @@ ROUTES = (
     ),
     Route("GET", "/control/tills", list_tills, "Clients that were paired", PUBLIC, TillList),
     Route("DELETE", "/control/tills/{till_id}", delete_till, "Make a client's token worth nothing", PUBLIC, TillView),
+    Route("GET", "/control/devices/attached", list_attached, "What is plugged in", PUBLIC, AttachedList),
+    Route("GET", "/control/devices", list_devices, "All devices and their health", PUBLIC, DeviceList),
+    Route(
+        "POST",
+        "/control/devices/{device_id}/take-over",
+        post_take_over,
+        "Let another device stand in",
+        PUBLIC,
+        TakeOver,
+        body=TakeOverRequest,
+    ),
+    Route("DELETE", "/control/devices/{device_id}/take-over", delete_take_over, "Undo it", PUBLIC, PutBack),
     Route("POST", "/control/openings", post_openings, "Book opening stock", PUBLIC, Opened, body=OpeningsRequest),
 )

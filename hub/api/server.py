@@ -14,6 +14,7 @@ from aiohttp.typedefs import Middleware
 
 from hub.api import (
     approvals,
+    attachments,
     attention,
     baskets,
     cashiers,
@@ -101,6 +102,7 @@ def routes() -> tuple[Route, ...]:
         *counter_top.ROUTES,
         *devices.ROUTES,
         *device_wire.ROUTES,
+        *attachments.ROUTES,
         *insights.ROUTES,
         *clock.ROUTES,
         *attention.ROUTES,

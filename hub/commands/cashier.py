@@ -4,19 +4,15 @@ Both go to the running hub over its control socket. A PIN is never an argument: 
 """
 
 import argparse
-import asyncio
 import getpass
 import sys
-from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from hub.api.cashiers import EnrolRequest
-from hub.client import HubClient
+from hub.commands.asking import ask
 from hub.config import Config
 from hub.errors import RefusedError
-from hub.store.staff.cashiers import CashierView
-from sync.errors import StartError
 
 
 def add_cashier(args: argparse.Namespace, config: Config) -> int:
@@ -32,7 +28,7 @@ def add_cashier(args: argparse.Namespace, config: Config) -> int:
         request = msgspec.convert(said, EnrolRequest)
     except msgspec.ValidationError as err:
         raise RefusedError("invalid_field", str(err).replace("$.", "")) from err
-    view = _ask(config, lambda client: client.enrol_cashier(request))
+    view = ask(config, lambda client: client.enrol_cashier(request))
     print(
         f"{view.cashier_id}: {view.role}, signs in with number {view.number}; asked to change the PIN at the first sign-in"
     )
@@ -41,20 +37,9 @@ def add_cashier(args: argparse.Namespace, config: Config) -> int:
 
 def unlock_cashier(args: argparse.Namespace, config: Config) -> int:
     """Forget the wrong PINs of a cashier."""
-    view = _ask(config, lambda client: client.unlock_cashier(args.id, args.reason))
+    view = ask(config, lambda client: client.unlock_cashier(args.id, args.reason))
     print(f"{view.cashier_id} may sign in again")
     return 0
-
-
-def _ask(config: Config, ask: Callable[[HubClient], Awaitable[CashierView]]) -> CashierView:
-    if not config.is_running():
-        raise StartError(f"no hub runs on {config.data_dir}; start it with `storehub run`")
-
-    async def asked() -> CashierView:
-        async with HubClient("http://hub", unix_socket=config.control_socket) as client:
-            return await ask(client)
-
-    return asyncio.run(asked())
 
 
 def _read_pin() -> str:

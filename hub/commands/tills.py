@@ -1,27 +1,20 @@
 """`storehub tills list | revoke`: who was paired, and shutting out a tablet that was lost, by the control socket."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-from hub.client import HubClient
+from hub.commands.asking import ask
 from hub.config import Config
 from hub.store.staff.tills import TillView
-from sync.errors import StartError
-
-T = TypeVar("T")
 
 
 def list_tills(config: Config) -> int:
     """Print one line a client, in the order of pairing."""
-    for view in _ask(config, lambda client: client.tills()):
+    for view in ask(config, lambda client: client.tills()):
         print("\t".join(_words(view)))
     return 0
 
 
 def revoke_till(till_id: str, config: Config) -> int:
     """Shut a client out."""
-    view = _ask(config, lambda client: client.revoke_till(till_id))
+    view = ask(config, lambda client: client.revoke_till(till_id))
     print(f"{view.till_id} ({view.name}) is shut out; pair it again to let it in")
     return 0
 
@@ -29,14 +22,3 @@ def revoke_till(till_id: str, config: Config) -> int:
 def _words(view: TillView) -> list[str]:
     revoked = "good" if view.revoked_at is None else f"revoked {view.revoked_at:%Y-%m-%dT%H:%M:%SZ}"
     return [view.till_id, view.scope, view.name, f"paired {view.paired_at:%Y-%m-%dT%H:%M:%SZ}", revoked]
-
-
-def _ask(config: Config, ask: Callable[[HubClient], Awaitable[T]]) -> T:
-    if not config.is_running():
-        raise StartError(f"no hub runs on {config.data_dir}; start it with `storehub run`")
-
-    async def asked() -> T:
-        async with HubClient("http://hub", unix_socket=config.control_socket) as client:
-            return await ask(client)
-
-    return asyncio.run(asked())

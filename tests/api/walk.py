@@ -4,10 +4,13 @@ Used by test_schemathesis.py, which then fuzzes a hub in which everything exists
 has its own tests.
 """
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from devices.attachment import Attached, AttachmentError, Match
 from devices.testing.printer import SimulatedPrinter
+from devices.testing.sockets import SimulatedSockets
 from sync.retail.names import Name
 from sync.retail.people.coupon_rows import COUPON, COUPON_BATCH, CouponBatchRow, CouponRow
 from sync.store.writing import put_version
@@ -80,6 +83,19 @@ async def _look(went: Walk) -> None:
     await went.ask("POST", "/v1/devices/{device_id}/claim")
     await went.ask("DELETE", "/v1/devices/{device_id}/claim")
     await _counter(went)
+    await _replace_device(went)
+
+
+async def _replace_device(went: Walk) -> None:
+    """As a hub whose scanner is away and another is there."""
+    attachments = went.manager.hub.runtime.attachments
+    other = Attached(subsystem="tty", node="/dev/ttyACM9", vendor="05e0", product="1200", serial="S9")
+    attachments.machine = SimulatedSockets(other)
+    with contextlib.suppress(AttachmentError):
+        attachments.attached("s1", Match(vendor="05e0", serial="S1"), "tty")
+    await went.read("/v1/devices/attached")
+    await went.ask("POST", "/v1/devices/{device_id}/take-over", {"node": other.node})
+    await went.ask("DELETE", "/v1/devices/{device_id}/take-over")
 
 
 async def _confirm_clock(went: Walk) -> None:

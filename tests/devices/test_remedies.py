@@ -1,4 +1,4 @@
-"""Every way a node can fail has one reason word and one remedy. The errors are the kernel's own where this machine can make them."""
+"""Every way a node can fail has one reason word and one remedy; errors are the kernel's own where it can be made to say them."""
 
 import errno
 import os

@@ -19,6 +19,7 @@
     unread      a row that this version cannot read                           itself: an upgrade reads it
     overdrawn   sold beyond the shop's rights (worked out in hub.rights)      itself: the cloud settles it
     at_risk     a promise that may have to give way (hub.rights)              itself: the settlement's word stands
+    replacement a device that looks like the one of a missing one (hub.attachments)  itself: taken over, or pulled out
     locked      a cashier after too many wrong PINs                           itself: hub.store.staff.sign_ins.unlock
 
 A note never changes what it is about. Source: the design, 3.3.
