@@ -136,15 +136,20 @@ def select(attached: Sequence[Attached], match: Match, *, subsystem: Subsystem) 
     )
 
 
-def named(attached: Attached, among: Sequence[Attached]) -> Match:
-    """Return what names this device for good: its serial number, or its plug where it has none or a twin has the same."""
+def named(attached: Attached, among: Sequence[Attached]) -> Match | None:
+    """Return what names this device for good: its serial number, or its plug where it has none or a twin has the same.
+
+    None: only its node does, as of a port of this machine.
+    """
     twins = [each for each in among if each.subsystem == attached.subsystem and each.serial == attached.serial]
     model = {"vendor": attached.vendor or None, "product": attached.product or None}
     if attached.serial and len(twins) == 1:
         return Match(**model, serial=attached.serial)
     beside = [each for each in among if each.subsystem == attached.subsystem and each.port_path == attached.port_path]
     interface = attached.interface if len(beside) > 1 else ""
-    return Match(**model, port_path=attached.port_path or None, interface=interface or None)
+    if not attached.port_path:
+        return None
+    return Match(**model, port_path=attached.port_path, interface=interface or None)
 
 
 def node_to_open(ctx: _Asks, given: str | None, usb: Match | None, *, subsystem: Subsystem) -> str:
@@ -165,17 +170,22 @@ def only_one_place(given: str | None, usb: Match | None, *, name: str) -> None:
 
 def wakes(options: object, attached: Attached) -> bool:
     """Return whether a device of these options waits for what has just been plugged in: its `usb`, or its node by any name."""
-    names = (attached.node, *attached.links)
-    values = [getattr(options, name) for name in getattr(options, "__struct_fields__", ())]
-    return any(matches(value, attached) if isinstance(value, Match) else value in names for value in values)
+    names = {attached.node, *attached.links}
+    for field in getattr(options, "__struct_fields__", ()):
+        value = getattr(options, field)
+        if isinstance(value, Match):
+            if matches(value, attached):
+                return True
+        elif names.intersection([value] if isinstance(value, str) else value if isinstance(value, tuple) else ()):
+            return True
+    return False
 
 
 def described(attached: Attached) -> str:
     """Return one device in words: node, label and what tells it apart."""
-    said = (
-        f"{name} {getattr(attached, name)}" for name in ("vendor", "product", *_TELLS_APART) if getattr(attached, name)
-    )
-    return f"{attached.node} {attached.label} ({', '.join(said)})".replace("  ", " ")
+    names = ("vendor", "product", *_TELLS_APART)
+    said = ", ".join(f"{name} {value}" for name in names if (value := getattr(attached, name)))
+    return " ".join(filter(None, (attached.node, attached.label, f"({said})" if said else "")))
 
 
 def _what_tells_apart(match: Match, found: Sequence[Attached]) -> str:

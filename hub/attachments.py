@@ -129,8 +129,12 @@ class Attachments:
             )
         if (owner := self._owner_of(attached)) not in (None, device_id):
             raise ConflictError("attached_in_use", f"{node} is {owner}", pointer="/node")
+        if (usb := named(attached, there)) is None:
+            raise RefusedError(
+                "nameless", f"{node} says nothing of itself that would name it for good", pointer="/node"
+            )
         now_ms = self._now_ms()
-        taken = TakeOver(device_id, match, named(attached, there), actor, utc(now_ms))
+        taken = TakeOver(device_id, match, usb, actor, utc(now_ms))
         if (before := self._take_over_of(device_id)) is not None and before.usb == taken.usb:
             return before
         await self._db.write(lambda tx: kept.put_take_over(tx, taken, now_ms=now_ms))
@@ -198,7 +202,7 @@ class Attachments:
     def _view(self, attached: Attached, there: Sequence[Attached], found: Sequence[Offer]) -> AttachedView:
         return AttachedView(
             attached,
-            named(attached, there) if attached.vendor or attached.port_path else None,
+            named(attached, there),
             self._owner_of(attached),
             [Replaces(each.device_id, each.likeness) for each in found if each.attached == attached],
         )

@@ -110,6 +110,12 @@ def _tablet_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     revoke.add_argument("id", help="as `storehub tills list` shows it")
     _with_config(revoke).set_defaults(run=_tills_revoke)
 
+    probe = commands.add_parser("probe", help="print configuration for the devices that are attached")
+    probe.add_argument(
+        "--ask", action="store_true", help="open printers and serial ports that no hub uses, and ask them"
+    )
+    _with_config(probe).set_defaults(run=_probe)
+
     devices = commands.add_parser("devices", help="what is attached, and a device that stands in for a broken one")
     what = devices.add_subparsers(required=True, metavar="WHAT")
     _with_config(
@@ -224,6 +230,13 @@ def _tills_revoke(args: argparse.Namespace) -> int:
     from hub.commands.tills import revoke_till
 
     return revoke_till(args.id, load_config(args.config))
+
+
+def _probe(args: argparse.Namespace) -> int:
+    from hub.commands.probe import probe
+
+    is_named = args.config != DEFAULT_CONFIG or DEFAULT_CONFIG.is_file()
+    return probe(args.config if is_named else None, asks=args.ask)
 
 
 def _devices_list(args: argparse.Namespace) -> int:

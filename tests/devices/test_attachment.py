@@ -189,9 +189,11 @@ def test_who_waits_for_a_device_is_woken_by_it_alone() -> None:
     class Options(DriverOptions, frozen=True):
         port: str | None = None
         usb: Match | None = None
+        adapters: tuple[str, ...] = ()
 
     plugged = scanner(links=("/dev/serial/by-id/usb-x",))
     waits = [Options(usb=Match(serial="S1")), Options(port="/dev/ttyACM0"), Options(port="/dev/serial/by-id/usb-x")]
+    waits.append(Options(adapters=("hci0", "/dev/ttyACM0")))
     others = [Options(usb=Match(serial="S2")), Options(port="/dev/ttyACM1"), DriverOptions()]
     assert all(wakes(options, plugged) for options in waits)
     assert not any(wakes(options, plugged) for options in others)

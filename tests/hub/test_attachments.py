@@ -176,6 +176,7 @@ async def test_a_configuration_that_names_another_device_has_the_last_word(plugs
         ("lane1", "/dev/usb/lp0", RefusedError, "other_kind"),
         ("lane1", "/dev/ttyACM2", ConflictError, "attached_in_use"),
         ("lane1", "/dev/ttyS0", ConflictError, "attached_in_use"),
+        ("lane1", "/dev/ttyS1", RefusedError, "nameless"),
         ("scale", "/dev/ttyACM1", RefusedError, "not_by_usb"),
     ],
 )
@@ -185,6 +186,7 @@ async def test_what_cannot_take_over_is_refused(
     for each in (scanner("S9", "/dev/ttyACM1"), scanner("S2", "/dev/ttyACM2"), scanner("", "/dev/ttyS0")):
         plugs.sockets.plug(each)
     plugs.sockets.plug(scanner("L", "/dev/usb/lp0", subsystem="usbmisc"))
+    plugs.sockets.plug(scanner("", "/dev/ttyS1", vendor="", product="", port_path=""))
     plugs.opens()
     with pytest.raises(error) as caught:
         await plugs.attachments.take_over(device_id, node, actor="machine")
