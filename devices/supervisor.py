@@ -12,6 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Protocol, TypeVar
 
 from devices.attachment import Attached, AttachmentError, Match, Subsystem, wakes
@@ -29,6 +30,8 @@ HEALTHY_S = 60.0  # a driver that has worked this long starts again at BACKOFF_F
 HEARTBEAT_TIMEOUT_S = 30.0  # six times HEARTBEAT_S: a slow machine is not a stuck driver
 CANCEL_TIMEOUT_S = 10.0  # a cancelled driver closes its port within this; later, it is reported as hanging
 COMMAND_TIMEOUT_S = 5.0  # whoever pressed a button waits no longer
+BLOCKED_REST_S = 300.0  # how long a driver that held everybody up is left alone
+BLOCKED_REMEDY = "pull the device's plug and put it back; if it comes again, take the device out of the configuration"
 MESSAGES_LOGGED_MAX = 8
 """Different messages logged in one outage; further ones are only in the device's state."""
 
@@ -134,6 +137,15 @@ class Supervisor:
         """What this device waits for may be there now: it tries at once."""
         self._devices[device_id].wake()
 
+    def blame(self, frame: FrameType) -> str | None:
+        """Return the device whose driver runs in a frame of the loop's thread."""
+        device = frame.f_locals.get("self") if frame.f_code is DeviceSupervisor.drive.__code__ else None
+        return device.context.device_id if isinstance(device, DeviceSupervisor) else None
+
+    def blocked(self, device_id: str, where: str) -> None:
+        """This device's driver held everybody up: it is taken off for BLOCKED_REST_S, or until it is plugged in anew."""
+        self._devices[device_id].blocked(where)
+
     def states(self) -> list[DeviceState]:
         """Return the state of every device, in the order of the configuration."""
         return [device.state() for device in self._devices.values()]
@@ -157,19 +169,28 @@ class DeviceSupervisor:
     def __init__(self, spec: DeviceSpec, outside: Outside) -> None:
         self._spec = spec
         self._outside = outside
-        self._context = _Context(spec, outside)
+        self.context = _Context(spec, outside)
         self._failures = 0
+        self._driver: asyncio.Task[_End] | None = None
+        self._blocked: _End | None = None
         self._is_awake = False
         self._rest: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Run the driver again and again, and hand its events on, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._context.deliver(), name=f"events of {self._spec.device_id}")
+            group.create_task(self.context.deliver(), name=f"events of {self._spec.device_id}")
             while True:
                 await self._run_once()
                 self._failures += 1
                 await self._back_off()
+
+    def blocked(self, where: str) -> None:
+        """The driver held the loop up at this line; it is cancelled, and not run again soon."""
+        self.context.count("blocked")
+        self._blocked = _End("blocked", f"held the whole hub up at {where}: {BLOCKED_REMEDY}")
+        if self._driver is not None:
+            self._driver.cancel()
 
     @property
     def options(self) -> DriverOptions:
@@ -185,10 +206,10 @@ class DeviceSupervisor:
     @property
     def requests(self) -> RequestQueue:
         """What the device asks by HTTP."""
-        return self._context.requests
+        return self.context.requests
 
     def state(self) -> DeviceState:
-        return self._context.state()
+        return self.context.state()
 
     async def tell(self, command: Command) -> None:
         """As Supervisor.tell."""
@@ -197,7 +218,7 @@ class DeviceSupervisor:
             raise CommandError("device_offline", state.detail or state.reason)
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
-                await self._context.commands.tell(command)
+                await self.context.commands.tell(command)
         except TimeoutError as err:
             raise CommandError("device_busy", f"{state.device_id} took no command for {COMMAND_TIMEOUT_S:g} s") from err
 
@@ -211,24 +232,31 @@ class DeviceSupervisor:
             self._failures, self._is_awake = 0, False
 
     async def _sleep(self) -> None:
-        await self._outside.sleep(backoff_s(self._failures, self._outside.rng))
+        rest_s = backoff_s(self._failures, self._outside.rng)
+        if self._blocked is not None:
+            rest_s += BLOCKED_REST_S
+            self._blocked = None
+        await self._outside.sleep(rest_s)
 
     async def _run_once(self) -> None:
         """Run the driver until it ends in any way; say why it did."""
-        context = self._context
+        context = self.context
         context.begin()
         async with asyncio.TaskGroup() as group:
-            task = group.create_task(self._drive(), name=f"driver of {self._spec.device_id}")
+            self._driver = task = group.create_task(self.drive(), name=f"driver of {self._spec.device_id}")
             is_stuck = await self._watch(task)
+        self._driver = None
         context.count("reconnects")
-        if not is_stuck:
+        if self._blocked is not None:
+            context.go_offline(self._blocked)
+        elif not is_stuck:
             context.go_offline(_End("ended", "the driver was cancelled") if task.cancelled() else task.result())
         if context.worked_s >= HEALTHY_S:
             self._failures = 0
 
-    async def _drive(self) -> _End:
+    async def drive(self) -> _End:
         try:
-            await self._spec.driver.run(self._context, self._spec.options)
+            await self._spec.driver.run(self.context, self._spec.options)
         except WireError as err:
             return _End(err.reason, str(err))
         except DeviceError as err:
@@ -240,7 +268,7 @@ class DeviceSupervisor:
     async def _watch(self, task: asyncio.Task[_End]) -> bool:
         """Wait for the driver; cancel it when it has been silent too long, and say whether that was so."""
         while not task.done():
-            left_s = self._context.silence_ends_s() - self._outside.monotonic_s()
+            left_s = self.context.silence_ends_s() - self._outside.monotonic_s()
             if left_s <= 0:
                 await self._cancel_stuck(task)
                 return True
@@ -248,8 +276,10 @@ class DeviceSupervisor:
         return False
 
     async def _cancel_stuck(self, task: asyncio.Task[_End]) -> None:
-        self._context.count("stuck")
-        self._context.go_offline(_End("stuck", f"no sign of life for {self._outside.heartbeat_timeout_s:g} s"))
+        self.context.count("stuck")
+        self.context.go_offline(
+            _End("stuck", f"no sign of life for {self._outside.heartbeat_timeout_s:g} s: pull its plug and put it back")
+        )
         task.cancel()
         await asyncio.wait({task}, timeout=CANCEL_TIMEOUT_S)
         if not task.done():

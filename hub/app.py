@@ -17,6 +17,7 @@ from functools import partial
 from sqlite3 import Connection
 
 from devices.codecs.variable_measure import VariableMeasure, variable_measures
+from devices.loop_watch import watching_loop
 from devices.supervisor import Outside, Supervisor
 from hub.announcer import run_announcer
 from hub.api.server import serve
@@ -80,7 +81,7 @@ async def _main(config: Config, on_ready: Ready) -> None:
         clock = machine_clock(_now_ms, has_rtc=config.has_rtc)
         hub = await open_hub(config, db, now_ms=_now_ms, machine=fingerprint(), clock=clock)
         supervisor = wire_devices(hub)
-        async with serve(hub) as port, run_broker(hub), watch_plugs(hub, supervisor), asyncio.TaskGroup() as group:
+        async with serve(hub) as port, run_broker(hub), watch_devices(hub, supervisor), asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(supervisor.run(), name="devices"),
                 group.create_task(run_upkeep(hub), name="upkeep"),
@@ -289,12 +290,12 @@ def _both(count: Callable[[int, bool], None], grown: list[Callable[[], None]]) -
 
 
 @asynccontextmanager
-async def watch_plugs(hub: Runtime, supervisor: Supervisor) -> AsyncIterator[None]:
-    """Hear of what is plugged in while there are devices to be found by it."""
+async def watch_devices(hub: Runtime, supervisor: Supervisor) -> AsyncIterator[None]:
+    """Where there are devices: hear of what is plugged in, and of a driver that holds everybody up."""
     if not hub.config.devices:
         yield
         return
-    with hub.attachments.watching(supervisor):
+    with hub.attachments.watching(supervisor), watching_loop(supervisor.blame, supervisor.blocked):
         yield
 
 

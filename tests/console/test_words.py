@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 import hub.console
+from devices import remedies
 from devices.codecs.labels import RefusalReason
 from hub.store.staff.approvals import ACTIONS
 from sync.line import REMEDIES
@@ -47,6 +48,13 @@ def test_every_reason_of_the_line_has_words_and_a_remedy_in_both_languages() -> 
         words = words_of(language)
         assert not [reason for reason in REMEDIES if f"line.reason.{reason}" not in words]
         assert not [reason for reason in REMEDIES if f"remedy.{reason}" not in words]
+
+
+def test_every_reason_of_a_device_that_cannot_be_opened_has_words_in_both_languages() -> None:
+    named = {each.reason for each in vars(remedies).values() if isinstance(each, remedies.Remedy)}
+    named |= {"ambiguous", "no_udev", "stuck", "blocked", "driver_failed", "ended"}
+    for language in ("en", '"zh-Hant"'):
+        assert not [reason for reason in named if f"reason.{reason}" not in words_of(language)]
 
 
 def test_chinese_is_the_only_place_of_chinese_words() -> None:
