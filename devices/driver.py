@@ -88,8 +88,23 @@ class DeviceContext(Protocol):
     async def next_request(self) -> DeviceRequest:
         """Wait for the oldest request of a device that speaks HTTP; answer it within DEVICE_ANSWER_TIMEOUT_S of its arrival."""
 
+    def trace(self, came: bytes) -> None:
+        """Show what came over the wire, as it came; kept only while somebody captures, and masked (`Driver.capture`)."""
+
     def heartbeat(self) -> None:
         """Tell the supervisor that the driver is alive; call at least every HEARTBEAT_S while idle."""
+
+
+Read = Callable[[float], Awaitable[bytes]]
+"""Returns what was received, or nothing after so many seconds of silence; raises WireError at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """How traces of a driver are masked (all chunks, by a salt; lengths stay) and played to its codec again."""
+
+    mask: Callable[[Sequence[bytes], bytes], list[bytes]]
+    replay: Callable[[DeviceContext, Any, Read], Awaitable[None]]  # Any: the driver's own Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +122,4 @@ class Driver:
     evidence: str = "from data sheet"
     commands: tuple[type[Command], ...] = ()
     takes_requests: bool = False
+    capture: Capture | None = None

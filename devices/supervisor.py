@@ -9,21 +9,20 @@ error out of a callback is a bug in the hub: it ends the supervisor loudly inste
 import asyncio
 import logging
 import random
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from devices.attachment import Attached, AttachmentError, Match, Subsystem, wakes
-from devices.commands import Command, CommandQueue, Told
+from devices.capture import Tap, Trace
+from devices.commands import Command
+from devices.device_context import Context, End
 from devices.driver import Driver, DriverOptions, PrintJob
 from devices.errors import CommandError, DeviceError, NotRecordedError, OptionError, WireError
 from devices.model import Category, Event, Health, Reading, StatusUpdate
 from devices.requests import DeviceRequest, RequestQueue
 
-DEVICE_QUEUE_MAX = 64
-"""Events of one device that the hub has not taken. When full, `emit` waits: the device slows down, nothing drops."""
 BACKOFF_FIRST_S = 0.2  # a USB device that re-enumerates is back within this
 BACKOFF_MAX_S = 30.0  # how long a device that was plugged in again may stay unnoticed
 HEALTHY_S = 60.0  # a driver that has worked this long starts again at BACKOFF_FIRST_S
@@ -32,12 +31,8 @@ CANCEL_TIMEOUT_S = 10.0  # a cancelled driver closes its port within this; later
 COMMAND_TIMEOUT_S = 5.0  # whoever pressed a button waits no longer
 BLOCKED_REST_S = 300.0  # how long a driver that held everybody up is left alone
 BLOCKED_REMEDY = "pull the device's plug and put it back; if it comes again, take the device out of the configuration"
-MESSAGES_LOGGED_MAX = 8
-"""Different messages logged in one outage; further ones are only in the device's state."""
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +94,6 @@ class Outside:
     attached: Callable[[str, Match, Subsystem], Attached] = _nothing_attached
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    """Why a driver ended; `error` only where its traceback is worth logging."""
-
-    reason: str
-    detail: str
-    error: Exception | None = None
-
-
 class Supervisor:
     """All devices of a hub. `run` works until it is cancelled; the states can be read at any time."""
 
@@ -146,6 +132,14 @@ class Supervisor:
         """This device's driver held everybody up: it is taken off for BLOCKED_REST_S, or until it is plugged in anew."""
         self._devices[device_id].blocked(where)
 
+    def capture(self, device_id: str) -> None:
+        """Keep what comes over a device's wire from now on; a capture under way begins anew."""
+        self._devices[device_id].capture()
+
+    def captured(self, device_id: str, salt: bytes) -> Trace | None:
+        """End a capture; return its trace, masked, or None where none is under way."""
+        return self._devices[device_id].captured(salt)
+
     def states(self) -> list[DeviceState]:
         """Return the state of every device, in the order of the configuration."""
         return [device.state() for device in self._devices.values()]
@@ -169,10 +163,10 @@ class DeviceSupervisor:
     def __init__(self, spec: DeviceSpec, outside: Outside) -> None:
         self._spec = spec
         self._outside = outside
-        self.context = _Context(spec, outside)
+        self.context = Context(spec, outside, self._state)
         self._failures = 0
-        self._driver: asyncio.Task[_End] | None = None
-        self._blocked: _End | None = None
+        self._driver: asyncio.Task[End] | None = None
+        self._blocked: End | None = None
         self._is_awake = False
         self._rest: asyncio.Task[None] | None = None
 
@@ -188,7 +182,7 @@ class DeviceSupervisor:
     def blocked(self, where: str) -> None:
         """The driver held the loop up at this line; it is cancelled, and not run again soon."""
         self.context.count("blocked")
-        self._blocked = _End("blocked", f"held the whole hub up at {where}: {BLOCKED_REMEDY}")
+        self._blocked = End("blocked", f"held the whole hub up at {where}: {BLOCKED_REMEDY}")
         if self._driver is not None:
             self._driver.cancel()
 
@@ -222,6 +216,33 @@ class DeviceSupervisor:
         except TimeoutError as err:
             raise CommandError("device_busy", f"{state.device_id} took no command for {COMMAND_TIMEOUT_S:g} s") from err
 
+    def _state(self, update: StatusUpdate, since_ms: int, counters: dict[str, int]) -> DeviceState:
+        spec = self._spec
+        return DeviceState(
+            spec.device_id,
+            spec.kind,
+            spec.driver.category,
+            update.health,
+            update.reason,
+            update.detail,
+            since_ms,
+            counters,
+        )
+
+    def capture(self) -> None:
+        """Begin; raise OptionError for a kind whose traces nobody could mask."""
+        if self._spec.driver.capture is None:
+            raise OptionError(f"{self._spec.device_id}: devices of the kind {self._spec.kind} cannot be captured")
+        self.context.tap = Tap(self._outside.monotonic_s)
+
+    def captured(self, salt: bytes) -> Trace | None:
+        """End, and return the trace."""
+        tap, self.context.tap = self.context.tap, None
+        spec = self._spec
+        if tap is None or spec.driver.capture is None:
+            return None
+        return tap.trace(spec.kind, spec.options, spec.driver.capture, salt=salt)
+
     async def _back_off(self) -> None:
         """Wait out the back-off, or until `wake`; from there it grows anew."""
         if not self._is_awake:
@@ -250,22 +271,22 @@ class DeviceSupervisor:
         if self._blocked is not None:
             context.go_offline(self._blocked)
         elif not is_stuck:
-            context.go_offline(_End("ended", "the driver was cancelled") if task.cancelled() else task.result())
+            context.go_offline(End("ended", "the driver was cancelled") if task.cancelled() else task.result())
         if context.worked_s >= HEALTHY_S:
             self._failures = 0
 
-    async def drive(self) -> _End:
+    async def drive(self) -> End:
         try:
             await self._spec.driver.run(self.context, self._spec.options)
         except WireError as err:
-            return _End(err.reason, str(err))
+            return End(err.reason, str(err))
         except DeviceError as err:
-            return _End(err.code, str(err))
+            return End(err.code, str(err))
         except Exception as err:  # noqa: BLE001  one of the two places: a driver's bug must not fell its siblings
-            return _End("driver_failed", f"{type(err).__name__} in the driver; the log has the traceback", err)
-        return _End("ended", "the driver came to its end")
+            return End("driver_failed", f"{type(err).__name__} in the driver; the log has the traceback", err)
+        return End("ended", "the driver came to its end")
 
-    async def _watch(self, task: asyncio.Task[_End]) -> bool:
+    async def _watch(self, task: asyncio.Task[End]) -> bool:
         """Wait for the driver; cancel it when it has been silent too long, and say whether that was so."""
         while not task.done():
             left_s = self.context.silence_ends_s() - self._outside.monotonic_s()
@@ -275,10 +296,10 @@ class DeviceSupervisor:
             await asyncio.wait({task}, timeout=left_s)
         return False
 
-    async def _cancel_stuck(self, task: asyncio.Task[_End]) -> None:
+    async def _cancel_stuck(self, task: asyncio.Task[End]) -> None:
         self.context.count("stuck")
         self.context.go_offline(
-            _End("stuck", f"no sign of life for {self._outside.heartbeat_timeout_s:g} s: pull its plug and put it back")
+            End("stuck", f"no sign of life for {self._outside.heartbeat_timeout_s:g} s: pull its plug and put it back")
         )
         task.cancel()
         await asyncio.wait({task}, timeout=CANCEL_TIMEOUT_S)
@@ -291,125 +312,3 @@ class DeviceSupervisor:
 def backoff_s(failures: int, rng: random.Random) -> float:
     """Return how long to wait after this many failures in a row (1 or more): full jitter, 0 to at most 30 s."""
     return rng.uniform(0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures - 1, 16)))
-
-
-class _Context:
-    """The DeviceContext of one device; it outlives the driver's attempts, so counters and queued events stay."""
-
-    def __init__(self, spec: DeviceSpec, outside: Outside) -> None:
-        self._spec = spec
-        self._outside = outside
-        self._queue: asyncio.Queue[Event] = asyncio.Queue(DEVICE_QUEUE_MAX)
-        self.commands = CommandQueue()
-        self.requests = RequestQueue()
-        self._counters: Counter[str] = Counter()
-        self._update = StatusUpdate(Health.OFFLINE, "starting")
-        self._since_ms = outside.now_ms()
-        self._alive_at_s = self._attached_at_s = 0.0
-        self.worked_s = 0.0  # how long the device was attached in the attempt that ended
-        self._waits_for_hub = 0
-        self._logged: set[str] = set()
-
-    @property
-    def device_id(self) -> str:
-        return self._spec.device_id
-
-    async def emit(self, event: Event) -> None:
-        await self._while_waiting(self._queue.put(event))
-
-    async def record(self, readings: Sequence[Reading]) -> None:
-        await self._while_waiting(self._outside.on_readings(self.device_id, readings))
-
-    def status(self, update: StatusUpdate) -> None:
-        self._report(update, None)
-
-    def count(self, what: str, amount: int = 1) -> None:
-        self._counters[what] += amount
-
-    async def next_command(self) -> Told:
-        return await self._while_waiting(self.commands.next())
-
-    def attached(self, match: Match, subsystem: Subsystem) -> Attached:
-        return self._outside.attached(self.device_id, match, subsystem)
-
-    async def next_job(self) -> PrintJob:
-        source = self._outside.jobs.get(self.device_id)
-        if source is None:
-            raise DeviceError(f"{self.device_id}: takes no print jobs; a device that prints needs a queue in the hub")
-        return await self._while_waiting(source.next_job())
-
-    async def next_request(self) -> DeviceRequest:
-        return await self._while_waiting(self.requests.next())
-
-    def heartbeat(self) -> None:
-        self._alive_at_s = self._outside.monotonic_s()
-
-    def begin(self) -> None:
-        """Start the clocks of one attempt."""
-        self.heartbeat()
-        self.worked_s = 0.0
-        self._waits_for_hub = 0
-
-    def go_offline(self, end: _End) -> None:
-        self.commands.refuse_all(end.detail or end.reason)
-        self._report(StatusUpdate(Health.OFFLINE, end.reason, end.detail), end.error)
-
-    def silence_ends_s(self) -> float:
-        """Return when (`monotonic_s`) the driver counts as stuck; waiting for the hub is no silence."""
-        if self._waits_for_hub:
-            self.heartbeat()
-        return self._alive_at_s + self._outside.heartbeat_timeout_s
-
-    async def deliver(self) -> None:
-        """Hand events to the hub in their order, one at a time."""
-        while True:
-            await self._outside.on_event(self.device_id, await self._queue.get())
-
-    def state(self) -> DeviceState:
-        spec, update = self._spec, self._update
-        return DeviceState(
-            device_id=spec.device_id,
-            kind=spec.kind,
-            category=spec.driver.category,
-            health=update.health,
-            reason=update.reason,
-            detail=update.detail,
-            since_ms=self._since_ms,
-            counters=dict(self._counters),
-        )
-
-    async def _while_waiting(self, answer: Awaitable[T]) -> T:
-        self._waits_for_hub += 1
-        try:
-            return await answer
-        finally:
-            self._waits_for_hub -= 1
-            self.heartbeat()
-
-    def _report(self, update: StatusUpdate, error: Exception | None) -> None:
-        self.heartbeat()
-        if update == self._update:
-            return
-        self._measure_work(update.health)
-        self._log(update, error)
-        self._update = update
-        self._since_ms = self._outside.now_ms()
-        self._outside.on_status(self.state())
-
-    def _measure_work(self, health: Health) -> None:
-        was_attached, is_attached = (each is not Health.OFFLINE for each in (self._update.health, health))
-        if is_attached and not was_attached:
-            self._attached_at_s = self._outside.monotonic_s()
-        elif was_attached and not is_attached:
-            self.worked_s = self._outside.monotonic_s() - self._attached_at_s
-
-    def _log(self, update: StatusUpdate, error: Exception | None) -> None:
-        """One line when it goes, one when it is back; the same words in one outage only once."""
-        words = f"{update.reason} {update.detail}"
-        extra = {"device": self.device_id, "reason": update.reason, "detail": update.detail}
-        if update.health is Health.READY:
-            log.info("device ready", extra=extra)
-            self._logged.clear()
-        elif words not in self._logged and len(self._logged) < MESSAGES_LOGGED_MAX:
-            self._logged.add(words)
-            log.warning("device %s", update.health.value, extra=extra, exc_info=error)

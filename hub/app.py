@@ -318,6 +318,7 @@ def wire_devices(hub: Runtime) -> Supervisor:
     )
     supervisor = Supervisor(hub.config.devices, outside)
     hub.device_states, hub.tell_device, hub.ask_device = supervisor.states, supervisor.tell, supervisor.ask
+    hub.begin_capture, hub.end_capture = supervisor.capture, supervisor.captured
     return supervisor
 
 

@@ -116,6 +116,12 @@ def _tablet_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     )
     _with_config(probe).set_defaults(run=_probe)
 
+    capture = commands.add_parser("capture", help="a masked trace of a device's wire, which is a test when it is moved")
+    capture.add_argument("id", help="the device, as lane1-scanner")
+    capture.add_argument("--seconds", type=float, default=60.0, metavar="S", help="how long (default 60)")
+    capture.add_argument("--out", type=Path, metavar="FILE", help="where to (default ID.json)")
+    _with_config(capture).set_defaults(run=_capture)
+
     devices = commands.add_parser("devices", help="what is attached, and a device that stands in for a broken one")
     what = devices.add_subparsers(required=True, metavar="WHAT")
     _with_config(
@@ -237,6 +243,13 @@ def _probe(args: argparse.Namespace) -> int:
 
     is_named = args.config != DEFAULT_CONFIG or DEFAULT_CONFIG.is_file()
     return probe(args.config if is_named else None, asks=args.ask)
+
+
+def _capture(args: argparse.Namespace) -> int:
+    from hub.commands.capture import capture
+
+    file = args.out or Path(f"{args.id}.json")
+    return capture(args.id, load_config(args.config), seconds=args.seconds, file=file)
 
 
 def _devices_list(args: argparse.Namespace) -> int:

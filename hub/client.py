@@ -17,7 +17,6 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-from hub.api.attachments import AttachedList, PutBack, TakeOverRequest
 from hub.api.cashiers import EnrolRequest, UnlockRequest
 from hub.api.catalogue import ProductPage
 from hub.api.control import (
@@ -41,7 +40,6 @@ from hub.api.standby_registers import RegistersTold
 from hub.api.tills import TillList
 from hub.errors import HubError
 from hub.replication import SyncView
-from hub.store.attachments import TakeOver
 from hub.store.catalogue.products import Opening, Put
 from hub.store.model import Entry, Item, SaleAnswer
 from hub.store.selling.printing import PrintJobView
@@ -154,23 +152,6 @@ class HubClient:
     async def renew_certificate(self) -> Leaf:
         """Make the hub's certificate anew (control socket only)."""
         return (await self._call("POST", "/control/tls/renew", Renewed, body=RenewRequest())).leaf
-
-    async def machine_devices(self) -> DeviceList:
-        """All configured devices, by the control socket."""
-        return await self._call("GET", "/control/devices", DeviceList)
-
-    async def attached(self) -> AttachedList:
-        """What is plugged in, by the control socket."""
-        return await self._call("GET", "/control/devices/attached", AttachedList)
-
-    async def take_over(self, device_id: str, node: str) -> TakeOver:
-        """Let what is at `node` stand in for a device, by the control socket."""
-        path = f"/control/devices/{quote(device_id, safe='')}/take-over"
-        return await self._call("POST", path, TakeOver, body=TakeOverRequest(node))
-
-    async def put_back(self, device_id: str) -> PutBack:
-        """Undo a take-over, by the control socket."""
-        return await self._call("DELETE", f"/control/devices/{quote(device_id, safe='')}/take-over", PutBack)
 
     async def tills(self) -> list[TillView]:
         """Return every client that was ever paired (control socket only)."""

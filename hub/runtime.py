@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from devices.capture import Trace
 from devices.codecs.variable_measure import VariableMeasure
 from devices.commands import Command
 from devices.document import Document
@@ -64,6 +65,10 @@ async def no_device(device_id: str, _command: Command) -> None:
     raise CommandError("device_offline", f"{device_id} is not wired yet")
 
 
+def _no_capture(device_id: str, _salt: bytes = b"") -> Trace | None:
+    raise KeyError(device_id)
+
+
 def _no_device(device_id: str, _request: DeviceRequest) -> bool:
     raise KeyError(device_id)
 
@@ -87,6 +92,8 @@ class Runtime:
     device_states: Callable[[], list[DeviceState]] = list
     tell_device: Callable[[str, Command], Awaitable[None]] = no_device
     weights: dict[str, WeightView] = field(default_factory=dict)
+    begin_capture: Callable[[str], object] = field(default=_no_capture)
+    end_capture: Callable[[str, bytes], Trace | None] = field(default=_no_capture)
     ask_device: Callable[[str, DeviceRequest], bool] = field(default=_no_device)
     tokens: Tokens = field(default_factory=Tokens)
     spoolers: dict[str, Spooler] = field(default_factory=dict)

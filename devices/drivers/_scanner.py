@@ -97,6 +97,7 @@ class Scanner:
                 self._hang_up()
                 raise
             if chunk:
+                self._ctx.trace(chunk)
                 await self._hand_on(self._reader.feed(chunk))
             else:
                 await self._hand_on(self._reader.flush())

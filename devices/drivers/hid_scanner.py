@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from devices.attachment import Match, node_to_open, only_one_place
 from devices.codecs.gs1 import GROUP_SEPARATOR
 from devices.codecs.hid_keys import INPUT_EVENT, HidLabels, Layout, Suffix
-from devices.driver import DeviceContext, Driver, DriverOptions
+from devices.driver import Capture, DeviceContext, Driver, DriverOptions, Read
 from devices.drivers._scanner import IdleFlushMs, OneCharacter, Scanner, check_labels
 from devices.errors import WireError
+from devices.masking import masked_keys
 from devices.model import Health, StatusUpdate
 from devices.remedies import GONE, remedied, wire_error
 
@@ -58,12 +59,20 @@ async def run(ctx: DeviceContext, options: Options) -> None:
     """Grab the device and hand on labels until it goes away; raise WireError then, or when it cannot be grabbed."""
     path = node_to_open(ctx, options.path, options.usb, subsystem="input")
     with _opened(path) as (file, is_caps):
-        labels = HidLabels(options.layout, suffix=options.suffix, f8_is_gs=options.f8_is_gs, is_caps=is_caps)
-        scanner = Scanner(ctx, labels, options, advice="layout and suffix")
+        scanner = _scanner(ctx, options, is_caps=is_caps)
         read = partial(_read, file, path)
         await scanner.settle(read)
         ctx.status(StatusUpdate(Health.READY))
         await scanner.listen(read)
+
+
+def _scanner(ctx: DeviceContext, options: Options, *, is_caps: bool) -> Scanner:
+    labels = HidLabels(options.layout, suffix=options.suffix, f8_is_gs=options.f8_is_gs, is_caps=is_caps)
+    return Scanner(ctx, labels, options, advice="layout and suffix")
+
+
+async def _replay(ctx: DeviceContext, options: Options, read: Read) -> None:
+    await _scanner(ctx, options, is_caps=False).listen(read)
 
 
 DRIVER = Driver(
@@ -73,6 +82,7 @@ DRIVER = Driver(
     options=Options,
     run=run,
     evidence="simulated",
+    capture=Capture(masked_keys, _replay),
 )
 
 

@@ -6,9 +6,10 @@ AIM symbology identifiers switched on in the scanner (ISO/IEC 15424), the symbol
 
 from devices.codecs.gs1 import GROUP_SEPARATOR
 from devices.codecs.labels import Encoding, LabelFramer
-from devices.driver import DeviceContext, Driver
+from devices.driver import Capture, DeviceContext, Driver, Read
 from devices.drivers._scanner import IdleFlushMs, OneCharacter, Scanner, check_labels
 from devices.drivers._serial_port import SerialOptions, opened
+from devices.masking import masked_labels
 from devices.model import Health, StatusUpdate
 
 
@@ -31,11 +32,19 @@ class Options(SerialOptions, frozen=True, kw_only=True):
 
 async def run(ctx: DeviceContext, options: Options) -> None:
     """Open the port and hand on labels until it goes away; raise WireError then, or when it does not open."""
-    scanner = Scanner(ctx, _framer(options), options, advice="baudrate, prefix and suffix")
+    scanner = _scanner(ctx, options)
     async with opened(ctx, options) as port:
         await scanner.settle(port.read)
         ctx.status(StatusUpdate(Health.READY))
         await scanner.listen(port.read)
+
+
+def _scanner(ctx: DeviceContext, options: Options) -> Scanner:
+    return Scanner(ctx, _framer(options), options, advice="baudrate, prefix and suffix")
+
+
+async def _replay(ctx: DeviceContext, options: Options, read: Read) -> None:
+    await _scanner(ctx, options).listen(read)
 
 
 DRIVER = Driver(
@@ -44,6 +53,7 @@ DRIVER = Driver(
     document="label bytes and suffix; AIM symbology identifiers of ISO/IEC 15424",
     options=Options,
     run=run,
+    capture=Capture(masked_labels, _replay),
 )
 
 

@@ -87,6 +87,7 @@ class RecordingContext:
         self.heartbeats = 0
         self.jobs: list[RecordedJob] = []
         self.devices: list[Attached] = []
+        self.traced: list[bytes] = []
         self._requests = RequestQueue()
         self._device_id = device_id
         self._changed = asyncio.Event()
@@ -133,6 +134,10 @@ class RecordingContext:
     def attached(self, match: Match, subsystem: Subsystem) -> Attached:
         """Select from `devices`."""
         return select(self.devices, match, subsystem=subsystem)
+
+    def trace(self, came: bytes) -> None:
+        """Keep it."""
+        self.traced.append(came)
 
     async def next_job(self) -> PrintJob:
         """Wait for the oldest queued job; it stays queued until it is begun or failed."""

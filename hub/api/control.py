@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from hub.api.attachments import AttachedList, PutBack, TakeOverRequest, list_attached
+from hub.api.captures import ROUTES as CAPTURES
 from hub.api.cashiers import EnrolRequest, UnlockRequest, enrol, unlock
 from hub.api.devices import DeviceList, list_devices
 from hub.api.pairing import CodeAnswer, make_code
@@ -149,6 +150,7 @@ async def delete_take_over(call: Call) -> Reply:
 
 
 ROUTES = (
+    *CAPTURES,
     Route(
         "POST", "/control/codes", post_code, "Make a pairing code", PUBLIC, CodeAnswer, body=ScopeRequest, status=201
     ),

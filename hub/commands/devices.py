@@ -3,15 +3,15 @@
 from devices.attachment import described
 from hub.api.attachments import AttachedList
 from hub.api.devices import DeviceList
-from hub.client import HubClient
 from hub.commands.asking import ask
 from hub.config import Config
+from hub.machine_client import MachineClient
 
 
 def list_devices(config: Config) -> int:
     """Print each configured device and how it is, then what is attached and whose it is."""
 
-    async def both(client: HubClient) -> tuple[DeviceList, AttachedList]:
+    async def both(client: MachineClient) -> tuple[DeviceList, AttachedList]:
         return await client.machine_devices(), await client.attached()
 
     known, attached = ask(config, both)

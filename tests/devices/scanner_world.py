@@ -28,7 +28,7 @@ class Hub:
         assert isinstance(event, Scan)
         await self.scans.put(event)
 
-    def find(self, match: Match, subsystem: Subsystem) -> Attached:
+    def find(self, _device_id: str, match: Match, subsystem: Subsystem) -> Attached:
         return select(self.attached, match, subsystem=subsystem)
 
     async def reaches(self, health: Health) -> DeviceState:
