@@ -1,9 +1,9 @@
 """Benchmark `idle`: how soon a hub is ready, and its memory: idle with everything configured, and after work of every kind.
 
 `ready_s` is from exec to the first 200 of /readyz with an existing database of 20,000 products, median of the rounds; two
-scanners and a printer are configured. `rss_mib` is the resident memory a while after the last start, `rss_after_mib` after the
-work: sales that print, look-ups, searches, scans, event sockets that come and go, for `seconds`; the table ends with how
-often. RSS is that of smaps_rollup: it has the shared libraries too.
+scanners and a printer are configured, and beside them a device of every kind there is (bench.every_device). `rss_mib` is the
+resident memory a while after the last start, `rss_after_mib` after the work: sales that print, look-ups, searches, scans, event
+sockets that come and go, for `seconds`; the table ends with how often. RSS (smaps_rollup) has the shared libraries, too.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from typing import Any
 
 import aiohttp
 
+from bench.every_device import every_device
 from bench.figures import Figures, Target
 from bench.processes import HubProcess, printers, run_tills, stopped_at_end, working_folder
 from bench.scan import open_wires
@@ -33,8 +34,13 @@ QUERIES = ("烏龍茶", "樂活", "tea", "egg rolls 00", "毛巾 300", "thermos 
 
 async def measure(folder: Path, *, rounds: int, seconds: float, say: Callable[[str], None]) -> dict[str, Any]:
     """Return the figures; `rounds` starts, then `seconds` of work. Any: JSON."""
-    with working_folder(folder) as work, printers(1) as addresses, open_wires(2) as wires:
-        hub = HubProcess(work / "hub", printer=addresses[0], scanners=[path for _, path in wires])
+    with (
+        working_folder(folder) as work,
+        printers(1) as addresses,
+        open_wires(2) as wires,
+        every_device(work) as (devices, left_out),
+    ):
+        hub = HubProcess(work / "hub", printer=addresses[0], scanners=[path for _, path in wires], extra=devices)
         with stopped_at_end(hub):
             hub.start()
             await hub.fill()
@@ -44,7 +50,7 @@ async def measure(folder: Path, *, rounds: int, seconds: float, say: Callable[[s
                 hub.stop()
                 hub.start()
                 ready_s.append(hub.ready_s)
-            say(f"ready in {median(ready_s):.2f} s")
+            say(f"ready in {median(ready_s):.2f} s with {devices.count('kind =')} kinds of devices")
             await asyncio.sleep(SETTLE_S)
             idle_cpu_s, rss_mib = hub.cpu_s(), hub.rss_mib()
             done = await _work(hub, tokens, wires[0][0], seconds)
@@ -57,6 +63,8 @@ async def measure(folder: Path, *, rounds: int, seconds: float, say: Callable[[s
                 "rss_after_mib": hub.rss_mib(),
                 "work_cpu_s": hub.cpu_s() - idle_cpu_s,
                 "database_mib": hub.database_bytes / 2**20,
+                "kinds": devices.count("kind ="),
+                "kinds_left_out": left_out,
             }
     return result | {"work": dict(done), "rounds": rounds, "seconds": seconds}
 

@@ -9,8 +9,6 @@ program takes host, port, code and fingerprint from it and speaks https only. Wh
 from contextlib import suppress
 from ipaddress import ip_address
 
-import segno
-
 from hub.runtime import Runtime
 from hub.tls.addresses import outward_address
 
@@ -39,6 +37,8 @@ def spelled(fingerprint: str) -> str:
 
 def terminal_qr(link: str, *, has_colours: bool = False) -> str:
     """Return a QR code for a terminal, in half blocks; with colours it is dark on light whatever the terminal's are."""
+    import segno  # here: an idle hub draws none, and has a megabyte more
+
     drawn = segno.make(link, error="l", micro=False)
     rows = [[bool(module) for module in row] for row in drawn.matrix_iter(border=2)]
     rows += [[False] * len(rows[0])] * (len(rows) % 2)

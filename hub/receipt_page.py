@@ -7,7 +7,6 @@ from base64 import b64encode
 from html import escape
 from io import BytesIO
 
-import segno
 from msgspec.structs import replace
 
 from devices.document import Barcode, Columns, Document, Element, Qr, Rule, Text
@@ -47,6 +46,8 @@ def paper_page(title: str, document: Document, *, more: str = "") -> str:
 
 def qr_svg(data: str) -> str:
     """Return a QR code as an SVG element."""
+    import segno  # here: an idle hub draws none, and has a megabyte more
+
     drawn: str = segno.make(data, error="m", micro=False).svg_inline(scale=QR_SCALE)
     return drawn
 
@@ -54,6 +55,8 @@ def qr_svg(data: str) -> str:
 def qr_png(data: str) -> str:
     """Return a QR code as a PNG in base64."""
     out = BytesIO()
+    import segno
+
     segno.make(data, error="m", micro=False).save(out, kind="png", scale=QR_SCALE)
     return b64encode(out.getvalue()).decode()
 
