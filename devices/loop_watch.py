@@ -31,7 +31,7 @@ def watching_loop(
     try:
         yield
     finally:
-        watch.is_over.set()
+        watch.end()
         thread.join()
 
 
@@ -41,30 +41,33 @@ class _Watch:
     def __init__(
         self, loop: asyncio.AbstractEventLoop, blame: Blame, on_blocked: Callable[[str, str], None], blocked_s: float
     ) -> None:
-        self.is_over = threading.Event()
+        self._is_over, self._alive = threading.Event(), threading.Event()
         self._loop, self._blame, self._on_blocked, self._blocked_s = loop, blame, on_blocked, blocked_s
         self._watched = threading.get_ident()
 
     def run(self) -> None:
-        while not self.is_over.wait(self._blocked_s):
-            alive = threading.Event()
-            self._loop.call_soon_threadsafe(alive.set)
-            if not self._wait(alive):
-                self._look(alive)
+        while not self._is_over.wait(self._blocked_s):
+            self._alive.clear()
+            if self._is_over.is_set():
+                return
+            self._loop.call_soon_threadsafe(self._alive.set)
+            if not self._alive.wait(self._blocked_s):
+                self._look()
 
-    def _look(self, alive: threading.Event) -> None:
+    def end(self) -> None:
+        """Let `run` return at once; whoever waits for that has the loop, which gives no sign of life meanwhile."""
+        self._is_over.set()
+        self._alive.set()
+
+    def _look(self) -> None:
         device_id, where = self._who()
-        if alive.is_set():
+        if self._alive.is_set():
             return  # it came back while we looked: whom we saw may be somebody else
         extra = {"device": device_id, "where": where}
         log.error("the hub stands still" if device_id is None else "a driver holds the hub up", extra=extra)
-        while not self.is_over.is_set() and not self._wait(alive):
-            pass
-        if device_id is not None and not self.is_over.is_set():
+        self._alive.wait()
+        if device_id is not None and not self._is_over.is_set():
             self._loop.call_soon_threadsafe(self._on_blocked, device_id, where)
-
-    def _wait(self, alive: threading.Event) -> bool:
-        return alive.wait(self._blocked_s)
 
     def _who(self) -> tuple[str | None, str]:
         """Return the device whose driver has the loop, and where that is: the driver's line and the innermost one."""

@@ -17,7 +17,7 @@ from functools import partial
 from sqlite3 import Connection
 
 from devices.codecs.variable_measure import VariableMeasure, variable_measures
-from devices.loop_watch import watching_loop
+from devices.loop_watch import BLOCKED_S, watching_loop
 from devices.supervisor import Outside, Supervisor
 from hub.announcer import run_announcer
 from hub.api.server import serve
@@ -290,12 +290,12 @@ def _both(count: Callable[[int, bool], None], grown: list[Callable[[], None]]) -
 
 
 @asynccontextmanager
-async def watch_devices(hub: Runtime, supervisor: Supervisor) -> AsyncIterator[None]:
+async def watch_devices(hub: Runtime, supervisor: Supervisor, *, blocked_s: float = BLOCKED_S) -> AsyncIterator[None]:
     """Where there are devices: hear of what is plugged in, and of a driver that holds everybody up."""
     if not hub.config.devices:
         yield
         return
-    with hub.attachments.watching(supervisor), watching_loop(supervisor.blame, supervisor.blocked):
+    with hub.attachments.watching(supervisor), watching_loop(supervisor.blame, supervisor.blocked, blocked_s=blocked_s):
         yield
 
 

@@ -27,6 +27,7 @@ import jsonschema
 import pytest
 
 from devices.testing.printer import SimulatedPrinter
+from devices.testing.sockets import SimulatedSockets
 from hub import app
 from hub.api.openapi import openapi
 from hub.api.server import routes, serve
@@ -225,6 +226,7 @@ class LocalHub:
     config: Config
     clock: Clock
     contract: Contract
+    sockets: SimulatedSockets = field(default_factory=SimulatedSockets)
     runtime: Runtime = field(init=False)
     port: int = 0
 
@@ -240,13 +242,15 @@ class LocalHub:
         """Be the hub's main until `stop`: hub.app's own wiring with the test's clock."""
         async with open_database(self.config.database, migrations=MIGRATIONS) as db:
             self.runtime = hub = await app.open_hub(self.config, db, now_ms=self.clock, claim_grace_s=grace_s)
+            hub.attachments.machine = self.sockets
             supervisor = app.wire_devices(hub)
             await db.write(
                 lambda tx: products.put_products(
                     tx, hub.replica, CATALOGUE, location=hub.shop.location, now_ms=STARTED_MS
                 )
             )
-            async with serve(hub) as self.port, asyncio.TaskGroup() as group:
+            watch = app.watch_devices(hub, supervisor, blocked_s=WAIT_S)
+            async with serve(hub) as self.port, watch, asyncio.TaskGroup() as group:
                 devices = group.create_task(supervisor.run(), name="devices")
                 line = group.create_task(app.run_line(hub, rng=random.Random(1)), name="line")
                 started.set_result(None)

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 from typing import Any
 
+import msgspec
 import pytest
 
 from devices.attachment import Attached, AttachmentError, Match
-from devices.testing.sockets import SimulatedSockets
+from devices.testing.serial_line import VirtualSerialLine
 from hub.commands import devices as command
 
 NEW = Attached(
@@ -27,7 +28,7 @@ USB = {"vendor": "05e0", "product": "1200", "serial": "S9"}
 async def shop_hub(start_hub: Any, tmp_path: Any) -> Any:
     """A hub whose scanner is away; another one of its model is plugged in."""
     hub = await start_hub(devices={"lane1": {"kind": "serial_scanner", "port": f"{tmp_path}/none"}})
-    hub.runtime.attachments.machine = SimulatedSockets(NEW)
+    hub.sockets.plug(NEW)
     with contextlib.suppress(AttachmentError):
         hub.runtime.attachments.attached("lane1", OLD, "tty")
     return hub
@@ -84,3 +85,39 @@ async def test_the_same_by_the_command_line(shop_hub: Any, capsys: pytest.Captur
     assert 'usb = {serial = "S9", vendor = "05e0", product = "1200"}' in taken
     assert "is lane1" in after and "storehub devices put-back lane1" in after
     assert capsys.readouterr().out == "lane1 is again what the configuration says\n"
+
+
+async def test_a_scanner_that_breaks_and_its_replacement_end_to_end(start_hub: Any, pair_till: Any, until: Any) -> None:
+    """A real pseudo-terminal behind simulated sockets: plugged in, pulled out, another one plugged in, taken over."""
+    async with VirtualSerialLine() as line:
+        node = line.device_path
+        hub = await start_hub(devices={"lane1": {"kind": "serial_scanner", "usb": {"vendor": "05e0", "serial": "S1"}}})
+        manager = await pair_till(hub, scope="manager")
+
+        async def reaches(health: str, reason: str = "") -> Any:
+            def holds(answer: Any) -> bool:
+                (device,) = answer.json["items"]
+                return (device["health"], device["reason"]) == (health, reason)
+
+            return await until(lambda: manager.get("/v1/devices"), holds)
+
+        await reaches("offline", "not_attached")
+        old = Attached(subsystem="tty", node=node, vendor="05e0", product="1200", serial="S1")
+        hub.sockets.plug(old)
+        await reaches("ready")
+        line.unplug()
+        hub.sockets.pull(node)
+        await reaches("offline", "not_attached")
+        line.replug()
+        async with manager.events() as ws:
+            await ws.receive_json(timeout=30)
+            hub.sockets.plug(msgspec.structs.replace(old, node=line.device_path, serial="S9"))
+            while (event := await ws.receive_json(timeout=30))["type"] != "alarm":
+                pass
+        assert (event["data"]["code"], event["data"]["device_id"]) == ("replacement", "lane1")
+        await manager.post("/v1/devices/lane1/take-over", {"node": line.device_path})
+        await reaches("ready")
+        await line.write(b"96385074\r")
+        await until(
+            lambda: manager.get("/v1/devices"), lambda answer: answer.json["items"][0]["counters"].get("labels") == 1
+        )

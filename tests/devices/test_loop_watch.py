@@ -61,6 +61,7 @@ async def test_a_driver_that_blocks_is_named_and_taken_off_and_its_siblings_go_o
 
 
 async def test_whoever_else_holds_the_loop_up_is_told_and_no_driver_blamed(released: Released) -> None:
+    """The block ends while the loop still stands: that does not wait for the sign of life that cannot come."""
     released.device_id = None
     async with running({"good": works}) as world:
         await world.events.get()

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -25,7 +26,12 @@ came, went = asyncio.Queue(), asyncio.Queue()
 
 
 def told(script: str) -> list[str]:
-    """Run a script below an empty machine and return the lines it prints as JSON."""
+    """Return the lines that a script prints, read as JSON."""
+    return [json.loads(line) for line in run_below(script).splitlines()]
+
+
+def run_below(script: str) -> str:
+    """Run a script on a machine with nothing plugged in; return what it prints."""
     ran = subprocess.run(
         ["umockdev-wrapper", sys.executable, "-W", "error", "-c", PRELUDE + script],
         capture_output=True,
@@ -34,7 +40,7 @@ def told(script: str) -> list[str]:
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    return [json.loads(line) for line in ran.stdout.splitlines()]
+    return ran.stdout
 
 
 @needs_umockdev
@@ -91,3 +97,22 @@ async def main():
 asyncio.run(main())
 """)
     assert lines == [0]
+
+
+@needs_umockdev
+def test_the_command_prints_what_is_plugged_in_as_configuration() -> None:
+    ran = run_below(
+        """
+from hub.commands.probe import probe
+with UsbBed() as bed:
+    bed.plug(left)
+    bed.plug(right)
+    probe(None, asks=False)
+"""
+    )
+    sections = tomllib.loads(ran)["devices"]
+    assert [section["usb"]["port_path"] for section in sections.values()] == [
+        "0000:00:14.0-usb-1.2",
+        "0000:00:14.0-usb-1.3",
+    ]
+    assert "2 devices say the serial number S1" in ran
