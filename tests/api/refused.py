@@ -32,6 +32,8 @@ REFUSED: tuple[tuple[str, dict[str, Any] | None, int, str], ...] = (
     ("POST /v1/clock/confirm", {"now": "2026-09-21T22:13:20+08:00"}, 409, "clock_is_sure"),
     ("POST /v1/devices/nothing/claim", None, 404, "device"),
     ("DELETE /v1/devices/nothing/claim", None, 404, "device"),
+    ("POST /v1/devices/nothing/take-over", {"node": "/dev/ttyACM9"}, 404, "device"),
+    ("DELETE /v1/devices/nothing/take-over", None, 404, "device"),
     ("GET /v1/devices/nothing/weight", None, 404, "device"),
     ("POST /v1/devices/s1/zero", None, 422, "wrong_category"),
     ("PUT /v1/devices/w1/text", {"lines": ["x"]}, 422, "wrong_category"),
