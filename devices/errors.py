@@ -74,6 +74,16 @@ class CountError(DeviceError):
         self.reason = reason
 
 
+class BeaconError(DeviceError):
+    """An advertisement is no beacon's, or a damaged one, for `reason`: nothing was heard, the next one may be good."""
+
+    code = "beacon_frame"
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
 class NotRecordedError(DeviceError):
     """The hub cannot write now: nothing was stored. The driver must not acknowledge; it may hand in the same again."""
 
