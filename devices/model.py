@@ -9,6 +9,8 @@ Category = Literal[
     "Scanner", "POSPrinter", "CashDrawer", "LineDisplay", "Scale", "PeopleCounter", "Beacon", "RFIDScanner"
 ]
 
+Carrier = Literal["visitor", "thing"]
+
 
 class Health(StrEnum):
     """How a device is: `ready` works; `degraded` is attached but cannot do its job now; `offline` is not attached."""
@@ -89,9 +91,33 @@ class CounterReading(Struct, frozen=True):
     retained: bool = False
 
 
-Event: TypeAlias = Scan | Weight | TagRead | DrawerStatus
+class ZoneChange(Struct, frozen=True):
+    """A beacon left a zone, entered one, or both. Of a visitor nobody may see `beacon` who cannot hash it."""
+
+    beacon: str
+    carrier: Carrier
+    left: str | None = None
+    entered: str | None = None
+
+
+class Dwell(Struct, frozen=True):
+    """A beacon was in a zone for `lasted_ms`, until `ended_ago_ms` ago. `goes_on`: the next piece begins where this one ends.
+
+    `dwell_id` is the same when it is handed in again. Of a visitor nobody may see `beacon` who cannot hash it.
+    """
+
+    dwell_id: str
+    zone: str
+    beacon: str
+    carrier: Carrier
+    lasted_ms: int
+    ended_ago_ms: int
+    goes_on: bool = False
+
+
+Event: TypeAlias = Scan | Weight | TagRead | DrawerStatus | ZoneChange
 """What `ctx.emit` takes: data events, handed on at once and not durable."""
-Reading: TypeAlias = CounterReading
+Reading: TypeAlias = CounterReading | Dwell
 """What `ctx.record` takes: durable before it returns."""
 
 

@@ -21,6 +21,7 @@ ROOMS = {
     "serialx": ("devices/drivers/",),
     "evdev": ("devices/drivers/",),
     "bleak": ("devices/drivers/",),
+    "dbus_fast": ("devices/drivers/", "devices/testing/"),
     "paho": ("devices/drivers/",),
     "pyudev": ("devices/watcher.py",),
     "amqtt": ("hub/broker/",),

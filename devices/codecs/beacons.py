@@ -86,10 +86,6 @@ class EddystoneEid(Struct, frozen=True):
     eid: str
     power_dbm: int
 
-    @property
-    def identity(self) -> None:
-        """Nobody."""
-
 
 class EddystoneTlm(Struct, frozen=True):
     """How a beacon is; None where it has no such sensor. `uptime_ds` counts tenths of a second."""
@@ -99,10 +95,6 @@ class EddystoneTlm(Struct, frozen=True):
     adv_count: int
     uptime_ds: int
 
-    @property
-    def identity(self) -> None:
-        """Nobody: that of the frames it comes with."""
-
 
 class EddystoneEtlm(Struct, frozen=True):
     """The same, encrypted for the owner of the key."""
@@ -111,12 +103,9 @@ class EddystoneEtlm(Struct, frozen=True):
     salt: int
     mic: int
 
-    @property
-    def identity(self) -> None:
-        """Nobody: that of the frames it comes with."""
 
-
-Frame: TypeAlias = IBeacon | AltBeacon | EddystoneUid | EddystoneUrl | EddystoneEid | EddystoneTlm | EddystoneEtlm
+Named: TypeAlias = IBeacon | AltBeacon | EddystoneUid | EddystoneUrl
+Frame: TypeAlias = Named | EddystoneEid | EddystoneTlm | EddystoneEtlm
 
 
 def parse_manufacturer_data(company_id: int, payload: bytes) -> Frame:
