@@ -21,6 +21,7 @@ from devices.loop_watch import BLOCKED_S, watching_loop
 from devices.supervisor import Outside, Supervisor
 from hub.announcer import run_announcer
 from hub.api.server import serve
+from hub.attached.readings import Readings
 from hub.bus import Bus
 from hub.claims import CLAIM_GRACE_S, Claims
 from hub.clock import HubClock, start_clock
@@ -51,7 +52,6 @@ from hub.store.upkeep.siblings import settle
 from hub.tls.keeper import Tls
 from hub.tokens import Tokens
 from hub.upkeep import run_upkeep
-from hub.visitors import Visitors
 from sync import failpoints
 from sync.db import Database, open_database
 from sync.dialler import Dialler
@@ -315,6 +315,7 @@ def wire_devices(hub: Runtime) -> Supervisor:
         jobs=hub.spoolers,
         on_readings=Visitors(hub).on_readings,
         attached=hub.attachments.attached,
+        on_readings=Readings(hub).on_readings,
     )
     supervisor = Supervisor(hub.config.devices, outside)
     hub.device_states, hub.tell_device, hub.ask_device = supervisor.states, supervisor.tell, supervisor.ask

@@ -14,10 +14,11 @@ from devices.codecs.variable_measure import VariableMeasure
 from devices.commands import Command
 from devices.document import Document
 from devices.errors import CommandError
-from devices.model import DrawerStatus, Event, Health, Scan, TagRead, Weight
+from devices.model import DrawerStatus, Event, Health, Scan, TagRead, Weight, ZoneChange
 from devices.requests import DeviceRequest
 from devices.supervisor import DeviceState
-from hub.attached import tags, weights
+from hub.attached import tags, weights, zones
+from hub.attached.pseudonyms import Pseudonyms
 from hub.attached.scans import Scans
 from hub.attached.weights import WeightView
 from hub.attachments import Attachments
@@ -108,6 +109,7 @@ class Runtime:
     point_holds: PointHolds = field(init=False)
     pins: Pins = field(init=False)
     scans: Scans = field(init=False)
+    pseudonyms: Pseudonyms = field(init=False)
 
     def __post_init__(self) -> None:
         self.erasures = Erasures(self.config.data_dir)
@@ -130,6 +132,7 @@ class Runtime:
         self.clock.on_change = self.on_clock
         self.tokens.on_first_use = self.on_token_used
         self.pins = Pins(self.new_secret)
+        self.pseudonyms = Pseudonyms(self.new_secret)
         rule = self.config.rights
         self.rights = Rights(self.db, self.shop, rule, own=lambda: self.replica, now_ms=self.now_ms)
         self.orders = Orders(
@@ -208,6 +211,8 @@ class Runtime:
                 tags.hear(self, device_id, event)
             case DrawerStatus():
                 self.bus.publish("drawer", {"is_open": event.is_open}, now_ms=self.now_ms(), device=device_id)
+            case ZoneChange():
+                zones.hear(self, device_id, event)
 
     def on_device_status(self, state: DeviceState) -> None:
         """Tell everybody how a device is."""

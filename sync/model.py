@@ -43,6 +43,7 @@ class Stream(StrEnum):
     REDEMPTIONS = "redemptions"
     RELEASES = "releases"
     COUPON_ISSUES = "coupon_issues"
+    DWELLS = "dwells"
 
 
 class Replica(Struct, frozen=True):

@@ -7,14 +7,13 @@ from msgspec import Struct
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.errors import RefusedError
+from hub.insights.dwells import DwellDay, dwell_of_day
 from hub.insights.footfall import FootfallDay, footfall_of_day
-from hub.store.model import utc
-from sync.retail.selling.days import business_date
 
 YEARS = range(2000, 2100)  # a date beyond is a typing mistake, and calendars end
 
 
-class FootfallQuery(Struct, frozen=True, forbid_unknown_fields=True):
+class DayQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """`date` is a business date; without it, today's."""
 
     date: datetime.date | None = None
@@ -22,13 +21,19 @@ class FootfallQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 async def get_footfall(call: Call) -> Reply:
     """GET /v1/insights/footfall"""
-    hub, day = call.hub, call.query.date
-    if day is None:
-        shop = hub.shop
-        day = datetime.date.fromisoformat(business_date(utc(hub.now_ms()), shop.zone, cut_over_hour=shop.cut_over_hour))
+    return Reply(footfall_of_day(call.hub.db.read, call.hub.shop, _day(call)))
+
+
+async def get_dwells(call: Call) -> Reply:
+    """GET /v1/insights/dwells"""
+    return Reply(dwell_of_day(call.hub.db.read, call.hub.shop, _day(call)))
+
+
+def _day(call: Call) -> datetime.date:
+    day: datetime.date = call.query.date or datetime.date.fromisoformat(call.hub.today)
     if day.year not in YEARS:
         raise RefusedError("invalid_field", f"no business date: {day}", pointer="/date")
-    return Reply(footfall_of_day(hub.db.read, hub.shop, day))
+    return day
 
 
 ROUTES = (
@@ -39,7 +44,17 @@ ROUTES = (
         "Visitors of a business day, by entrance and hour",
         STAFF,
         FootfallDay,
-        query=FootfallQuery,
+        query=DayQuery,
+        problems=(422,),
+    ),
+    Route(
+        "GET",
+        "/v1/insights/dwells",
+        get_dwells,
+        "How long visitors stayed on a business day, by zone and hour",
+        STAFF,
+        DwellDay,
+        query=DayQuery,
         problems=(422,),
     ),
 )

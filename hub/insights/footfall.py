@@ -51,10 +51,10 @@ def footfall_of_day(read: Connection, shop: Shop, day: date) -> FootfallDay:
         WHERE quarter_ms >= ? AND quarter_ms < ?
         GROUP BY entrance, quarter_ms
         """,
-        (_milliseconds(begin), _milliseconds(end)),
+        (milliseconds(begin), milliseconds(end)),
     ).fetchall()
     entrances: dict[str, list[int]] = {}
-    hours = {_milliseconds(hour): [0, 0] for hour in _hours(begin, end)}
+    hours = {milliseconds(hour): [0, 0] for hour in hours_of(begin, end)}
     for entrance, quarter_ms, entered, exited in rows:
         begun_ms = max(hour_ms for hour_ms in hours if hour_ms <= quarter_ms)
         for sums in (entrances.setdefault(entrance, [0, 0]), hours[begun_ms]):
@@ -66,7 +66,7 @@ def footfall_of_day(read: Connection, shop: Shop, day: date) -> FootfallDay:
         entered=sum(entered for entered, _ in entrances.values()),
         exited=sum(exited for _, exited in entrances.values()),
         entrances=[EntranceCount(name, *sums) for name, sums in sorted(entrances.items())],
-        hours=[HourCount(_local(hour_ms, shop.zone), *sums) for hour_ms, sums in hours.items()],
+        hours=[HourCount(local_time(hour_ms, shop.zone), *sums) for hour_ms, sums in hours.items()],
     )
 
 
@@ -79,15 +79,18 @@ def day_bounds(day: date, zone: ZoneInfo, *, cut_over_hour: int) -> tuple[dateti
     return begin, end
 
 
-def _hours(begin: datetime, end: datetime) -> Iterator[datetime]:
+def hours_of(begin: datetime, end: datetime) -> Iterator[datetime]:
+    """Yield the moments at which hours begin."""
     while begin < end:
         yield begin
         begin += HOUR
 
 
-def _local(at_ms: int, zone: ZoneInfo) -> str:
+def local_time(at_ms: int, zone: ZoneInfo) -> str:
+    """Return a moment in the store's zone, with its offset."""
     return datetime.fromtimestamp(at_ms / 1000, zone).isoformat()
 
 
-def _milliseconds(moment: datetime) -> int:
+def milliseconds(moment: datetime) -> int:
+    """Return whole seconds since 1970, as milliseconds."""
     return int(moment.timestamp()) * 1000

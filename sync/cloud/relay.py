@@ -17,7 +17,7 @@ PASSED_ON = (
     *(Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES, Stream.GRANTS),
     *(Stream.TRAIL, Stream.CASHIERS, Stream.DRAWERS, Stream.TRANSFERS),
     *(Stream.ORDERS, Stream.ORDER_STEPS, Stream.ORDER_REQUESTS),
-    *(Stream.REDEMPTIONS, Stream.RELEASES, Stream.COUPON_ISSUES),
+    *(Stream.REDEMPTIONS, Stream.RELEASES, Stream.COUPON_ISSUES, Stream.DWELLS),
 )
 
 

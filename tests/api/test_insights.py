@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from devices.model import CounterReading
+from devices.model import CounterReading, Dwell, ZoneChange
+from hub.attached.readings import Readings
 from hub.store.staff.tills import Paired
 from hub.tokens import Tokens
 from hub.visitors import Visitors
@@ -116,3 +117,53 @@ async def test_a_counter_on_the_embedded_broker_reaches_the_day(
         assert await process.wait() == 0
         found = await until(lambda: till.get("/v1/insights/footfall"), lambda answer: answer.json["in"] == 10 * 99)
         assert len(found.json["entrances"]) == 10
+
+
+BEACON = "ibeacon:5b8e2d7a-91c4-4f0e-a3d6-127c9e50f4b8:1:1"
+
+
+async def test_dwell_is_told_by_zone_and_hour_and_names_nobody(hub: Any, till: Any) -> None:
+    readings = Readings(hub.runtime)
+    stays = [
+        Dwell("a-1", "entrance", BEACON, "visitor", 60_000, 0),
+        Dwell("a-2", "desk", BEACON, "visitor", 30_000, 90_000),
+        Dwell("a-3", "desk", "eddystone:01:02", "thing", 10_000, 0),
+    ]
+    await readings.on_readings("radio", stays)
+    await readings.on_readings("radio", stays[:1])
+    answer = await till.get("/v1/insights/dwells")
+    assert answer.status == 200
+    assert answer.json == {
+        "date": "2026-09-21",
+        "time_zone": "Asia/Hong_Kong",
+        "zones": [
+            {"zone": "desk", "visits": 1, "visitors": 1, "dwell_s": 30, "mean_s": 30, "things_s": 10},
+            {"zone": "entrance", "visits": 1, "visitors": 1, "dwell_s": 60, "mean_s": 60, "things_s": 0},
+        ],
+        "hours": [
+            {"hour": "2026-09-21T22:00:00+08:00", "zone": "desk", "visitors": 1, "dwell_s": 30},
+            {"hour": "2026-09-21T22:00:00+08:00", "zone": "entrance", "visitors": 1, "dwell_s": 60},
+        ],
+    }
+    bodies = [body for (body,) in hub.runtime.db.read.execute("SELECT body FROM dwell ORDER BY id").fetchall()]
+    visitors = [json.loads(body).get("visitor") for body in bodies]
+    assert visitors[0] == visitors[1] and visitors[2] is None
+    assert BEACON not in "".join(bodies) and "5b8e2d7a" not in "".join(bodies)
+
+
+async def test_a_change_of_zone_is_for_the_console_and_has_the_name_of_its_stay(
+    hub: Any, till: Any, pair_till: Callable[..., Awaitable[Any]]
+) -> None:
+    manager = await pair_till(hub, scope="manager")
+    async with manager.events() as ws, till.events() as other:
+        for each in (ws, other):
+            assert json.loads((await each.receive()).data)["type"] == "hello"
+        await hub.runtime.on_device_event("radio", ZoneChange(BEACON, "visitor", None, "entrance"))
+        await hub.runtime.on_device_event("radio", ZoneChange("eddystone:01:02", "thing", "desk", None))
+        told = [json.loads((await ws.receive()).data) for _ in range(2)]
+        hub.runtime.tell("order", {})
+        assert json.loads((await other.receive()).data)["type"] == "order", "tills are told of no beacons"
+    assert [event["type"] for event in told] == ["zone", "zone"]
+    name = hub.runtime.pseudonyms.of(BEACON, day=hub.runtime.today)
+    assert told[0]["data"] == {"left": None, "entered": "entrance", "visitor": name}
+    assert told[1]["data"] == {"left": "desk", "entered": None, "thing": "eddystone:01:02"}

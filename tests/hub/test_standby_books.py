@@ -374,7 +374,17 @@ async def test_the_line_between_two_hubs_carries_the_logs_of_their_store_alone(
     await world.sell(hub, 1)
     books = StandbyBooks(hub.books)
     logs = {"sales", "returns", "stock", "prints", "promises", "trail", "cashiers", "drawers", "transfers"}
-    logs |= {"people", "points", "redemptions", "releases", "coupon_issues", "orders", "order_steps", "order_requests"}
+    logs |= {
+        "people",
+        "points",
+        "redemptions",
+        "releases",
+        "coupon_issues",
+        "orders",
+        "order_steps",
+        "order_requests",
+        "dwells",
+    }
     assert {head.stream for head in books.heads()} <= logs
     assert {rep.rpartition(":")[0] for rep, _ in StandbyBooks(standby.books).vector("")} <= {"hk01"}
     assert PEER not in {head.rep for head in books.heads()}

@@ -43,7 +43,7 @@ RELAYED = frozenset(  # between two hubs of a store
     | {Stream.TRAIL, Stream.CASHIERS, Stream.DRAWERS, Stream.TRANSFERS}
     | {Stream.ORDERS, Stream.ORDER_STEPS, Stream.ORDER_REQUESTS}
     | {Stream.REDEMPTIONS, Stream.RELEASES, Stream.COUPON_ISSUES}
-    | {LINK.stream, POINTS.stream}
+    | {LINK.stream, POINTS.stream, Stream.DWELLS}
 )
 PASSED_ON = frozenset(name for name, feed in REGISTRY.feeds.items() if feed is Feed.LOG)
 

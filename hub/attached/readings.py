@@ -1,0 +1,55 @@
+"""What drivers hand in to be durable, led by its kind to whoever writes it down. A driver hands in one kind."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from devices.errors import NotRecordedError
+from devices.model import CounterReading, Dwell, Reading
+from hub.attached.zones import who
+from hub.store import dwells
+from hub.visitors import Visitors
+from sync.errors import BusyError, OutcomeUnknownError
+from sync.retail.visitors.dwells import DwellRow
+
+if TYPE_CHECKING:
+    from hub.runtime import Runtime
+
+
+class Readings:
+    """Where the device side hands in its readings."""
+
+    def __init__(self, hub: "Runtime") -> None:
+        self._hub = hub
+        self._visitors = Visitors(hub)
+
+    async def on_readings(self, device_id: str, readings: Sequence[Reading]) -> None:
+        """Return when the readings are durable; raise NotRecordedError when the hub cannot write."""
+        counts = [reading for reading in readings if isinstance(reading, CounterReading)]
+        stays = [reading for reading in readings if isinstance(reading, Dwell)]
+        if counts:
+            await self._visitors.on_readings(device_id, counts)
+        if stays:
+            await self._record(device_id, [self._row(stay) for stay in stays])
+
+    async def _record(self, device_id: str, rows: Sequence[DwellRow]) -> None:
+        hub = self._hub
+        try:
+            await hub.db.write(lambda tx: dwells.record(tx, hub.replica, rows))
+        except (BusyError, OutcomeUnknownError) as err:
+            raise NotRecordedError(f"{device_id}: {err.code}") from err
+
+    def _row(self, stay: Dwell) -> DwellRow:
+        """Date a stay by the hub's clock: what the driver says of it is how long ago."""
+        ended = self._hub.now - timedelta(milliseconds=stay.ended_ago_ms)
+        begun = ended - timedelta(milliseconds=stay.lasted_ms)
+        name = who(self._hub, stay.beacon, stay.carrier)
+        return DwellRow(
+            dwell_id=stay.dwell_id,
+            zone=stay.zone,
+            visitor=name.get("visitor", ""),
+            thing=name.get("thing", ""),
+            begun=begun,
+            ended=ended,
+            goes_on=stay.goes_on,
+        )
