@@ -40,6 +40,7 @@ BENCHMARKS = {
         "three replicas merged pairwise, beside other libraries; rights; a cold start", 1.0, "about 6 min"
     ),
     "telemetry": Benchmark("people counters flood a broker; durable messages a second", 2.0, "about 1 min"),
+    "beacons": Benchmark("2,000 advertisements a second from 500 beacons: processor time", 5.0, "about 2 min"),
     "lookup": Benchmark("products looked up and searched among 200,000, 16 clients", 3.0, "about 3 min"),
     "members": Benchmark("a member found among 500,000, 16 clients", 3.0, "about 3 min"),
     "tablets": Benchmark("32 tablets on sockets, 4 asleep, 2 flooding: what the others notice", 8.0, "about 3 min"),

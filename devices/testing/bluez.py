@@ -241,7 +241,7 @@ class FakeBlueZ:
         return found
 
     def _signal(self, path: str, interface: str, member: str, signature: str, body: list[Any]) -> None:
-        if self._bus is not None:
+        if self._bus is not None and self._bus.connected:
             signal = Message.new_signal(path, interface, member, signature, body)
             self._bus.send(signal)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import shutil
 import signal
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 STOP_TIMEOUT_S = 5.0
 START_TIMEOUT_S = 10.0
+_PR_SET_PDEATHSIG = 1
 _CONFIG = """\
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -42,6 +44,7 @@ async def private_bus(*, denies_bluez: bool = False) -> AsyncIterator[str]:
             *("dbus-daemon", f"--config-file={config}", "--nofork", "--print-address"),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
+            preexec_fn=_stay_as_long_as_the_parent,
         )
         try:
             assert daemon.stdout is not None
@@ -53,6 +56,12 @@ async def private_bus(*, denies_bluez: bool = False) -> AsyncIterator[str]:
                 daemon.send_signal(signal.SIGTERM)
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await daemon.wait()
+
+
+def _stay_as_long_as_the_parent() -> None:
+    """Ctrl-C is for the parent, which stops its bus last; one that is killed takes it along."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _write(path: Path, text: str) -> None:

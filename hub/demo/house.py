@@ -20,6 +20,7 @@ from hub.demo.credentials import client_credentials
 from hub.demo.line_page import LinePage
 from hub.demo.paper_page import PaperPage
 from hub.demo.processes import Child, free_port, stop_all
+from hub.demo.radio import SECTION as RADIO_SECTION
 from hub.demo.settings import CURRENCY, Keys, Wiring, cloud_toml, hub_toml, load_keys, write_private
 from hub.demo.till_client import TillClient
 from hub.importing.authority import book_openings, send_products
@@ -70,9 +71,12 @@ class Pace(Struct, frozen=True):
 
 @asynccontextmanager
 async def open_house(
-    data: Path, *, port: int, cloud_port: int, pace: Pace, printer_wire: PrinterWire | None = None
+    data: Path, *, port: int, cloud_port: int, pace: Pace, printer_wire: PrinterWire | None = None, radio_bus: str = ""
 ) -> AsyncIterator[House]:
-    """Write the configuration, start the cloud and the hub; stop both at the end. `printer_wire` may lead to the printer."""
+    """Write the configuration, start the cloud and the hub; stop both at the end.
+
+    `printer_wire` may lead to the printer; on `radio_bus` the hub hears beacons.
+    """
     keys, mqtt_port = load_keys(data), free_port()
     cloud_url = f"http://127.0.0.1:{cloud_port}"
     cloud_file, hub_file = data / "cloud.toml", data / "hub.toml"
@@ -87,13 +91,15 @@ async def open_house(
             lane2=wires.lane2,
             paper_url=wires.paper.url,
             line_url=wires.line_url,
+            radio=RADIO_SECTION if radio_bus else "",
             reconnect_max_s=pace.reconnect_max_s,
             poll_s=pace.poll_s,
         )
         write_private(cloud_file, cloud_toml(cloud_port, keys))
         write_private(hub_file, hub_toml(wiring, keys))
         cloud = Child("cloud", ("cloud", "--config", str(cloud_file)), data / "cloud.log")
-        hub = Child("hub", ("run", "--config", str(hub_file)), data / "hub.log")
+        bus = {"DBUS_SYSTEM_BUS_ADDRESS": radio_bus} if radio_bus else {}
+        hub = Child("hub", ("run", "--config", str(hub_file)), data / "hub.log", environment=bus)
         try:
             await cloud.start()
             await hub.start()

@@ -12,7 +12,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sync.errors import StartError
@@ -27,13 +27,16 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Child:
-    """One `storehub` command as a child process; its log is a file."""
+    """One `storehub` command as a child process; its log is a file. `environment` is added to ours."""
 
-    def __init__(self, name: str, arguments: Sequence[str], log: Path) -> None:
+    def __init__(
+        self, name: str, arguments: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.name = name
         self.ready = asyncio.Event()
         self._arguments = arguments
         self._log = log
+        self._environment = environment or {}
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -46,7 +49,7 @@ class Child:
                 *(sys.executable, "-m", "hub", *self._arguments),
                 stderr=log,
                 stdin=asyncio.subprocess.DEVNULL,
-                env={**os.environ, "NOTIFY_SOCKET": f"@{name}"},
+                env={**os.environ, **self._environment, "NOTIFY_SOCKET": f"@{name}"},
                 preexec_fn=_die_with_parent,
             )
             await self._wait_ready(notify, self._process)

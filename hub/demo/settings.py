@@ -80,7 +80,7 @@ address = "127.0.0.1:{mqtt_port}"
 username = "{mqtt_user}"
 password = "{keys.mqtt_password}"
 entrances = {{ {entrances} }}
-"""
+{radio}"""
 _LINE_PAGE = """
 [[console.pages]]
 title_zh_hant = "往總部的線路"
@@ -129,6 +129,7 @@ class Wiring(Struct, frozen=True, kw_only=True):
     lane2: SimulatedScanner
     paper_url: str
     line_url: str = ""
+    radio: str = ""
     reconnect_max_s: float = 5.0
     poll_s: float = 3.0
 
@@ -161,6 +162,7 @@ def hub_toml(wiring: Wiring, keys: Keys) -> str:
         paper_url=wiring.paper_url,
         line_page=_LINE_PAGE.format(url=wiring.line_url) if wiring.line_url else "",
         template=WEIGHT_TEMPLATE,
+        radio=wiring.radio,
         entrances=", ".join(f'{sensor} = "{entrance}"' for sensor, entrance in ENTRANCES.items()),
     )
 

@@ -17,6 +17,7 @@ from hub.demo.credentials import Credentials, counter_credentials
 from hub.demo.house import House, Pace, fill_shelves, manager_of, open_house, until_down
 from hub.demo.people import CASHIERS, COUPON, move_in
 from hub.demo.processes import lead_process_group, refuse_busy_port
+from hub.demo.radio import ADAPTERS, open_air
 from hub.demo.settings import CURRENCY, ENTRANCES, counter_topic, write_private
 from hub.demo.shoppers import Shoppers
 from hub.demo.visitors import Visitors
@@ -71,7 +72,8 @@ async def _demo(args: argparse.Namespace, data: Path, port: int, cloud_port: int
 
 async def _open(args: argparse.Namespace, data: Path, port: int, cloud_port: int) -> None:
     async with (
-        open_house(data, port=port, cloud_port=cloud_port, pace=Pace()) as house,
+        open_air(random.Random(), is_peopled=not args.no_shoppers) as radio_bus,  # noqa: S311 - no secret
+        open_house(data, port=port, cloud_port=cloud_port, pace=Pace(), radio_bus=radio_bus) as house,
         asyncio.TaskGroup() as group,
     ):
         group.create_task(house.cloud.keep(), name="cloud process")
@@ -139,6 +141,11 @@ def _facts(house: House, till_code: str, counters: Credentials) -> dict[str, obj
         + [
             {"id": "lane1-printer", "kind": "escpos_printer", "category": "POSPrinter", "at": wires.printer.address},
             {"id": "counters", "kind": "mqtt_counter", "category": "PeopleCounter", "at": mqtt},
+        ]
+        + [
+            {"id": spec.device_id, "kind": spec.kind, "category": spec.driver.category, "at": ", ".join(ADAPTERS)}
+            for spec in house.config.devices
+            if spec.driver.category == "Beacon"
         ],
     }
 

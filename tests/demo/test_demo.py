@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from devices.testing.mqtt_publisher import MqttPublisher
+from devices.testing.private_bus import has_dbus_daemon
 from hub.api.sales import SaleRequest
 from hub.client import CloudClient, HubClient, ProblemError, UnreachableError, new_id, now_ms
 from sync.retail.selling.sales import SaleLine, Tender
@@ -86,7 +87,8 @@ async def test_a_stranger_pairs_scans_sells_and_sees_the_paper(started: Started,
             assert answer.receipt_no in paper
             assert item.name.zh_hant in paper
         assert {device["id"] for device in facts["devices"]} == {
-            *("lane1-scanner", "lane2-scanner", "lane1-printer", "counters")
+            *("lane1-scanner", "lane2-scanner", "lane1-printer", "counters"),
+            *(("radio",) if has_dbus_daemon() else ()),
         }
 
 
