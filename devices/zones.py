@@ -78,10 +78,9 @@ class _Track:
     def __init__(self, now_ms: int) -> None:
         self.samples: dict[str, deque[tuple[int, int]]] = {}
         self.zone: str | None = None
-        self.begun_ms = self.heard_ms = now_ms
+        self.begun_ms = self.heard_ms = self.near_ms = now_ms
         self.away_ms: int | None = None
         self.near: str | None = None
-        self.near_ms = now_ms
 
 
 class Zones:
@@ -97,11 +96,6 @@ class Zones:
 
     def __len__(self) -> int:
         return len(self._tracks)
-
-    def zone_of(self, beacon: str) -> str | None:
-        """Return where a beacon is."""
-        track = self._tracks.get(beacon)
-        return track.zone if track else None
 
     def hear(self, beacon: str, receiver: str, dbm: int, now_ms: int) -> list[Told]:
         """Take one advertisement; return what it makes known."""
@@ -140,7 +134,7 @@ class Zones:
             if fresh:
                 strengths[receiver] = median_low(fresh)
         best = max(strengths, key=strengths.__getitem__)
-        own = self._receiver_of.get(track.zone) if track.zone is not None else None
+        own = self._receiver_of.get(track.zone or "")
         if own in strengths and strengths[best] < strengths[own] + HANDOVER_DB:
             best = own
         for zone in self._by_receiver.get(best, ()):

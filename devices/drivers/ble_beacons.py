@@ -154,7 +154,6 @@ DRIVER = Driver(
     document="iBeacon R1; Eddystone; AltBeacon 1.0; BlueZ 5.66 D-Bus API",
     options=Options,
     run=run,
-    evidence="captured",
 )
 
 

@@ -78,6 +78,52 @@ def test_a_frame_that_is_cut_is_refused_wherever_it_is_cut(cut: int) -> None:
     assert refusal(parse_manufacturer_data, 0x004C, IBEACON[:cut]) == "truncated"
 
 
+@pytest.mark.parametrize(
+    ("frame", "whole"),
+    [
+        ("00e3" + "12" * 16, 18),
+        ("10f80361", 4),
+        ("2000" + "01" * 12, 14),
+        ("2001" + "01" * 16, 18),
+        ("30e3" + "45" * 8, 10),
+    ],
+)
+def test_an_eddystone_frame_may_be_followed_by_more_and_not_cut(frame: str, whole: int) -> None:
+    payload = bytes.fromhex(frame)
+    found = parse_service_data(EDDYSTONE_UUID, payload)
+    assert len(payload) == whole
+    assert {refusal(parse_service_data, EDDYSTONE_UUID, payload[:cut]) for cut in range(whole)} == {"truncated"}
+    assert payload[0] == 0x10 or parse_service_data(EDDYSTONE_UUID, payload + b"\xff") == found
+
+
+@pytest.mark.parametrize(
+    ("byte", "text"),
+    [(0x0D, ".gov"), (0x0E, None), (0x1F, None), (0x20, None), (0x21, "!"), (0x7E, "~"), (0x7F, None), (0x80, None)],
+)
+def test_a_url_has_expansions_and_printable_characters(byte: int, text: str | None) -> None:
+    payload = bytes((0x10, 0, 2, byte))
+    if text is None:
+        assert refusal(parse_service_data, EDDYSTONE_UUID, payload) == "bad_url"
+    else:
+        assert parse_service_data(EDDYSTONE_UUID, payload) == EddystoneUrl(f"http://{text}", -41)
+
+
+def test_a_url_has_seventeen_bytes_at_most() -> None:
+    longest = parse_service_data(EDDYSTONE_UUID, bytes((0x10, 0, 2)) + b"a" * 17)
+    assert longest == EddystoneUrl("http://" + "a" * 17, -41)
+
+
+@pytest.mark.parametrize(("byte", "power"), [(0x7E, 126), (0x7F, 127), (0x80, -128), (0xFF, -1)])
+def test_a_power_is_signed(byte: int, power: int) -> None:
+    found = parse_service_data(EDDYSTONE_UUID, bytes((0x30, byte)) + b"12345678")
+    assert isinstance(found, EddystoneEid)
+    assert found.power_dbm == power - 41
+
+
+def test_another_message_of_apple_is_no_beacon() -> None:
+    assert refusal(parse_manufacturer_data, 0x004C, b"\x02\x14" + IBEACON[2:]) == "not_a_beacon"
+
+
 @given(
     st.integers(0, 0xFFFF) | st.just(0x004C), st.binary(max_size=64) | st.binary(max_size=30).map(b"\x02\x15".__add__)
 )

@@ -111,6 +111,76 @@ def test_strengths_are_levelled_by_a_power_that_can_be_true(rssi: int, power: in
     assert levelled(rssi, power) == expected
 
 
+def test_who_walks_off_is_out_after_leave_ms_and_its_stay_ended_when_it_went() -> None:
+    zones = Zones(ONE)
+    walk(zones, steady(-60, 0, 10_000))
+    assert walk(zones, steady(-95, 10_000, 20_000)) == [], "the median is weak from 12 s on"
+    assert walk(zones, [(20_000, "hci0", -95)]) == [Moved("b", "entrance", None), Stay("b", "entrance", 0, 12_000)]
+
+
+def test_who_comes_back_in_time_was_never_away() -> None:
+    zones = Zones(ONE)
+    walk(zones, steady(-60, 0, 10_000))
+    assert walk(zones, [*steady(-95, 10_000, 17_000), *steady(-60, 17_000, 40_000)]) == []
+    assert zones.close() == [Moved("b", "entrance", None), Stay("b", "entrance", 0, 39_000)]
+
+
+def test_who_falls_silent_while_walking_off_left_when_it_went() -> None:
+    zones = Zones(ONE)
+    walk(zones, [*steady(-60, 0, 10_000), *steady(-95, 10_000, 15_000)])
+    assert zones.tick(40_000) == [Moved("b", "entrance", None), Stay("b", "entrance", 0, 12_000)]
+
+
+def test_who_was_in_no_zone_is_forgotten_without_a_word() -> None:
+    zones = Zones(ONE)
+    walk(zones, steady(-95, 0, 5_000))
+    assert (zones.tick(60_000), len(zones)) == ([], 0)
+
+
+def test_each_limit_is_part_of_what_it_limits() -> None:
+    """Just as strong, just as long, just as old as the rules say."""
+    strong = DOOR.enter_dbm
+    assert walk(Zones(ONE), [(0, "hci0", strong), (2_999, "hci0", strong)]) == []
+    assert walk(Zones(ONE), [(0, "hci0", strong), (3_000, "hci0", strong)]) == [Moved("b", None, "entrance")]
+    assert walk(Zones(ONE), [(0, "hci0", strong - 1), (3_000, "hci0", strong - 1)]) == []
+    zones = Zones(ONE)
+    walk(zones, steady(strong, 0, 4_000))
+    assert walk(zones, steady(DOOR.leave_dbm, 4_000, 60_000)) == []
+    for gap_ms, told in ((19_999, []), (20_000, [Moved("b", "entrance", None), Stay("b", "entrance", 0, 4_000)])):
+        zones = Zones(ONE)
+        walk(zones, steady(-50, 0, 5_000))
+        assert zones.hear("b", "hci0", -50, 4_000 + gap_ms) == told
+    quick = Zones(Rules((DOOR,), enter_ms=5))
+    aged = [(0, "hci0", -99), (SAMPLE_AGE_MS, "hci0", -50), (SAMPLE_AGE_MS + 4, "hci0", -50)]
+    assert walk(quick, [*aged, (SAMPLE_AGE_MS + 6, "hci0", -50)]) == [], "what is just so old still weighs"
+
+
+def test_two_receivers_that_hear_it_nearly_alike_do_not_pass_it_to_and_fro() -> None:
+    zones = Zones(RULES)
+    walk(zones, steady(-60, 0, 10_000))
+    less = HANDOVER_DB - 1
+    both = [(at, r, d) for at in range(10_000, 40_000, 1000) for r, d in (("hci0", -60), ("hci1", -60 + less))]
+    assert walk(zones, both) == []
+
+
+def test_a_zone_that_was_near_before_it_left_the_other_begins_when_it_came_near() -> None:
+    rules = Rules((DOOR, DESK), enter_ms=10_000, leave_ms=2_000, gone_ms=60_000)
+    zones = Zones(rules)
+    walk(zones, steady(-60, 0, 12_000))
+    told = walk(zones, steady(-50, 22_001, 40_000, "hci1"))
+    assert told == [Moved("b", "entrance", None), Stay("b", "entrance", 0, 22_001), Moved("b", None, "desk")]
+    assert zones.close()[1] == Stay("b", "desk", 22_001, 39_001)
+
+
+def test_whoever_is_heard_again_is_not_the_one_silent_longest() -> None:
+    zones = Zones(Rules((DOOR,), enter_ms=1, gone_ms=10**6))
+    for at_ms in (0, 1):
+        for beacon in ("first", "second", *(f"b{n}" for n in range(TRACKS_MAX - 2))):
+            zones.hear(beacon, "hci0", -50, at_ms)
+    zones.hear("first", "hci0", -50, 2)
+    assert zones.hear("one more", "hci0", -50, 3)[0] == Moved("second", "entrance", None)
+
+
 Heard = tuple[int, str, str, int]
 steps = st.tuples(
     st.integers(0, 9_000) | st.just(25_000),
