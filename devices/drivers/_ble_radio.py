@@ -102,7 +102,8 @@ class Radio:
     async def check(self) -> None:
         """See that the adapter is there and on; switch it on again if somebody has switched it off. Raise RadioError."""
         if not await self._is_powered():
-            await self.restart()
+            await self.stop()
+            await self.start()
 
     async def restart(self) -> None:
         """Stop listening, switch the adapter off and on, listen again. Raise RadioError."""

@@ -150,7 +150,7 @@ async def run(ctx: DeviceContext, options: Options) -> None:
 
 DRIVER = Driver(
     category="Beacon",
-    summary="iBeacon, Eddystone and AltBeacon heard by the hub's Bluetooth adapters: zones and dwell",
+    summary="beacons (iBeacon, Eddystone, AltBeacon) heard by the hub's Bluetooth adapters: zones and dwell",
     document="iBeacon R1; Eddystone; AltBeacon 1.0; BlueZ 5.66 D-Bus API",
     options=Options,
     run=run,
@@ -250,6 +250,7 @@ class _Floor:
             self._ctx.count(what, amount)
         self._counts.clear()
         for each in moved:
+            self._ctx.count("zone_changes")
             await self._ctx.emit(each)
         await self._record()
 

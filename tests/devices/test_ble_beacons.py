@@ -268,6 +268,18 @@ async def test_an_adapter_that_is_off_is_switched_on(bluez: FakeBlueZ, ctx: Reco
     assert (ctx.counters["powered_on"], ctx.counters["power_cycles"]) == (1, 0)
 
 
+async def test_an_adapter_that_somebody_switches_off_is_switched_on_again(
+    bluez: FakeBlueZ, ctx: RecordingContext
+) -> None:
+    async with listening(bluez, ctx, options()):
+        await say(bluez, lambda: bool(ctx.events))
+        bluez.adapters["hci0"].switch(False)
+        await bluez.until(lambda: bluez.adapters["hci0"].hears)
+        await say(bluez, lambda: ctx.counters["adverts"] > 20)
+    assert ctx.counters["powered_on"] == 1
+    assert [dwell.goes_on for dwell in ctx.readings if isinstance(dwell, Dwell)] == [False], "one stay over the gap"
+
+
 async def test_what_an_operator_must_mend_is_said_in_words(bluez: FakeBlueZ, ctx: RecordingContext) -> None:
     bluez.refuse("StartDiscovery", "org.bluez.Error.Failed", times=9)
     assert await failure(ctx) == "adapter_stuck"
