@@ -13,13 +13,14 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from devices.codecs.beacons import Frame, Named, parse_manufacturer_data, parse_service_data
 from devices.driver import DeviceContext, Driver, DriverOptions
-from devices.errors import BeaconError, NotRecordedError
+from devices.errors import BeaconError, NotRecordedError, WireError
 from devices.model import Carrier, Dwell, Health, StatusUpdate, ZoneChange
 from devices.zones import Moved, Rules, Stay, Told, Zone, Zones, levelled
 
@@ -122,6 +123,7 @@ def listed_of(options: Options) -> dict[str, Listed]:
 
 async def run(ctx: DeviceContext, options: Options) -> None:
     """Listen until an adapter goes away for good; raise WireError then. What has ended by then is recorded."""
+    await _load_bleak()
     from devices.drivers._ble_radio import Radio, system_bus  # here: a hub without beacons has no use for bleak
 
     floor = _Floor(ctx, options)
@@ -155,6 +157,20 @@ DRIVER = Driver(
     options=Options,
     run=run,
 )
+
+
+class NoBleakError(WireError):
+    """The library is missing; nothing was opened. It helps to install it and start the hub again."""
+
+    reason = "no_bleak"
+
+
+async def _load_bleak() -> None:
+    """Import bleak in a thread: a tenth of a second, and on a Pi some more, is too long for tills to wait."""
+    try:
+        await asyncio.to_thread(import_module, "devices.drivers._ble_radio")
+    except ModuleNotFoundError as err:
+        raise NoBleakError(f"{err.name} is not installed: pip install 'store-hub[ble]', then restart the hub") from err
 
 
 class _Watch:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import struct
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -303,6 +304,12 @@ async def test_a_bus_that_lets_us_not_speak_to_bluez_is_a_matter_of_groups(
 async def test_a_machine_without_d_bus_says_so(ctx: RecordingContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus")
     assert await failure(ctx) == "no_dbus"
+
+
+async def test_a_hub_without_bleak_says_what_to_install(ctx: RecordingContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "devices.drivers._ble_radio")
+    monkeypatch.setitem(sys.modules, "bleak", None)
+    assert await failure(ctx) == "no_bleak"
 
 
 Break = Callable[[FakeBlueZ], Any]
