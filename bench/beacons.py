@@ -24,7 +24,8 @@ from bleak.backends.scanner import AdvertisementData
 from bench.beacons_load import ADVERTS_PER_S, BEACONS, OPTIONS, Crowd, address_of, payload_of
 from bench.figures import Figures, Target, median_of_rounds
 from bench.machine import reference_sha256
-from devices.drivers import ble_beacons
+from devices.drivers._beacon_floor import DRAIN_S, Floor, Watch
+from devices.drivers.ble_beacons import listed_of, rules_of
 from devices.testing.bluez import BURST_MAX, FakeBlueZ
 from devices.testing.context import RecordingContext
 from devices.testing.private_bus import private_bus
@@ -72,7 +73,7 @@ def columns(result: dict[str, Any]) -> dict[str, Figures]:
 async def _from_callback(crowd: Crowd, seconds: float) -> Figures:
     """Return the driver's share of a core, the advertisements a second, and how many were read before the next one came."""
     ctx = RecordingContext("radio")
-    floor, watch = ble_beacons._Floor(ctx, OPTIONS), ble_beacons._Watch(0)
+    floor, watch = Floor(ctx, rules_of(OPTIONS), listed_of(OPTIONS)), Watch(0)
     devices = [BLEDevice(address_of(n), None, None) for n in range(BEACONS)]
     spent_s, sent, begin_s = 0.0, 0, time.perf_counter()
     worked_s = begin_s
@@ -83,7 +84,7 @@ async def _from_callback(crowd: Crowd, seconds: float) -> Figures:
         cpu_s = time.process_time()
         for n, advertisement in heard:
             floor.hear("hci0", watch, devices[n], advertisement)
-        if now_s - worked_s >= ble_beacons.DRAIN_S:
+        if now_s - worked_s >= DRAIN_S:
             worked_s = now_s
             await floor.work()
         spent_s += time.process_time() - cpu_s

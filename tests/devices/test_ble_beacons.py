@@ -14,8 +14,9 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 
 from devices import registry
-from devices.drivers import _ble_radio, ble_beacons
-from devices.drivers.ble_beacons import DRIVER, Options, ZoneOptions, whose
+from devices.drivers import _beacon_floor, _ble_radio, ble_beacons
+from devices.drivers._beacon_floor import Floor, Watch, whose
+from devices.drivers.ble_beacons import DRIVER, Options, ZoneOptions, listed_of, rules_of
 from devices.errors import OptionError, WireError
 from devices.model import Dwell, Health, ZoneChange
 from devices.supervisor import DeviceSpec, DeviceState, Outside, Supervisor
@@ -46,7 +47,7 @@ async def bus(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     async with private_bus() as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         monkeypatch.setattr(ble_beacons, "CHECK_S", 0.1)
-        monkeypatch.setattr(ble_beacons, "TICK_S", 0.1)
+        monkeypatch.setattr(_beacon_floor, "TICK_S", 0.1)
         yield address
 
 
@@ -421,9 +422,9 @@ async def test_only_the_latest_of_each_address_waits_and_addresses_are_bounded(
     bluez: FakeBlueZ, ctx: RecordingContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The callback alone, as fast as it goes: nothing but a bounded number of advertisements is kept."""
-    monkeypatch.setattr(ble_beacons, "ADDRESSES_MAX", 50)
-    floor = ble_beacons._Floor(ctx, options())
-    watch = ble_beacons._Watch(0)
+    monkeypatch.setattr(_beacon_floor, "ADDRESSES_MAX", 50)
+    floor = Floor(ctx, rules_of(options()), listed_of(options()))
+    watch = Watch(0)
     for n in range(2000):
         heard = AdvertisementData(None, ibeacon(1, n % 100), {}, [], None, -50, ())
         floor.hear("hci0", watch, BLEDevice(f"{n % 100:012X}", None, None), heard)
