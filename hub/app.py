@@ -313,7 +313,6 @@ def wire_devices(hub: Runtime) -> Supervisor:
         monotonic_s=time.monotonic,
         rng=random.Random(),  # noqa: S311 - jitter is no secret
         jobs=hub.spoolers,
-        on_readings=Visitors(hub).on_readings,
         attached=hub.attachments.attached,
         on_readings=Readings(hub).on_readings,
     )
