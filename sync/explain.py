@@ -70,7 +70,7 @@ def said_standing(one: FactDot, other: FactDot, sealed: Mapping[str, int], *, is
     stands = standing(one, other, sealed)
     falls = other if stands == one else one
     if stands.rep == falls.rep:
-        why = "it is the earlier row of one writer"
+        why = "it is the later row of one writer"
     elif stands.rep in sealed and falls.rep not in sealed:
         why = f"{stands.rep} was sealed, and a sealed writer's rows stand"
     elif stands.rep in sealed:

@@ -1,6 +1,7 @@
 """What becomes of two rows that say something about the same thing: three merges, and nothing else. Pure.
 
-    fact              two under one key stand for one: that of the writer that was sealed first, else of the smaller rep
+    fact              two under one key stand for one: that of the writer that was sealed first, else of the smaller rep;
+                      of two of one writer the later
     tally             the larger of each number, per (key, writer)
     register          the larger (n, rep)
     shared register   per field, the larger stamp (physical, logical, rep); `erased` absorbs every other field, past and future
@@ -65,9 +66,10 @@ class Merged(Struct, frozen=True):
 def standing(one: FactDot, other: FactDot, sealed: Mapping[str, int] = MappingProxyType({})) -> FactDot:
     """Return whose row stands of two under one key: that of the writer that was sealed first, else of the smaller rep.
 
-    `sealed` is rep -> place in the one stream of seals. What stands by a seal stands for ever.
+    `sealed` is rep -> place in the one stream of seals. What stands by a seal stands for ever. One writer has two where it
+    adopted another's row to which its own had given way: it took that one back before it wrote the later.
     """
-    return min(one, other, key=lambda dot: (sealed.get(dot.rep, NEVER), dot))
+    return min(one, other, key=lambda dot: (sealed.get(dot.rep, NEVER), dot.rep, -dot.seq))
 
 
 def larger(one: Numbers, other: Numbers) -> Numbers:

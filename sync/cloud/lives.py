@@ -168,8 +168,8 @@ def levels_of(tx: Connection, replica: int) -> tuple[SealedLevel, ...]:
     """Return the stock levels of a writer as its facts give them that stand by its seal.
 
     Facts of any kind, as its own levels had them: also of one that this version does not know. A key that a life sealed before
-    holds as well is that one's; of all others this writer's row stands now, whose it was before, and its own compensations are
-    void with it: see sync.merge.standing.
+    holds as well is that one's; of all others this writer's row stands now, the later of two, whose it was before, and its own
+    compensations are void with it: see sync.merge.standing.
     """
     rows = tx.execute(
         """
@@ -183,8 +183,10 @@ def levels_of(tx: Connection, replica: int) -> tuple[SealedLevel, ...]:
           FROM rival AS mine
           JOIN rival AS other ON other.stream = mine.stream AND other.key = mine.key AND other.n <> mine.n
           JOIN fact ON fact.stream = other.stream AND fact.n = other.n
-          JOIN ended_life ON ended_life.replica = fact.replica
-            AND ended_life.sealed_ms < coalesce((SELECT sealed_ms FROM ended_life WHERE replica = ?1), 1 << 62)
+          LEFT JOIN ended_life ON ended_life.replica = fact.replica
+          WHERE ended_life.sealed_ms < coalesce((SELECT sealed_ms FROM ended_life WHERE replica = ?1), 1 << 62)
+            OR fact.replica = ?1
+            AND fact.seq > (SELECT seq FROM fact WHERE fact.stream = mine.stream AND fact.n = mine.n AND replica = ?1)
         )
         SELECT effect.value ->> 0, effect.value ->> 1,
                sum(iif(named.value = '$.stock', max(effect.value ->> 2, 0), 0)),

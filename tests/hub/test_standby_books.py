@@ -300,6 +300,44 @@ async def test_a_row_that_gave_way_and_is_forgotten_stands_again_when_its_life_i
     assert hub.on_hand() == standby.on_hand() == world.on_hand
 
 
+@pytest.mark.parametrize("is_sealed", [False, True])
+async def test_a_life_that_has_written_a_key_and_adopts_a_row_under_it_counts_one_of_them(
+    world: World, hub: Machine, standby: Machine, cloud: Cloud, *, is_sealed: bool
+) -> None:
+    """The card put back sold it anew before it heard from the other hub what it had lost, and the cloud never got."""
+    await meet(hub, cloud)
+    copy = hub.copy_to(world.folder / "backup.db")
+    [sold] = await world.sell(hub, 2)
+    await follow(standby, hub)
+    again = await world.machine("restored", copy)
+    await again.books.forked("a client was answered what is not here")
+    await again.sell(sold)
+    await meet(again, cloud)
+    await follow(standby, again)
+    await everybody(cloud, again, standby)
+    of_life = """
+        SELECT count(*) FROM fact JOIN replica ON replica.id = fact.replica
+        WHERE stream = (SELECT id FROM feed WHERE stream = 'sales') AND incarnation = ?
+    """
+    assert cloud.db.read.execute(of_life, (again.rep.rpartition(":")[2],)).fetchone() == (2,)
+    if is_sealed:
+        await again.books.forked("a client was answered what is not here")
+        await everybody(cloud, again, standby)
+
+    assert len(cloud.sealed()) == 1 + is_sealed
+    world.check(cloud, again, standby)
+    stands = {dot_of(machine, sold.sale_id) for machine in (again, standby)}
+    assert len(stands) == 1, stands
+
+
+def dot_of(machine: Machine, sale_id: str) -> tuple[str, int]:
+    """Which row of a sale stands here."""
+    found: tuple[str, int] = machine.db.read.execute(
+        "SELECT incarnation, seq FROM sale JOIN replica ON replica.id = sale.replica WHERE sale_id = ?", (sale_id,)
+    ).fetchone()
+    return found
+
+
 async def test_the_number_of_a_sale_that_gave_way_is_void_when_its_life_ends(
     world: World, hub: Machine, standby: Machine
 ) -> None:

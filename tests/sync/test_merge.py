@@ -122,6 +122,12 @@ def test_of_sealed_writers_the_first_one_stands_for_ever() -> None:
     assert standing(one, other, {"a:1": NEVER - 1}) == one
 
 
+def test_of_two_rows_of_one_writer_the_later_one_stands() -> None:
+    """It had taken the earlier one back before it wrote the later one, for another's that it adopted."""
+    one, other = FactDot("a:1", 1), FactDot("a:1", 2)
+    assert standing(one, other) == standing(other, one) == standing(one, other, {"a:1": 1}) == other
+
+
 def stands_of(written: list[FactDot], seals: list[str]) -> FactDot:
     sealed = {rep: place for place, rep in enumerate(seals)}
     return reduce(lambda one, other: standing(one, other, sealed), written)

@@ -1,7 +1,8 @@
 """Times that a hub writes down: in the order of its facts, unless a cloud told it meanwhile that it was ahead; stamps only grow.
 
 A time is read when a request comes, after the commit before its own: what the cloud has said since then may have come in between.
-Kept per file: a restored one is another past, and the new life that follows begins anew.
+Kept per file: a restored one is another past, and the new life that follows begins anew. Sales that it adopts from another life
+come behind its own with the times that they had.
 """
 
 from collections.abc import Iterator
@@ -59,7 +60,13 @@ class Auditor:
             last = node.disk.value("SELECT coalesce(max(seq), 0) FROM sale WHERE replica = ?", replica)
             seen = self.seen[node.name] = _Seen(node.disk, rep, last, "", lines, lines, (0, 0), {})
         new = node.disk.rows(
-            "SELECT seq, body ->> '$.committed_at' FROM sale WHERE replica = ? AND seq > ? ORDER BY seq",
+            """
+            SELECT seq, body ->> '$.committed_at' FROM sale WHERE replica = ? AND seq > ?
+              AND NOT EXISTS (
+                SELECT 1 FROM former_dot WHERE (stream, new_replica, new_seq) = ('sales', sale.replica, sale.seq)
+              )
+            ORDER BY seq
+            """,
             replica,
             seen.last_seq,
         )
