@@ -91,10 +91,7 @@ class Sending:
         for head in heads:
             if head.rep == peer_rep:
                 continue
-            out = self._streams.get((head.rep, head.stream))
-            if out is None:
-                self.begin(head, START)
-                out = self._streams[head.rep, head.stream]
+            out = self._streams[head.rep, head.stream]
             if out.priority > room:
                 continue
             if out.is_summing:

@@ -16,11 +16,11 @@ told to take a new incarnation (Forked), and the conversation ends; the next one
 conversation an unknown boundary only ends it: the next hello, read from the peer's disk, decides. A side that becomes somebody
 else meanwhile (a till bore witness) ends it too: what the peer leaves out for the life that it greeted, the new one would lack.
 
-The owner carries out every effect in
-its order and hands the results of Load and Apply back. Not here: sockets, databases, clocks. Source: the design, 3.4.
+The owner carries out every effect in its order and hands the results of Load and Apply back. Not here: sockets, databases,
+clocks. Source: the design, 3.4.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from sync.actions import (
@@ -74,8 +74,6 @@ QUIET_MS = 3_000  # a peer that cannot say bye and sends nothing for so long has
 PULLS_MAX = 3  # the same range asked for again and again: it will not get better on this connection
 CODE_MAX, DETAIL_MAX = 64, 2000
 REBORN = "this side has begun a new life: the next hello is that one's"
-
-
 Key = tuple[str, str]
 
 
@@ -103,6 +101,7 @@ class Session:
         self._state: Literal["new", "greeted", "open", "ended"] = "new"
         self._began_ms = 0
         self._heard_ms = 0
+        self._peer_holds: dict[Key, Boundary] = {}  # as its hello said
         self._sending = Sending()
         self._gaps: dict[Key, int] = {}
         self._gathered = Gathered()
@@ -117,9 +116,8 @@ class Session:
             return []
         self._state, self._own_rep = "greeted", self._books.rep
         former = self._books.former()
-        return [
-            Send(Hello(rep=self._books.rep, features=self._can, vector=self._held(""), t1_ms=wall_ms, former=former))
-        ]
+        hello = Hello(rep=self._books.rep, features=self._can, vector=self._held(""), t1_ms=wall_ms, former=former)
+        return [Send(hello)]
 
     def receive(self, frame: Frame | Batch, now_ms: int, *, wall_ms: int) -> list[Effect]:
         """Take a frame of the peer, or the batch that came in one."""
@@ -284,26 +282,34 @@ class Session:
     ) -> list[Effect]:
         self.peer_rep = peer_rep
         self._books.meet(peer_rep)
-        held = {(each.rep, each.stream): each.boundary for each in vector}
-        acked: list[Effect] = []
-        for (rep, stream), at in held.items():  # also of a scope that a restored cloud does not serve any more
-            is_ours = rep == self._books.rep and is_scoped(stream)
-            if is_ours and not self._books.is_offered(rep, stream, at):
-                detail = f"{rep} {stream}: the peer holds {held[rep, stream].last}, which was never offered"
-                return [Forked(detail), *self._end("fork", detail)]
-        for head in self._books.heads():
-            at = held.get((head.rep, head.stream), START)
-            is_ours = head.rep == self._books.rep
-            if is_ours and not self._books.is_offered(head.rep, head.stream, at):
-                detail = f"{head.rep} {head.stream}: the peer holds {at.last}, which was never offered"
-                return [Forked(detail), *self._end("fork", detail)]
-            acked.append(Acked(head.rep, head.stream, at))
-            self._sending.begin(
-                head, at
-            )  # what is passed on goes on from where the peer is, once we know more than that
-            acked += self._below_the_floor(head, at) if head.feed is Feed.LOG and head.rep != peer_rep else []
+        self._peer_holds = {(each.rep, each.stream): each.boundary for each in vector}
+        for (rep, stream), at in self._peer_holds.items():  # also of a scope that a restored cloud serves no more
+            if rep == self._own_rep and is_scoped(stream) and not self._books.is_offered(rep, stream, at):
+                return self._forked_at(rep, stream, at)
+        offered = self._offer(self._books.heads())
+        if self._state == "ended":
+            return offered
         self._state = "open"
-        return [Opened(peer_rep, offset_ms, schedule), *acked, *self._more(now_ms)]
+        return [Opened(peer_rep, offset_ms, schedule), *offered, *self._more(now_ms)]
+
+    def _offer(self, heads: Iterable[Head]) -> list[Effect]:
+        """Begin what is new here, also in the middle of a conversation, where the peer's hello said that it stands."""
+        offered: list[Effect] = []
+        for head in heads:
+            if self._sending.knows(head.rep, head.stream):
+                continue
+            at = self._peer_holds.get((head.rep, head.stream), START)
+            if head.rep == self._own_rep and not self._books.is_offered(head.rep, head.stream, at):
+                return self._forked_at(head.rep, head.stream, at)
+            offered.append(Acked(head.rep, head.stream, at))
+            self._sending.begin(head, at)  # what is passed on goes on from there, once we know more than that
+            is_told = head.feed is Feed.LOG and head.rep != self.peer_rep
+            offered += self._below_the_floor(head, at) if is_told else []
+        return offered
+
+    def _forked_at(self, rep: str, stream: str, at: Boundary) -> list[Effect]:
+        detail = f"{rep} {stream}: the peer holds {at.last}, which was never offered"
+        return [Forked(detail), *self._end("fork", detail)]
 
     def _below_the_floor(self, head: Head, at: Boundary) -> list[Effect]:
         """Tell a peer that it will not get the rows of a log from where it stands."""
@@ -350,14 +356,18 @@ class Session:
         """Ask for the next rows to send; where there are none, see whether that is all."""
         if self._books.rep != self._own_rep:
             return self._end("fork", REBORN)
-        found = self._sending.next(self._books.heads(), self.peer_rep, now_ms)
+        heads = self._books.heads()
+        offered = self._offer(heads)
+        if self._state == "ended":
+            return offered
+        found = self._sending.next(heads, self.peer_rep, now_ms)
         if isinstance(found, Part):
-            return [Send(snapshot(found, features=self.features)), *self._more(now_ms)]
+            return [*offered, Send(snapshot(found, features=self.features)), *self._more(now_ms)]
         if isinstance(found, Load | LoadOpening):
-            return [found]
+            return [*offered, found]
         if self._sending.is_finishing and self._sending.is_at_rest:
-            return self._drained(now_ms)
-        return []
+            return [*offered, *self._drained(now_ms)]
+        return offered
 
     def _drained(self, now_ms: int) -> list[Effect]:
         """All that waited is acknowledged: say so; the dialler ends when the peer has said so too."""

@@ -3,6 +3,7 @@
 import secrets
 import sqlite3
 from collections import Counter, deque
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from shutil import copyfile
@@ -263,8 +264,14 @@ async def meet(machine: Machine, cloud: Cloud, *, times: int = 6, features: tupl
     return ends
 
 
-async def converse(hub: Any, cloud: Any, features: tuple[str, ...] = FEATURES) -> End | None:
-    """One conversation over frames as bytes until it falls silent, or ends."""
+async def converse(
+    hub: Any,
+    cloud: Any,
+    features: tuple[str, ...] = FEATURES,
+    *,
+    meanwhile: Callable[[], Awaitable[object]] | None = None,
+) -> End | None:
+    """One conversation over frames as bytes until it falls silent, or ends; `meanwhile` happens when all was said once."""
     sessions = {"hub": Session("dialler", hub, features=features), "cloud": Session("acceptor", cloud)}
     books = {"hub": hub, "cloud": cloud}
     wires: dict[str, deque[bytes]] = {"hub": deque(), "cloud": deque()}
@@ -308,6 +315,8 @@ async def converse(hub: Any, cloud: Any, features: tuple[str, ...] = FEATURES) -
     try:
         end = await carry_out("hub", sessions["hub"].start(0, wall_ms=NOW_MS))
         for now_ms in range(0, 6000, 50):
+            if now_ms == 3000 and meanwhile is not None:
+                await meanwhile()
             while end is None and (wires["hub"] or wires["cloud"]):
                 for side in ("cloud", "hub"):
                     if end is None and wires[side]:

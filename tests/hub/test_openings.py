@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from hub.standby.books import StandbyBooks
 from hub.store.model import Shop
 from hub.store.replica.pruned import pruned_sale
 from hub.store.selling.sales import find_sale
@@ -25,7 +26,7 @@ from sync.model import Feed
 from sync.protocol import FEATURES
 from sync.store.reading import rows_after
 from sync.store.retention import DAY_MS
-from tests.hub.lives_world import Cloud, Machine, meet
+from tests.hub.lives_world import Cloud, Machine, converse, meet
 from tests.hub.openings_world import WITHOUT, Store, told, years
 
 WHAT = ("sell", "sell", "twice", "twice", "back", "receive", "days", "days", "meet", "meet", "forget", "life", "join")
@@ -59,6 +60,26 @@ async def test_a_late_hub_gets_what_is_within_keep_as_rows_and_what_the_rest_cam
     left = pruned_sale(late.db.read, old)
     assert left is not None and left.answer is not None, "a till that repeats it is answered as known"
     assert find_sale(late.db.read, new.sale_id) is not None
+
+
+@pytest.mark.usefixtures("every_day")
+async def test_a_hub_that_was_told_a_sum_passes_on_what_comes_behind_it_on_the_same_line(world: Store) -> None:
+    """The first hub has no line to the cloud any more; the second one hears of it beside."""
+    first = world.hubs[0]
+    await years(world)
+    late = await world.machine("late")
+    known = world.cloud.sales()[0]
+
+    async def sell_beside() -> None:
+        sold = world.sale(2)
+        await first.sell(sold)
+        await world.take_back(first, sold)
+        assert await converse(StandbyBooks(late.books), StandbyBooks(first.books)) is None
+
+    end = await converse(late.books, CloudBooks(world.cloud.store, "hk01"), meanwhile=sell_beside)
+
+    assert end is None and world.cloud.sales()[0] == known + 1
+    world.check(late)
 
 
 async def test_a_clock_that_has_jumped_makes_no_row_old(world: Store) -> None:

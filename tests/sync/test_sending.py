@@ -27,15 +27,24 @@ def rows_max_of(head: Head) -> int:
     return {"sales": BATCH_ROWS, "footfall": TELEMETRY_ROWS}.get(head.stream, STATE_ROWS)
 
 
+def following(sending: Sending, heads: Iterable[Head], now_ms: int = 0) -> Load | LoadOpening | Part | None:
+    """What is read or sent next, where the peer has nothing of what is new here."""
+    heads = list(heads)
+    for head in heads:
+        if not sending.knows(head.rep, head.stream):
+            sending.begin(head, START)
+    return sending.next(heads, PEER, now_ms)
+
+
 def asked(sending: Sending, heads: Iterable[Head], now_ms: int = 0) -> tuple[str, int, int] | None:
     """Which stream is read next, behind what, and how many rows."""
-    found = sending.next(heads, PEER, now_ms)
+    found = following(sending, heads, now_ms)
     assert found is None or isinstance(found, Load)
     return None if found is None else (found.head.stream, found.after.last, found.rows_max)
 
 
 def send(sending: Sending, head: Head, after: int, last: int, now_ms: int = 0) -> None:
-    assert sending.next([head], PEER, now_ms) is not None
+    assert following(sending, [head], now_ms) is not None
     assert sending.loaded([rows(head, after, last)], now_ms)
 
 
@@ -76,18 +85,18 @@ def test_the_window_keeps_its_last_place_for_what_is_urgent() -> None:
 @pytest.mark.parametrize(("head", "places"), [(CATALOGUE, WINDOW - 1), (LEVELS, WINDOW - 1), (FOOTFALL, 1), (SALES, 1)])
 def test_of_a_state_stream_all_batches_that_may_go_out_are_read_at_once(head: Head, places: int) -> None:
     """The writer makes the ends of all durable in one commit; of a log nothing is written."""
-    assert Sending().next([head], PEER, 0) == Load(head, START, rows_max_of(head), places)
+    assert following(Sending(), [head]) == Load(head, START, rows_max_of(head), places)
 
 
 def test_what_is_on_its_way_takes_places_from_what_is_read_next() -> None:
     sending = Sending()
     send(sending, SALES, 0, 1)
-    assert sending.next([CATALOGUE], PEER, 0) == Load(CATALOGUE, START, STATE_ROWS, WINDOW - 2)
+    assert following(sending, [CATALOGUE]) == Load(CATALOGUE, START, STATE_ROWS, WINDOW - 2)
     assert sending.loaded([rows(CATALOGUE, 0, 10), rows(CATALOGUE, 10, 20)], 0)
 
     assert asked(sending, [CATALOGUE]) is None, "the last place is for what is urgent"
     sending.acked(ME, "catalogue", at(20))
-    assert sending.next([CATALOGUE], PEER, 0) == Load(CATALOGUE, at(20), STATE_ROWS, WINDOW - 2)
+    assert following(sending, [CATALOGUE]) == Load(CATALOGUE, at(20), STATE_ROWS, WINDOW - 2)
 
 
 def test_of_batches_that_were_read_at_once_the_last_says_whether_the_stream_is_up_to_date() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync import opening as openings
-from sync.batch import Boundary
+from sync.batch import Batch, Boundary, Head
 from sync.errors import ProtocolError
 from sync.model import Feed
 from sync.opening import Came, Gathered, Left, Numbered, Opening, Part, parts_of, read
@@ -114,6 +114,70 @@ def test_what_rows_below_the_floor_came_to_is_told_once_and_no_hole_is_left() ->
 
     assert cloud.sums[HUB, "sales"] == told and cloud.holes == []
     assert list(cloud.rows_of(HUB, "sales")) == [5, 6, 7] and hub.acks["sales"].last == 7 and line.ends == []
+
+
+class Told(MemoryBooks):
+    """A hub that is told of a log by another one."""
+
+    is_told = False
+
+    def heads(self) -> list[Head]:
+        """Nothing until then."""
+        return super().heads() if self.is_told else []
+
+
+def hear(hub: Told, line: End2End) -> None:
+    hub.is_told = True
+    line.carry_out("dialler", line.sessions["dialler"].changed(line.now_ms))
+
+
+@pytest.mark.parametrize("is_older", [False, True])
+def test_a_log_that_is_new_in_mid_conversation_is_told_as_at_the_opening(*, is_older: bool) -> None:
+    """Nothing is below the floor to begin with: without the sum what comes behind it would wait for the next hello."""
+    hub, cloud = Told(HUB), MemoryBooks(CLOUD)
+    fill(hub, "sales", 7)
+    hub.prune("sales", 4)
+    told = summed(hub)
+    line = End2End(hub, cloud, **({"acceptor": OLDER} if is_older else {}))
+    line.settle()
+    assert cloud.vector("") == {}
+
+    hear(hub, line)
+    line.settle()
+
+    assert list(cloud.rows_of(HUB, "sales")) == [5, 6, 7] and hub.acks["sales"].last == 7 and line.ends == []
+    assert (cloud.holes, cloud.sums.get((HUB, "sales"))) == (([(HUB, "sales", 0, 4)], None) if is_older else ([], told))
+
+
+def test_what_the_hello_said_is_held_of_a_log_that_is_new_in_mid_conversation_is_not_sent_again() -> None:
+    hub, cloud = Told(HUB), MemoryBooks(CLOUD)
+    hub.is_told = True
+    fill(hub, "sales", 3)
+    line = End2End(hub, cloud)
+    line.settle()
+    hub.is_told = False
+    line.connect()
+    line.settle()
+
+    hub.write("sales", b'{"n":4}')
+    hear(hub, line)
+    batches = [frame for frame in line.wires["acceptor"] if isinstance(frame, Batch)]
+    line.settle()
+
+    assert [(batch.after, batch.last) for batch in batches] == [(3, 4)]
+    assert list(cloud.rows_of(HUB, "sales")) == [1, 2, 3, 4] and line.ends == []
+
+
+def test_a_boundary_of_the_hello_that_was_never_offered_is_a_fork_also_when_the_log_is_heard_of_later() -> None:
+    hub, cloud, other = Told(HUB), MemoryBooks(CLOUD), MemoryBooks(HUB)
+    fill(other, "sales", 3)
+    End2End(other, cloud).settle()
+    line = End2End(hub, cloud)
+    line.settle()
+    fill(hub, "sales", 5)
+    hear(hub, line)
+
+    assert len(hub.forks) == 1 and [end.code for end in line.ends] == ["fork"]
 
 
 @pytest.mark.parametrize("older", ["dialler", "acceptor"])
