@@ -4,6 +4,8 @@
     ["stock", sku, location, on_hand, received, issued, picked]   what they did to the shelf, and to their writer's levels
     ["key", entity, key, hash, seq, pruned_ms, said, stock]       a fact's key, so that nothing under it is booked again;
                                                                   `stock` is what the fact did, where another has that key
+    ["fell", entity, key, seq, pruned_ms, stock]                  a fact that gave way to another writer's under its key; when
+                                                                  its own writer is sealed it stands
     ["receipt", till_id, series, n]                               the last number of a series
 
 Rows are JSON, so that they travel by column as any other; a kind of a later version is passed over. `on_hand` counts the facts
@@ -65,6 +67,16 @@ class Left(Struct, frozen=True, array_like=True, tag="key"):
     stock: Effects = ()
 
 
+class Fell(Struct, frozen=True, array_like=True, tag="fell"):
+    """What is left of a fact that did not stand when it was told."""
+
+    entity: Text
+    key: Annotated[str, Meta(min_length=1, max_length=2000)]
+    seq: Seq
+    pruned_ms: Seq
+    stock: Effects = ()
+
+
 class Numbered(Struct, frozen=True, array_like=True, tag="receipt"):
     """The last receipt number of a series."""
 
@@ -73,8 +85,8 @@ class Numbered(Struct, frozen=True, array_like=True, tag="receipt"):
     last_n: Seq
 
 
-Said = Came | Left | Numbered
-_KINDS = frozenset(("stock", "key", "receipt"))
+Said = Came | Left | Fell | Numbered
+_KINDS = frozenset(("stock", "key", "fell", "receipt"))
 
 
 class Opening(Struct, frozen=True):

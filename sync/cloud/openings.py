@@ -4,14 +4,15 @@
                                     rows have come on half of these days (a clock that jumps makes nothing old); and
                                     those of which the hub that had pruned them has told this database a sum, and nothing else
     a return whose sale is younger  ends the range: returned <= sold is counted from rows
-    rows under one key              one counts, as sync.merge.standing says by the seals; its key goes with what it did
+    rows under one key              one counts, as sync.merge.standing says by the seals; its key goes with what it did, those
+                                    of the others as well: a later seal lets one of them stand
     keys                            as long as a hub would keep them; the newest of a log for ever, as this clock may be wrong
 
 Rows are read a thousand at a time, the loop free between them. Reads only. Source: the design, 3.2.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sqlite3 import Connection
 
 import msgspec
@@ -30,7 +31,7 @@ from sync.json_errors import NOT_JSON
 from sync.kinds import Kind
 from sync.merge import FactDot, standing
 from sync.model import Feed, Stream
-from sync.opening import Came, Left, Numbered, Opening, Place, add_moves, came_rows, encode
+from sync.opening import Came, Fell, Left, Numbered, Opening, Place, add_moves, came_rows, encode
 from sync.retail.selling.left import last_numbers, said_of
 from sync.store import retention
 from sync.store.replicas import known_id
@@ -59,7 +60,7 @@ class _Sum:
     def __init__(self) -> None:
         self.at = START
         self.sums: dict[Place, list[int]] = {}
-        self.lefts: list[Left] = []
+        self.lefts: list[Left | Fell] = []
         self.numbers: dict[tuple[str, str], int] = {}
 
     def opening(self) -> Opening:
@@ -155,7 +156,7 @@ def _add_told(read: Connection, log: _Log, floor: Floor, found: _Sum) -> None:
     for each in told_of(read, log.replica, log.stream):
         if isinstance(each, Came):
             found.sums[each.sku, each.location] = list(each.totals)
-        elif isinstance(each, Left):
+        elif isinstance(each, Left | Fell):
             found.lefts.append(each)
         else:
             found.numbers[each.till_id, each.series] = each.last_n
@@ -184,8 +185,9 @@ def _add(
         )
         pruned_ms = received_ms + int((days or 0) * retention.DAY_MS)
         is_kept = seq > always_after or pruned_ms > now_ms - retention.KEYS_KEPT_DAYS * retention.DAY_MS
-        if is_counted and fact is not None and is_kept:
-            found.lefts += _lefts_of(log.stream, (seq, body), pruned_ms, has_rival=dot is not None)
+        if fact is not None and is_kept:
+            left = _lefts_of(log.stream, (seq, body), pruned_ms, has_rival=dot is not None)
+            found.lefts += left if is_counted else _fallen(left)
     if rows:
         found.at = Boundary(rows[-1][0], digest)
     if log.stream == Stream.SALES:
@@ -239,6 +241,13 @@ def _lefts_of(stream: str, row: Row, pruned_ms: int, *, has_rival: bool) -> Iter
             if column.is_unique:
                 said = msgspec.json.encode(key).decode()
                 yield Left(f"{entity.name}.{column.name}", values[column.name], "", seq, pruned_ms, said)
+
+
+def _fallen(lefts: Iterable[Left]) -> Iterator[Fell]:
+    """Yield what is left of a fact that gave way to another writer's."""
+    for each in lefts:
+        if each.entity in REGISTRY.by_name:
+            yield Fell(each.entity, each.key, each.seq, each.pruned_ms, each.stock)
 
 
 def _before_younger_sale(read: Connection, facts: Sequence[Fact | None], *, old_ms: int) -> int:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from sync.batch import Row
 from sync.entities import REGISTRY
-from sync.kinds import Kind
+from sync.kinds import Entity, Kind
 from sync.merge import FactDot, standing
 from sync.store.pruned_keys import dots_before, known_before
 from sync.store.tables import Table, Values
@@ -128,14 +128,18 @@ def settle_again(tx: Connection, table: Table, sealed: str) -> Added:
 
 def _forgotten_again(tx: Connection, table: Table, sealed: str) -> list[Duplicate]:
     """Say which of two rows under a key stands of those that a sealed writer had lost and that are pruned."""
-    entity = table.entity
     fell = tx.execute(
         """
         SELECT key, seq FROM pruned_second JOIN replica ON replica.id = pruned_second.replica
         WHERE entity = ? AND store || ':' || incarnation = ?
         """,
-        (entity.name, sealed),
+        (table.entity.name, sealed),
     ).fetchall()
+    return beside_forgotten(tx, table.entity, sealed, fell)
+
+
+def beside_forgotten(tx: Connection, entity: Entity, writer: str, fell: Sequence[tuple[str, int]]) -> list[Duplicate]:
+    """Say which of two rows under a key stands, for rows of a writer that had given way and are pruned, by key and seq."""
     there = dots_before(tx, entity.name, [key for key, _ in fell])
     if len(entity.key) == 1:
         name = entity.key[0].name
@@ -150,9 +154,9 @@ def _forgotten_again(tx: Connection, table: Table, sealed: str) -> list[Duplicat
             )
         }
     return [
-        beside_pruned(tx, entity.name, key, FactDot(*there[key]), FactDot(sealed, seq))
+        beside_pruned(tx, entity.name, key, FactDot(*there[key]), FactDot(writer, seq))
         for key, seq in fell
-        if key in there and there[key][0] != sealed
+        if key in there and there[key][0] != writer
     ]
 
 

@@ -17,11 +17,12 @@ from hub.holders import PEER
 from hub.standby.books import StandbyBooks
 from hub.store.model import Shop
 from hub.store.upkeep.explain import explain
-from sync.batch import START, Boundary
+from sync.batch import START, Boundary, Head
 from sync.cloud import openings
+from sync.cloud.store import CloudBooks
 from sync.errors import ForkError, ProtocolError
 from sync.kinds import Entity
-from sync.model import Dot, Stream
+from sync.model import Dot, Feed, Stream
 from sync.retail.people.coupon_rows import COUPON_ISSUE, REDEMPTION, RELEASE, CouponIssueFact
 from sync.retail.people.coupons import RedemptionFact, ReleaseFact
 from sync.store.retention import DAY_MS
@@ -296,6 +297,35 @@ async def test_a_row_that_gave_way_and_is_forgotten_stands_again_when_its_life_i
     await everybody(cloud, beaten, heir)
 
     assert len(cloud.sealed()) == 1
+    assert cloud.stock_by_keys()["TEA-01"] == cloud.stock_by_tallies()["TEA-01"] == world.on_hand
+    assert hub.on_hand() == standby.on_hand() == world.on_hand
+
+
+@pytest.mark.parametrize("is_sealed_first", [False, True])
+async def test_a_row_that_gave_way_and_was_told_as_a_sum_stands_when_its_life_is_sealed(  # noqa: PLR0917 - fixtures
+    world: World, hub: Machine, standby: Machine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, is_sealed_first: bool
+) -> None:
+    """Of a row that does not stand the sum said nothing: the writer whose row stood knew of none to give way to."""
+    monkeypatch.setattr(openings, "DAYS_SEEN", 0)
+    heir, beaten = sorted((hub, standby), key=lambda machine: machine.rep)
+    former, books = beaten.rep, CloudBooks(cloud.store, "hk01")
+    [sold] = await world.sell(beaten, 2)
+    await meet(beaten, cloud)
+    await heir.sell(sold)
+    [own] = [head for head in heir.books.heads() if (head.rep, head.stream) == (heir.rep, Stream.SALES)]
+    for batch in await heir.books.load(own, START, 100):
+        await books.apply(batch)
+    cloud.now_ms += 500 * DAY_MS
+    told = await books.opening(Head(former, Stream.SALES, Feed.LOG, 1), 1)
+    assert told is not None
+    if is_sealed_first:
+        await heir.books.note_sealed((former,))
+    await heir.books.jump(former, Stream.SALES, told.at, told)
+
+    await beaten.books.forked("its card was copied")
+    await everybody(cloud, beaten, heir)
+
+    assert cloud.sealed() == [former]
     assert cloud.stock_by_keys()["TEA-01"] == cloud.stock_by_tallies()["TEA-01"] == world.on_hand
     assert hub.on_hand() == standby.on_hand() == world.on_hand
 

@@ -10,7 +10,7 @@ from sync import opening as openings
 from sync.batch import Batch, Boundary, Head
 from sync.errors import ProtocolError
 from sync.model import Feed
-from sync.opening import Came, Gathered, Left, Numbered, Opening, Part, parts_of, read
+from sync.opening import Came, Fell, Gathered, Left, Numbered, Opening, Part, parts_of, read
 from sync.opening import encode as encode_row
 from sync.protocol import (
     FEATURES,
@@ -30,6 +30,7 @@ OLDER = {"features": tuple(each for each in FEATURES if each != OPENING)}
 said = st.one_of(
     st.builds(Came, st.sampled_from("AB"), st.just("shop"), *[st.integers(-(2**53), 2**53)] * 4),
     st.builds(Left, st.just("sale"), st.text(min_size=1, max_size=9), st.just("0af0"), st.integers(0, 9), st.just(5)),
+    st.builds(Fell, st.just("sale"), st.text(min_size=1, max_size=9), st.integers(0, 9), st.just(5)),
     st.builds(Numbered, st.just("t1"), st.just("ABCD"), st.integers(0, 9)),
 )
 
@@ -254,7 +255,7 @@ def test_the_parts_of_a_sum_are_the_sum(rows: list[openings.Said], size: int, rn
 
 def test_a_kind_of_a_later_version_is_passed_over_and_nonsense_is_refused() -> None:
     assert list(read([b'["weather","rain"]', encode_row(Numbered("t1", "ABCD", 3))])) == [Numbered("t1", "ABCD", 3)]
-    for row in (b'["stock",5]', b"{}", b"[]", b"\xff", b'["key","sale","k","zz",1,2]'):
+    for row in (b'["stock",5]', b"{}", b"[]", b"\xff", b'["key","sale","k","zz",1,2]', b'["fell","sale"]'):
         with pytest.raises(ProtocolError):
             list(read([row]))
 

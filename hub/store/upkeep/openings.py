@@ -24,13 +24,14 @@ from hub.store.upkeep.retention import RULE, note_numbers
 from hub.store.upkeep.siblings import Joined, settle
 from sync.batch import Boundary
 from sync.digest import roll
+from sync.effects import Effect
 from sync.entities import REGISTRY
 from sync.merge import FactDot
 from sync.model import Replica, Stream
-from sync.opening import Came, Left, Numbered, Opening, Place, Said, Totals, came_rows, encode, read
+from sync.opening import Came, Fell, Left, Numbered, Opening, Place, Said, Totals, came_rows, encode, read
 from sync.retail.selling.sales import StockEffect
 from sync.store.cursors import receive_to, received_to
-from sync.store.facts import beside_pruned
+from sync.store.facts import Duplicate, beside_forgotten, beside_pruned
 from sync.store.pruned_keys import dots_before
 from sync.store.reading import rows_after
 from sync.store.replicas import known_id, replica_id
@@ -68,7 +69,7 @@ def told_of(read: Connection, rep: str, stream: str) -> Opening | None:
         (replica, stream),
     )
     rows = came_rows({(sku, location): totals for sku, location, *totals in sums})
-    rows += map(encode, _keys(read, replica, stream))
+    rows += map(encode, [*_keys(read, replica, stream), *_fallen(read, replica, stream)])
     if stream == Stream.SALES:
         numbers = read.execute(
             "SELECT till_id, series, last_n FROM opening_receipt WHERE series = ? ORDER BY till_id",
@@ -159,6 +160,7 @@ def book_piece(tx: Connection, own: Replica) -> Joined | None:
     add_opening(tx, owner, stream, sums)
     fallen = _give_way(tx, rep, said)
     _keep_keys(tx, owner, said)
+    fallen += _keep_fallen(tx, owner, rep, said)
     note_numbers(tx, {(each.till_id, each.series): each.last_n for each in said if isinstance(each, Numbered)})
     tx.execute("DELETE FROM told_piece WHERE replica = ? AND stream = ? AND n = ?", (owner, stream, n))
     stock = apply_effects(tx, [StockEffect(*place, totals[0]) for place, totals in sorted(sums.items()) if totals[0]])
@@ -175,6 +177,16 @@ def _keys(read: Connection, replica: int, stream: str) -> Iterator[Left]:
                 (replica, name),
             )
             yield from (Left(name, key, content_hash.hex(), *rest) for key, content_hash, *rest in rows)
+
+
+def _fallen(read: Connection, replica: int, stream: str) -> Iterator[Fell]:
+    for entity in REGISTRY.of(stream):
+        rows = read.execute(
+            "SELECT key, seq, pruned_ms, stock FROM pruned_second WHERE replica = ? AND entity = ? ORDER BY seq",
+            (replica, entity.name),
+        )
+        for key, seq, pruned_ms, stock in rows:
+            yield Fell(entity.name, key, seq, pruned_ms, msgspec.json.decode(stock, type=tuple[Effect, ...]))
 
 
 def _counted_elsewhere(tx: Connection, rep: str, said: Iterable[Said]) -> Counter[Place]:
@@ -232,6 +244,27 @@ def _keep_keys(tx: Connection, owner: int, said: Iterable[Said]) -> None:
             if isinstance(each, Left)
         ],
     )
+
+
+def _keep_fallen(tx: Connection, owner: int, rep: str, said: Iterable[Said]) -> Taken:
+    """Keep what a seal may let stand; where the seal is known already, say who gives way."""
+    fell = [each for each in said if isinstance(each, Fell) and each.entity in REGISTRY.by_name]
+    tx.executemany(
+        """
+        INSERT INTO pruned_second (replica, entity, seq, key, pruned_ms, stock) VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT DO NOTHING
+        """,
+        [
+            (owner, each.entity, each.seq, each.key, each.pruned_ms, msgspec.json.encode(each.stock).decode())
+            for each in fell
+        ],
+    )
+    found: list[Duplicate] = []
+    for name in {each.entity for each in fell}:
+        found += beside_forgotten(
+            tx, REGISTRY.by_name[name], rep, [(each.key, each.seq) for each in fell if each.entity == name]
+        )
+    return Taken(duplicates=tuple(found))
 
 
 def _by_entity(said: Iterable[Said]) -> Iterator[tuple[str, tuple[Left, ...]]]:
