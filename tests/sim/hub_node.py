@@ -103,6 +103,10 @@ class HubNode(Node):
         assert self.hub is not None
         return self.hub.replica.rep
 
+    def has_forgotten(self, sale_id: str) -> bool:
+        """Whether of a sale nothing is left but its key."""
+        return bool(self.disk.rows("SELECT 1 FROM pruned_key WHERE entity = 'sale' AND key = ?", sale_id))
+
     async def open(self) -> None:
         """As hub.app, without sockets and devices."""
         if self.program is not None:

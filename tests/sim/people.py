@@ -181,6 +181,8 @@ class Client:
             world.after(world.rng.randint(*AGAIN_MS), lambda: self._try(request))
         elif request.is_repeat and status not in (200, 201):
             world.note(self.name, f"{request.key}: {hub.name} refuses what was told: {body.decode()}")
+            if request.kind == "return" and body == b"sale" and hub.has_forgotten(request.body.sale_id):
+                self._give_up(request, status)
         else:
             world.after(delay_ms, lambda: self._settle(request, hub, status, body))
 
@@ -201,6 +203,12 @@ class Client:
                 self.world.people.sold.setdefault(hub.name, []).append(request)
             if request.then is not None and hub is self.home:
                 request.then()
+
+    def _give_up(self, request: Request, status: int) -> None:
+        """The sale is older than the hub keeps it: what was taken back is claimed by hand, see docs/returns.md."""
+        request.status = status
+        del self.open[f"{request.key} again"]
+        self.world.tell("given_up", request)
 
     def _is_lost(self) -> bool:
         return not self.world.is_healing and self.world.rng.randrange(100) < self.world.options.lost_answer_pct

@@ -2,7 +2,8 @@
 
 Every answer to a repeated request is the first answer; a request that was refused is nowhere. A restored hub may lack what it was
 asked before, and refuse it, until the tills and the cloud have told it again; a till does not give up, and a run that never comes
-to rest for it has failed. What a hub has forgotten and a restored cloud has lost is lost, where the cloud was told its sum.
+to rest for it has failed; but for a return whose sale the hub has forgotten by then, which a person has to claim. What a hub has
+forgotten and a restored cloud has lost is lost, where the cloud was told its sum.
 """
 
 import json
@@ -51,6 +52,10 @@ class Auditor:
         is_one = len(request.hubs) < 2 and not may_differ
         if known != body and is_one:
             self.problems.append(f"{request.key}: {hub.name} said {known!r} and then {body!r}")
+
+    def on_given_up(self, request: Request) -> None:
+        """Nobody asks for it any more: where no row of it comes back, it is lost."""
+        self.told = {(name, key): body for (name, key), body in self.told.items() if key != request.key}
 
     def on_opened(self, hub: HubNode) -> None:
         """After every start: whatever was told is there; after a restored backup only in the end."""

@@ -58,16 +58,29 @@ class Auditor:
             return
         assert hub.hub is not None
         safe = hub.hub.replication.safe
-        count = self.world.cloud.disk.value(
+        told = self._told(safe)
+        count = told + self.world.cloud.disk.value(
             """
             SELECT count(*) FROM fact JOIN feed ON feed.id = fact.stream JOIN replica ON replica.id = fact.replica
-            WHERE feed.stream = 'sales' AND replica.incarnation = ? AND fact.seq <= ?
+            WHERE feed.stream = 'sales' AND replica.incarnation = ? AND fact.seq > ? AND fact.seq <= ?
             """,
             safe.rep.rpartition(":")[2],
+            told,
             safe.upto,
         )
         if count != safe.upto and not self._is_beside(hub, safe):
             self.problems.append(f"{hub.name} says that {safe.upto} sales are safe, the cloud has {count} of them")
+
+    def _told(self, safe: SafeView) -> int:
+        """Up to where a restored cloud was told the sum of sales that the hub had forgotten: it has what is left of them."""
+        last: int = self.world.cloud.disk.value(
+            """
+            SELECT coalesce(max(last), 0) FROM floor JOIN replica ON replica.id = floor.replica
+            WHERE stream = 'sales' AND is_told = 1 AND incarnation = ?
+            """,
+            safe.rep.rpartition(":")[2],
+        )
+        return min(last, safe.upto)
 
     def _knows_no_better(self, hub: HubNode) -> bool:
         """Whether the cloud was restored and has not told this hub yet what it has lost; a copied card is told as well."""
