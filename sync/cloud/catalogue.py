@@ -30,7 +30,7 @@ from sync.model import Feed, Replica, Stream
 from sync.retail.catalogue.catalogue import Price, Product, check_price, check_product
 from sync.retail.catalogue.registers import CatalogueRow, ProductRow, price_row, product_row, read_row, write_row
 from sync.scope_rows import is_scoped
-from sync.store.replicas import begin_incarnation
+from sync.store.replicas import begin_incarnation, own_replica
 
 LIVES_A_DAY_MAX = 5
 DAY_MS = 86_400_000
@@ -149,11 +149,14 @@ def import_entries(tx: Connection, replica: Replica, entries: Sequence[Entry], *
     return Put(created, updated, unchanged, tuple(taken))
 
 
-def begin_anew(tx: Connection, own: Replica, incarnation: str, *, now_ms: int) -> Replica:
+def begin_anew(tx: Connection, own: Replica, incarnation: str, *, now_ms: int) -> Replica | None:
     """Begin a new life of the cloud: what it wrote stays as it is, what it has forgotten the stores may tell.
 
+    None when this one has ended already, as when two stores find at once that it was restored.
     Raise ForkError when this has happened LIVES_A_DAY_MAX times within a day: then somebody is lying.
     """
+    if own_replica(tx) != own:
+        return None
     recent = tx.execute(
         "SELECT count(*) FROM replica WHERE store = ? AND began_ms > ?", (own.store, now_ms - DAY_MS)
     ).fetchone()[0]

@@ -126,9 +126,11 @@ class CloudStore:
 
     async def begin_anew(self, why: str) -> None:
         """Begin a new life and hang up on everybody; raise ForkError when that happened too often to be true."""
-        now_ms, incarnation = self.now_ms(), self.new_incarnation()
+        now_ms, incarnation, own = self.now_ms(), self.new_incarnation(), self.replica
 
-        def reborn(replica: Replica) -> None:
+        def reborn(replica: Replica | None) -> None:
+            if replica is None:
+                return
             former, self.replica = self.replica, replica
             log.error(
                 "this cloud was restored from a copy and begins a new life; the stores send what it has lost",
@@ -136,7 +138,7 @@ class CloudStore:
             )
             self.on_reborn()
 
-        await self.db.write(lambda tx: begin_anew(tx, self.replica, incarnation, now_ms=now_ms), then=reborn)
+        await self.db.write(lambda tx: begin_anew(tx, own, incarnation, now_ms=now_ms), then=reborn)
 
 
 class CloudBooks:

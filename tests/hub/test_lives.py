@@ -363,6 +363,21 @@ async def test_an_edit_that_waited_while_the_cloud_began_anew_is_asked_again(clo
     assert cloud.price("TEA-01") == 200
 
 
+async def test_two_stores_that_find_at_once_that_the_cloud_was_restored_begin_one_life_of_it(cloud: Cloud) -> None:
+    """Both are jobs of one commit; the rows of its state streams keep their seqs."""
+    await cloud.edit("TEA-01", 100)
+    before = {head.stream: head.last for head in CloudBooks(cloud.store, "hk01").heads()}
+    former = cloud.store.replica.rep
+    why = "the peer holds what was never offered"
+    await asyncio.gather(cloud.store.begin_anew(why), cloud.store.begin_anew(why))
+
+    lives = cloud.db.read.execute("SELECT count(*), sum(own) FROM replica WHERE store = 'cloud'").fetchone()
+    assert lives == (2, 1) and cloud.store.replica.rep != former
+    assert {head.stream: head.last for head in CloudBooks(cloud.store, "hk01").heads()} == before
+    await cloud.edit("TEA-01", 200)
+    assert cloud.price("TEA-01") == 200
+
+
 async def test_a_receipt_printed_before_the_fork_is_still_found(world: World, hub: Machine, cloud: Cloud) -> None:
     await world.sell(hub, 1)
     await meet(hub, cloud)
