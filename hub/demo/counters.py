@@ -16,6 +16,7 @@ from hub.demo.visitors import WEIGHTS, Sensor
 
 AGAIN_S = 0.2
 SETTLED_S = 1.0  # a hub that has just started takes its broker's messages within milliseconds of its first subscription
+CROWD = 1000  # who were not there: more than come in the seconds before a kill, which may hide fewer
 _HABITS = ("count", "count", "count", "count", "repeat", "twice", "dup", "late")
 
 
@@ -74,11 +75,12 @@ class Counters:
             await self._say(sensor)
 
     async def lie(self) -> None:
-        """Count somebody who was not there: no journal knows of it."""
-        sensor = self._sensors[0]
-        sensor.entered += 1
+        """Count a crowd that was not there: no journal knows of it, nor does the counter, so that it may be said again."""
+        honest = self._sensors[0]
+        liar = Sensor(honest.name, honest.boot)
+        liar.entered, liar.exited = honest.entered + CROWD, honest.exited
         async with publisher(self._mqtt_port, self._known, "liar") as wire:
-            await wire.publish(counter_topic(sensor.name), sensor.payload(now_ms()))
+            await wire.publish(counter_topic(liar.name), liar.payload(now_ms()))
 
     async def _move(self) -> None:
         sensor = self._rng.choices(self._sensors, WEIGHTS)[0]

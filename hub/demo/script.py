@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.client import CloudClient, HubClient, ProblemError, UnreachableError, new_id, now_ms
-from hub.demo.counters import Counters
+from hub.demo.counters import CROWD, Counters
 from hub.demo.desk import Desk
 from hub.demo.house import House
 from hub.demo.journal import Journal
@@ -17,6 +17,7 @@ from hub.demo.tills import Shelf, Till, Wish
 from hub.demo.wires import PrinterWire, TillWire
 from hub.store.model import Entry
 from sync.errors import StartError, SyncError
+from sync.model import Stream
 from sync.retail.catalogue.catalogue import Price
 
 WAIT_S = 30.0  # for what must come to pass on a slow machine; beyond it something is broken
@@ -86,10 +87,10 @@ class Play:
             await self._sell()
             await self._insist(cast.counters.close)
             self._tell("closed", f"the shop is closed after {sum(len(till.sold) for till in cast.tills)} sales")
-            if self._fault == "miscount":
-                self._whisper("a counter counts somebody who was not there")
-                await cast.counters.lie()
             doors.cancel()
+            await asyncio.wait([doors])  # an honest total behind the lie would take it back
+            if self._fault == "miscount":
+                await self._miscount()
             await self._drain()
             for helper in helpers:
                 helper.cancel()
@@ -230,6 +231,17 @@ class Play:
 
             await self._until(is_down, f"{sku} did not come down")
             cast.tills[1].wishes.append(Wish((sku,), is_printed=False))
+
+    async def _miscount(self) -> None:
+        """Let a counter lie, and see that it was believed."""
+        self._whisper("a counter counts a crowd that was not there")
+        await self._insist(self._cast.counters.lie)
+
+        async def is_believed() -> bool:
+            page = await self._cast.cloud.feed(Stream.FOOTFALL)
+            return any(each["row"]["in"] >= CROWD for each in page.rows)
+
+        await self._until(is_believed, "the crowd did not come to the cloud")
 
     def _plenty(self) -> str:
         """Return what lies on the shelf for sure."""
