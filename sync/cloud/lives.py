@@ -21,6 +21,7 @@ from sync.cloud.floors import add_told
 from sync.cloud.rights import heir_of, pass_on
 from sync.cloud.rows import key_of
 from sync.cloud.scope_branches import mark_store
+from sync.cloud.transfers import hand_on_of_sealed
 from sync.model import Feed, Replica, Stream
 from sync.retail.lives.seals import SealedLevel, SealFact
 from sync.retail.stock.levels import LevelRow
@@ -112,6 +113,7 @@ def seal_if_whole(tx: Connection, own: Replica, replica: int, *, now_ms: int) ->
     lives_on = heir_of(tx, rep)
     if lives_on is not None:
         pass_on(tx, own, rep, lives_on)
+    hand_on_of_sealed(tx, own, replica, rep.rpartition(":")[0])
     return Sealed(replica, rep, heir, heads)
 
 

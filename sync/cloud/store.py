@@ -123,6 +123,7 @@ class CloudStore:
             extra={"sealed": sealed.rep, "heir": sealed.heir, "heads": sealed.heads},
         )
         self.on_sealed(sealed.rep.rpartition(":")[0], sealed.heir if is_heir_told else "")
+        self.on_grown()
 
     async def begin_anew(self, why: str) -> None:
         """Begin a new life and hang up on everybody; raise ForkError when that happened too often to be true."""

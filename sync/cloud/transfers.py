@@ -11,14 +11,17 @@ from sqlite3 import Connection
 import msgspec
 
 from sync.batch import Row
+from sync.cloud.rows import key_of
 from sync.cloud.scopes import put_row, scope_of, standing
 from sync.json_errors import NOT_JSON
 from sync.kinds import Entity
-from sync.model import Replica
+from sync.model import Replica, Stream
 from sync.retail.selling.claims import RETURNED_ELSEWHERE, ReturnedElsewhere
-from sync.retail.stock.transfers import ARRIVAL, TRANSFER, ArrivalFact, TransferFact
+from sync.retail.stock.movements import MovementFact
+from sync.retail.stock.transfers import ARRIVAL, TRANSFER, ArrivalFact, TransferFact, travelling
 
 _decode = msgspec.json.Decoder(TransferFact | ArrivalFact | ReturnedElsewhere).decode
+_movement = msgspec.json.Decoder(MovementFact).decode
 
 
 def hand_on(tx: Connection, own: Replica, store: str, rows: Sequence[Row]) -> bool:
@@ -36,6 +39,43 @@ def hand_on(tx: Connection, own: Replica, store: str, rows: Sequence[Row]) -> bo
         put_row(tx, own, other, entity, fact)
         is_grown = True
     return is_grown
+
+
+def hand_on_of_sealed(tx: Connection, own: Replica, replica: int, store: str) -> None:
+    """Tell both stores of the transfers in a sealed life's movements of which the row that travels has not come.
+
+    It goes in a stream of its own, and a card that was put back in between has neither: nobody else would ever say it.
+    """
+    bodies = tx.execute(
+        """
+        SELECT body FROM fact
+        WHERE replica = ? AND stream = (SELECT id FROM feed WHERE stream = ?)
+          AND CAST(body AS TEXT) LIKE '%"reason":"transfer_%'
+        """,
+        (replica, Stream.STOCK),
+    ).fetchall()
+    for (body,) in bodies:
+        try:
+            booked = _movement(body)
+        except NOT_JSON:
+            continue
+        fact = travelling(store, booked.movement, booked.committed_at)
+        if fact is None:
+            continue
+        entity, key, writer, other = _addressed(fact)
+        for each in (writer, other):
+            scope = scope_of(tx, each, entity.stream)
+            is_told = scope is not None and standing(tx, scope, entity.name, key)
+            if not is_told and not _has_come(tx, key_of(entity.name, key)):
+                put_row(tx, own, each, entity, fact)
+
+
+def _has_come(read: Connection, key: str) -> bool:
+    row = read.execute(
+        "SELECT 1 FROM fact_key WHERE stream = (SELECT id FROM feed WHERE stream = ?) AND key = ?",
+        (Stream.TRANSFERS, key),
+    ).fetchone()
+    return row is not None
 
 
 def _addressed(fact: TransferFact | ArrivalFact | ReturnedElsewhere) -> tuple[Entity, str, str, str]:

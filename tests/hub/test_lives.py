@@ -5,6 +5,7 @@ levels, the stock cached at each hub.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,13 +15,15 @@ import pytest
 
 from hub.store.model import Shop
 from hub.store.selling.sales import find_sale
+from hub.store.stock.documents import book_document
 from sync.batch import START, Batch, Boundary, Gap, batch_of
 from sync.cloud.lives import sealed_lives
 from sync.cloud.store import CloudBooks, CloudStore
 from sync.errors import BusyError, ForkError
 from sync.model import Feed
 from sync.retail.selling.returns import Return, ReturnLine
-from tests.hub.lives_world import Cloud, Machine, converse, meet, restored
+from sync.retail.stock.movements import Movement, MovementLine
+from tests.hub.lives_world import NOW_MS, Cloud, Machine, converse, meet, restored
 
 PRICE = 1090
 
@@ -447,6 +450,35 @@ async def test_a_seal_counts_what_facts_of_a_kind_that_nobody_here_knows_have_mo
     assert await cloud.store.end_life(rep, heir="", why="its machine is gone", wanted={}) is not None
 
     assert cloud.stock_by_tallies() == before == {"TEA-01": -2}
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+async def test_a_transfer_of_a_sealed_life_is_known_to_both_stores_also_where_its_own_row_was_lost(
+    world: World, hub: Machine, cloud: Cloud, *, is_told: bool
+) -> None:
+    """The movement was at the cloud, the row that travels beside it went with the card."""
+    await meet(hub, cloud)
+    copy = hub.copy_to(world.folder / "backup.db")
+    lines = (MovementLine("TEA-01", 3),)
+    said = Movement(movement_id="out-1", reason="transfer_out", store="hk02", lines=lines)
+    await hub.db.write(lambda tx: book_document(tx, hub.books.replica, said, location="shop", rule=None, now_ms=NOW_MS))
+    books = CloudBooks(cloud.store, "hk01")
+    for head in hub.books.heads():
+        at = books.vector(hub.rep).get((hub.rep, head.stream), START)
+        if head.stream == "stock" or (is_told and head.stream == "transfers"):
+            for batch in await hub.books.load(head, at, 100):
+                await books.apply(batch)
+    again = await world.machine("restored", copy)
+    await again.books.forked("a client was answered what is not here")
+    await meet(again, cloud)
+
+    for store in ("hk01", "hk02"):
+        scope = f"transfers@{store}"
+        of_scope = "SELECT count(*) FROM scope_row JOIN scope ON scope.id = scope WHERE stream = ? AND state = 'put'"
+        told = cloud.db.read.execute(of_scope, (scope,)).fetchone()[0]
+        assert told == (0 if is_told and store == "hk01" else 1)
+    [(body,)] = again.db.read.execute("SELECT body FROM transfer WHERE transfer_id = 'hk01:out-1'").fetchall()
+    assert json.loads(body)["receiver"] == "hk02" and json.loads(body)["lines"] == [["TEA-01", 3]]
 
 
 async def test_seals_have_an_order_whatever_the_clock_of_the_cloud_does(cloud: Cloud) -> None:

@@ -27,16 +27,7 @@ from sync.retail.selling.sales import StockEffect
 from sync.retail.stock.documents import check_document, differences, effects_of, note_differences
 from sync.retail.stock.movements import Flag, Movement, MovementFact
 from sync.retail.stock.rights import SpendPolicy
-from sync.retail.stock.transfers import (
-    ARRIVAL,
-    TRANSFER,
-    ArrivalFact,
-    TransferFact,
-    came_of,
-    lines_of,
-    sender_of,
-    transfer_id,
-)
+from sync.retail.stock.transfers import ARRIVAL, TRANSFER, TransferFact, came_of, travelling
 from sync.store.writing import record_fact
 
 PAGE_MAX = 200
@@ -151,25 +142,6 @@ def _transfer_flags(tx: Connection, own: Replica, said: Movement) -> tuple[Flag,
 
 
 def _let_travel(tx: Connection, own: Replica, said: Movement, *, now_ms: int) -> None:
-    name = transfer_id(own.store, said.movement_id)
-    if said.reason == "transfer_out":
-        sent = TransferFact(
-            transfer_id=name,
-            sender=own.store,
-            receiver=said.store,
-            lines=lines_of(said),
-            sent_at=utc(now_ms),
-            reference=said.reference,
-        )
-        record_fact(tx, own, TRANSFER, sent)
-    elif said.reason == "transfer_in":
-        arrived = ArrivalFact(
-            arrival_id=name,
-            transfer_id=said.transfer,
-            sender=sender_of(said.transfer),
-            receiver=own.store,
-            lines=lines_of(said),
-            arrived_at=utc(now_ms),
-            is_partial=said.is_partial,
-        )
-        record_fact(tx, own, ARRIVAL, arrived)
+    fact = travelling(own.store, said, utc(now_ms))
+    if fact is not None:
+        record_fact(tx, own, TRANSFER if isinstance(fact, TransferFact) else ARRIVAL, fact)

@@ -72,6 +72,31 @@ def lines_of(said: Movement) -> tuple[TransferLine, ...]:
     return tuple(TransferLine(line.sku, line.qty) for line in said.lines)
 
 
+def travelling(store: str, said: Movement, at: datetime) -> TransferFact | ArrivalFact | None:
+    """Return what travels of a store's document beside its movement; nothing of one that is no transfer."""
+    name = transfer_id(store, said.movement_id)
+    if said.reason == "transfer_out":
+        return TransferFact(
+            transfer_id=name,
+            sender=store,
+            receiver=said.store,
+            lines=lines_of(said),
+            sent_at=at,
+            reference=said.reference,
+        )
+    if said.reason == "transfer_in":
+        return ArrivalFact(
+            arrival_id=name,
+            transfer_id=said.transfer,
+            sender=sender_of(said.transfer),
+            receiver=store,
+            lines=lines_of(said),
+            arrived_at=at,
+            is_partial=said.is_partial,
+        )
+    return None
+
+
 def came_of(arrivals: Iterable[ArrivalFact]) -> Counter[str]:
     """Return SKU -> all that has come."""
     came: Counter[str] = Counter()
