@@ -330,6 +330,31 @@ async def test_a_row_that_gave_way_and_was_told_as_a_sum_stands_when_its_life_is
     assert hub.on_hand() == standby.on_hand() == world.on_hand
 
 
+async def test_a_row_that_stands_by_its_seal_and_is_told_as_a_sum_beats_one_that_is_forgotten(
+    world: World, hub: Machine, standby: Machine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose row stood until then has no row any more: its key says that it has to give way."""
+    monkeypatch.setattr(openings, "DAYS_SEEN", 0)
+    heir, beaten = sorted((hub, standby), key=lambda machine: machine.rep)
+    former, books = beaten.rep, CloudBooks(cloud.store, "hk01")
+    [sold] = await world.sell(heir, 2)
+    await meet(heir, cloud)
+    await heir.forget()
+    await heir.forget(days=500)
+    assert heir.sale_ids() == []
+    await beaten.sell(sold)
+    [own] = [head for head in beaten.books.heads() if (head.rep, head.stream) == (former, Stream.SALES)]
+    for batch in await beaten.books.load(own, START, 100):
+        await books.apply(batch)
+    cloud.now_ms += 500 * DAY_MS
+    await beaten.books.forked("its card was copied")
+    await everybody(cloud, beaten, heir)
+
+    assert cloud.sealed() == [former]
+    assert cloud.stock_by_keys()["TEA-01"] == cloud.stock_by_tallies()["TEA-01"] == world.on_hand
+    assert hub.on_hand() == standby.on_hand() == world.on_hand
+
+
 @pytest.mark.parametrize("is_sealed", [False, True])
 async def test_a_life_that_has_written_a_key_and_adopts_a_row_under_it_counts_one_of_them(
     world: World, hub: Machine, standby: Machine, cloud: Cloud, *, is_sealed: bool

@@ -192,12 +192,9 @@ def _fallen(read: Connection, replica: int, stream: str) -> Iterator[Fell]:
 def _counted_elsewhere(tx: Connection, rep: str, said: Iterable[Said]) -> Counter[Place]:
     """Return what told facts did whose key was pruned here as another writer's: that one has counted."""
     sums: Counter[Place] = Counter()
-    for name, lefts in _by_entity(said):
-        known = dots_before(tx, name, [each.key for each in lefts])
-        for each in lefts:
-            if known.get(each.key, (rep, each.seq)) != (rep, each.seq):
-                for effect in each.stock:
-                    sums[effect.sku, effect.location] += effect.qty
+    for each in _beside_keys(tx, rep, said):
+        for effect in each.stock:
+            sums[effect.sku, effect.location] += effect.qty
     return sums
 
 
@@ -247,8 +244,9 @@ def _keep_keys(tx: Connection, owner: int, said: Iterable[Said]) -> None:
 
 
 def _keep_fallen(tx: Connection, owner: int, rep: str, said: Iterable[Said]) -> Taken:
-    """Keep what a seal may let stand; where the seal is known already, say who gives way."""
-    fell = [each for each in said if isinstance(each, Fell) and each.entity in REGISTRY.by_name]
+    """Keep what a seal may let stand, and what another writer's pruned row has the key of; say who gives way by what is known."""
+    fell = [each for each in said if isinstance(each, Fell)] + list(_beside_keys(tx, rep, said))
+    fell = [each for each in fell if each.entity in REGISTRY.by_name]
     tx.executemany(
         """
         INSERT INTO pruned_second (replica, entity, seq, key, pruned_ms, stock) VALUES (?, ?, ?, ?, ?, ?)
@@ -265,6 +263,15 @@ def _keep_fallen(tx: Connection, owner: int, rep: str, said: Iterable[Said]) -> 
             tx, REGISTRY.by_name[name], rep, [(each.key, each.seq) for each in fell if each.entity == name]
         )
     return Taken(duplicates=tuple(found))
+
+
+def _beside_keys(tx: Connection, rep: str, said: Iterable[Said]) -> Iterator[Fell]:
+    """Yield told facts whose key was pruned here as another writer's: they are kept aside, whichever stands."""
+    for name, lefts in _by_entity(said):
+        known = dots_before(tx, name, [each.key for each in lefts])
+        for each in lefts:
+            if known.get(each.key, (rep, each.seq)) != (rep, each.seq):
+                yield Fell(each.entity, each.key, each.seq, each.pruned_ms, each.stock)
 
 
 def _by_entity(said: Iterable[Said]) -> Iterator[tuple[str, tuple[Left, ...]]]:
