@@ -12,8 +12,10 @@ from msgspec import Struct
 from sync.batch import Boundary
 from sync.cloud.cursors import cursor_of, move_cursor
 from sync.cloud.floors import take_told
-from sync.cloud.lives import is_sealed
+from sync.cloud.lives import Sealed, is_sealed, seal_if_whole
+from sync.cloud.scope_branches import mark_store
 from sync.errors import ProtocolError
+from sync.model import Replica
 from sync.opening import Opening
 from sync.store.cursors import check_room
 from sync.store.replicas import replica_id
@@ -21,13 +23,16 @@ from sync.store.retention import note_hole
 
 
 class Jumped(Struct, frozen=True):
-    """Where a cursor was and where it is; the same where nothing is lost."""
+    """Where a cursor was and where it is, the same where nothing is lost; the life that is whole with it."""
 
     before: Boundary
     cursor: Boundary
+    sealed: Sealed | None = None
 
 
-def jump_to(tx: Connection, rep: str, stream: str, to: Boundary, opening: Opening | None, *, now_ms: int) -> Jumped:
+def jump_to(  # noqa: PLR0917 - a log and where it goes on
+    tx: Connection, own: Replica, rep: str, stream: str, to: Boundary, opening: Opening | None, *, now_ms: int
+) -> Jumped:
     """Move the cursor of a log over rows that will never come. It never goes back."""
     replica = replica_id(tx, rep, now_ms=now_ms)
     if is_sealed(tx, replica):
@@ -39,4 +44,7 @@ def jump_to(tx: Connection, rep: str, stream: str, to: Boundary, opening: Openin
     take_told(tx, replica, stream, to, opening)
     note_hole(tx, replica, stream, after=before.last, last=to.last, now_ms=now_ms)
     move_cursor(tx, replica, stream, to, rows=0, now_ms=now_ms)
-    return Jumped(before, to)
+    sealed = seal_if_whole(tx, own, replica, now_ms=now_ms)
+    if sealed is not None:
+        mark_store(tx, rep.rpartition(":")[0], now_ms=now_ms)
+    return Jumped(before, to, sealed)

@@ -203,7 +203,10 @@ class CloudBooks:
         cloud, now_ms = self._cloud, self._cloud.now_ms()
         if rep.rpartition(":")[0] != self._store:
             raise ProtocolError(f"{self._store} knows nothing of what is left of {rep[:80]!r}")
-        hole = await cloud.db.write(lambda tx: jump_to(tx, rep, stream, to, opening, now_ms=now_ms))
+        hole = await cloud.db.write(
+            lambda tx: jump_to(tx, cloud.replica, rep, stream, to, opening, now_ms=now_ms),
+            then=lambda done: cloud.tell_sealed(done.sealed, is_heir_told=False),
+        )
         if hole.cursor != hole.before:
             log.error(
                 "rows of a store are lost: this database was restored from an old copy, and the hub had pruned them",

@@ -21,6 +21,7 @@ from sync.cloud.lives import sealed_lives
 from sync.cloud.store import CloudBooks, CloudStore
 from sync.errors import BusyError, ForkError
 from sync.model import Feed
+from sync.opening import Opening
 from sync.retail.selling.returns import Return, ReturnLine
 from sync.retail.stock.movements import Movement, MovementLine
 from tests.hub.lives_world import NOW_MS, Cloud, Machine, converse, meet, restored
@@ -479,6 +480,20 @@ async def test_a_transfer_of_a_sealed_life_is_known_to_both_stores_also_where_it
         assert told == (0 if is_told and store == "hk01" else 1)
     [(body,)] = again.db.read.execute("SELECT body FROM transfer WHERE transfer_id = 'hk01:out-1'").fetchall()
     assert json.loads(body)["receiver"] == "hk02" and json.loads(body)["lines"] == [["TEA-01", 3]]
+
+
+async def test_a_life_is_sealed_also_when_the_last_of_it_comes_as_a_sum(cloud: Cloud) -> None:
+    """To a cloud that was restored, of rows that the hub had forgotten."""
+    rep, books = "hk01:00000000000000ff", CloudBooks(cloud.store, "hk01")
+    await books.apply(batch_of(rep, "stock", Feed.LOG, START, [(1, b'{"stock":[["TEA-01","shop",-2]]}')]))
+    assert await cloud.store.end_life(rep, heir="", why="restored", wanted={"stock": 1, "prints": 1}) is None
+    told: list[tuple[str, str]] = []
+    cloud.store.on_sealed = lambda *said: told.append(said)
+
+    await books.jump(rep, "prints", Boundary(1, b"12345678"), Opening(Boundary(1, b"12345678")))
+
+    assert cloud.sealed() == [rep] and told == [("hk01", "")]
+    assert cloud.stock_by_tallies() == {"TEA-01": -2}
 
 
 async def test_seals_have_an_order_whatever_the_clock_of_the_cloud_does(cloud: Cloud) -> None:

@@ -2,7 +2,7 @@
 
 A run has a few kinds of fault, not all of them: rare ones show where common ones do not drown them ("swarm testing", Groce
 et al. 2012). Forks, old and new programs, modes and a late hub are drawn together. `prunes` is drawn without forks; with them it
-is set by hand, as about one seed in twenty breaks yet (904014, 904035). Kept apart: a copied card beside the hub that the cloud
+is set by hand, as not enough fresh seeds have been clean yet. Kept apart: a copied card beside the hub that the cloud
 asks at one address (faults/cloned); a card and the cloud's disk, both of yesterday, or a card that is gone and such a disk
 (faults/failed_over).
 """
