@@ -6,7 +6,8 @@
     a return whose sale is younger  ends the range: returned <= sold is counted from rows
     rows under one key              one counts, as sync.merge.standing says by the seals; its key goes with what it did, those
                                     of the others as well: a later seal lets one of them stand
-    keys                            as long as a hub would keep them; the newest of a log for ever, as this clock may be wrong
+    keys                            as long as a hub would keep them; the newest of a log for ever and told as new, as this clock
+                                    may be wrong, or was when it took them
 
 Rows are read a thousand at a time, the loop free between them. Reads only. Source: the design, 3.2.
 """
@@ -185,6 +186,8 @@ def _add(
         )
         pruned_ms = received_ms + int((days or 0) * retention.DAY_MS)
         is_kept = seq > always_after or pruned_ms > now_ms - retention.KEYS_KEPT_DAYS * retention.DAY_MS
+        if seq > always_after:
+            pruned_ms = max(pruned_ms, now_ms)  # this clock may have been wrong: the hub keeps them from now on
         if fact is not None and is_kept:
             left = _lefts_of(log.stream, (seq, body), pruned_ms, has_rival=dot is not None)
             found.lefts += left if is_counted else _fallen(left)

@@ -135,6 +135,24 @@ async def test_a_cloud_whose_clock_is_decades_ahead_tells_the_keys_of_yesterday(
     assert late.on_hand() == first.on_hand()
 
 
+@pytest.mark.usefixtures("every_day")
+async def test_keys_of_rows_that_the_cloud_took_in_1970_are_not_forgotten_as_old(world: Store) -> None:
+    """Its clock was not set yet: to the hub that is told of them they would be 56 years old."""
+    first = world.hubs[0]
+    sold = world.sale(3)
+    await first.sell(sold)
+    world.cloud.now_ms = 0
+    await meet(first, world.cloud)
+    world.later(1)
+    late = await world.machine("late")
+    await meet(late, world.cloud)
+    assert late.sale_ids() == []
+    await late.forget(days=1)
+
+    left = pruned_sale(late.db.read, sold)
+    assert left is not None and left.answer is not None, "a till that repeats it is answered as known"
+
+
 async def test_a_hub_that_cannot_read_a_sum_downloads_every_row(world: Store) -> None:
     old, new = await years(world)
 
