@@ -141,6 +141,7 @@ def test_the_same_code_twice_is_one_code_and_the_other_way_round_is_the_same() -
         (":**********:2:5:7:a:1:1:b:2:2", ("", 2, 5), None, [("a", "1", "1"), ("b", "2", "2")], False),
         (":**********:1:1:1:筆電:1.5:29,900:", ("", 1, 1), "utf-8", [("筆電", "1.5", "29900")], True),
         (":**********:1:1:1:箱:一箱:n/a", ("", 1, 1), "utf-8", [("箱", None, None)], True),
+        (":**********:2:2:1:箱:2:n/a:盒:一盒:5", ("", 2, 2), "utf-8", [("箱", "2", None), ("盒", None, "5")], True),
         (":**********:1:1:1:a:1:1:b:2", ("", 1, 1), "utf-8", [("a", "1", "1")], True),
         ("", ("", 0, 0), None, [], False),
         ("nonsense", ("", 0, 0), None, [], False),
@@ -153,7 +154,7 @@ def test_what_stands_behind_the_header(
     assert (invoice.seller_area, invoice.items_in_qr, invoice.items_total) == counted
     assert (invoice.encoding, invoice.complete, invoice.cross_border) == (encoding, complete, ":3:" in body[11:])
     assert [(item.name, item.quantity, item.unit_price) for item in invoice.items] == items
-    assert all(bool(item.raw) == (item.quantity is None) for item in invoice.items)
+    assert all(bool(item.raw) == (None in (item.quantity, item.unit_price)) for item in invoice.items)
 
 
 @pytest.mark.parametrize("joint", ["茶:2:30|杯:1:99", "茶:2:30:|杯:1:99", "茶:2:30|:杯:1:99"])
@@ -163,6 +164,16 @@ def test_lines_of_two_codes_are_joined_with_one_colon(joint: str) -> None:
         left, right = left + ":", right[1:]
     invoice = read_invoice(f"{HEADER}:**********:1:2:1:{left}", f"**{right}")
     assert [item.name for item in invoice.items] == ["茶", "杯"]
+
+
+def test_a_left_code_without_lines_takes_those_of_the_right_one() -> None:
+    invoice = read_invoice(f"{HEADER}:**********:0:1:1", "**杯:1:99")
+    assert [item.name for item in invoice.items] == ["杯"] and invoice.complete
+
+
+def test_mangled_text_of_an_unknown_encoding_stays_as_it_is() -> None:
+    mangled = "茶".encode("cp950").decode("latin-1")
+    assert read_invoice(f"{HEADER}:**********:1:1:7:{mangled}:1:2").items[0].name == mangled
 
 
 TEXT = "乾電池:1:105:茶>>>:2:30"
