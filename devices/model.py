@@ -74,7 +74,7 @@ class CounterReading(Struct, frozen=True):
     `sensor` is the device's name on its wire, `entrance` where it hangs. Either the totals are set or the deltas. `at_ms` is
     the sensor's own clock and `boot` names its life since it was switched on; both may be missing or wrong. `redelivered`
     (MQTT: DUP) says that the wire may have brought it before, under the same `packet_id`; `retained`, that it is the last
-    known state and no news.
+    known state and no news. Totals with `wraps_at` go on from 0 there.
     """
 
     sensor: str
@@ -89,6 +89,7 @@ class CounterReading(Struct, frozen=True):
     packet_id: int = 0
     redelivered: bool = False
     retained: bool = False
+    wraps_at: int | None = None
 
 
 class ZoneChange(Struct, frozen=True):

@@ -5,7 +5,7 @@ the way (mosquitto's own default is 20, one commit for each), and Maximum Packet
 names how long the session may wait for us. A broker that only speaks 3.1.1 gets a session without end and clean_session False;
 there the inbox stops reading the socket when it is full, and FrameCutter cuts what is too long.
 
-Below paho's public interface is one method, `Client._create_socket`, overridden to hand it a connected `_Wire`:
+Below paho's public interface is one method, `Client._create_socket`, overridden to hand it a connected `MqttWire`:
 - paho connects with a blocking call, and this is a loop that others live on;
 - paho reads a packet by three `recv` calls and writes each PUBACK by one `send`: 4 system calls a message instead of 1 in 50.
 tests/devices/test_mqtt_link.py pins that name. Everything else is the documented interface for external event loops.
@@ -13,6 +13,7 @@ tests/devices/test_mqtt_link.py pins that name. Everything else is the documente
 
 import asyncio
 import socket
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -25,14 +26,12 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from devices.codecs.mqtt_frames import FrameCutter
 from devices.driver import HEARTBEAT_S
+from devices.drivers._mqtt_wire import PACKET_BYTES_MAX, MqttWire, shake_hands
 from devices.errors import WireError
 
 INBOX_MAX = 256
 """Messages that are not acknowledged yet. When full the socket is not read: the broker waits, or keeps them."""
-PACKET_BYTES_MAX = 72 * 1024  # the longest topic (64 KiB) and a payload that is refused as too long
-READ_BYTES_MAX = 64 * 1024
 READ_BURST = 32  # messages handled before others get their turn on the loop: 1 to 2 ms
 CONNECT_TIMEOUT_S = 5.0  # a broker in the same building answers in milliseconds
 SESSION_EXPIRY_S = 7 * 24 * 3600  # what came while the hub was away a week is history; the broker may forget it
@@ -51,6 +50,7 @@ class Broker:
     username: str
     password: str
     keepalive_s: int
+    tls: ssl.SSLContext | None = None
 
     @property
     def address(self) -> str:
@@ -72,7 +72,7 @@ class MqttLink(Generic[T]):
     def __init__(
         self,
         broker: Broker,
-        wire: "_Wire",
+        wire: MqttWire,
         protocol: MQTTProtocolVersion,
         decode: Callable[[mqtt.MQTTMessage], T],
     ) -> None:
@@ -248,7 +248,7 @@ class MqttLink(Generic[T]):
 async def connected(broker: Broker, decode: Callable[[mqtt.MQTTMessage], T]) -> AsyncIterator[MqttLink[T]]:
     """Connect to a broker, with MQTT 5 or else 3.1.1; raise BrokerLostError when it is not there or refuses us."""
     for protocol in (MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311):
-        link = MqttLink(broker, _Wire(await _open_socket(broker)), protocol, decode)
+        link = MqttLink(broker, MqttWire(await _open_socket(broker)), protocol, decode)
         try:
             answer = await link.connect()
             if answer is None or answer.getName() == _UNSUPPORTED_VERSION:
@@ -276,14 +276,22 @@ async def _open_socket(broker: Broker) -> socket.socket:
                 sock.setblocking(False)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 await loop.sock_connect(sock, address)
+                if broker.tls is not None:
+                    sock = undo.enter_context(
+                        broker.tls.wrap_socket(sock, server_hostname=broker.host, do_handshake_on_connect=False)
+                    )
+                    await shake_hands(sock)
                 undo.pop_all()
+    except ssl.SSLError as err:
+        detail = f"{broker.address} and this hub do not trust each other: {err.reason or err}; correct ca, certificate and key"
+        raise BrokerLostError("broker_refused", detail) from err
     except OSError as err:  # TimeoutError is one
         why = err.strerror or f"no answer within {CONNECT_TIMEOUT_S:g} s"
         raise BrokerLostError("broker_unreachable", f"no broker at {broker.address}: {why}") from err
     return sock
 
 
-def _client(broker: Broker, wire: "_Wire", protocol: MQTTProtocolVersion) -> "_Client":
+def _client(broker: Broker, wire: MqttWire, protocol: MQTTProtocolVersion) -> "_Client":
     is_5 = protocol is MQTTProtocolVersion.MQTTv5
     client = _Client(
         CallbackAPIVersion.VERSION2,
@@ -310,65 +318,7 @@ def _client(broker: Broker, wire: "_Wire", protocol: MQTTProtocolVersion) -> "_C
 class _Client(mqtt.Client):
     """paho's client on a socket that is connected already."""
 
-    wire: "_Wire"
+    wire: MqttWire
 
-    def _create_socket(self) -> "_Wire":
+    def _create_socket(self) -> MqttWire:
         return self.wire
-
-
-class _Wire:
-    """A non-blocking socket as paho wants one, read and written in large pieces."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._cutter = FrameCutter(PACKET_BYTES_MAX)
-        self._read = b""
-        self._place = 0
-        self._is_ended = False
-        self._unsent = bytearray()
-
-    def fill(self) -> bool:
-        """Read on when nothing is left; say whether `recv` has an answer."""
-        while self._place >= len(self._read) and not self._is_ended:
-            try:
-                chunk = self._sock.recv(READ_BYTES_MAX)
-            except BlockingIOError:
-                return False
-            except OSError:
-                chunk = b""  # reset by the peer: for paho an end like any other
-            self._is_ended = not chunk
-            self._read, self._place = self._cutter.feed(chunk), 0
-        return True
-
-    def recv(self, size: int) -> bytes:
-        """What the buffer has; BlockingIOError when it is empty, nothing at the end."""
-        if self._place >= len(self._read) and not self._is_ended:
-            raise BlockingIOError
-        piece = self._read[self._place : self._place + size]
-        self._place += len(piece)
-        return piece
-
-    def send(self, data: bytes | bytearray) -> int:
-        """Keep for `flush`; bounded by what there is to acknowledge."""
-        self._unsent += data
-        return len(data)
-
-    def flush(self) -> bool:
-        """Send what was kept; say whether some is left."""
-        if self._unsent:
-            with suppress(BlockingIOError):
-                del self._unsent[: self._sock.send(self._unsent)]
-        return bool(self._unsent)
-
-    def close(self) -> None:
-        """Send what the socket still takes, and close it."""
-        with suppress(OSError):
-            self.flush()
-        self._unsent.clear()
-        self._sock.close()
-
-    def fileno(self) -> int:
-        return self._sock.fileno()
-
-    def setblocking(self, flag: bool) -> None:
-        """It never blocks."""

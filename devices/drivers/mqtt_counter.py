@@ -1,23 +1,27 @@
-"""People counters over MQTT, category PeopleCounter: one device section for all counters of a store behind one broker.
+"""People counters over MQTT, category PeopleCounter: one device section for all counters of one form behind one broker.
 
-Protocol document: docs/mqtt.md (MQTT 5 or 3.1.1, OASIS). Topics:
+Protocol documents: docs/mqtt.md (MQTT 5 or 3.1.1, OASIS) for the topics, docs/counters.md for vendors' forms. Topics:
 
-    store/<store>/counter/<sensor>/count    running totals or deltas, JSON, QoS 1
-    store/<store>/counter/<sensor>/status   `online` at birth, `offline` as last will, retained; may be left out
+    store/<store>/counter/<device>/count            running totals or deltas, JSON, QoS 1
+    store/<store>/counter/<device>/<sensor>/count   the same, of one of a gateway's sensors
+    store/<store>/counter/<device>/status           `online` at birth, `offline` as last will, retained; may be left out
+    store/<store>/counter/<device>/push             a vendor's own form (`format` or `mapping`); `topic` says another place
 
 A count is acknowledged to the broker after it is durable in the hub, together with all that came meanwhile; until then the
 broker keeps it, also while the hub is away.
 """
 
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from devices.codecs.counters.own import is_sensor_name, parse_reading
-from devices.driver import HEARTBEAT_S, DeviceContext, Driver, DriverOptions
+from devices.codecs.counters.mapping import Mapping
+from devices.codecs.counters.own import is_sensor_name
+from devices.driver import HEARTBEAT_S, DeviceContext, Driver
+from devices.drivers._broker import BrokerOptions
+from devices.drivers._counting import OWN, Counters, Entrance, Wire, decoder
 from devices.errors import CountError, NotRecordedError
 from devices.model import CounterReading, Health, StatusUpdate
 
@@ -28,56 +32,31 @@ if TYPE_CHECKING:
 
 RETRY_FIRST_S = 0.2
 RETRY_MAX_S = HEARTBEAT_S  # a full disk that was cleared is noticed within this
-LOGGED_MAX = 256  # pairs of sensor and reason that are logged once each; further ones are only counted
-SENSORS_MAX = 4096  # sensors whose status is kept; of any further one it is not
 STATUS_BYTES_MAX = 64
 
-_REMEDIES = {
-    "too_long": "send one count a message, at most 4096 bytes",
-    "not_json": "send a JSON object, see docs/mqtt.md",
-    "wrong_field": "send whole numbers from 0 and times as docs/mqtt.md says",
-    "no_count": "send in and out, or in_delta and out_delta",
-    "sensor_name": "name the sensor in its topic with 1 to 64 printable characters",
-    "status": "send online or offline",
-}
 
-log = logging.getLogger(__name__)
-
-
-class Options(DriverOptions, frozen=True):
-    """`store` is the level of the topic; `entrances` names where a sensor hangs, without it that is the sensor's own name."""
+class Options(BrokerOptions, frozen=True, kw_only=True):
+    """`store` is the level of the topic. `topic` is where a vendor's counters publish; its last `+` names the sensor."""
 
     store: Annotated[str, Meta(pattern=r"^[^/+#\s]{1,64}\Z")]
-    address: str = "127.0.0.1:1883"
-    username: str = ""
-    password: str = ""
-    entrances: dict[str, Annotated[str, Meta(min_length=1, max_length=64)]] = {}
-    keepalive_s: Annotated[int, Meta(ge=10, le=3600)] = 30
+    format: str = OWN
+    mapping: Mapping | None = None
+    entrances: dict[str, Entrance] = {}
+    topic: Annotated[str, Meta(max_length=200)] = ""
 
     def __post_init__(self) -> None:
-        split_address(self.address)
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Return host and port of `host`, `host:port` or `[IPv6]:port`; raise ValueError with the remedy."""
-    host, colon, port = address.rpartition(":") if not address.endswith("]") else (address, "", "")
-    if not colon:
-        host, port = address, "1883"
-    if not host.strip("[]") or not port.isdecimal() or not 0 < int(port) < 65536 or (":" in host and host[0] != "["):
-        raise ValueError(f"address {address!r} is not host:port; write 127.0.0.1:1883 or [::1]:1883")
-    return host.strip("[]"), int(port)
+        BrokerOptions.__post_init__(self)
+        if decoder(self.format, self.mapping) is None and self.topic:
+            raise ValueError("topic is for a vendor's form; say which with format or mapping")
 
 
 async def run(ctx: DeviceContext, options: Options) -> None:
     """Record what counters say until the broker goes away; raise WireError then, or when it refuses us."""
-    from devices.drivers._mqtt_link import Broker, connected  # here: a hub without counters has no use for paho
+    from devices.drivers._mqtt_link import connected  # here: a hub without counters has no use for paho
 
-    host, port = split_address(options.address)
-    client_id = f"storehub-{options.store}-{ctx.device_id}"
-    broker = Broker(host, port, client_id, options.username, options.password, options.keepalive_s)
-    counters = _Counters(ctx, options)
-    async with connected(broker, counters.decode) as link:
-        link.subscribe([f"store/{options.store}/counter/+/{what}" for what in ("count", "status")])
+    counters = _MqttCounters(ctx, options)
+    async with connected(options.broker(f"storehub-{options.store}-{ctx.device_id}"), counters.decode) as link:
+        link.subscribe(counters.topic_filters)
         while True:
             batch = await link.next_batch()
             ctx.heartbeat()
@@ -90,7 +69,7 @@ async def run(ctx: DeviceContext, options: Options) -> None:
 DRIVER = Driver(
     category="PeopleCounter",
     summary="people counters that publish to an MQTT broker",
-    document="docs/mqtt.md; MQTT 5 and 3.1.1",
+    document="docs/mqtt.md and docs/counters.md; MQTT 5 and 3.1.1",
     options=Options,
     run=run,
 )
@@ -103,45 +82,45 @@ class _Presence(Struct, frozen=True):
     is_online: bool
 
 
-_Said = CounterReading | _Presence | None
+_Said = list[CounterReading] | _Presence | None
 
 
-class _Counters:
-    """What the counters of one broker have said in this connection. The log never holds a payload."""
+class _MqttCounters(Counters):
+    """What the counters of one broker have said in this connection."""
 
     def __init__(self, ctx: DeviceContext, options: Options) -> None:
-        self._ctx = ctx
-        self._entrances = options.entrances
-        self._offline: set[str] = set()
-        self._logged: set[tuple[str, str]] = set()
+        super().__init__(ctx, decoder(options.format, options.mapping), options.entrances)
+        self._base = f"store/{options.store}/counter/"
+        self._pushes = options.topic or (self._base + "+/push" if self._decode else "")
+        self._levels = self._pushes.split("/")
+        self._sensor_level = max((n for n, level in enumerate(self._levels) if level == "+"), default=None)
+
+    @property
+    def topic_filters(self) -> list[str]:
+        """All that is subscribed to."""
+        counts = [self._pushes] if self._pushes else [f"{self._base}{levels}/count" for levels in ("+", "+/+")]
+        return [*counts, f"{self._base}+/status"]
 
     def decode(self, message: "MQTTMessage") -> _Said:
         """Return what a message says, None when it is refused; that is counted, logged once, and acknowledged as the rest."""
         sensor = "?"
         try:
-            sensor, what = _levels(message)
+            sensor, what = self._who(message)
             if what == "status":
                 return _presence(sensor, message.payload)
-            return parse_reading(
-                message.payload,
-                sensor=sensor,
-                entrance=self._entrances.get(sensor, sensor),
-                packet_id=message.mid,
-                redelivered=message.dup,
-                retained=message.retain,
-            )
+            return self.readings(message.payload, sensor, Wire(message.mid, message.dup, message.retain))
         except CountError as err:
-            self._refuse(sensor, err)
+            self.refuse(sensor, err)
             return None
 
     async def take(self, link: "MqttLink[_Said]", batch: Sequence[tuple[int, _Said]]) -> None:
         """Record a batch and acknowledge it; while the hub cannot write, try again with nothing acknowledged."""
-        readings = []
+        readings: list[CounterReading] = []
         for _, said in batch:
-            if isinstance(said, CounterReading):
-                readings.append(said)
+            if isinstance(said, list):
+                readings += said
             elif said is not None:
-                self._note(said)
+                self.note(said.sensor, is_online=said.is_online)
         retry_s = RETRY_FIRST_S
         while readings:
             try:
@@ -158,44 +137,19 @@ class _Counters:
             retry_s = min(RETRY_MAX_S, 2 * retry_s)
         link.ack(batch)
 
-    def report(self) -> None:
-        """Ready, unless some sensor has said farewell; the supervisor swallows repeats."""
-        if not self._offline:
-            self._ctx.status(StatusUpdate(Health.READY))
-            return
-        some = ", ".join(sorted(self._offline)[:8])
-        detail = f"{len(self._offline)} offline: {some}{', …' if len(self._offline) > 8 else ''}"
-        self._ctx.status(StatusUpdate(Health.DEGRADED, "sensors_offline", detail))
-
-    def _note(self, presence: _Presence) -> None:
-        if presence.is_online:
-            self._offline.discard(presence.sensor)
-        elif len(self._offline) < SENSORS_MAX:
-            self._offline.add(presence.sensor)
-
-    def _refuse(self, sensor: str, err: CountError) -> None:
-        self._ctx.count(f"refused_{err.reason}")
-        pair = (sensor, err.reason)
-        if pair not in self._logged and len(self._logged) < LOGGED_MAX:
-            self._logged.add(pair)
-            extra = {
-                "device": self._ctx.device_id,
-                "sensor": sensor,
-                "reason": err.reason,
-                "remedy": _REMEDIES[err.reason],
-            }
-            log.warning("count refused", extra=extra)
-
-
-def _levels(message: "MQTTMessage") -> tuple[str, str]:
-    """Return (sensor, what) of store/<store>/counter/<sensor>/<what>."""
-    try:
-        *_, sensor, what = message.topic.split("/")
-    except UnicodeDecodeError as err:
-        raise CountError("sensor_name", "the topic is not UTF-8") from err
-    if not is_sensor_name(sensor):
-        raise CountError("sensor_name", "the topic's sensor level is empty, too long or not printable")
-    return sensor, what
+    def _who(self, message: "MQTTMessage") -> tuple[str, str]:
+        """Return (sensor, what); the sensor is "" where only the payload says it."""
+        try:
+            topic = message.topic
+        except UnicodeDecodeError as err:
+            raise CountError("sensor_name", "the topic is not UTF-8") from err
+        sensor, _, what = topic.removeprefix(self._base).rpartition("/")
+        if self._pushes and not (topic.startswith(self._base) and what == "status"):
+            levels = topic.split("/")
+            sensor, what = "" if self._sensor_level is None else levels[self._sensor_level], "push"
+        if not is_sensor_name(sensor) and (sensor or self._sensor_level is not None or not self._pushes):
+            raise CountError("sensor_name", "the topic's sensor level is empty, too long or not printable")
+        return sensor, what
 
 
 def _presence(sensor: str, payload: bytes | bytearray) -> _Presence:

@@ -13,7 +13,7 @@ import pytest
 from devices.requests import REQUESTS_MAX, DeviceRequest
 from hub.api import device_wire
 
-DOOR = {"kind": "http_counter", "entrance": "Main door"}
+DOOR = {"kind": "http_counter", "entrances": {"door": "Main door"}}
 WIRE = "/v1/devices/door/wire"
 PairTill = Callable[..., Awaitable[Any]]
 
@@ -78,7 +78,12 @@ async def test_a_driver_that_does_not_answer_is_given_up_and_its_late_answer_is_
 ) -> None:
     monkeypatch.setattr(device_wire, "DEVICE_ANSWER_TIMEOUT_S", 0.05)
     asked: list[DeviceRequest] = []
-    hub.runtime.ask_device = lambda _device_id, request: asked.append(request) or True
+
+    def keep(_device_id: str, request: DeviceRequest) -> bool:
+        asked.append(request)
+        return True
+
+    hub.runtime.ask_device = keep
     door = await pair_till(hub, scope="device", name="door")
 
     answer = await door.post(WIRE, {})

@@ -12,8 +12,10 @@ from paho.mqtt import client as mqtt
 
 from devices import registry
 from devices.drivers import _mqtt_link
-from devices.drivers._mqtt_link import Broker, BrokerLostError, _Wire, connected
-from devices.drivers.mqtt_counter import DRIVER, Options, split_address
+from devices.drivers._broker import split_address
+from devices.drivers._mqtt_link import Broker, BrokerLostError, connected
+from devices.drivers._mqtt_wire import MqttWire
+from devices.drivers.mqtt_counter import DRIVER, Options
 from devices.errors import OptionError
 from devices.testing.context import RecordingContext
 
@@ -51,7 +53,7 @@ def test_paho_still_makes_its_socket_where_we_hand_it_ours() -> None:
 
 def test_paho_touches_its_socket_only_by_what_a_wire_has() -> None:
     used = set(re.findall(r"self\._sock\.(\w+)", inspect.getsource(mqtt.Client)))
-    assert {"recv", "send"} <= used - {"pending"} <= set(vars(_Wire))  # `pending` is for paho's own loop, and TLS
+    assert {"recv", "send"} <= used - {"pending"} <= set(vars(MqttWire))  # `pending` is for paho's own loop, and TLS
 
 
 async def test_no_broker_is_reported_with_its_reason_and_blocks_nobody(free_port: Callable[[], int]) -> None:
@@ -102,7 +104,7 @@ async def test_a_wire_sends_many_pieces_in_one_call_and_keeps_what_does_not_fit(
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     with theirs:
-        wire = _Wire(ours)
+        wire = MqttWire(ours)
         for _ in range(200_000):
             wire.send(b"\x40\x02\x00\x01")
         assert wire.flush() is True

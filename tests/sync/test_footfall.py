@@ -46,6 +46,7 @@ class Said:
     packet_id: int = 0
     redelivered: bool = False
     retained: bool = False
+    wraps_at: int | None = None
 
 
 def totals(came: int, left: int = 0, **more: Any) -> Said:
@@ -416,3 +417,32 @@ def test_a_redelivery_of_what_never_arrived_counts() -> None:
 )
 def test_only_a_plain_number_has_smaller_ones_behind_it(words: str, then: str) -> None:
     assert verdicts(delta(1, words), delta(1, "3")) == ["counted", then]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 8000), st.integers(0, 8000)), max_size=30),
+    st.integers(0, 65_535),
+    st.integers(0, 65_535),
+)
+def test_a_counter_of_sixteen_bits_goes_on_from_0_and_nobody_is_lost(
+    moves: list[tuple[int, int]], first_in: int, first_out: int
+) -> None:
+    """The independent count is kept in whole numbers; the sensor's registers have sixteen bits, and no clock."""
+    entered, exited = first_in, first_out
+    said = [totals(entered, exited, wraps_at=2**16)]
+    for came, left in moves:
+        entered, exited = entered + came, exited + left
+        said.append(totals(entered % 2**16, exited % 2**16, wraps_at=2**16))
+
+    assert sums(run(said)) == (entered - first_in, exited - first_out)
+
+
+def test_a_counter_that_falls_far_began_again_and_an_old_message_of_one_that_wraps_is_stale() -> None:
+    wraps: dict[str, Any] = {"wraps_at": 2**16}
+    began_again = run([totals(30_000, 40_000, at_ms=NOW, **wraps), totals(2, 0, at_ms=NOW + 1, **wraps)])
+    assert [each.verdict for each in began_again] == [Verdict.BASELINE, Verdict.RESET]
+    assert sums(began_again) == (2, 0)
+
+    late = [totals(65_530, **wraps), totals(4, **wraps), totals(65_530, **wraps), totals(5, **wraps)]
+    assert verdicts(*late) == [Verdict.BASELINE, Verdict.COUNTED, Verdict.STALE, Verdict.COUNTED]
+    assert sums(run(late)) == (11, 0)

@@ -8,6 +8,8 @@ The hub keeps each sensor's last reading; the difference goes to the entrance's 
     first running total of a sensor                baseline        nothing: what was before the hub is not ours to date
     totals grew or stayed, and not older           counted         the difference
     same totals, not newer                         repeated        nothing
+    totals went over the end of their range        counted         the difference, modulo `wraps_at`
+    totals that wrap grew by over half of it       as if they fell they are from before the end (as in RFC 1982)
     a total fell, new boot or later time           reset           the totals: it began again from 0
     a total fell without a sign of being newer     stale           nothing
     older than the last (time, or a former boot)   stale           nothing
@@ -43,6 +45,7 @@ BOOTS_MAX = 8  # former boots remembered; a message of a still older one is take
 DELTA_WINDOW = (
     62  # delta ids up to so far below the last are known one by one (as in RFC 4303, 3.4.3); fits SQLite's 63 bits
 )
+WRAP_SHARE = 8  # a counter that wraps has gone on by less than this share of its range, or it began again
 DELTA_IDS_MAX = 256  # delta ids in words remembered, the oldest is forgotten; MQTT has no more than that in flight
 DELTA_N_MAX = 2**53  # a longer number is an id in words
 
@@ -88,6 +91,8 @@ class Reading(Protocol):
     def redelivered(self) -> bool: ...
     @property
     def retained(self) -> bool: ...
+    @property
+    def wraps_at(self) -> int | None: ...
 
 
 class Sensor(Struct, frozen=True):
@@ -143,6 +148,12 @@ def _judge_totals(sensor: Sensor | None, reading: Reading, now_ms: int) -> Judge
     if not is_new_boot and _is_older(sensor, reading, now_ms):
         return Judged(Verdict.STALE, sensor)
     has_fallen = entered < sensor.in_total or exited < sensor.out_total
+    if reading.wraps_at is not None and not is_new_boot:
+        came = (entered - sensor.in_total) % reading.wraps_at, (exited - sensor.out_total) % reading.wraps_at
+        if has_fallen and max(came) < reading.wraps_at // WRAP_SHARE:
+            after = _told(sensor, reading, now_ms, in_total=entered, out_total=exited)
+            return Judged(Verdict.COUNTED, after, _quarter(reading, now_ms), *came)
+        has_fallen = has_fallen or max(came) > reading.wraps_at // 2
     is_newer = is_new_boot or _is_newer(sensor, reading, now_ms)
     if has_fallen and not is_newer:
         return Judged(Verdict.STALE, sensor)

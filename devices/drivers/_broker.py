@@ -1,0 +1,68 @@
+"""How a driver reaches an MQTT broker: the options that all of them share, and the `Broker` they make.
+
+TLS: `ca` is the file of the CA that signed the broker's certificate (PEM; for the store's own: GET /ca.crt), `certificate` and
+`key` are ours, where the broker asks for one (mosquitto: require_certificate). The broker's name is checked. Not here: the
+connection (devices.drivers._mqtt_link).
+"""
+
+import ssl
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta
+
+from devices.driver import DriverOptions
+
+if TYPE_CHECKING:
+    from devices.drivers._mqtt_link import Broker
+
+
+class BrokerOptions(DriverOptions, frozen=True, kw_only=True):
+    """`address` is host:port; with `tls` the port is 8883 where it says none."""
+
+    address: str = "127.0.0.1"
+    username: str = ""
+    password: str = ""
+    keepalive_s: Annotated[int, Meta(ge=10, le=3600)] = 30
+    tls: bool = False
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        split_address(self.address)
+        if not self.tls and (self.ca or self.certificate or self.key):
+            raise ValueError("ca, certificate and key are for tls = true")
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key belong together; give both, or none")
+        if self.tls:
+            self.context()
+
+    def context(self) -> ssl.SSLContext | None:
+        """Return how to speak TLS, None without it; raise ValueError with the remedy when a file cannot be read."""
+        if not self.tls:
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.ca or None)
+            if self.certificate:
+                context.load_cert_chain(self.certificate, self.key)
+        except OSError as err:  # ssl.SSLError is one
+            files = ", ".join(filter(None, (self.ca, self.certificate, self.key)))
+            raise ValueError(f"cannot read {files} ({err.strerror or err}); PEM files that this user may read") from err
+        return context
+
+    def broker(self, client_id: str) -> "Broker":
+        """Return where to connect, under this client id."""
+        from devices.drivers._mqtt_link import Broker  # here: who checks a configuration has no use for paho
+
+        host, port = split_address(self.address, port=8883 if self.tls else 1883)
+        return Broker(host, port, client_id, self.username, self.password, self.keepalive_s, self.context())
+
+
+def split_address(address: str, *, port: int = 1883) -> tuple[str, int]:
+    """Return host and port of `host`, `host:port` or `[IPv6]:port`; raise ValueError with the remedy."""
+    host, colon, said = address.rpartition(":") if not address.endswith("]") else (address, "", "")
+    if not colon:
+        host, said = address, str(port)
+    if not host.strip("[]") or not said.isdecimal() or not 0 < int(said) < 65536 or (":" in host and host[0] != "["):
+        raise ValueError(f"address {address!r} is not host:port; write 127.0.0.1:1883 or [::1]:1883")
+    return host.strip("[]"), int(said)
