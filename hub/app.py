@@ -11,7 +11,7 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from sqlite3 import Connection
@@ -81,7 +81,12 @@ async def _main(config: Config, on_ready: Ready) -> None:
         clock = machine_clock(_now_ms, has_rtc=config.has_rtc)
         hub = await open_hub(config, db, now_ms=_now_ms, machine=fingerprint(), clock=clock)
         supervisor = wire_devices(hub)
-        async with serve(hub) as port, run_broker(hub), watch_devices(hub, supervisor), asyncio.TaskGroup() as group:
+        async with (
+            serve(hub) as port,
+            run_broker(hub) as quiet,
+            watch_devices(hub, supervisor),
+            asyncio.TaskGroup() as group,
+        ):
             tasks = [
                 group.create_task(supervisor.run(), name="devices"),
                 group.create_task(run_upkeep(hub), name="upkeep"),
@@ -93,6 +98,7 @@ async def _main(config: Config, on_ready: Ready) -> None:
             log.info("hub ready", extra={"rep": hub.replica.rep, "host": config.host, "port": port})
             on_ready(port)
             await stop.wait()
+            await quiet()
             for task in tasks:
                 task.cancel()
         await hub.clock.save(db)
@@ -235,16 +241,21 @@ async def adopt_all(db: Database, replica: Replica) -> None:
 
 
 @asynccontextmanager
-async def run_broker(hub: Runtime) -> AsyncIterator[None]:
-    """Run the embedded MQTT broker if the configuration has one."""
+async def run_broker(hub: Runtime) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Run the embedded MQTT broker if the configuration has one; yield what to await at a stop, before the devices end."""
     if hub.config.mqtt is None:
-        yield
+        yield _nothing
         return
     from hub.broker.embedded import embedded_broker  # here: a hub without one saves 16 MiB
 
-    counts = any(spec.kind == "mqtt_counter" for spec in hub.config.devices)
-    async with embedded_broker(hub.config.mqtt, store_id=hub.shop.store_id, tokens=hub.tokens, awaits_hub=counts):
-        yield
+    counts = any(spec.kind.startswith("mqtt_") for spec in hub.config.devices)
+    store_id, tokens, tls = hub.shop.store_id, hub.tokens, hub.tls
+    async with embedded_broker(hub.config.mqtt, store_id=store_id, tokens=tokens, awaits_hub=counts, tls=tls) as broker:
+        yield broker.quiet
+
+
+async def _nothing() -> None:
+    """A hub without a broker has nothing to bring to its end."""
 
 
 async def run_line(hub: Runtime, *, rng: random.Random) -> None:

@@ -74,6 +74,16 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--cloud", type=Path, metavar="FILE", help="ask the cloud of this cloud.toml instead")
     _with_config(explain).set_defaults(run=_explain)
 
+    mqtt = commands.add_parser("mqtt", help="an MQTT broker beside the hub").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    accounts = mqtt.add_parser("accounts", help="write mosquitto's password file and ACL from who is paired")
+    accounts.add_argument("--mosquitto", type=Path, required=True, metavar="DIR", help="the folder for both files")
+    accounts.add_argument(
+        "--reader", action="append", default=[], metavar="NAME", help="an account that only hears, as Home Assistant"
+    )
+    _with_config(accounts).set_defaults(run=_mqtt_accounts)
+
     cashier = commands.add_parser("cashier", help="who may sign in at the tills").add_subparsers(
         required=True, metavar="WHAT"
     )
@@ -280,6 +290,12 @@ def _tls_renew(args: argparse.Namespace) -> int:
     from hub.commands.tls import renew_tls
 
     return renew_tls(load_config(args.config))
+
+
+def _mqtt_accounts(args: argparse.Namespace) -> int:
+    from hub.commands.mqtt import write_accounts
+
+    return write_accounts(load_config(args.config), args.mosquitto, readers=args.reader)
 
 
 def _cashier_add(args: argparse.Namespace) -> int:

@@ -115,7 +115,7 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         devices=devices,
         cloud=cloud_line(file.cloud),
         follows=followed(file.standby),
-        mqtt=_mqtt(file.mqtt),
+        mqtt=_mqtt(file.mqtt, host=file.api.host),
         has_rtc=file.clock.rtc,
         rights=file.rights.rule if file.rights else None,
         approvals=file.approvals,
@@ -186,9 +186,13 @@ def _shop(file: File) -> Shop:
     )
 
 
-def _mqtt(section: MqttSection | None) -> MqttSection | None:
+def _mqtt(section: MqttSection | None, *, host: str) -> MqttSection | None:
     if section is not None and bool(section.username) != bool(section.password):
         raise ConfigError("mqtt: username and password belong together; give both, or none")
+    if section is not None and section.tls_port is not None and is_loopback(host):
+        raise ConfigError(
+            f'mqtt.tls_port: this hub listens on {host} only and has no certificate; set [api] host = "0.0.0.0"'
+        )
     return section
 
 

@@ -30,6 +30,10 @@ class Tokens:
             self._take_over(paired, token_hash)
         return paired
 
+    def client(self, till_id: str) -> Paired | None:
+        """Return a client that holds a token."""
+        return next((paired for paired in self._held.values() if paired.till_id == till_id), None)
+
     def is_good(self, text: str) -> bool:
         """Whether a text is somebody's token; looking is no use."""
         return secret_hash(text) in self._held

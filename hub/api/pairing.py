@@ -8,6 +8,7 @@ POST /v1/pairing-codes     a manager: a code for one more till, with the link an
 Not here: who holds which token while the hub runs (hub.tokens), wrong codes (hub.store.staff.guesses).
 """
 
+from hashlib import blake2b
 from sqlite3 import Connection
 from typing import Annotated, get_args
 
@@ -15,6 +16,7 @@ from msgspec import Meta, Struct
 
 from hub.api.routing import PUBLIC, Call, Reply, Route
 from hub.errors import RefusedError, WaitError
+from hub.mosquitto import SALT_BYTES, password_hash
 from hub.pairing_link import page_url, pairing_link, spelled
 from hub.receipt_page import qr_png
 from hub.runtime import Runtime
@@ -77,12 +79,13 @@ async def post_pair(call: Call) -> Reply:
     """POST /v1/pair"""
     hub, request, now_ms = call.hub, call.body, call.hub.now_ms()
     token, code = hub.new_secret(TOKEN_BYTES), request.code.strip().upper()
+    mqtt_hash = _mqtt_hash(hub, token)
 
     def job(tx: Connection) -> Paired | None:
         who = guesses.stranger(tx, call.remote, now_ms=now_ms)
         if wait_s := guesses.left_s(tx, who, guesses.ADDRESS, now_ms=now_ms):
             raise WaitError("too_many_guesses", f"after wrong codes: {wait_s} s", wait_s=wait_s)
-        paired = tills.pair(tx, code, request.name, token=token, now_ms=now_ms)
+        paired = tills.pair(tx, code, request.name, token=token, now_ms=now_ms, mqtt_hash=mqtt_hash)
         if paired is None:
             guesses.count(tx, who, now_ms=now_ms)
         else:
@@ -99,10 +102,17 @@ async def post_rotate(call: Call) -> Reply:
     """POST /v1/pair/rotate"""
     hub, client = call.hub, call.client
     token = hub.new_secret(TOKEN_BYTES)
+    mqtt_hash = _mqtt_hash(hub, token)
     await hub.db.write(
-        lambda tx: tills.offer_token(tx, client.till_id, token=token), then=lambda _: hub.tokens.offer(token, client)
+        lambda tx: tills.offer_token(tx, client.till_id, token=token, mqtt_hash=mqtt_hash),
+        then=lambda _: hub.tokens.offer(token, client),
     )
     return Reply(PairAnswer(token, client.till_id, client.scope), 201)
+
+
+def _mqtt_hash(hub: Runtime, token: str) -> str:
+    salt = blake2b(hub.new_secret(SALT_BYTES).encode(), digest_size=SALT_BYTES).digest()
+    return password_hash(token, salt=salt)
 
 
 ROUTES = (

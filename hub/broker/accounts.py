@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from amqtt.contexts import Action
 
+from hub.mqtt_rights import may_publish, store_prefixes
 from hub.settings.file import MqttSection
 from hub.store.staff.tills import secret_hash
 from hub.tokens import Tokens
@@ -30,8 +31,10 @@ class Accounts:
 
     def may(self, username: str | None, topic: str, action: Action) -> bool:
         """Whether an account may publish to, subscribe to or receive a topic."""
-        is_below = topic.startswith(f"store/{self.store_id}/")
-        return is_below and (action is Action.PUBLISH or self.is_own(username))
+        if self.is_own(username):
+            return topic.startswith(store_prefixes(self.store_id))
+        device = self.tokens.client(username or "")
+        return action is Action.PUBLISH and device is not None and may_publish(self.store_id, device, topic)
 
     def is_own(self, username: str | None) -> bool:
         """Whether this is the [mqtt] account."""

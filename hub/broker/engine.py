@@ -24,6 +24,7 @@ DELIVER_MAX = 256  # of these on their way at a time
 WAITING_MAX = 1024  # messages taken but not sent on; when full no publisher is read: each waits for its acknowledgement
 WAITING_POLL_S = 0.001
 SETTLE_TIMEOUT_S = 5.0
+QUIET_TIMEOUT_S = 3.0  # a batch is committed in milliseconds; on a full disk never
 HEARD_TIMEOUT_S = 3.0  # the hub's own driver subscribes within a moment of the start
 
 
@@ -61,6 +62,7 @@ class Engine(Broker):
         super().__init__(config)
         self.behind: set[str] = set()
         self._turn_at_s = 0.0
+        self._is_quiet = False
 
     async def turn(self) -> None:
         """Wait until one message more may be taken: MESSAGES_PER_S of them, whoever sends them, and while there is room."""
@@ -68,8 +70,23 @@ class Engine(Broker):
         self._turn_at_s = max(self._turn_at_s, now_s - BURST_S) + 1 / MESSAGES_PER_S
         if self._turn_at_s > now_s:
             await asyncio.sleep(self._turn_at_s - now_s)
-        while not self.has_room():  # noqa: ASYNC110 - amqtt has no signal for it
+        while self._is_quiet or not self.has_room():  # noqa: ASYNC110 - amqtt has no signal for it
             await asyncio.sleep(WAITING_POLL_S)
+
+    async def quiet(self) -> None:
+        """Take no message any more, and wait until those who hear have acknowledged what was taken, QUIET_TIMEOUT_S at most."""
+        self._is_quiet = True
+        await self.settle()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(QUIET_TIMEOUT_S):
+                while self.behind or self.waiting() or self._is_heard():  # noqa: ASYNC110 - amqtt has no signal for it
+                    await asyncio.sleep(WAITING_POLL_S)
+
+    def _is_heard(self) -> bool:
+        """Whether a message is on its way to a session that is there."""
+        return any(
+            session.inflight_out and session.transitions.state == "connected" for session, _ in self.sessions.values()
+        )
 
     def has_room(self) -> bool:
         """Whether a publisher may be read on: not too much waits, and what was kept goes out before what is new."""

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from devices.testing.mqtt_publisher import LoginRefusedError, MqttPublisher
 from hub.client import HubClient, ProblemError
-from hub.demo.settings import write_private
+from hub.demo.settings import DOORS, write_private
 from hub.store.staff.tills import Scope
 
 
@@ -56,7 +56,7 @@ async def counter_credentials(file: Path, base_url: str, control: HubClient, mqt
         with suppress(LoginRefusedError):  # the store began anew
             async with publisher(mqtt_port, kept, "login"):
                 return kept
-    return await pair_anew(file, base_url, control, "device", "people counters")
+    return await pair_anew(file, base_url, control, "device", DOORS)
 
 
 def publisher(mqtt_port: int, known: Credentials, name: str) -> MqttPublisher:

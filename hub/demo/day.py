@@ -142,7 +142,7 @@ async def _cast(
             till_rng = Random(rng.getrandbits(32))  # noqa: S311 - shoppers are no secret
             tills.append(Till(desk, known.till_id, scanner, shelf, rng=till_rng, pause_s=TILL_PAUSE_S))
         boss = await client_credentials(house.data / "boss.json", house.base_url, control, "manager", "manager")
-        doors = await counter_credentials(house.data / "counters.json", house.base_url, control, house.mqtt_port)
+        doors = await counter_credentials(house.data / "doors.json", house.base_url, control, house.mqtt_port)
         door_rng = Random(rng.getrandbits(32))  # noqa: S311
         yield Cast(
             house=house,

@@ -12,6 +12,7 @@ from devices.testing.scanners import SimulatedScanner
 CURRENCY = "HKD"
 STORE_ID = "demo-hk01"
 WEIGHT_TEMPLATE = "21IIIIIWWWWWC"
+DOORS = "doors"  # what the counters' gateway is paired as
 ENTRANCES = {"door-main": "main-door", "door-mall": "mall-door"}  # sensor: where it hangs
 KEYS_FILE = "keys.json"
 _MQTT_USER = "hub"
@@ -163,7 +164,7 @@ def hub_toml(wiring: Wiring, keys: Keys) -> str:
         line_page=_LINE_PAGE.format(url=wiring.line_url) if wiring.line_url else "",
         template=WEIGHT_TEMPLATE,
         radio=wiring.radio,
-        entrances=", ".join(f'{sensor} = "{entrance}"' for sensor, entrance in ENTRANCES.items()),
+        entrances=", ".join(f'"{DOORS}/{sensor}" = "{entrance}"' for sensor, entrance in ENTRANCES.items()),
     )
 
 
@@ -174,7 +175,7 @@ def cloud_toml(port: int, keys: Keys) -> str:
 
 def counter_topic(sensor: str) -> str:
     """Return where a sensor publishes its counts."""
-    return f"store/{STORE_ID}/counter/{sensor}/count"
+    return f"store/{STORE_ID}/counter/{DOORS}/{sensor}/count"
 
 
 def write_private(path: Path, text: str) -> None:

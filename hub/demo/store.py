@@ -95,7 +95,7 @@ async def _open_shop(args: argparse.Namespace, house: House) -> None:
             await write_all(house.config, result.items)
             await until_down(manager, result.items)
         await move_in(house, control, manager)
-        counters = await counter_credentials(house.data / "counters.json", house.base_url, control, house.mqtt_port)
+        counters = await counter_credentials(house.data / "doors.json", house.base_url, control, house.mqtt_port)
         till_code, console_code = await control.make_code("till"), await control.make_code("manager")
         facts = json.dumps(_facts(house, till_code, counters), indent=2, ensure_ascii=False)
         write_private(house.data / "demo.json", facts)

@@ -9,7 +9,8 @@ claims [[console.pages]] title_zh_hant, title_en, url, height: a device's own we
 [stock]      safety_stock: what stays on the shelf of each SKU (with [rights]: written there); hold_s: how long goods are held
 [rights]     see sync.rights_settings, and policy (physical-first, strict), reclaimed_online: the shop shares rights to its stock
 [limits]     hub.settings.limits; [mdns] announce: this hub is announced on the local network
-[clock]      rtc: this machine has a battery-backed clock; [mqtt]   port; username, password: the hub's own drivers' at the broker
+[clock]      rtc: this machine has a battery-backed clock
+[mqtt]       port, tls_port; username, password: the hub's own drivers' at the broker
 [devices.NAME]   kind = a file name in devices/drivers, plus that driver's options
 """
 
@@ -89,11 +90,15 @@ class ClockSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MqttSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """[mqtt]: an embedded broker on 127.0.0.1. Devices log in as they were paired; `username` is for the hub's own drivers."""
+    """[mqtt]: an embedded broker on 127.0.0.1. Devices log in as they were paired; `username` is for the hub's own drivers.
+
+    `tls_port` (8883): on the LAN too, with TLS and this hub's certificate.
+    """
 
     port: Annotated[int, Meta(ge=0, le=65535)] = 1883
     username: Annotated[str, Meta(max_length=64)] = ""
     password: Annotated[str, Meta(max_length=200)] = ""
+    tls_port: Annotated[int, Meta(ge=0, le=65535)] | None = None
 
 
 class MdnsSection(Struct, frozen=True, forbid_unknown_fields=True):

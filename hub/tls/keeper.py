@@ -93,6 +93,11 @@ class Tls:
                 f"or move {self._folder / files.AUTHORITY} away: a new one is made, and each tablet has to trust it at /pair"
             )
 
+    @property
+    def host(self) -> str:
+        """Where the hub listens."""
+        return str(self._host)
+
     def refresh(self) -> str:
         """Make a new leaf if one is due; return why, "" when none is."""
         due = self.due()

@@ -95,7 +95,7 @@ async def test_a_counter_on_the_embedded_broker_reaches_the_day(
 
     tokens = Tokens()
     section = MqttSection(0, "hub", "hub-secret")
-    async with embedded_broker(section, store_id="hk01", tokens=tokens) as port:
+    async with embedded_broker(section, store_id="hk01", tokens=tokens) as (port, _):
         doors = {
             "kind": "mqtt_counter",
             "store": "hk01",
@@ -109,7 +109,7 @@ async def test_a_counter_on_the_embedded_broker_reaches_the_day(
         await until(lambda: till.get("/v1/devices"), lambda answer: answer.json["items"][0]["health"] == "ready")
         process = await asyncio.create_subprocess_exec(
             *("python3", "bench/reference/mqtt_flood.py", "127.0.0.1", str(port), device.till_id, device.token),
-            *("store/hk01/counter/{device}/count", '{"in":{n},"out":0}', "1000", "10", "50"),
+            *("store/hk01/counter/Door/{device}/count", '{"in":{n},"out":0}', "1000", "10", "50"),
             stdout=asyncio.subprocess.DEVNULL,
         )
         sale = await till.post("/v1/sales", till.sale())

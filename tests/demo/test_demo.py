@@ -289,7 +289,7 @@ async def test_tokens_and_keys_are_kept_for_the_owner_only_and_survive_a_restart
     for _ in range(2):
         async with started(tmp_path / "store", "--no-shoppers") as demo:
             tokens.append({key: demo.facts[key] for key in ("cloud_token", "mqtt_username", "mqtt_password")})
-            secret = ("demo.json", "keys.json", "counters.json", "manager.json", "hub.toml", "cloud.toml")
+            secret = ("demo.json", "keys.json", "doors.json", "manager.json", "hub.toml", "cloud.toml")
             assert {(demo.data / name).stat().st_mode & 0o777 for name in secret} == {0o600}
             await demo.signal_group(signal.SIGINT)
     assert tokens[0] == tokens[1]

@@ -38,7 +38,7 @@ STORE = {"store": {"id": "hk01", "name_zh_hant": "店", "name_en": "Shop", "curr
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    async with embedded_broker(SECTION, store_id="hk01", tokens=TOKENS) as port:
+    async with embedded_broker(SECTION, store_id="hk01", tokens=TOKENS) as (port, _):
         yield port
 
 
@@ -91,10 +91,21 @@ def test_an_account_without_a_name_is_no_account() -> None:
 @pytest.mark.parametrize(
     ("username", "topic", "action", "may"),
     [
-        ("device1", "store/hk01/counter/door/count", Action.PUBLISH, True),
-        ("device1", "store/hk02/counter/door/count", Action.PUBLISH, False),
+        ("device1", "store/hk01/counter/Door/count", Action.PUBLISH, True),
+        ("device1", "store/hk01/counter/device1/count", Action.PUBLISH, True),
+        ("device1", "store/hk01/counter/Door/left/count", Action.PUBLISH, True),
+        ("device1", "homie/5/Door/$state", Action.PUBLISH, True),
+        ("device1", "store/hk01/counter/door/count", Action.PUBLISH, False),
+        ("device1", "store/hk01/Door/count", Action.PUBLISH, False),
+        ("device1", "store/hk01/counter/Door", Action.PUBLISH, False),
+        ("device1", "homie/5/window/$state", Action.PUBLISH, False),
+        ("device1", "homeassistant/sensor/Door/config", Action.PUBLISH, False),
+        ("device9", "store/hk01/counter/device9/count", Action.PUBLISH, False),
+        ("hub", "homie/5/#", Action.SUBSCRIBE, True),
+        ("hub", "homeassistant/sensor/x/config", Action.PUBLISH, True),
+        ("device1", "store/hk02/counter/Door/count", Action.PUBLISH, False),
         ("device1", "store/hk01/#", Action.SUBSCRIBE, False),
-        ("device1", "store/hk01/counter/door/count", Action.RECEIVE, False),
+        ("device1", "store/hk01/counter/Door/count", Action.RECEIVE, False),
         ("hub", "store/hk01/counter/+/count", Action.SUBSCRIBE, True),
         ("hub", "store/hk01/counter/door/count", Action.RECEIVE, True),
         ("hub", "#", Action.SUBSCRIBE, False),
@@ -224,7 +235,7 @@ async def test_a_taken_port_is_named_with_its_remedy(port: int) -> None:
 
 async def test_a_stop_leaves_no_task_behind() -> None:
     before = asyncio.all_tasks()
-    async with embedded_broker(SECTION, store_id="hk01", tokens=TOKENS) as port:
+    async with embedded_broker(SECTION, store_id="hk01", tokens=TOKENS) as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(connect("device1", "device-token"))
         await reader.readexactly(4)
@@ -272,7 +283,7 @@ def subscribe(topic_filter: str) -> bytes:
 
 async def test_a_device_comes_in_when_the_hub_can_hear_it() -> None:
     """Before the hub's driver has subscribed a message would be acknowledged and heard by nobody."""
-    async with embedded_broker(SECTION, store_id="hk01", tokens=TOKENS, awaits_hub=True) as port:
+    async with embedded_broker(SECTION, store_id="hk01", tokens=TOKENS, awaits_hub=True) as (port, _):
         device = asyncio.ensure_future(answer(port, connect("device1", "device-token", client_id="door")))
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(connect("hub", "hub-secret", client_id="hub"))

@@ -7,7 +7,6 @@ import asyncio
 import random
 import shutil
 import struct
-import subprocess
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -23,6 +22,7 @@ from devices.errors import NotRecordedError
 from devices.model import CounterReading, Health
 from devices.supervisor import DeviceSpec, DeviceState, Outside, Supervisor
 from hub.broker.embedded import embedded_broker
+from hub.mosquitto import SALT_BYTES, Account, acl_file, password_file, password_hash
 from hub.settings.file import MqttSection
 from hub.store import footfall
 from hub.store.staff.tills import Paired
@@ -59,7 +59,7 @@ class Embedded:
 
     async def start(self) -> None:
         tokens = Tokens()
-        tokens.admit(DOOR[1], Paired(DOOR[0], "Door", "device"))
+        tokens.admit(DOOR[1], Paired(DOOR[0], "door", "device"))
         tokens.admit("a till's token", Paired("t1", "Till", "till"))
         section = MqttSection(self.port, *HUB)
         await self._stack.enter_async_context(embedded_broker(section, store_id="hk01", tokens=tokens))
@@ -73,20 +73,21 @@ class Mosquitto:
 
     keeps = True
 
-    def __init__(self, port: int, folder: Path) -> None:
+    def __init__(
+        self, port: int, folder: Path, *, listener: str = "", extra: str = "", files: Path | None = None
+    ) -> None:
         self.port = port
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
-        passwords = folder / "passwords"
-        passwords.touch()
-        for name, password in (HUB, DOOR, ("t1", "a till's token")):
-            subprocess.run(["mosquitto_passwd", "-b", str(passwords), name, password], check=True, capture_output=True)
-        (folder / "acl").write_text(
-            f"user {HUB[0]}\ntopic readwrite store/hk01/#\nuser {DOOR[0]}\ntopic write store/hk01/#\n"
-        )
+        if files is None:
+            files = folder
+            device = Account(Paired(DOOR[0], "door", "device"), password_hash(DOOR[1], salt=bytes(SALT_BYTES)))
+            others = {HUB[0]: password_hash(HUB[1], salt=bytes(range(SALT_BYTES)))}
+            (files / "passwords").write_text(password_file([device], others))
+            (files / "acl").write_text(acl_file("hk01", [device], own=[HUB[0]], readers=[]))
         (folder / "mosquitto.conf").write_text(
-            f"listener {port} 127.0.0.1\nuser root\nallow_anonymous false\npassword_file {passwords}\n"
-            f"acl_file {folder / 'acl'}\npersistence true\npersistence_location {folder}/\nmax_queued_messages 100000\n"
+            f"{listener or f'listener {port} 127.0.0.1'}\n{extra}user root\nallow_anonymous false\npassword_file {files / 'passwords'}\n"
+            f"acl_file {files / 'acl'}\npersistence true\npersistence_location {folder}/\nmax_queued_messages 100000\n"
         )
 
     async def start(self) -> None:
@@ -103,6 +104,12 @@ class Mosquitto:
                 writer.close()
                 await writer.wait_closed()
                 return
+
+    async def kill(self) -> None:
+        """As a power cut does."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
 
     async def stop(self) -> None:
         if self._process is not None:
@@ -134,6 +141,12 @@ async def broker(
     await made.start()
     yield made
     await made.stop()
+
+
+@pytest.fixture
+def mosquitto() -> type[Mosquitto]:
+    """For a test with a broker of its own."""
+    return Mosquitto
 
 
 class RefusedByBrokerError(Exception):
@@ -319,6 +332,20 @@ async def connect(broker: BrokerUnderTest) -> AsyncIterator[Callable[..., Any]]:
 
     async def connect_one(**given: Any) -> Publisher:
         made.append(await Publisher.connect(broker.port, **({"client_id": f"sensor{len(made)}"} | given)))
+        return made[-1]
+
+    yield connect_one
+    for publisher in made:
+        await publisher.close()
+
+
+@pytest.fixture
+async def connect_to() -> AsyncIterator[Callable[..., Any]]:
+    """Connect a publisher to a broker of the test's own: `await connect_to(port, user, password, client_id=...)`."""
+    made: list[Publisher] = []
+
+    async def connect_one(*given: Any, **more: Any) -> Publisher:
+        made.append(await Publisher.connect(*given, **more))
         return made[-1]
 
     yield connect_one

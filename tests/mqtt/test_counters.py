@@ -76,10 +76,10 @@ async def test_messages_of_one_millisecond_are_all_counted(
         sensor = await connect()
         for number in range(200):
             sensor.publish_soon(COUNT, json.dumps({"in_delta": 1, "id": number, "at": AT}))
-            sensor.publish_soon("store/hk01/counter/yard/count", totals(number, at=AT))
+            sensor.publish_soon("store/hk01/counter/door/yard/count", totals(number, at=AT))
         await sensor.acknowledged(400)
         await hub_side.wait_for(lambda: len(hub_side.taken) == 400)
-        assert hub_side.sums() == {"door": (200, 0), "yard": (199, 0)}
+        assert hub_side.sums() == {"door": (200, 0), "door/yard": (199, 0)}
 
 
 async def test_a_delta_with_an_id_counts_once(broker: Any, hub_side: Any, connect: Callable[..., Any]) -> None:
@@ -204,7 +204,7 @@ async def test_a_device_without_credentials_is_turned_away(
         await connect(user=user, password=password)
 
 
-async def test_a_device_hears_nothing_and_publishes_in_its_store_only(
+async def test_a_device_hears_nothing_and_publishes_below_its_own_topics_only(
     broker: Any, hub_side: Any, connect: Callable[..., Any]
 ) -> None:
     async with hub_side.driver(broker.port):
@@ -213,7 +213,8 @@ async def test_a_device_hears_nothing_and_publishes_in_its_store_only(
         if not broker.keeps:
             assert await sensor.subscribe("store/hk01/#") == 0x80
             assert await sensor.subscribe("#") == 0x80
-        await sensor.publish("store/other/counter/door/count", totals(1))
+        for elsewhere in ("store/other/counter/door/count", "store/hk01/counter/yard/count", "homie/5/yard/$state"):
+            await sensor.publish(elsewhere, totals(1))
         await sensor.publish(COUNT, totals(2))
         await hub_side.wait_for(lambda: len(hub_side.taken) == 1)
         assert hub_side.taken[0].in_total == 2
@@ -236,7 +237,7 @@ async def test_nonsense_is_acknowledged_counted_and_named_once(
         sensor = await connect()
         for payload in nonsense * 2:
             await sensor.publish(COUNT, payload)
-        await sensor.publish("store/hk01/counter/" + "x" * 100 + "/count", totals(1))
+        await sensor.publish("store/hk01/counter/door/" + "x" * 100 + "/count", totals(1))
         await sensor.publish(STATUS, b"perhaps")
         await sensor.publish(COUNT, totals(1))
         await hub_side.wait_for(lambda: len(hub_side.taken) == 1)
@@ -289,13 +290,13 @@ async def test_a_flood_is_counted_whole_in_bounded_batches(
         await hub_side.ready()
         sensor = await connect()
         for number in range(count):
-            topic = f"store/hk01/counter/d{number % devices}/count"
+            topic = f"store/hk01/counter/door/d{number % devices}/count"
             sensor.publish_soon(topic, totals(number // devices))
             if number >= window:
                 await sensor.acknowledged(1)
         await sensor.acknowledged(window)
         await hub_side.wait_for(lambda: len(hub_side.taken) == count)
-        assert hub_side.sums() == {f"d{n}": (count // devices - 1, 0) for n in range(devices)}
+        assert hub_side.sums() == {f"door/d{n}": (count // devices - 1, 0) for n in range(devices)}
         assert max(hub_side.batches) <= INBOX_MAX
 
 

@@ -51,7 +51,7 @@ def count(messages: list[Json], entrances: dict[str, str]) -> Windows:
     last: dict[str, Json] = {}
     former: dict[str, set[str]] = defaultdict(set)
     for entry in messages:
-        sensor = entry["topic"].split("/")[3]
+        sensor = entry["topic"].split("/")[-2]
         said = json.loads(entry["payload"])
         before = last.get(sensor)
         if before is None:

@@ -38,8 +38,10 @@ def add_code(tx: Connection, code: str, scope: Scope, *, now_ms: int) -> None:
     )
 
 
-def pair(tx: Connection, code: str, name: str, *, token: str, now_ms: int) -> Paired | None:
-    """Spend a code for a token; return None when it is unknown, used or expired."""
+def pair(
+    tx: Connection, code: str, name: str, *, token: str, now_ms: int, mqtt_hash: str | None = None
+) -> Paired | None:
+    """Spend a code for a token; return None when it is unknown, used or expired. Only a device's `mqtt_hash` is kept."""
     row = tx.execute(
         "DELETE FROM pairing_code WHERE code_hash = ? AND expires_ms >= ? RETURNING scope", (secret_hash(code), now_ms)
     ).fetchone()
@@ -49,8 +51,8 @@ def pair(tx: Connection, code: str, name: str, *, token: str, now_ms: int) -> Pa
     count = tx.execute("SELECT count(*) FROM till WHERE scope = ?", (scope,)).fetchone()[0]
     paired = Paired(f"{'t' if scope == 'till' else scope}{count + 1}", name, scope)
     tx.execute(
-        "INSERT INTO till (till_id, name, scope, token_hash, paired_ms) VALUES (?, ?, ?, ?, ?)",
-        (paired.till_id, name, scope, secret_hash(token), now_ms),
+        "INSERT INTO till (till_id, name, scope, token_hash, paired_ms, mqtt_hash) VALUES (?, ?, ?, ?, ?, ?)",
+        (paired.till_id, name, scope, secret_hash(token), now_ms, mqtt_hash if scope == "device" else None),
     )
     return paired
 
@@ -88,10 +90,14 @@ def _view(till_id: str, name: str, scope: Scope, paired_ms: int, revoked_ms: int
     return TillView(till_id, name, scope, utc(paired_ms), None if revoked_ms is None else utc(revoked_ms))
 
 
-def offer_token(tx: Connection, till_id: str, *, token: str) -> None:
+def offer_token(tx: Connection, till_id: str, *, token: str, mqtt_hash: str | None = None) -> None:
     """Note a token that a client may use from now on beside its own; an earlier one that was not used is forgotten."""
     changed = tx.execute(
-        "UPDATE till SET next_hash = ? WHERE till_id = ? AND revoked_ms IS NULL", (secret_hash(token), till_id)
+        """
+        UPDATE till SET next_hash = ?, mqtt_hash = iif(scope = 'device', ?, NULL)
+        WHERE till_id = ? AND revoked_ms IS NULL
+        """,
+        (secret_hash(token), mqtt_hash, till_id),
     ).rowcount
     if not changed:
         raise NotFoundError("till", f"no till {till_id!r}")
@@ -116,6 +122,17 @@ def all_tokens(read: Connection) -> dict[bytes, Paired]:
         "SELECT token_hash, next_hash, till_id, name, scope FROM till WHERE revoked_ms IS NULL"
     ).fetchall()
     return {each: Paired(*client) for token, offered, *client in rows for each in (token, offered) if each is not None}
+
+
+def mqtt_accounts(read: Connection) -> list[tuple[Paired, str | None]]:
+    """Return every paired device with its password as mosquitto keeps it, None of one that was paired before."""
+    rows = read.execute(
+        """
+        SELECT till_id, name, scope, mqtt_hash FROM till
+        WHERE scope = 'device' AND revoked_ms IS NULL ORDER BY paired_ms, till_id
+        """
+    ).fetchall()
+    return [(Paired(*client), hashed) for *client, hashed in rows]
 
 
 def offered_tokens(read: Connection) -> dict[str, bytes]:
