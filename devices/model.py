@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 Category = Literal[
-    "Scanner", "POSPrinter", "CashDrawer", "LineDisplay", "Scale", "PeopleCounter", "Beacon", "RFIDScanner"
+    "Scanner", "POSPrinter", "CashDrawer", "LineDisplay", "Scale", "PeopleCounter", "Beacon", "RFIDScanner", "WifiProbe"
 ]
 
 Carrier = Literal["visitor", "thing"]
@@ -116,9 +116,24 @@ class Dwell(Struct, frozen=True):
     goes_on: bool = False
 
 
+class Addresses(frozenset[bytes]):
+    """Radio addresses, six bytes each. They are somebody's: shown as a number, and kept by nobody."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} addresses>"
+
+
+class ProbeReport(Struct, frozen=True):
+    """Whom a Wi-Fi probe heard since its last report; none is a report, too. `at_ms` is the probe's own clock."""
+
+    place: str
+    addresses: Addresses
+    at_ms: int | None = None
+
+
 Event: TypeAlias = Scan | Weight | TagRead | DrawerStatus | ZoneChange
 """What `ctx.emit` takes: data events, handed on at once and not durable."""
-Reading: TypeAlias = CounterReading | Dwell
+Reading: TypeAlias = CounterReading | Dwell | ProbeReport
 """What `ctx.record` takes: durable before it returns."""
 
 

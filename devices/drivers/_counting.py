@@ -26,6 +26,7 @@ OWN = "storehub"
 LOGGED_MAX = 256  # pairs of sensor and reason that are logged once each; further ones are only counted
 SENSORS_MAX = 4096  # sensors whose status is kept; of any further one it is not
 SHOWN_MAX = 8
+STATUS_BYTES_MAX = 64
 REMEDIES = {
     "too_long": "send one count a message; a picture or a day's records is too much",
     "not_json": "send a JSON object, see docs/mqtt.md and docs/counters.md",
@@ -68,6 +69,21 @@ class Wire(Struct, frozen=True):
 
 
 NO_WIRE = Wire()
+
+
+class Presence(Struct, frozen=True):
+    """A sensor's birth or last will."""
+
+    sensor: str
+    is_online: bool
+
+
+def presence(sensor: str, payload: bytes | bytearray) -> Presence:
+    """Return what a message at a sensor's `status` says; raise CountError."""
+    word = bytes(payload[:STATUS_BYTES_MAX]).strip().lower()
+    if word not in (b"online", b"offline"):
+        raise CountError("status", "neither online nor offline")
+    return Presence(sensor, word == b"online")
 
 
 class Counters:

@@ -14,25 +14,22 @@ broker keeps it, also while the hub is away.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 from msgspec.structs import replace
 
 from devices.codecs.counters.mapping import Mapping
 from devices.codecs.counters.own import is_sensor_name
-from devices.driver import HEARTBEAT_S, DeviceContext, Driver
+from devices.driver import DeviceContext, Driver
 from devices.drivers._broker import BrokerOptions
-from devices.drivers._counting import OWN, Counters, Entrance, Wire, decoder
-from devices.errors import CountError, NotRecordedError
-from devices.model import CounterReading, Health, StatusUpdate
+from devices.drivers._counting import OWN, Counters, Entrance, Presence, Wire, decoder, presence
+from devices.drivers._recording import record_and_ack
+from devices.errors import CountError
+from devices.model import CounterReading
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
 
     from devices.drivers._mqtt_link import MqttLink
-
-RETRY_FIRST_S = 0.2
-RETRY_MAX_S = HEARTBEAT_S  # a full disk that was cleared is noticed within this
-STATUS_BYTES_MAX = 64
 
 
 class Options(BrokerOptions, frozen=True, kw_only=True):
@@ -75,14 +72,7 @@ DRIVER = Driver(
 )
 
 
-class _Presence(Struct, frozen=True):
-    """A sensor's birth or last will."""
-
-    sensor: str
-    is_online: bool
-
-
-_Said = list[CounterReading] | _Presence | None
+_Said = list[CounterReading] | Presence | None
 
 
 class _MqttCounters(Counters):
@@ -107,7 +97,7 @@ class _MqttCounters(Counters):
         try:
             sensor, what = self._who(message)
             if what == "status":
-                return _presence(sensor, message.payload)
+                return presence(sensor, message.payload)
             return self.readings(message.payload, sensor, Wire(message.mid, message.dup, message.retain))
         except CountError as err:
             self.refuse(sensor, err)
@@ -121,21 +111,7 @@ class _MqttCounters(Counters):
                 readings += said
             elif said is not None:
                 self.note(said.sensor, is_online=said.is_online)
-        retry_s = RETRY_FIRST_S
-        while readings:
-            try:
-                await self._ctx.record(readings)
-                self._ctx.count("readings", len(readings))
-                break
-            except NotRecordedError as err:
-                self._ctx.count("not_recorded")
-                self._ctx.status(StatusUpdate(Health.DEGRADED, "not_recorded", f"counts wait at the broker: {err}"))
-            # whether a failed commit reached the disk is not always known: from here on each may be there already
-            readings = [replace(reading, redelivered=True) for reading in readings]
-            await link.idle(retry_s)
-            self._ctx.heartbeat()
-            retry_s = min(RETRY_MAX_S, 2 * retry_s)
-        link.ack(batch)
+        await record_and_ack(self._ctx, link, batch, readings, again=lambda reading: replace(reading, redelivered=True))
 
     def _who(self, message: "MQTTMessage") -> tuple[str, str]:
         """Return (sensor, what); the sensor is "" where only the payload says it."""
@@ -150,10 +126,3 @@ class _MqttCounters(Counters):
         if not is_sensor_name(sensor) and (sensor or self._sensor_level is not None or not self._pushes):
             raise CountError("sensor_name", "the topic's sensor level is empty, too long or not printable")
         return sensor, what
-
-
-def _presence(sensor: str, payload: bytes | bytearray) -> _Presence:
-    word = bytes(payload[:STATUS_BYTES_MAX]).strip().lower()
-    if word not in (b"online", b"offline"):
-        raise CountError("status", "neither online nor offline")
-    return _Presence(sensor, word == b"online")

@@ -9,6 +9,7 @@ from hub.api.routing import Call, Reply, Route
 from hub.errors import RefusedError
 from hub.insights.dwells import DwellDay, dwell_of_day
 from hub.insights.footfall import FootfallDay, footfall_of_day
+from hub.insights.phones import PhonesDay, phones_of_day
 
 YEARS = range(2000, 2100)  # a date beyond is a typing mistake, and calendars end
 
@@ -36,7 +37,23 @@ def _day(call: Call) -> datetime.date:
     return day
 
 
+async def get_phones(call: Call) -> Reply:
+    """GET /v1/insights/phones"""
+    hub = call.hub
+    return Reply(phones_of_day(hub.db.read, hub.shop, _day(call), now_ms=hub.now_ms()))
+
+
 ROUTES = (
+    Route(
+        "GET",
+        "/v1/insights/phones",
+        get_phones,
+        "Phones that Wi-Fi probes heard on a business day, by place and hour, with the coverage",
+        STAFF,
+        PhonesDay,
+        query=DayQuery,
+        problems=(422,),
+    ),
     Route(
         "GET",
         "/v1/insights/footfall",

@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from devices.errors import NotRecordedError
-from devices.model import CounterReading, Dwell, Reading
+from devices.model import CounterReading, Dwell, ProbeReport, Reading
+from hub.attached.probes import Probes
 from hub.attached.zones import who
 from hub.store import dwells
 from hub.visitors import Visitors
@@ -21,16 +22,19 @@ class Readings:
 
     def __init__(self, hub: "Runtime") -> None:
         self._hub = hub
-        self._visitors = Visitors(hub)
+        self._visitors, self._probes = Visitors(hub), Probes(hub)
 
     async def on_readings(self, device_id: str, readings: Sequence[Reading]) -> None:
         """Return when the readings are durable; raise NotRecordedError when the hub cannot write."""
         counts = [reading for reading in readings if isinstance(reading, CounterReading)]
         stays = [reading for reading in readings if isinstance(reading, Dwell)]
+        reports = [reading for reading in readings if isinstance(reading, ProbeReport)]
         if counts:
             await self._visitors.on_readings(device_id, counts)
         if stays:
             await self._record(device_id, [self._row(stay) for stay in stays])
+        if reports:
+            await self._probes.on_reports(device_id, reports)
 
     async def _record(self, device_id: str, rows: Sequence[DwellRow]) -> None:
         hub = self._hub

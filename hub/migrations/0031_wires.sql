@@ -1,21 +1,21 @@
 -- What mosquitto's password file says of a device's token; only of clients that were paired since.
 ALTER TABLE till ADD COLUMN mqtt_hash TEXT;
--- Wi-Fi probes, of this hub only: what one quarter hour at a place came to. No address and no hash of one is stored.
-CREATE TABLE probe_window (
+-- Phones that Wi-Fi probes heard at a place in an hour, of this hub only. `heard` has a bit for each quarter hour with a report.
+CREATE TABLE probe_hour (
   place TEXT NOT NULL,
-  quarter_ms INTEGER NOT NULL,
+  hour_ms INTEGER NOT NULL,
   date TEXT NOT NULL,
   steady INTEGER NOT NULL,
   randomised INTEGER NOT NULL,
-  sightings INTEGER NOT NULL,
-  PRIMARY KEY (place, quarter_ms)
+  heard INTEGER NOT NULL,
+  PRIMARY KEY (place, hour_ms)
 ) STRICT, WITHOUT ROWID;
--- A probe's day at a place: phones told apart under that day's salt, and how much of the day the probe was heard.
+-- The same in a trading day. `salts` were used in it: one, and one more for each start of the hub, after which a phone is another.
 CREATE TABLE probe_day (
   place TEXT NOT NULL,
   date TEXT NOT NULL,
   steady INTEGER NOT NULL,
   randomised INTEGER NOT NULL,
-  new_salts INTEGER NOT NULL,
+  salts INTEGER NOT NULL,
   PRIMARY KEY (place, date)
 ) STRICT, WITHOUT ROWID;

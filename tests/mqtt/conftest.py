@@ -86,8 +86,9 @@ class Mosquitto:
             (files / "passwords").write_text(password_file([device], others))
             (files / "acl").write_text(acl_file("hk01", [device], own=[HUB[0]], readers=[]))
         (folder / "mosquitto.conf").write_text(
-            f"{listener or f'listener {port} 127.0.0.1'}\n{extra}user root\nallow_anonymous false\npassword_file {files / 'passwords'}\n"
-            f"acl_file {files / 'acl'}\npersistence true\npersistence_location {folder}/\nmax_queued_messages 100000\n"
+            f"{listener or f'listener {port} 127.0.0.1'}\n{extra}user root\nallow_anonymous false\n"
+            f"password_file {files / 'passwords'}\nacl_file {files / 'acl'}\n"
+            f"persistence true\npersistence_location {folder}/\nmax_queued_messages 100000\n"
         )
 
     async def start(self) -> None:

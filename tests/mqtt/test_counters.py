@@ -4,12 +4,15 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from devices.drivers import mqtt_probe
 from devices.drivers._mqtt_link import INBOX_MAX
 from devices.model import Health
+from devices.testing.context import RecordingContext
 
 COUNT = "store/hk01/counter/door/count"
 STATUS = "store/hk01/counter/door/status"
@@ -305,3 +308,31 @@ async def test_the_log_holds_no_password(broker: Any, hub_side: Any, caplog: pyt
         async with hub_side.driver(broker.port):
             await hub_side.ready()
     assert not any("hub-secret" in str(record.__dict__) for record in caplog.records)
+
+
+async def test_a_probe_s_reports_are_recorded_and_its_addresses_are_in_no_log(
+    broker: Any, connect: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    ctx = RecordingContext("probes")
+    ctx.refuses_readings = True
+    options = mqtt_probe.Options(
+        store="hk01", address=f"127.0.0.1:{broker.port}", username="hub", password="hub-secret", places={"door": "Main"}
+    )
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(_until_cancelled(mqtt_probe.DRIVER.run(ctx, options)), name="driver")
+        await ctx.wait_for(lambda: ctx.last_status is not None)
+        probe = await connect()
+        await probe.publish("store/hk01/probe/door/seen", b'{"seen":["a4:83:e7:12:34:56"]}')
+        await probe.publish("store/hk01/probe/door/seen", b'{"seen":["a4:83:e7:12:34"]}')
+        await ctx.wait_for(lambda: len(ctx.refused) > 0)
+        ctx.refuses_readings = False
+        await ctx.wait_for(lambda: len(ctx.readings) == 1)
+        running.cancel()
+    (report,) = ctx.readings
+    assert (report.place, len(report.addresses)) == ("Main", 1)
+    assert ctx.counters["refused_wrong_field"] == 1 and "a4:83" not in caplog.text
+
+
+async def _until_cancelled(work: Any) -> None:
+    with suppress(asyncio.CancelledError):
+        await work
