@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 Category = Literal[
     "Scanner", "POSPrinter", "CashDrawer", "LineDisplay", "Scale", "PeopleCounter", "Beacon", "RFIDScanner", "WifiProbe"
@@ -75,6 +76,7 @@ class CounterReading(Struct, frozen=True):
     the sensor's own clock and `boot` names its life since it was switched on; both may be missing or wrong. `redelivered`
     (MQTT: DUP) says that the wire may have brought it before, under the same `packet_id`; `retained`, that it is the last
     known state and no news. Totals with `wraps_at` go on from 0 there.
+    `is_in_order`: the wire brings nothing late, so totals that fall began again.
     """
 
     sensor: str
@@ -90,6 +92,11 @@ class CounterReading(Struct, frozen=True):
     redelivered: bool = False
     retained: bool = False
     wraps_at: int | None = None
+    is_in_order: bool = False
+
+    def again(self) -> "CounterReading":
+        """The same, handed in once more: it may have been recorded already."""
+        return replace(self, redelivered=True, is_in_order=False)
 
 
 class ZoneChange(Struct, frozen=True):

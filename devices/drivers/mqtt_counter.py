@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
-from msgspec.structs import replace
 
 from devices.codecs.counters.mapping import Mapping
 from devices.codecs.counters.own import is_sensor_name
@@ -111,7 +110,7 @@ class _MqttCounters(Counters):
                 readings += said
             elif said is not None:
                 self.note(said.sensor, is_online=said.is_online)
-        await record_and_ack(self._ctx, link, batch, readings, again=lambda reading: replace(reading, redelivered=True))
+        await record_and_ack(self._ctx, link, batch, readings, again=lambda reading: reading.again())
 
     def _who(self, message: "MQTTMessage") -> tuple[str, str]:
         """Return (sensor, what); the sensor is "" where only the payload says it."""

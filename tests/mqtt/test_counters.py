@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from devices.drivers import mqtt_probe
+from devices.drivers import mqtt_homie, mqtt_probe
 from devices.drivers._mqtt_link import INBOX_MAX
 from devices.model import Health
 from devices.testing.context import RecordingContext
@@ -336,3 +336,30 @@ async def test_a_probe_s_reports_are_recorded_and_its_addresses_are_in_no_log(
 async def _until_cancelled(work: Any) -> None:
     with suppress(asyncio.CancelledError):
         await work
+
+
+async def test_a_homie_device_appears_by_itself_and_counts_when_it_is_accepted(
+    broker: Any, connect: Callable[..., Any]
+) -> None:
+    """On both brokers; its `$state` comes before or after its description, and all of it is retained."""
+    description = {"homie": "5.0", "nodes": {"counter": {"properties": {"in": {"datatype": "integer"}}}}}
+    device = await connect()
+    await device.publish("homie/5/door/$description", json.dumps(description), retain=True)
+    await device.publish("homie/5/door/$state", b"ready", retain=True)
+    account: dict[str, Any] = {"address": f"127.0.0.1:{broker.port}", "username": "hub", "password": "hub-secret"}
+    for entrances in ({}, {"door/counter": "North"}):
+        ctx = RecordingContext("homie")
+        async with asyncio.TaskGroup() as group:
+            options = mqtt_homie.Options(entrances=entrances, **account)
+            running = group.create_task(_until_cancelled(mqtt_homie.DRIVER.run(ctx, options)), name="driver")
+            if not entrances:
+                await ctx.wait_for(
+                    lambda ctx=ctx: ctx.last_status is not None and ctx.last_status.reason == "to_accept"
+                )
+                assert "door/counter" in ctx.last_status.detail
+            else:
+                await ctx.wait_for(lambda ctx=ctx: ctx.last_status is not None)
+                await device.publish("homie/5/door/counter/in", b"7", retain=True)
+                await ctx.wait_for(lambda ctx=ctx: len(ctx.readings) == 1)
+                assert (ctx.readings[0].entrance, ctx.readings[0].in_total) == ("North", 7)
+            running.cancel()

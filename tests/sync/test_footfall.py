@@ -47,6 +47,7 @@ class Said:
     redelivered: bool = False
     retained: bool = False
     wraps_at: int | None = None
+    is_in_order: bool = False
 
 
 def totals(came: int, left: int = 0, **more: Any) -> Said:
@@ -446,3 +447,9 @@ def test_a_counter_that_falls_far_began_again_and_an_old_message_of_one_that_wra
     late = [totals(65_530, **wraps), totals(4, **wraps), totals(65_530, **wraps), totals(5, **wraps)]
     assert verdicts(*late) == [Verdict.BASELINE, Verdict.COUNTED, Verdict.STALE, Verdict.COUNTED]
     assert sums(run(late)) == (11, 0)
+
+
+def test_on_a_wire_that_brings_nothing_late_totals_that_fall_began_again() -> None:
+    fallen = totals(2, is_in_order=True)
+    assert verdicts(totals(205), fallen) == [Verdict.BASELINE, Verdict.RESET]
+    assert verdicts(totals(205), totals(2)) == [Verdict.BASELINE, Verdict.STALE]

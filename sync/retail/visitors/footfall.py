@@ -10,7 +10,8 @@ The hub keeps each sensor's last reading; the difference goes to the entrance's 
     same totals, not newer                         repeated        nothing
     totals went over the end of their range        counted         the difference, modulo `wraps_at`
     totals that wrap grew by over half of it       as if they fell they are from before the end (as in RFC 1982)
-    a total fell, new boot or later time           reset           the totals: it began again from 0
+    a total fell, new boot or later time,          reset           the totals: it began again from 0
+    or on a wire that brings nothing late
     a total fell without a sign of being newer     stale           nothing
     older than the last (time, or a former boot)   stale           nothing
     delta with an id not seen                      counted         the delta
@@ -93,6 +94,8 @@ class Reading(Protocol):
     def retained(self) -> bool: ...
     @property
     def wraps_at(self) -> int | None: ...
+    @property
+    def is_in_order(self) -> bool: ...
 
 
 class Sensor(Struct, frozen=True):
@@ -154,7 +157,7 @@ def _judge_totals(sensor: Sensor | None, reading: Reading, now_ms: int) -> Judge
             after = _told(sensor, reading, now_ms, in_total=entered, out_total=exited)
             return Judged(Verdict.COUNTED, after, _quarter(reading, now_ms), *came)
         has_fallen = has_fallen or max(came) > reading.wraps_at // 2
-    is_newer = is_new_boot or _is_newer(sensor, reading, now_ms)
+    is_newer = is_new_boot or _is_newer(sensor, reading, now_ms) or (has_fallen and reading.is_in_order)
     if has_fallen and not is_newer:
         return Judged(Verdict.STALE, sensor)
     after = _told(sensor, reading, now_ms, in_total=entered, out_total=exited)
