@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from devices.announcements import Announcements
 from devices.attachment import Attached, Match, Subsystem
 from devices.capture import Tap
 from devices.commands import CommandQueue, Told
@@ -62,6 +63,10 @@ class Context:
     @property
     def device_id(self) -> str:
         return self._spec.device_id
+
+    @property
+    def announcements(self) -> Announcements:
+        return self._outside.announcements[self.device_id]
 
     async def emit(self, event: Event) -> None:
         await self._while_waiting(self._queue.put(event))

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from devices.announcements import Announcements
 from devices.attachment import Attached, Match, Subsystem
 from devices.commands import Command, Told
 from devices.document import Document
@@ -57,6 +58,10 @@ class DeviceContext(Protocol):
 
     @property
     def device_id(self) -> str: ...
+
+    @property
+    def announcements(self) -> Announcements:
+        """What the hub says of itself, for a driver that announces."""
 
     async def emit(self, event: Event) -> None:
         """Hand on a data event; waits while DEVICE_QUEUE_MAX events are unread (the device slows down; no drops)."""
@@ -111,7 +116,8 @@ class Capture:
 class Driver:
     """A kind of device. `document` names the protocol document the decoder follows, `commands` what it can be told.
 
-    A driver that `takes_requests` serves a device that speaks HTTP to the hub.
+    A driver that `takes_requests` serves a device that speaks HTTP to the hub; one that `announces` tells
+    a wire of the hub.
     """
 
     category: Category
@@ -123,3 +129,4 @@ class Driver:
     commands: tuple[type[Command], ...] = ()
     takes_requests: bool = False
     capture: Capture | None = None
+    announces: bool = False

@@ -7,7 +7,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 Category = Literal[
-    "Scanner", "POSPrinter", "CashDrawer", "LineDisplay", "Scale", "PeopleCounter", "Beacon", "RFIDScanner", "WifiProbe"
+    "Scanner",
+    "POSPrinter",
+    "CashDrawer",
+    "LineDisplay",
+    "Scale",
+    "PeopleCounter",
+    "Beacon",
+    "RFIDScanner",
+    "WifiProbe",
+    "Announcer",
 ]
 
 Carrier = Literal["visitor", "thing"]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Protocol
 
+from devices.announcements import Announcements
 from devices.attachment import Attached, AttachmentError, Match, Subsystem, wakes
 from devices.capture import Tap, Trace
 from devices.commands import Command
@@ -89,6 +90,7 @@ class Outside:
     rng: random.Random
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jobs: Mapping[str, JobSource] = field(default_factory=dict)
+    announcements: Mapping[str, Announcements] = field(default_factory=dict)
     on_readings: Callable[[str, Sequence[Reading]], Awaitable[None]] = _record_nothing
     heartbeat_timeout_s: float = HEARTBEAT_TIMEOUT_S
     attached: Callable[[str, Match, Subsystem], Attached] = _nothing_attached

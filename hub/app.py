@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from sqlite3 import Connection
 
+from devices.announcements import Announcements
 from devices.codecs.variable_measure import VariableMeasure, variable_measures
 from devices.loop_watch import BLOCKED_S, watching_loop
 from devices.supervisor import Outside, Supervisor
@@ -31,6 +32,7 @@ from hub.following.keys import run_keys
 from hub.following.members import run_members
 from hub.following.tls import FollowedAuthority
 from hub.holders import PEER
+from hub.home_assistant import HomeAssistant
 from hub.machine import fingerprint
 from hub.machine_clock import MachineClock, machine_clock
 from hub.metrics import Metrics
@@ -317,6 +319,7 @@ def wire_devices(hub: Runtime) -> Supervisor:
             hub.spoolers[spec.device_id] = Spooler(
                 hub.db, lambda: hub.replica, spec.device_id, now_ms=hub.now_ms, render=hub.render, announce=hub.on_print
             )
+    announced = {spec.device_id: Announcements() for spec in hub.config.devices if spec.driver.announces}
     outside = Outside(
         on_event=hub.on_device_event,
         on_status=hub.on_device_status,
@@ -326,10 +329,16 @@ def wire_devices(hub: Runtime) -> Supervisor:
         jobs=hub.spoolers,
         attached=hub.attachments.attached,
         on_readings=Readings(hub).on_readings,
+        announcements=announced,
     )
     supervisor = Supervisor(hub.config.devices, outside)
     hub.device_states, hub.tell_device, hub.ask_device = supervisor.states, supervisor.tell, supervisor.ask
     hub.begin_capture, hub.end_capture = supervisor.capture, supervisor.captured
+    for said in announced.values():
+        home = HomeAssistant(hub, said)
+        hub.on_device.append(home.on_device)
+        hub.on_footfall.append(home.on_footfall)
+        home.begin()
     return supervisor
 
 

@@ -96,6 +96,8 @@ class Runtime:
     begin_capture: Callable[[str], object] = field(default=_no_capture)
     end_capture: Callable[[str, bytes], Trace | None] = field(default=_no_capture)
     ask_device: Callable[[str, DeviceRequest], bool] = field(default=_no_device)
+    on_footfall: list[Callable[[], None]] = field(default_factory=list)  # called at most once a second
+    on_device: list[Callable[[DeviceState], None]] = field(default_factory=list)
     tokens: Tokens = field(default_factory=Tokens)
     spoolers: dict[str, Spooler] = field(default_factory=dict)
     tls: Tls | None = None
@@ -217,6 +219,8 @@ class Runtime:
     def on_device_status(self, state: DeviceState) -> None:
         """Tell everybody how a device is."""
         self.metrics.devices.labels(state.device_id).set(state.health is Health.READY)
+        for tell in self.on_device:
+            tell(state)
         data = {"health": state.health, "reason": state.reason, "detail": state.detail}
         self.bus.publish("device", data, now_ms=self.now_ms(), device=state.device_id)
 

@@ -58,6 +58,8 @@ class Visitors:
         windows, self._untold = list(self._untold.values()), {}
         date = business_date(utc(now_ms), hub.shop.zone, cut_over_hour=hub.shop.cut_over_hour)
         hub.bus.publish("footfall", {"date": date, "windows": [_view(window) for window in windows]}, now_ms=now_ms)
+        for tell in hub.on_footfall:
+            tell()
 
 
 def _view(window: Window) -> dict[str, str | int]:

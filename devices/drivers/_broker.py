@@ -50,12 +50,12 @@ class BrokerOptions(DriverOptions, frozen=True, kw_only=True):
             raise ValueError(f"cannot read {files} ({err.strerror or err}); PEM files that this user may read") from err
         return context
 
-    def broker(self, client_id: str) -> "Broker":
-        """Return where to connect, under this client id."""
+    def broker(self, client_id: str, *, will: tuple[str, bytes] | None = None) -> "Broker":
+        """Return where to connect, under this client id; `will` is topic and payload of a retained last will."""
         from devices.drivers._mqtt_link import Broker  # here: who checks a configuration has no use for paho
 
         host, port = split_address(self.address, port=8883 if self.tls else 1883)
-        return Broker(host, port, client_id, self.username, self.password, self.keepalive_s, self.context())
+        return Broker(host, port, client_id, self.username, self.password, self.keepalive_s, self.context(), will)
 
 
 def split_address(address: str, *, port: int = 1883) -> tuple[str, int]:

@@ -51,6 +51,7 @@ class Broker:
     password: str
     keepalive_s: int
     tls: ssl.SSLContext | None = None
+    will: tuple[str, bytes] | None = None
 
     @property
     def address(self) -> str:
@@ -131,6 +132,14 @@ class MqttLink(Generic[T]):
         batch = list(self._inbox)
         self._inbox.clear()
         return batch
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish with QoS 1, retained; an empty payload takes back what was."""
+        self._client.publish(topic, payload, qos=1, retain=True)
+
+    def wake(self) -> None:
+        """Let `next_batch` return, with whatever there is."""
+        self._changed.set()
 
     def ack(self, batch: Sequence[tuple[int, T]]) -> None:
         """Acknowledge a batch, in its order (MQTT-4.6.0-2), and read on."""
@@ -304,6 +313,8 @@ def _client(broker: Broker, wire: MqttWire, protocol: MQTTProtocolVersion) -> "_
     client.wire = wire
     if broker.username:
         client.username_pw_set(broker.username, broker.password or None)
+    if broker.will is not None:
+        client.will_set(*broker.will, qos=1, retain=True)
     properties = None
     if is_5:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types there

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from devices.announcements import Announcements
 from devices.attachment import Attached, Match, Subsystem, select
 from devices.commands import CommandQueue, Told
 from devices.document import Document
@@ -89,6 +90,7 @@ class RecordingContext:
         self.devices: list[Attached] = []
         self.traced: list[bytes] = []
         self._requests = RequestQueue()
+        self.announcements = Announcements()
         self._device_id = device_id
         self._changed = asyncio.Event()
 

@@ -34,11 +34,11 @@ async def call_wire(call: Call) -> Reply:
     except KeyError:
         raise NotFoundError("device", f"no device {device_id!r} that speaks HTTP to this hub") from None
     if not is_taken:
-        raise BusyError("device_busy", f"{device_id}: too many requests wait for its driver")
+        raise BusyError("wire_busy", f"{device_id}: too many requests wait for its driver")
     try:
         answer = await request.answered(DEVICE_ANSWER_TIMEOUT_S)
     except TimeoutError:
-        raise BusyError("device_busy", f"{device_id}: no answer within {DEVICE_ANSWER_TIMEOUT_S:g} s") from None
+        raise BusyError("wire_busy", f"{device_id}: no answer within {DEVICE_ANSWER_TIMEOUT_S:g} s") from None
     return Reply(answer.body, answer.status, content_type=answer.content_type or NO_FORM, headers=dict(answer.headers))
 
 

@@ -70,6 +70,12 @@ def footfall_of_day(read: Connection, shop: Shop, day: date) -> FootfallDay:
     )
 
 
+def entrances_since(read: Connection, since_ms: int) -> list[str]:
+    """Return the entrances at which somebody came or left."""
+    rows = read.execute("SELECT DISTINCT entrance FROM footfall WHERE quarter_ms >= ? ORDER BY entrance", (since_ms,))
+    return [entrance for (entrance,) in rows]
+
+
 def day_bounds(day: date, zone: ZoneInfo, *, cut_over_hour: int) -> tuple[datetime, datetime]:
     """Return when a business day begins and ends, in UTC; the same moments as sync.retail.selling.days.business_date says."""
     begin, end = (

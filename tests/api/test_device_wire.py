@@ -88,7 +88,7 @@ async def test_a_driver_that_does_not_answer_is_given_up_and_its_late_answer_is_
 
     answer = await door.post(WIRE, {})
 
-    assert (answer.status, answer.json["code"], answer.headers["Retry-After"]) == (503, "device_busy", "1")
+    assert (answer.status, answer.json["code"], answer.headers["Retry-After"]) == (503, "wire_busy", "1")
     assert not asked[0].answer(200)
 
 

@@ -222,8 +222,13 @@ class Publisher:
         """Return (kind, body) of the next packet; (0, b"") at the end."""
         try:
             async with asyncio.timeout(WAIT_S):
-                kind, length = await self._reader.readexactly(2)
-                assert length < 128
+                kind, low = await self._reader.readexactly(2)
+                length = low & 0x7F
+                for shift in (7, 14, 21):
+                    if low < 0x80:
+                        break
+                    (low,) = await self._reader.readexactly(1)
+                    length |= (low & 0x7F) << shift
                 return kind & 0xF0, await self._reader.readexactly(length)
         except (asyncio.IncompleteReadError, ConnectionError):
             return 0, b""
