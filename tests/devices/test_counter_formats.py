@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from devices.codecs.counters.own import AT_MS_MAX, COUNT_MAX
 from devices.drivers._counting import REMEDIES
 from devices.errors import CountError
 
-MATERIAL = Path("/work/shared/material/counters/payloads.json")
+SHARED = Path(os.environ.get("STOREHUB_MATERIAL", Path(__file__).parents[3] / "shared" / "material"))
+MATERIAL = SHARED / "counters" / "payloads.json"
 NINE = 1_782_896_400_000  # 2026-07-01T09:00:00Z
 CODECS = {
     "Terabee": lorawan.terabee,

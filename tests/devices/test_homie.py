@@ -1,6 +1,7 @@
 """Homie 5: devices appear as they describe themselves, accepted nodes count, and no message harms anybody."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from devices.drivers._counting import REMEDIES
 from devices.errors import CountError
 from sync.retail.visitors.footfall import judge
 
-MATERIAL = Path("/work/shared/material/mqtt")
+MATERIAL = Path(os.environ.get("STOREHUB_MATERIAL", Path(__file__).parents[3] / "shared" / "material")) / "mqtt"
 COUNTER = {"homie": "5.0", "name": "Gate", "nodes": {"door": {"properties": {"in": {"datatype": "integer"}}}}}
 
 
