@@ -12,6 +12,7 @@ from hub.store.staff.tills import Paired
 
 SHARED = ("homie/5/", "homeassistant/")
 _NOT_A_LEVEL = frozenset("+#/\0")
+_OF_THE_HUB = frozenset({"", "device", "entrance"})  # levels below store/<store>/hub, where only the hub speaks
 
 
 def store_prefixes(store_id: str) -> tuple[str, ...]:
@@ -21,7 +22,7 @@ def store_prefixes(store_id: str) -> tuple[str, ...]:
 
 def own_names(device: Paired) -> tuple[str, ...]:
     """Return the levels of a topic that are a device's own: its id, and its name where that is one level."""
-    is_level = bool(device.name) and device.name.isprintable() and not _NOT_A_LEVEL & set(device.name)
+    is_level = device.name.isprintable() and not _NOT_A_LEVEL & set(device.name) and device.name not in _OF_THE_HUB
     return tuple(dict.fromkeys((device.till_id, *([device.name] if is_level else []))))
 
 

@@ -5,6 +5,11 @@ count is durable in the hub; 422 when the hub cannot read it, 503 when the hub c
 taken sends it again, and the hub knows it again by its id or its totals. GET is answered 200: some try the address first.
 """
 
+import asyncio
+from typing import Annotated
+
+from msgspec import Meta
+
 from devices.codecs.counters.mapping import Mapping
 from devices.driver import DeviceContext, Driver, DriverOptions
 from devices.drivers._counting import OWN, Counters, Entrance, decoder
@@ -14,12 +19,16 @@ from devices.requests import DeviceRequest
 
 
 class Options(DriverOptions, frozen=True):
-    """`plain_http`: the counter may come without TLS, its token readable on the network."""
+    """`plain_http`: the counter may come without TLS, its token readable on the network.
+
+    One that is not heard for `silent_after_s` is degraded: counters push at night, too. 0 leaves it be.
+    """
 
     format: str = OWN
     mapping: Mapping | None = None
     entrances: dict[str, Entrance] = {}
     plain_http: bool = False
+    silent_after_s: Annotated[int, Meta(ge=0, le=7 * 24 * 3600)] = 7200
 
     def __post_init__(self) -> None:
         decoder(self.format, self.mapping)
@@ -30,7 +39,15 @@ async def run(ctx: DeviceContext, options: Options) -> None:
     counters = Counters(ctx, decoder(options.format, options.mapping), options.entrances)
     counters.report()
     while True:
-        request = await ctx.next_request()
+        try:
+            async with asyncio.timeout(options.silent_after_s or None):
+                request = await ctx.next_request()
+        except TimeoutError:
+            silent = (
+                f"nothing came for {options.silent_after_s} s: look at the counter, and at the address that it sends to"
+            )
+            ctx.status(StatusUpdate(Health.DEGRADED, "silent", silent))
+            continue
         if request.method in ("POST", "PUT"):
             await _take(ctx, counters, request)
         else:

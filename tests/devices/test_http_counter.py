@@ -91,6 +91,13 @@ async def test_a_counter_that_stands_still_is_degraded_until_it_counts() -> None
     assert [each.in_total for each in ctx.readings] == [200]
 
 
+async def test_a_counter_that_is_not_heard_is_degraded_until_it_is() -> None:
+    async with running(silent_after_s=1) as ctx:
+        await ctx.wait_for(lambda: ctx.last_status is not None and ctx.last_status.reason == "silent")
+        await post(ctx, {"in": 1})
+        assert ctx.last_status is not None and ctx.last_status.health is Health.READY
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -29,6 +29,7 @@ SECTION = MqttSection(0, "hub", "hub-secret")
 TOKENS = Tokens(
     {
         secret_hash("device-token"): Paired("device1", "Door", "device"),
+        secret_hash("spoof-token"): Paired("device2", "entrance", "device"),
         secret_hash("till-token"): Paired("t1", "Till", "till"),
     }
 )
@@ -100,6 +101,8 @@ def test_an_account_without_a_name_is_no_account() -> None:
         ("device1", "store/hk01/counter/Door", Action.PUBLISH, False),
         ("device1", "homie/5/window/$state", Action.PUBLISH, False),
         ("device1", "homeassistant/sensor/Door/config", Action.PUBLISH, False),
+        ("device2", "store/hk01/hub/entrance/main", Action.PUBLISH, False),
+        ("device2", "store/hk01/counter/device2/count", Action.PUBLISH, True),
         ("device9", "store/hk01/counter/device9/count", Action.PUBLISH, False),
         ("hub", "homie/5/#", Action.SUBSCRIBE, True),
         ("hub", "homeassistant/sensor/x/config", Action.PUBLISH, True),
