@@ -47,10 +47,15 @@ async def test_devices_and_entrances_appear_and_what_is_gone_is_taken_back(
     home, doors = {"kind": "mqtt_home_assistant", **account}, {"kind": "mqtt_counter", **account}
     await start_hub(devices={"home": home, "doors": doors})
     health = "store/hk01/hub/device/doors"
-    heard = await listener.until(lambda at: at.get(stale) == b"" and b'"ready"' in at.get(health, b""))
-    assert heard["store/hk01/hub/status"] == b"online"
-    config = json.loads(heard[CONFIG.format("doors")])
-    assert (config["state_topic"], config["availability_topic"]) == (health, "store/hk01/hub/status")
+    config_topic, status = CONFIG.format("doors"), "store/hk01/hub/status"
+
+    def has_all(at: dict[str, bytes]) -> bool:
+        return at.get(stale) == b"" and b'"ready"' in at.get(health, b"") and {config_topic, status} <= at.keys()
+
+    heard = await listener.until(has_all)
+    assert heard[status] == b"online"
+    config = json.loads(heard[config_topic])
+    assert (config["state_topic"], config["availability_topic"]) == (health, status)
     assert heard.get(others) != b""
 
     sensor = await connect()
