@@ -140,9 +140,14 @@ class Database:
 
     async def search(self, sql: str, parameters: dict[str, Any]) -> list[Any]:
         """Fetch all rows in the searching thread; raise BusyError when it takes longer than SEARCH_TIMEOUT_S."""
+        return await self.look(lambda read: read.execute(sql, parameters).fetchall())
+
+    async def look(self, find: Callable[[sqlite3.Connection], T]) -> T:
+        """Run reads in the searching thread; raise BusyError when they take longer than SEARCH_TIMEOUT_S."""
+        run: Callable[..., Awaitable[T]] = self._searcher._execute
         try:
             async with asyncio.timeout(SEARCH_TIMEOUT_S):
-                return list(await self._searcher.execute_fetchall(sql, parameters))
+                return await run(find, self._searcher._conn)
         except TimeoutError as err:
             await self._searcher.interrupt()
             raise BusyError("search_too_slow", f"the search took longer than {SEARCH_TIMEOUT_S} s") from err

@@ -1,9 +1,9 @@
 """Text search in English and Chinese: every product is found by its words; no query is an error in SQLite."""
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -11,24 +11,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.migrations import MIGRATIONS
-from hub.store.catalogue.products import search_items
-from hub.store.catalogue.search import index_words, match_expression
+from hub.store.catalogue.products import search_items, words_from
+from hub.store.catalogue.search import ALTERNATIVES_MAX, index_words, match_expression, query_terms
+from sync.migrate import migrate
 
 LATIN = st.text("abcdefghijklmnopqrstuvwxyzABCÉéüñ0123456789", min_size=1, max_size=8)
 HAN = st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=2, max_size=8)
+WORDS = (*(f"thermos{n}" for n in range(50)), "thermostat", "Thermä", "thermañ", "thermos한", "保溫杯", "tea")
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-TOKENIZER = re.compile(r"CREATE VIRTUAL TABLE product_text (USING fts5 .*);")
+
+
+@cache
+def empty() -> bytes:
+    """A file of the newest schema."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection, MIGRATIONS)
+    return connection.serialize()
 
 
 @contextmanager
 def table(*texts: str) -> Iterator[sqlite3.Connection]:
     """An index as the schema declares it, with these texts as rows 0, 1, ..."""
-    from sync.migrate import migrations
-
-    declared = TOKENIZER.search("\n".join(sql for _, sql in migrations(MIGRATIONS)))
-    assert declared is not None
     connection = sqlite3.connect(":memory:")
-    connection.execute(f"CREATE VIRTUAL TABLE product_text {declared[1]}")
+    connection.deserialize(empty())
     for row, text in enumerate(texts):
         connection.execute("INSERT INTO product_text (rowid, words) VALUES (?, ?)", (row, index_words(text)))
     yield connection
@@ -36,9 +41,11 @@ def table(*texts: str) -> Iterator[sqlite3.Connection]:
 
 
 def found(connection: sqlite3.Connection, query: str) -> list[int]:
-    expression = match_expression(query)
-    if not expression:
-        return []
+    expression = match_expression(query, partial(words_from, connection))
+    return matched(connection, expression) if expression else []
+
+
+def matched(connection: sqlite3.Connection, expression: str) -> list[int]:
     rows = connection.execute("SELECT rowid FROM product_text WHERE product_text MATCH ? ORDER BY rowid", (expression,))
     return [row for (row,) in rows]
 
@@ -57,6 +64,34 @@ def test_every_product_is_found_by_each_two_signs_of_its_chinese_name(name: str)
     with table(f"品牌 {name} 500g") as connection:
         for at in range(len(name) - 1):
             assert found(connection, name[at : at + 2]) == [0]
+
+
+@given(
+    texts=st.lists(st.lists(st.sampled_from(WORDS), max_size=4).map(" ".join), min_size=1, max_size=60),
+    query=st.lists(st.tuples(st.sampled_from(WORDS), st.integers(1, 12)).map(lambda cut: cut[0][: cut[1]]), max_size=3),
+)
+def test_words_that_are_looked_up_find_what_their_beginning_finds(texts: list[str], query: list[str]) -> None:
+    """Judged by FTS5's own beginnings, which need no look at the words."""
+    said = " ".join(query)
+    plain = " AND ".join(f'"{word}"*' if is_prefix else f'"{word}"' for word, is_prefix in query_terms(said))
+    with table(*texts) as connection:
+        assert found(connection, said) == (matched(connection, plain) if plain else [])
+
+
+@pytest.mark.parametrize("more", [0, 1, 40])
+def test_no_product_is_lost_where_many_words_begin_alike(more: int) -> None:
+    words = [f"thermos{n:04}" for n in range(ALTERNATIVES_MAX + more)]
+    with table(*words, "thermo") as connection:
+        assert found(connection, "thermos") == list(range(len(words)))
+        assert found(connection, "thermos thermos0007") == [7]
+
+
+def test_no_beginning_of_an_index_entry_is_taken_for_a_word() -> None:
+    """The index keeps beginnings behind its words: who reads on past the last word comes to them."""
+    with table("aaaaaa zebra", "茶葉 茶葉茶") as connection:
+        for query in ("zebras", "zzzzz", "aaaaab", "bbbbb", "zebra zzzzzz"):
+            assert found(connection, query) == []
+        assert words_from(connection, "zebra") == ["zebra"] and words_from(connection, "zzzzz") == []
 
 
 def test_one_letter_beside_other_words_is_a_word_and_no_beginning() -> None:

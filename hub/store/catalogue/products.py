@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from sqlite3 import Connection
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 from msgspec import json as msgjson
 
-from hub.store.catalogue.search import index_words, match_expression
+from hub.store.catalogue.search import ALTERNATIVES_MAX, index_words, match_expression
 from hub.store.model import Entry, Item, PriceNow, StockView
 from hub.store.stock.stock import Movement, move
 from sync.db import Database
@@ -29,6 +30,22 @@ _ITEM = """
   LEFT JOIN price ON price.sku = product.sku AND price.gone = 0
   LEFT JOIN stock ON stock.sku = product.sku AND stock.location = :location
 """
+_FOUND = f"""
+  {_ITEM} JOIN product_text ON product_text.rowid = product.id
+  WHERE product_text MATCH :expression
+  AND product_text.rowid > CASE :after WHEN '' THEN 0 ELSE (SELECT id FROM product WHERE sku = :after) END
+  AND product.gone = 0 ORDER BY product_text.rowid LIMIT :limit
+"""
+_WORDS_FROM = f"""
+  WITH RECURSIVE word (term) AS (
+    SELECT (SELECT term FROM product_text_word WHERE term >= :begin AND term < :end LIMIT 1)
+    UNION ALL
+    SELECT (SELECT term FROM product_text_word WHERE term >= word.term || char(1) AND term < :end LIMIT 1)
+    FROM word WHERE word.term IS NOT NULL
+  )
+  SELECT term FROM word WHERE term IS NOT NULL LIMIT {ALTERNATIVES_MAX + 1}
+"""  # a step into the index for each word, whatever the number of its rows
+_LAST = "\U0010ffff"
 
 
 class Put(Struct, frozen=True):
@@ -240,17 +257,20 @@ async def search_items(db: Database, query: str, *, location: str, after: str, l
     """Return products that have all words of the query, in the order in which they came into the catalogue; none when it has no
     word. The index gives them in this order: a page is found without reading all that match, and nothing is sorted.
     """
-    expression = match_expression(query)
-    if not expression:
-        return []
-    rows = await db.search(
-        f"""{_ITEM} JOIN product_text ON product_text.rowid = product.id
-            WHERE product_text MATCH :expression
-            AND product_text.rowid > CASE :after WHEN '' THEN 0 ELSE (SELECT id FROM product WHERE sku = :after) END
-            AND product.gone = 0 ORDER BY product_text.rowid LIMIT :limit""",
-        {"expression": expression, "after": after, "limit": limit, "location": location},
-    )
+    said = {"after": after, "limit": limit, "location": location}
+    rows = await db.look(partial(_find, query=query, said=said))
     return [_item(row) for row in rows]
+
+
+def words_from(read: Connection, beginning: str) -> list[str]:
+    """Return the first words of the index that begin so, one more than alternatives are made of."""
+    rows = read.execute(_WORDS_FROM, {"begin": beginning, "end": beginning + _LAST}).fetchall()
+    return [word for (word,) in rows]
+
+
+def _find(read: Connection, *, query: str, said: dict[str, Any]) -> list[Any]:  # Any: parameters, rows of _ITEM
+    expression = match_expression(query, partial(words_from, read))
+    return read.execute(_FOUND, said | {"expression": expression}).fetchall() if expression else []
 
 
 def _item(row: Any) -> Item:  # Any: a row of _ITEM

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from operator import add
 
@@ -10,6 +11,8 @@ _NOT_WORDS = "\u19b0-\u19c9\u1cf2\u1cf3"  # letters to Python, separators to the
 _RUN = re.compile(rf"[{_HAN}]+|[^\W_{_NOT_WORDS}{_HAN}]+")
 _IS_HAN = re.compile(f"[{_HAN}]")
 _QUERY_WORDS_MAX = 16
+INDEXED_BEGINNING = 4  # signs; the schema's prefix index, longer beginnings are looked up word by word
+ALTERNATIVES_MAX = 32  # words of one longer beginning, 40 us each; beyond it the index gathers all that begin so
 WORDS_KEPT = 512  # of a catalogue that comes down: goods of one kind stand beside one another, and share their names
 
 
@@ -41,9 +44,23 @@ def query_terms(query: str) -> list[tuple[str, bool]]:
     return terms[:_QUERY_WORDS_MAX]
 
 
-def match_expression(query: str) -> str:
-    """Return the FTS5 expression of what a person typed: all words; empty if no word is in it."""
-    return " AND ".join(f'"{word}"*' if is_prefix else f'"{word}"' for word, is_prefix in query_terms(query))
+def match_expression(query: str, words_from: Callable[[str], Sequence[str]]) -> str:
+    """Return the FTS5 expression of what a person typed: all words; empty if no word is in it.
+
+    `words_from` tells the first ALTERNATIVES_MAX + 1 words of the index with a beginning. FTS5 reads words in the order of their
+    rows and stops at a page's end, while it first gathers and sorts all rows of a beginning that has no index of its own.
+    """
+    return " AND ".join(
+        _beginning(word, words_from) if is_prefix else f'"{word}"' for word, is_prefix in query_terms(query)
+    )
+
+
+def _beginning(word: str, words_from: Callable[[str], Sequence[str]]) -> str:
+    if len(word) > INDEXED_BEGINNING and word.isascii():  # of others the tokenizer makes something else
+        words = words_from(word)
+        if 0 < len(words) <= ALTERNATIVES_MAX and all(map(str.isascii, words)):
+            return '("' + '" OR "'.join(words) + '")'
+    return f'"{word}"*'
 
 
 @lru_cache(WORDS_KEPT)
