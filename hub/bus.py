@@ -20,6 +20,7 @@ CLIENT_SOCKETS_MAX = (
     8  # of one client; a further one takes the place of the oldest, which may be a dead line not noticed yet
 )
 CLIENT_QUEUE_MAX = 256  # events waiting for one client; when full the client is dropped and resumes by cursor
+TAKEN_AT_ONCE = 64  # frames that one write puts on a client's line; the queue goes on counting the rest
 SCAN_REPLAY_MS = 5_000  # an older scan is no longer about what lies on the counter
 CONSOLE = "console"
 _CURSOR_DIGITS = re.compile(r"[0-9]{1,18}")
@@ -48,6 +49,11 @@ class Subscriber:
     def may_see(self, event: Event) -> bool:
         """Everybody sees unaddressed events; a scan is for the till that claims the scanner, and the console watches all."""
         return self.is_console or event.audience is None or event.audience == self.till_id
+
+    async def take(self) -> list[bytes]:
+        """Wait for frames and return all that there are, TAKEN_AT_ONCE of them at most."""
+        first = await self.queue.get()
+        return [first, *(self.queue.get_nowait() for _ in range(min(self.queue.qsize(), TAKEN_AT_ONCE - 1)))]
 
 
 class Bus:

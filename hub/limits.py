@@ -21,6 +21,7 @@ SWEEP_EVERY_S = 1.0  # looking for who is idle costs a walk through the table
 STRANGER_SHARE = 0.2  # of a client's pace, for an address that shows no token
 CONNECTS_PER_S = 20.0  # of one address; a browser opens six, a till two
 SAID_AGAIN_S = 60.0  # a client that goes on being refused is one line in the log each so long
+GOLDEN = (5**0.5 - 1) / 2  # its multiples lie evenly between the whole numbers, however many there are
 OTHERS = "*"
 
 
@@ -34,13 +35,17 @@ class Pace(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """What became of asking: begin in `wait_s`, or refused for `retry_after_s`; `is_counted` until it is given back."""
+    """What became of asking: begin in `wait_s`, or refused for `retry_after_s`; `is_counted` until it is given back.
+
+    `share` (0 to 1) is far from that of the refusals before: those that wait for it have not all to be answered at one time.
+    """
 
     who: str
     wait_s: float = 0.0
     retry_after_s: float = 0.0
     is_news: bool = False
     is_counted: bool = False
+    share: float = 0.0
 
 
 @dataclass(slots=True)
@@ -49,6 +54,7 @@ class _Client:
     at_s: float
     under_way: int = 0
     said_s: float = float("-inf")
+    refused: int = 0
 
 
 class Turns:
@@ -127,4 +133,5 @@ def _refused(who: str, client: _Client, now_s: float, retry_after_s: float) -> T
     is_news = now_s - client.said_s >= SAID_AGAIN_S
     if is_news:
         client.said_s = now_s
-    return Turn(who, retry_after_s=retry_after_s, is_news=is_news)
+    client.refused += 1
+    return Turn(who, retry_after_s=retry_after_s, share=client.refused * GOLDEN % 1, is_news=is_news)

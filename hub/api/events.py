@@ -13,6 +13,7 @@ import msgspec
 import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from hub.api.frames import Line
 from hub.api.guard import turns_of
 from hub.api.problems import problem
 from hub.api.routing import RUNTIME, SUBPROTOCOL, client_of, may
@@ -51,11 +52,11 @@ async def events(request: web.Request) -> web.StreamResponse:
     )
     if not ws.can_prepare(request).ok:
         return problem(426, "not_a_websocket")
-    await ws.prepare(request)
+    line = Line(ws, request, await ws.prepare(request))
     _bound_kernel(request)
     request.app[SOCKETS].add(ws)
     try:
-        await _serve(hub, client, ws, request)
+        await _serve(hub, client, line)
     finally:
         request.app[SOCKETS].discard(ws)
     return ws
@@ -82,7 +83,8 @@ async def _go_away(ws: web.WebSocketResponse) -> None:
     await ws.close(code=WSCloseCode.GOING_AWAY, message=b"the hub stops")
 
 
-async def _serve(hub: Runtime, client: Paired, ws: web.WebSocketResponse, request: web.Request) -> None:
+async def _serve(hub: Runtime, client: Paired, line: Line) -> None:
+    ws, request = line.ws, line.request
     await _witness(hub, request)
     _hear_till(hub, client, request)
     subscriber = Subscriber(client.till_id, is_console=client.scope in CONSOLE_SCOPES)
@@ -93,7 +95,7 @@ async def _serve(hub: Runtime, client: Paired, ws: web.WebSocketResponse, reques
     frames = [orjson.dumps(hello), *([b'{"type":"reset"}'] if must_reset else []), *missed]
     try:
         async with asyncio.TaskGroup() as group:
-            sender = group.create_task(_send(ws, subscriber, frames), name=f"events-send-{client.till_id}")
+            sender = group.create_task(_send(line, subscriber, frames), name=f"events-send-{client.till_id}")
             watcher = group.create_task(_watch(ws, subscriber, request), name=f"events-watch-{client.till_id}")
             await _listen(ws, request)
             sender.cancel()
@@ -120,12 +122,11 @@ def _hear_till(hub: Runtime, client: Paired, request: web.Request) -> None:
         hub.clock.till_shows(client.till_id, int(shown))
 
 
-async def _send(ws: web.WebSocketResponse, subscriber: Subscriber, frames: list[bytes]) -> None:
+async def _send(line: Line, subscriber: Subscriber, frames: list[bytes]) -> None:
     with suppress(ConnectionError):
-        for frame in frames:
-            await ws.send_frame(frame, WSMsgType.TEXT)
-        while True:
-            await ws.send_frame(await subscriber.queue.get(), WSMsgType.TEXT)
+        while line.is_open:
+            await line.write(frames)
+            frames = await subscriber.take()
 
 
 async def _listen(ws: web.WebSocketResponse, request: web.Request) -> None:

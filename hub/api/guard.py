@@ -1,6 +1,7 @@
 """What every request passes before it is looked at: its client's turn, and whose page it comes from.
 
-    turn      hub.limits; who is refused is answered after a while, so that asking again at once costs this hub next to nothing
+    turn      hub.limits; who is refused is answered after a while, so that asking again at once costs this hub next to nothing;
+              of those let in, one of each client begins in a pass of the loop (hub.api.lanes)
     origin    a browser names the page that asks; only this hub's own pages may (CORS is closed, also for WebSockets)
 
 Not here: connections (hub.api.door), tokens and scopes (hub.api.routing).
@@ -13,15 +14,19 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from hub.api.lanes import Lanes
 from hub.api.problems import problem
 from hub.api.routing import RUNTIME, client_of
 from hub.limits import Limits, Turn, Turns
 
-REFUSED_HOLD_S = 1.0  # before a 429 goes out: a connection gets one a second, whatever it sends
+REFUSED_HOLD_S = (
+    1.0  # and up to as much again before a 429 goes out: a connection gets one a second at most, whatever it sends
+)
 SOCKETS_AT = frozenset(
     {"/v1/events", "/sync/v1/link"}
 )  # these last; how many there are is bounded where they are served
 LIMITS = web.AppKey("limits", Limits)
+LANES = web.AppKey("lanes", Lanes)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 log = logging.getLogger(__name__)
@@ -37,6 +42,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         if turn.wait_s:
             await asyncio.sleep(turn.wait_s)
+        await request.app[LANES].begin(who)
         if is_foreign(request):
             return problem(403, "foreign_origin", "this page is not one of this hub's")
         return await handler(request)
@@ -61,7 +67,7 @@ async def _refuse(request: web.Request, who: str, turn: Turn) -> web.StreamRespo
     request.app[RUNTIME].metrics.limited.labels("requests").inc()
     if turn.is_news:
         log.warning("a client asks too much and is slowed down", extra={"client": who, "address": request.remote})
-    await asyncio.sleep(REFUSED_HOLD_S)
+    await asyncio.sleep(REFUSED_HOLD_S * (1 + turn.share))
     said = f"{who} asks too much at once"
     response = problem(429, "too_many_requests", said, retry_after_s=math.ceil(turn.retry_after_s))
     if not request.content.is_eof():

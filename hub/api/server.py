@@ -58,8 +58,9 @@ from hub.api import (
 )
 from hub.api.door import Door
 from hub.api.events import SOCKETS, close_all, events
-from hub.api.guard import LIMITS, guard
+from hub.api.guard import LANES, LIMITS, guard
 from hub.api.lan import LanSite, listen
+from hub.api.lanes import Lanes
 from hub.api.link import link
 from hub.api.openapi import openapi
 from hub.api.routing import BODY_MAX, RUNTIME, Route, endpoint, translate_errors
@@ -123,6 +124,7 @@ def api_application(hub: Runtime, limits: Limits) -> web.Application:
     app = _application(hub, table, body_max=BODY_MAX, first=(guard,))
     app[SOCKETS] = set()
     app[LIMITS] = limits
+    app[LANES] = Lanes()
     app.on_shutdown.append(close_all)
     app.router.add_get("/v1/events", events)
     app.router.add_get("/sync/v1/link", link)

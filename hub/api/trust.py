@@ -18,7 +18,8 @@ from aiohttp import web
 from msgspec import Struct
 
 from hub.api import device_wire, service
-from hub.api.guard import LIMITS, guard
+from hub.api.guard import LANES, LIMITS, guard
+from hub.api.lanes import Lanes
 from hub.api.problems import problem
 from hub.api.routing import BODY_MAX, RUNTIME, endpoint, translate_errors
 from hub.limits import Limits
@@ -117,6 +118,7 @@ def doorstep_application(hub: Runtime, limits: Limits) -> web.Application:
     app = web.Application(middlewares=[guard, translate_errors], client_max_size=BODY_MAX)
     app[RUNTIME] = hub
     app[LIMITS] = limits
+    app[LANES] = Lanes()
     add_routes(app)
     app.router.add_get("/", to_the_page)
     app.router.add_get("/console/{name}", service.console_file)

@@ -206,6 +206,22 @@ async def test_a_cursor_of_elsewhere_is_told_to_read_again(till: Any, after: str
     assert (hello["cursor"], reset) == (till.hub.runtime.bus.cursor, {"type": "reset"})
 
 
+async def test_many_events_at_once_come_whole_and_in_order_whatever_their_length(till: Any) -> None:
+    """Judged by the client library: a frame says its length in one of three ways (RFC 6455, 5.2)."""
+    bus, lengths = (
+        till.hub.runtime.bus,
+        [0, 1, 30, 31, 32, 60, 125, 126, 127, 1000, 65_400, 65_535, 65_536, 200_000] * 8,
+    )
+    async with till.events() as ws:
+        await take(ws)
+        for length in lengths:
+            bus.publish("alarm", {"text": "茶" * (length // 3) + "x" * (length % 3)}, now_ms=0)
+        told = await take(ws, len(lengths))
+
+    assert [len(event["data"]["text"].encode()) for event in told] == lengths
+    assert [int(event["cursor"].split(".")[1]) for event in told] == list(range(1, len(lengths) + 1))
+
+
 async def test_a_client_that_is_too_slow_is_closed_with_1013_and_resumes(till: Any) -> None:
     bus = till.hub.runtime.bus
     async with till.events() as ws:

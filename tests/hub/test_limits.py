@@ -94,7 +94,7 @@ def test_one_clients_flood_takes_nothing_from_another() -> None:
     flood = [turns.begin("t1", now_s=0.0) for _ in range(1000)]
 
     assert sum(bool(turn.retry_after_s) for turn in flood) == 1000 - PACE.at_once
-    assert turns.begin("t2", now_s=0.0) == ("t2", 0.0, 0.0, False, True)
+    assert turns.begin("t2", now_s=0.0) == ("t2", 0.0, 0.0, False, True, 0.0)
 
 
 def test_a_client_that_goes_on_is_news_once_a_minute() -> None:
