@@ -7,3 +7,19 @@ DROP TABLE product_text;
 ALTER TABLE product_text_new RENAME TO product_text;
 -- The words themselves, read out of that index: which ones begin with what is longer.
 CREATE VIRTUAL TABLE product_text_word USING fts5vocab (product_text, instance);
+
+-- Local to this hub: which promotions stand, as a word that is new whenever one of them changes. What was read of them is kept by it.
+CREATE TABLE promotion_version (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  version TEXT NOT NULL
+) STRICT;
+INSERT INTO promotion_version (one, version) VALUES (1, hex(randomblob(8)));
+CREATE TRIGGER promotion_came AFTER INSERT ON promotion BEGIN
+  UPDATE promotion_version SET version = hex(randomblob(8));
+END;
+CREATE TRIGGER promotion_changed AFTER UPDATE ON promotion BEGIN
+  UPDATE promotion_version SET version = hex(randomblob(8));
+END;
+CREATE TRIGGER promotion_left AFTER DELETE ON promotion BEGIN
+  UPDATE promotion_version SET version = hex(randomblob(8));
+END;

@@ -14,7 +14,8 @@ from sqlite3 import Connection
 
 from msgspec.structs import replace
 
-from hub.store.catalogue.pricing import goods_of, live_promotions
+from hub.store.catalogue.pricing import goods_of
+from hub.store.catalogue.promotions import live_promotions
 from hub.store.model import Item, PriceNow, PriceView, PromotionView, Shop
 from sync.retail.catalogue.promotions import BasketLine, Promotion, takes_part
 from sync.retail.catalogue.quotes import Goods
@@ -25,10 +26,9 @@ def with_prices(read: Connection, shop: Shop, items: Sequence[Item], at: At) -> 
     """Return products that have the catalogue's price with the price of now and what promotions there are for them."""
     others = _priced_otherwise(read, shop, items)
     goods = goods_of(read, shop, others, at) if others else {}
-    only = items[0].sku if len(items) == 1 else None
     offers = [
         (each, opening)
-        for each in live_promotions(read, shop, at, sku=only)
+        for each in live_promotions(read, shop, at, skus={item.sku for item in items})
         if (opening := opening_at(each, at)) is not Opening.CLOSED
     ]
     priced = [_priced(shop, item, goods.get(item.sku)) for item in items]

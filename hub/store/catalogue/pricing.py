@@ -1,16 +1,17 @@
-"""Prices and promotions that stand at a moment, read for a quote and for a sale; and what a manager writes of them.
+"""Prices that stand at a moment, read for a quote and for a sale; and what a manager writes of them and of promotions.
 
     store_price                      this shop's manager, at any time; ships as the store's own
     price_list, list_price,          head office, by the cloud's scope; a shop without a cloud writes them itself
     promotion
 
 A row that came and cannot be used (a date that is none) counts for nothing. Functions of a write job or of a read.
-Not here: what follows (sync.retail.catalogue.pricing, sync.retail.catalogue.promotions, sync.retail.catalogue.quotes).
+Not here: promotions as prices need them (hub.store.catalogue.promotions), what follows (sync.retail.catalogue.pricing,
+sync.retail.catalogue.promotions, sync.retail.catalogue.quotes).
 """
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from sqlite3 import Connection
 from typing import Any
 
@@ -34,7 +35,6 @@ from sync.retail.catalogue.price_lists import (
     window_of,
 )
 from sync.retail.catalogue.pricing import Listed, SetPrice, price_at
-from sync.retail.catalogue.promotions import Promotion
 from sync.retail.catalogue.quotes import Goods
 from sync.retail.names import Name
 from sync.retail.windows import At
@@ -42,7 +42,6 @@ from sync.store.tables import table_of
 from sync.store.writing import put_version
 
 GRACE_MS = 24 * 3600 * 1000  # of an unsure clock: a shop that has no line and no battery is rarely off by more
-LIVE_MAX = 200  # promotions of a day that are looked at, by their ids
 PricingRow = PriceListRow | ListPriceRow | PromotionRow | StorePriceRow
 _ENTITIES: dict[type[Struct], Entity] = {
     PriceListRow: PRICE_LIST,
@@ -94,36 +93,6 @@ def goods_of(read: Connection, shop: Shop, skus: Sequence[str], at: At) -> dict[
         )
         for sku, unit, stocked, category, _, amount, per, *own in rows
     }
-
-
-def live_promotions(read: Connection, shop: Shop, at: At, *, sku: str | None = None) -> list[Promotion]:
-    """Return the promotions for this shop whose dates are not far from the moment: more than LIVE_MAX are not looked at.
-
-    With a `sku`, those that name it or none, and some that do not: long lists are not read for one product.
-    """
-    slack = timedelta(days=1, milliseconds=0 if at.is_sure else at.grace_ms)
-    rows = read.execute(
-        """
-        SELECT promotion_id, name_zh_hant, name_en, does, count, pay_for, amount_minor, rate_bp, skus, categories, members_only,
-          valid_from, valid_until, weekdays, hour_from, hour_until
-        FROM promotion
-        WHERE (?5 IS NULL OR skus = '[]' OR categories <> '[]' OR instr(skus, ?5)) AND promotion_id IN (
-          SELECT promotion_id FROM promotion
-          WHERE gone = 0 AND (valid_from = '' OR valid_from <= ?1) AND (valid_until = '' OR valid_until >= ?2)
-            AND (scope <> 'store' OR place = ?3)
-          ORDER BY promotion_id LIMIT ?4
-        )
-        ORDER BY promotion_id
-        """,
-        (
-            (at.moment + slack).date().isoformat(),
-            (at.moment - slack).date().isoformat(),
-            shop.store_id,
-            LIVE_MAX,
-            None if sku is None else msgspec.json.encode(sku).decode(),
-        ),
-    ).fetchall()
-    return [promotion for row in rows if (promotion := _promotion(*row)) is not None]
 
 
 def put_rows(tx: Connection, replica: Replica, rows: Sequence[PricingRow]) -> int:
@@ -226,30 +195,6 @@ def _own(amount: int, per: int, valid_from: str, valid_until: str) -> SetPrice |
     except ValueError:
         return None
     return SetPrice(amount=amount, per=per, valid_from=window.valid_from, valid_until=window.valid_until)
-
-
-def _promotion(promotion_id: str, zh_hant: str, en: str, kind: Any, *more: Any) -> Promotion | None:  # Any: columns
-    count, pay_for, amount, rate_bp, skus, categories, members_only, *dates, weekdays, hour_from, hour_until = more
-    try:
-        window = window_of(*dates, weekdays=tuple(json.loads(weekdays)), hour_from=hour_from, hour_until=hour_until)
-    except ValueError:
-        return None
-    return Promotion(
-        promotion_id=promotion_id,
-        name=Name(zh_hant, en),
-        kind=kind,
-        count=count,
-        pay_for=pay_for,
-        amount=amount,
-        rate_bp=rate_bp,
-        skus=frozenset(json.loads(skus)),
-        categories=frozenset(json.loads(categories)),
-        members_only=bool(members_only),
-        valid_from=window.valid_from,
-        valid_until=window.valid_until,
-        weekdays=window.weekdays,
-        hours=window.hours,
-    )
 
 
 def _list_row(*row: Any) -> PriceListRow:  # Any: columns

@@ -11,7 +11,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from hub.errors import RefusedError
-from hub.store.catalogue.pricing import at_moment, goods_of, live_promotions
+from hub.store.catalogue.pricing import at_moment, goods_of
+from hub.store.catalogue.promotions import live_promotions
 from hub.store.model import Shop
 from sync.errors import RuleError
 from sync.retail.catalogue.promotions import Considered

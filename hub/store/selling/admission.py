@@ -15,7 +15,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import RefusedError
-from hub.store.catalogue.pricing import at_moment, goods_of, live_promotions
+from hub.store.catalogue.pricing import at_moment, goods_of
+from hub.store.catalogue.promotions import live_promotions
 from hub.store.model import Shop, utc
 from hub.store.people.coupons import CouponTerms
 from hub.store.people.points import PointsWord
