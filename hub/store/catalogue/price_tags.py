@@ -8,10 +8,10 @@
 Not here: what a basket comes to (hub.store.catalogue.quotes).
 """
 
-import json
 from collections.abc import Sequence
 from sqlite3 import Connection
 
+import msgspec
 from msgspec.structs import replace
 
 from hub.store.catalogue.pricing import goods_of
@@ -43,7 +43,7 @@ def _priced_otherwise(read: Connection, shop: Shop, items: Sequence[Item]) -> li
         WHERE EXISTS (SELECT 1 FROM list_price WHERE list_price.sku = wanted.value AND gone = 0)
           OR EXISTS (SELECT 1 FROM store_price WHERE store = ?2 AND store_price.sku = wanted.value AND gone = 0)
         """,
-        (json.dumps([item.sku for item in items]), shop.store_id),
+        (msgspec.json.encode([item.sku for item in items]).decode(), shop.store_id),
     ).fetchall()
     return [sku for (sku,) in rows]
 

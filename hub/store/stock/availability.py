@@ -7,11 +7,11 @@
 A reservation that is over by the hub's clock holds nothing any more: it is nobody's right. Reads, on any connection.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 from typing import NamedTuple
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -78,7 +78,7 @@ def standings(read: Connection, shelf: Shelf, skus: Iterable[str]) -> dict[str, 
         LEFT JOIN stock ON stock.sku = wanted.value AND stock.location = :location
         """,
         {
-            "skus": json.dumps(sorted(set(skus))),
+            "skus": msgspec.json.encode(sorted(set(skus))).decode(),
             "location": shelf.location,
             "store": shelf.own.store,
             "own": shelf.own.local_id,
