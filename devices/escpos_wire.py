@@ -87,6 +87,10 @@ class EscposWire:
         for place in range(0, len(payload), CHUNK_BYTES):
             self._raise_if_lost()
             self._writer.write(payload[place : place + CHUNK_BYTES])
+            self._on_alive()
+            line = self._writer.transport
+            if not line.get_write_buffer_size() and not line.is_closing():
+                continue  # the kernel has it: a drain and its two time-outs cost as much as the write
             try:
                 async with asyncio.timeout(self._send_timeout_s):
                     await self._drain()

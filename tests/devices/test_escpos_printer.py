@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from devices.codecs import raster
 from devices.document import Barcode, Columns, Cut, Document, Rule, Text
 from devices.drivers.escpos_printer import DRIVER, Options, run, split_address
 from devices.errors import WireError
+from devices.escpos_wire import EscposWire, PrinterLostError
 from devices.model import Health, StatusUpdate
 from devices.testing.context import RecordedJob, RecordingContext
 from devices.testing.printer import SimulatedPrinter
@@ -248,6 +251,27 @@ async def test_without_confirmation_a_silent_printer_is_enough() -> None:
         await printer.wait_for(lambda: len(printer.receipts) == 1)
 
     assert b"\x10\x04" not in printer.receipts[0].raw
+
+
+async def test_bytes_for_a_connection_that_broke_are_never_taken_for_sent() -> None:
+    """The line is reset and nobody reads from it, so that only the write can notice."""
+    reset = asyncio.Event()
+
+    async def reset_at_once(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = writer.get_extra_info("socket")
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+        reset.set()
+
+    async with await asyncio.start_server(reset_at_once, "127.0.0.1", 0) as server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        wire = EscposWire(reader, writer, lambda: None, send_timeout_s=5.0)
+        async with asyncio.timeout(30):
+            await reset.wait()
+            with pytest.raises(PrinterLostError, match="hung up"):
+                while True:
+                    await wire.send(b"paper")
+                    await asyncio.sleep(0)
 
 
 async def test_a_printer_without_gs_r_is_found_before_paper_is_spent() -> None:
