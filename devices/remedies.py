@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from devices.attachment import Subsystem
 from devices.errors import WireError
+from devices.model import Health, StatusUpdate
 
 _GROUPS: Mapping[Subsystem, str] = {"tty": "dialout", "input": "input", "usbmisc": "lp", "bluetooth": "bluetooth"}
 
@@ -35,9 +36,7 @@ WRONG_NODE = Remedy(
 )
 STUCK = Remedy("io_error", "answers with errors: check cable and power, try another USB port without a hub")
 NOT_OPENING = Remedy("no_answer", "does not open in time: pull its plug and put it back")
-UNREADABLE = Remedy(
-    "unreadable", "sends what nobody can read: check baudrate, parity and suffix against the device's own settings"
-)
+UNREADABLE = Remedy("unreadable", "it sends what nobody can read: check {settings} against the device's own settings")
 
 BY_ERRNO: Mapping[int, Remedy] = {
     errno.ENOENT: AWAY,
@@ -71,3 +70,8 @@ def wire_error(node: str, err: OSError, *, subsystem: Subsystem = "tty") -> Wire
 def remedied(node: str, remedy: Remedy, *, subsystem: Subsystem = "tty") -> WireError:
     """Return what to raise where no errno says it."""
     return WireError(f"{node} {remedy.words.format(group=_GROUPS[subsystem])}", reason=remedy.reason)
+
+
+def unreadable(settings: str) -> StatusUpdate:
+    """Return the health of a device that is attached and sends nonsense; `settings` are those that may be wrong."""
+    return StatusUpdate(Health.DEGRADED, UNREADABLE.reason, UNREADABLE.words.format(settings=settings))

@@ -14,8 +14,10 @@ from devices.codecs.labels import Refusal
 from devices.codecs.variable_measure import variable_measures
 from devices.driver import HEARTBEAT_S, DeviceContext
 from devices.errors import WireError
-from devices.model import Scan
+from devices.model import Health, Scan, StatusUpdate
+from devices.remedies import unreadable
 
+UNREADABLE_AFTER = 3  # refused scans in a row: once is a hand that moved, three times is a setting
 SETTLE_S = 0.1  # scanners leave 20 ms between two keys at most, and none between two bytes
 SETTLE_MAX_S = 2.0  # a line that is never silent is read all the same
 log = logging.getLogger(__name__)
@@ -76,6 +78,7 @@ class Scanner:
         )
         self._is_refusal_reported = False
         self._is_refusal_logged = False
+        self._refusals = 0  # bursts of them since the last good label
 
     async def settle(self, read: Callable[[float], Awaitable[bytes]]) -> None:
         """Let a label pass by that was under way when the device was opened: its tail must not look like a label."""
@@ -118,6 +121,9 @@ class Scanner:
                 await self._refuse(label)
                 continue
             self._is_refusal_reported = self._is_refusal_logged = False
+            if self._refusals >= UNREADABLE_AFTER:
+                self._ctx.status(StatusUpdate(Health.READY))
+            self._refusals = 0
             scan = self._parse(label)
             self._ctx.count("labels_refused" if scan.error else "labels")
             await self._ctx.emit(scan)
@@ -131,4 +137,7 @@ class Scanner:
             log.warning("label refused; check %s", self._advice, extra=extra)
         if not self._is_refusal_reported:
             self._is_refusal_reported = True
+            self._refusals += 1
+            if self._refusals >= UNREADABLE_AFTER:
+                self._ctx.status(unreadable(self._advice))
             await self._ctx.emit(Scan(label="", error=refusal.reason))

@@ -48,4 +48,5 @@ def test_every_remedy_is_a_stable_word_and_something_to_do() -> None:
     named = [each for each in vars(remedies).values() if isinstance(each, Remedy)]
     assert set(BY_ERRNO.values()) <= set(named)
     for each in named:
-        assert re.fullmatch(r"[a-z_]+", each.reason) and re.search(r"[:;] ", str(remedied("/dev/x", each)))
+        assert re.fullmatch(r"[a-z_]+", each.reason) and re.search(r"[:;] ", each.words)
+        assert each is remedies.UNREADABLE or "{" not in str(remedied("/dev/x", each))

@@ -1,6 +1,7 @@
 """The serial scanner on real pseudo-terminals under the real supervisor: labels, damage, and the plug pulled."""
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import os
@@ -113,6 +114,25 @@ async def test_a_burst_of_junk_is_counted_whole_but_told_once(
         assert (await hub.scans.get()).label == "96385074"
         assert hub.counters == {"labels_not_text": 500, "labels": 1}
     assert len([record for record in caplog.records if record.name.endswith("_scanner")]) == 1
+
+
+async def test_three_scans_that_nobody_can_read_are_a_setting_and_a_good_label_says_otherwise(
+    line: VirtualSerialLine,
+) -> None:
+    """As with a wrong baudrate: the scanner is there, and what it sends is nonsense."""
+    async with running(options(line, idle_flush_ms=10)) as hub:
+        await hub.reaches(Health.READY)
+        heard = 0
+        while heard < 3:  # what comes without a pause is one scan: the next is sent once it was quiet
+            await line.write(b"\xff\x00\xfe\r")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    assert (await hub.scans.get()).error == "not_text"
+                    heard += 1
+        degraded = await hub.reaches(Health.DEGRADED)
+        assert degraded.reason == "unreadable" and "check baudrate, prefix and suffix" in degraded.detail
+        await line.write(b"96385074\r")
+        await hub.reaches(Health.READY)
 
 
 async def test_a_wrong_check_digit_is_told_to_the_till(line: VirtualSerialLine) -> None:
