@@ -1,7 +1,7 @@
 """Promotions that may be open at a moment, as this shop's prices need them. Read once for each version of them and each day.
 
 A shop with 200 promotions of 1,000 SKUs each has 3 MB of them: to read that for each product looked up took 8 ms. The version is
-a word that the table's triggers make anew with every change (migration 0031), in the transaction of the change: whoever reads a
+a word that the table's triggers make anew with every change (migration 0032), in the transaction of the change: whoever reads a
 version reads what it stands for, also the writer amid a job that is undone later.
 
 Not here: prices and what is written (hub.store.catalogue.pricing), whether one is open (sync.retail.windows), what it takes off.
