@@ -1,6 +1,6 @@
 """A printed document as typed elements, independent of any printer language.
 
-Lives here: what a receipt consists of (UnifiedPOS POSPrinter in spirit). Not here: bytes (devices.codecs.escpos), what a
+Lives here: what a receipt consists of (UnifiedPOS POSPrinter in spirit). Not here: bytes (devices.codecs.printing.escpos), what a
 shop writes on its receipts (hub.store). Structs are frozen and tagged, so that a print ledger can keep them as JSON.
 """
 

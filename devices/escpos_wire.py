@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from devices.codecs.escpos_status import (
+from devices.codecs.printing.escpos_status import (
     REALTIME_STATUS_NUMBERS,
     AnswerReader,
     PrinterStatus,

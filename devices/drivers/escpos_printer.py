@@ -1,6 +1,6 @@
 """ESC/POS receipt printer on TCP port 9100. Category POSPrinter.
 
-Protocol: Epson ESC/POS command reference (DLE EOT, GS r); documents are encoded by devices.codecs.escpos.
+Protocol: Epson ESC/POS command reference (DLE EOT, GS r); documents are encoded by devices.codecs.printing.escpos.
 
 How a document gets its answer (confirm = "status"):
 
@@ -25,9 +25,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from devices.codecs.chinese import Encoding
-from devices.codecs.escpos import DrawingNeededError, EncodedDocument, PrinterProfile, encode_document
-from devices.codecs.escpos_status import ORDERED_STATUS_REQUEST, PrinterStatus
+from devices.codecs.printing.chinese import Encoding
+from devices.codecs.printing.escpos import DrawingNeededError, EncodedDocument, PrinterProfile, encode_document
+from devices.codecs.printing.escpos_status import ORDERED_STATUS_REQUEST, PrinterStatus
 from devices.driver import DeviceContext, Driver, DriverOptions, PrintJob
 from devices.errors import EncodingError, WireError
 from devices.escpos_wire import EscposWire, PrinterLostError

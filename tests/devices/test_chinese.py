@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.codecs.chinese import (
+from devices.codecs.printing.chinese import (
     CODECS,
     MISSING_MARKS,
     Encoding,

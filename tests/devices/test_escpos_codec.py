@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.codecs import raster
-from devices.codecs.chinese import CODECS, fold_text
-from devices.codecs.escpos import PrinterProfile, encode_document, raster_command
-from devices.codecs.escpos_symbols import encode_barcode
+from devices.codecs.printing import raster
+from devices.codecs.printing.chinese import CODECS, fold_text
+from devices.codecs.printing.escpos import PrinterProfile, encode_document, raster_command
+from devices.codecs.printing.escpos_symbols import encode_barcode
 from devices.document import Barcode, Columns, Cut, Document, DrawerPulse, Element, Feed, Qr, Rule, Text
 from devices.errors import EncodingError
 from devices.testing.escpos_reader import read_paper

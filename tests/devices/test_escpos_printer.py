@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from devices.codecs import raster
+from devices.codecs.printing import raster
 from devices.document import Barcode, Columns, Cut, Document, Rule, Text
 from devices.drivers.escpos_printer import DRIVER, Options, run, split_address
 from devices.errors import WireError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from devices.codecs.escpos_status import AnswerReader, PrinterStatus, decode_status, realtime_status_request
+from devices.codecs.printing.escpos_status import AnswerReader, PrinterStatus, decode_status, realtime_status_request
 
 
 def test_a_healthy_printer_can_print() -> None:

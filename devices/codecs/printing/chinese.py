@@ -1,7 +1,7 @@
 """Chinese text for printers: which bytes, how many columns, where a line breaks.
 
 Lives here: the multi-byte encodings a receipt printer has fonts for, the width of text on its grid, wrapping, cleaning.
-Not here: printer commands (devices.codecs.escpos), drawing of characters that a printer lacks (devices.codecs.raster).
+Not here: printer commands (devices.codecs.printing.escpos), drawing of characters that a printer lacks (devices.codecs.printing.raster).
 Sources: Python's cp950 (Big5 with the ETEN additions), big5hkscs (HKSCS-2004), gb18030; Unicode UAX #11 (width).
 
 A printer draws every two-byte code in a cell of two columns, whatever Unicode says of the character (Greek, the

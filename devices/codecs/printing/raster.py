@@ -1,6 +1,6 @@
 """A line of text drawn as a bitmap, for the characters that a printer's own fonts lack.
 
-Lives here: fonts and drawing. Not here: printer commands (devices.codecs.escpos). Pillow is imported inside
+Lives here: fonts and drawing. Not here: printer commands (devices.codecs.printing.escpos). Pillow is imported inside
 functions and fonts go with the Rasterizer, so that a hub that never meets such a character never pays for either.
 The grid is the printer's: a column is `cell_dots` wide, a wide character two columns, a glyph GLYPH_DOTS high.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from devices.codecs.chinese import Encoding, character_columns, text_columns
+from devices.codecs.printing.chinese import Encoding, character_columns, text_columns
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
-from devices.codecs.chinese import (
+from devices.codecs.printing.chinese import (
     Encoding,
     clean_text,
     encode_runs,
@@ -23,8 +23,8 @@ from devices.codecs.chinese import (
     text_columns,
     wrap_columns,
 )
-from devices.codecs.escpos_symbols import encode_barcode, encode_qr
-from devices.codecs.raster import Rasterizer, RasterLine, RasterStyle
+from devices.codecs.printing.escpos_symbols import encode_barcode, encode_qr
+from devices.codecs.printing.raster import Rasterizer, RasterLine, RasterStyle
 from devices.document import Align, Barcode, Columns, Cut, Document, DrawerPulse, Element, Feed, Qr, Rule, Text
 
 RESET = b"\x1b@"
