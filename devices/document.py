@@ -66,7 +66,33 @@ class DrawerPulse(Struct, frozen=True, tag="drawer", omit_defaults=True, forbid_
     pin: Literal[2, 5] = 2
 
 
-Element = Text | Columns | Rule | Feed | Barcode | Qr | Cut | DrawerPulse
+class Beep(Struct, frozen=True, tag="beep", omit_defaults=True, forbid_unknown_fields=True):
+    """Sound the printer's beeper; a printer without one prints on."""
+
+    times: Annotated[int, Meta(ge=1, le=9)] = 1
+
+
+class Logo(Struct, frozen=True, tag="logo", forbid_unknown_fields=True):
+    """The shop's logo as the printer's section of the configuration names it; nothing where it names none."""
+
+
+class ShelfLabel(Struct, frozen=True, tag="label", omit_defaults=True, forbid_unknown_fields=True):
+    """One product's label for the shelf; `price` and `was` are ready to read ("$12.90"), `per` is what the price is for.
+
+    `gtin` is printed as a bar code (EAN-13, EAN-8 or Code 128, whichever its digits are), else `sku` as Code 128.
+    """
+
+    sku: Annotated[str, Meta(min_length=1, max_length=80)]
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    price: Annotated[str, Meta(min_length=1, max_length=40)]
+    name_en: Annotated[str, Meta(max_length=200)] = ""
+    per: Annotated[str, Meta(max_length=40)] = ""
+    was: Annotated[str, Meta(max_length=40)] = ""
+    gtin: Annotated[str, Meta(pattern=r"^[0-9]{0,14}\Z")] = ""
+    copies: Annotated[int, Meta(ge=1, le=99)] = 1
+
+
+Element = Text | Columns | Rule | Feed | Barcode | Qr | Cut | DrawerPulse | Beep | Logo | ShelfLabel
 
 
 class Document(Struct, frozen=True, forbid_unknown_fields=True):

@@ -37,7 +37,7 @@ _CODE_PAGES |= {45: "cp1250", 46: "cp1251", 47: "cp1253", 48: "cp1254", 49: "cp1
 _SETTINGS: dict[bytes, int] = {
     **{b"\x1b" + bytes((code,)): 1 for code in b"MR {3%?JKVUr=4u+"},
     **{b"\x1b" + bytes((code,)): 0 for code in b"25<SLv"},
-    **{b"\x1b" + bytes((code,)): 2 for code in b"$\\c"},
+    **{b"\x1b" + bytes((code,)): 2 for code in b"$\\cB"},
     **{b"\x1d" + bytes((code,)): 1 for code in b"fbaIT"},
     **{b"\x1d" + bytes((code,)): 2 for code in b"LWP$\\"},
     b"\x1bT": 1,
@@ -125,6 +125,7 @@ class EscposReader:
             b"\x1dv": self._raster,
             b"\x1dV": self._cut,
             b"\x1d(": lambda: self._function(2),
+            b"\x1b(": lambda: self._function(2),
             b"\x1d8": lambda: self._function(4),
             b"\x1d*": self._downloaded_image,
             b"\x1dr": self._ordered_status,

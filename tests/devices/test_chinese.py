@@ -25,7 +25,7 @@ def _decoded(text: str, encoding: Encoding) -> str:
     return b"".join(run for _, run in encode_runs(text, encoding)).decode(CODECS[encoding])
 
 
-@pytest.mark.parametrize("encoding", CODECS)
+@pytest.mark.parametrize("encoding", [encoding for encoding in CODECS if encoding != "none"])
 def test_ascii_is_one_byte_and_chinese_two(encoding: Encoding) -> None:
     assert encode_runs("A中B", encoding) == [
         (False, b"A"),
@@ -42,6 +42,16 @@ def test_cantonese_needs_hkscs() -> None:
     assert missing_characters("嘅咗㗎", "big5") == ("嘅", "咗", "㗎")
     assert missing_characters("嘅咗冇㗎", "big5-hkscs") == ()
     assert _decoded("嘅咗冇㗎", "big5-hkscs") == "嘅咗冇㗎"
+
+
+def test_japanese_and_korean_have_their_own_codes() -> None:
+    assert _decoded("レシート領収書", "shift-jis") == "レシート領収書"
+    assert _decoded("영수증", "ks") == "영수증"
+    assert missing_characters("영수증", "big5") == ("영", "수", "증")
+
+
+def test_without_a_multibyte_font_everything_but_ascii_is_missing() -> None:
+    assert missing_characters("A中é", "none") == ("中", "é")
 
 
 def test_four_byte_gb18030_counts_as_missing() -> None:

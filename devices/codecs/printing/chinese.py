@@ -2,7 +2,8 @@
 
 Lives here: the multi-byte encodings a receipt printer has fonts for, the width of text on its grid, wrapping, cleaning.
 Not here: printer commands (devices.codecs.printing.escpos), drawing of characters that a printer lacks (devices.codecs.printing.raster).
-Sources: Python's cp950 (Big5 with the ETEN additions), big5hkscs (HKSCS-2004), gb18030; Unicode UAX #11 (width).
+Sources: Python's cp950 (Big5 with the ETEN additions), big5hkscs (HKSCS-2004), gb18030, cp932 (Shift-JIS), cp949 (KS X 1001
+as extended by UHC); Unicode UAX #11 (width).
 
 A printer draws every two-byte code in a cell of two columns, whatever Unicode says of the character (Greek, the
 ellipsis, box drawing are "ambiguous" there), so the width of a character depends on the encoding it is printed in.
@@ -13,13 +14,23 @@ import unicodedata
 from functools import lru_cache
 from typing import Literal
 
-Encoding = Literal["big5", "big5-hkscs", "gb18030"]
+Encoding = Literal["big5", "big5-hkscs", "gb18030", "shift-jis", "ks", "none"]
 
-CODECS: dict[Encoding, str] = {"big5": "cp950", "big5-hkscs": "big5hkscs", "gb18030": "gb18030"}
+CODECS: dict[Encoding, str] = {
+    "big5": "cp950",
+    "big5-hkscs": "big5hkscs",
+    "gb18030": "gb18030",
+    "shift-jis": "cp932",
+    "ks": "cp949",
+    "none": "ascii",  # a printer without a multi-byte font: everything else is drawn
+}
 MISSING_MARKS: dict[Encoding, str] = {  # "a character is missing here": the geta, or a box where the encoding lacks it
     "big5": "□",
     "big5-hkscs": "□",
     "gb18030": "〓",
+    "shift-jis": "〓",
+    "ks": "〓",
+    "none": "?",
 }
 MULTIBYTE_CODE_BYTES = 2  # four-byte GB18030 is not sent: most printers sold as GB18030 hold the two-byte glyphs only
 

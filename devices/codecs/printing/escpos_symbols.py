@@ -47,7 +47,7 @@ _REALTIME_COMMANDS = (b"\x10\x04", b"\x10\x05", b"\x10\x14")  # obeyed at once, 
 
 def encode_barcode(barcode: Barcode, paper_dots: int) -> bytes:
     """Return the commands for one bar code with its text below; raise EncodingError on data the symbology refuses."""
-    _check(barcode)
+    check_barcode(barcode)
     payload, module_dots = _fitted(barcode, paper_dots)
     setup = bytes((0x1D, 0x68, barcode.height_dots, 0x1D, 0x77, module_dots)) + b"\x1dH\x02\x1df\x00"
     return setup + bytes((0x1D, 0x6B, _KIND[barcode.symbology], len(payload))) + payload
@@ -55,6 +55,20 @@ def encode_barcode(barcode: Barcode, paper_dots: int) -> bytes:
 
 def encode_qr(qr: Qr, paper_dots: int) -> bytes:
     """Return the commands for one QR code (model 2, level M), its modules made smaller when it would not fit."""
+    module_dots = fit_qr(qr, paper_dots)
+    return b"".join(
+        (
+            _qr_function(65, b"\x32\x00"),
+            _qr_function(67, bytes((module_dots,))),
+            _qr_function(69, b"\x31"),
+            _qr_function(80, b"0" + qr.data.encode("utf-8")),
+            _qr_function(81, b"0"),
+        )
+    )
+
+
+def fit_qr(qr: Qr, paper_dots: int) -> int:
+    """Return how many dots wide its modules are; raise EncodingError on data that no QR code at level M holds here."""
     if not qr.data or any((char < " " and char not in "\t\n\r") or "\ud800" <= char <= "\udfff" for char in qr.data):
         raise EncodingError(f"QR data {qr.data[:40]!r} is empty or has control characters; remove them")
     payload = qr.data.encode("utf-8")
@@ -64,15 +78,7 @@ def encode_qr(qr: Qr, paper_dots: int) -> bytes:
     module_dots = min(qr.module_dots, paper_dots // (17 + 4 * version + _QR_QUIET_MODULES))
     if module_dots < min(_QR_MODULE_DOTS_MIN, qr.module_dots):
         raise EncodingError(f"QR data of {len(payload)} bytes is too wide for {paper_dots} dots; shorten it")
-    return b"".join(
-        (
-            _qr_function(65, b"\x32\x00"),
-            _qr_function(67, bytes((module_dots,))),
-            _qr_function(69, b"\x31"),
-            _qr_function(80, b"0" + payload),
-            _qr_function(81, b"0"),
-        )
-    )
+    return module_dots
 
 
 def _qr_function(number: int, parameters: bytes) -> bytes:
@@ -80,7 +86,8 @@ def _qr_function(number: int, parameters: bytes) -> bytes:
     return b"\x1d(k" + length.to_bytes(2, "little") + bytes((0x31, number)) + parameters
 
 
-def _check(barcode: Barcode) -> None:
+def check_barcode(barcode: Barcode) -> None:
+    """Raise EncodingError, naming the remedy, on data that the symbology refuses."""
     symbology, content = barcode.symbology, barcode.data
     if symbology in _EAN_DIGITS:
         digits = _EAN_DIGITS[symbology]

@@ -30,7 +30,8 @@ FONT_PATHS = (
     "/usr/share/fonts/truetype/unifont/unifont_upper.ttf",
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
 )
-_NOTO_FACE: dict[Encoding, int] = {"gb18030": 2, "big5": 3, "big5-hkscs": 4}  # faces of NotoSansCJK: JP KR SC TC HK
+# faces of NotoSansCJK: JP KR SC TC HK
+_NOTO_FACE: dict[Encoding, int] = {"shift-jis": 0, "ks": 1, "gb18030": 2, "big5": 3, "big5-hkscs": 4, "none": 3}
 _BASELINE = 0.88  # of the em, below the top of an ideograph's square (OpenType ideographic em box)
 _INK = 112  # grey level from which a dot is printed; below the middle, because thin strokes must survive
 
