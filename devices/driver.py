@@ -7,9 +7,9 @@ WireError when it does; the supervisor backs off and calls it again. A driver ow
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from devices.announcements import Announcements
 from devices.attachment import Attached, Match, Subsystem
@@ -28,6 +28,15 @@ class DriverOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every driver's options: the keys of its configuration section beside `kind`."""
 
 
+class PrinterOptions(DriverOptions, frozen=True, forbid_unknown_fields=True):
+    """What every printer's section may say: `instead` names the printer that prints what this one cannot, once it has not
+    worked for `instead_after_s`.
+    """
+
+    instead: str = ""
+    instead_after_s: Annotated[float, Meta(ge=1, le=3_600)] = 20.0
+
+
 class PrintJob(Protocol):
     """A document from the print ledger. Until `begin` returns, the job is queued and safe to hand out again."""
 
@@ -38,7 +47,10 @@ class PrintJob(Protocol):
     def document(self) -> Document: ...
 
     async def begin(self) -> None:
-        """Make durable that bytes may reach the paper from now on; call before the first byte is sent."""
+        """Make durable that bytes may reach the paper from now on; call before the first byte is sent.
+
+        Raise JobTakenError when the job is another printer's now: send nothing, ask for the next.
+        """
 
     async def put_back(self) -> None:
         """No byte was sent and none will be now: the job is queued for another time, or another printer."""

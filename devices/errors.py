@@ -88,3 +88,9 @@ class NotRecordedError(DeviceError):
     """The hub cannot write now: nothing was stored. The driver must not acknowledge; it may hand in the same again."""
 
     code = "not_recorded"
+
+
+class JobTakenError(DeviceError):
+    """A print job may not be begun here any more: it went to another printer. Nothing was sent; ask for the next."""
+
+    code = "job_taken"

@@ -1,18 +1,21 @@
-"""The line to an ESC/POS printer: sends bytes, asks for status, sorts the answers. Works on any pair of asyncio streams.
+"""The line to an ESC/POS printer: sends bytes, asks for status, sorts the answers. Works on any line
+that reads, writes and drains.
 
 Not here: what a document is, or when it counts as printed (devices.drivers.escpos_printer).
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
 from devices.codecs.printing.escpos_status import (
     REALTIME_STATUS_NUMBERS,
+    AnswerKind,
     AnswerReader,
     PrinterStatus,
+    decode_automatic,
     decode_status,
     realtime_status_request,
 )
@@ -23,8 +26,6 @@ CHUNK_BYTES = 1_024  # sent, then waited for: a printer takes bytes at the speed
 RECEIVE_BYTES = 256
 ANSWERS_PENDING_MAX = 16  # DLE EOT sent and not answered; more means the printer is away
 
-log = logging.getLogger(__name__)
-
 
 class PrinterLostError(WireError):
     """The printer is away; `reason` is the stable word for it. A document being sent has been reported unknown."""
@@ -33,43 +34,57 @@ class PrinterLostError(WireError):
         super().__init__(detail, reason=reason)
 
 
-class EscposWire:
-    """The open connection: sends, counts answers. Whatever waits here ends with PrinterLostError on a hang-up."""
+class PrinterLine(Protocol):
+    """Bytes to and from a printer. They raise OSError or WireError when it is away; `read` may return nothing then."""
 
-    def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        on_alive: Callable[[], None],
-        *,
-        send_timeout_s: float,
-    ) -> None:
+    async def read(self, most: int, /) -> bytes: ...
+
+    def write(self, payload: bytes, /) -> None: ...
+
+    async def drain(self) -> None: ...
+
+
+class EscposWire:
+    """The open connection: sends, counts answers. Whatever waits here ends with PrinterLostError on a hang-up.
+
+    `automatic` is the last automatic status, `automatic_count` how many there were.
+    """
+
+    def __init__(self, line: PrinterLine, on_alive: Callable[[], None], *, send_timeout_s: float) -> None:
         self.confirmations = 0
         self.stray_bytes = 0
-        self._reader, self._writer, self._on_alive = reader, writer, on_alive
+        self.automatic: PrinterStatus | None = None
+        self.automatic_count = 0
+        self._line, self._on_alive = line, on_alive
         self._send_timeout_s = send_timeout_s
         self._asked: deque[int] = deque()
         self._answers: dict[int, int] = {}
         self._answered = 0
-        self._is_lost = False
+        self._lost: PrinterLostError | None = None
         self._changed = asyncio.Event()
 
     async def receive(self) -> None:
         """Sort what the printer says until it hangs up. No time-out of its own: whoever asks, waits for so long."""
         answers = AnswerReader()
         try:
-            while received := await self._reader.read(RECEIVE_BYTES):
-                for kind, byte in answers.feed(received):
-                    self._sort(kind, byte)
+            while received := await self._line.read(RECEIVE_BYTES):
+                for kind, answer in answers.feed(received):
+                    self._sort(kind, answer)
                 self._changed.set()
+            self._lost = PrinterLostError("connection_lost", "the printer closed the connection")
         except OSError as err:
-            log.debug("printer connection broke: %s", err)
-        self._is_lost = True
+            self._lost = PrinterLostError("connection_lost", f"the connection to the printer broke: {err}")
+        except WireError as err:
+            self._lost = PrinterLostError(err.reason, str(err))
         self._changed.set()
 
     async def until_lost(self) -> None:
         """Raise PrinterLostError when the printer hangs up."""
         await self._until(lambda: False)
+
+    async def until_news(self, seen: int) -> None:
+        """Return when the printer has sent more than `seen` automatic statuses; raise PrinterLostError when it hangs up."""
+        await self._until(lambda: self.automatic_count > seen)
 
     async def status(self, timeout_s: float) -> PrinterStatus:
         """Ask DLE EOT 1 to 4, one behind the other's answer, as the reference wants it."""
@@ -83,7 +98,7 @@ class EscposWire:
         return decode_status(self._answers)
 
     async def send(self, payload: bytes) -> None:
-        """Hand all bytes to the network; the last drain returns when the kernel has them."""
+        """Hand all bytes to the kernel; the last drain returns when the kernel has them."""
         for place in range(0, len(payload), CHUNK_BYTES):
             self._raise_if_lost()
             self._writer.write(payload[place : place + CHUNK_BYTES])
@@ -91,6 +106,7 @@ class EscposWire:
             line = self._writer.transport
             if not line.get_write_buffer_size() and not line.is_closing():
                 continue  # the kernel has it: a drain and its two time-outs cost as much as the write
+            self._write(payload[place : place + CHUNK_BYTES])
             try:
                 async with asyncio.timeout(self._send_timeout_s):
                     await self._drain()
@@ -99,6 +115,8 @@ class EscposWire:
                 raise PrinterLostError("no_answer", detail) from err
             except OSError as err:
                 raise PrinterLostError("connection_lost", f"the printer hung up: {err}") from err
+            except WireError as err:
+                raise PrinterLostError(err.reason, str(err)) from err
 
     async def confirmed(self, number: int, timeout_s: float) -> bool:
         """Wait up to timeout_s for the answer to the number-th GS r of this connection."""
@@ -116,12 +134,20 @@ class EscposWire:
         self._raise_if_lost()
         self._asked.append(number)
         awaited = self._answered + len(self._asked)
-        self._writer.write(realtime_status_request(number))
+        self._write(realtime_status_request(number))
         try:
             async with asyncio.timeout(timeout_s):
                 await self._until(lambda: self._answered >= awaited)
         except TimeoutError as err:
             raise PrinterLostError("no_answer", f"no answer to DLE EOT {number} within {timeout_s:g} s") from err
+
+    def _write(self, payload: bytes) -> None:
+        try:
+            self._line.write(payload)
+        except OSError as err:
+            raise PrinterLostError("connection_lost", f"the printer hung up: {err}") from err
+        except WireError as err:
+            raise PrinterLostError(err.reason, str(err)) from err
 
     async def _drain(self) -> None:
         """Wait until the kernel has every byte; somebody who changes the paper is no reason to look dead."""
@@ -129,7 +155,7 @@ class EscposWire:
             self._on_alive()
             with suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_S):
-                    return await self._writer.drain()
+                    return await self._line.drain()
 
     async def _until(self, holds: Callable[[], bool]) -> None:
         """Wait without an end of its own; every caller sets one, but until_lost."""
@@ -142,13 +168,16 @@ class EscposWire:
                     await self._changed.wait()
 
     def _raise_if_lost(self) -> None:
-        if self._is_lost:
-            raise PrinterLostError("connection_lost", "the printer closed the connection")
+        if self._lost is not None:
+            raise self._lost
 
-    def _sort(self, kind: str, byte: int) -> None:
+    def _sort(self, kind: AnswerKind, answer: bytes) -> None:
         if kind == "realtime" and self._asked:
-            self._answers[self._asked.popleft()] = byte
+            self._answers[self._asked.popleft()] = answer[0]
             self._answered += 1
+        elif kind == "automatic":
+            self.automatic = decode_automatic(answer)
+            self.automatic_count += 1
         elif kind == "ordered":
             self.confirmations += 1
         else:

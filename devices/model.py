@@ -17,6 +17,7 @@ Category = Literal[
     "RFIDScanner",
     "WifiProbe",
     "Announcer",
+    "Scanner", "POSPrinter", "LabelPrinter", "CashDrawer", "LineDisplay", "Scale", "PeopleCounter", "Beacon", "RFIDScanner"
 ]
 
 Carrier = Literal["visitor", "thing"]

@@ -38,7 +38,7 @@ _SETTINGS: dict[bytes, int] = {
     **{b"\x1b" + bytes((code,)): 1 for code in b"MR {3%?JKVUr=4u+"},
     **{b"\x1b" + bytes((code,)): 0 for code in b"25<SLv"},
     **{b"\x1b" + bytes((code,)): 2 for code in b"$\\cB"},
-    **{b"\x1d" + bytes((code,)): 1 for code in b"fbaIT"},
+    **{b"\x1d" + bytes((code,)): 1 for code in b"fbIT"},
     **{b"\x1d" + bytes((code,)): 2 for code in b"LWP$\\"},
     b"\x1bT": 1,
     b"\x1bW": 8,
@@ -129,6 +129,7 @@ class EscposReader:
             b"\x1d8": lambda: self._function(4),
             b"\x1d*": self._downloaded_image,
             b"\x1dr": self._ordered_status,
+            b"\x1da": self._automatic_status,
             b"\x1c&": lambda: self._switch_multibyte(is_on=True),
             b"\x1c.": lambda: self._switch_multibyte(is_on=False),
             b"\x1c!": self._multibyte_mode,
@@ -359,6 +360,10 @@ class EscposReader:
     def _ordered_status(self) -> _Step:
         number = yield from self._take_number()
         self._found.append(StatusRequest("GS r", number % 48, self._offset))
+
+    def _automatic_status(self) -> _Step:
+        sensors = yield from self._take_number()
+        self._found.append(StatusRequest("GS a", sensors, self._offset))
 
     def _realtime_status(self) -> _Step:
         number = yield from self._take_number()

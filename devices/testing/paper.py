@@ -118,7 +118,7 @@ class PaperPulse:
 class StatusRequest:
     """A question to the printer at byte `offset` of the stream; leaves nothing on the paper."""
 
-    command: Literal["DLE EOT", "GS r"]
+    command: Literal["DLE EOT", "GS r", "GS a"]
     number: int
     offset: int
 

@@ -45,7 +45,7 @@ class SimulatedPrinter:
     """`async with SimulatedPrinter() as printer:` listens on `printer.address`; `printer.receipts` is finished paper.
 
     `lines_per_s` 0 prints at once. Faults: `go_away`/`come_back`, and the settable attributes `hangs` (accepts, reads
-    and answers nothing), `paper_out`, `cover_open` (holds what it has, goes on when mended), `paper_near_end`,
+    and answers nothing), `paper_out`, `cover_open` (holds what it has, goes on when mended), `paper_near_end`, `drawer_open`,
     `ignores_ordered_status` (knows no GS r), and, one-shot and counted from when they are set, `paper_out_after_lines`,
     `close_after_bytes`, `hang_after_bytes` (bytes of documents: DLE EOT does not count).
     """
@@ -71,7 +71,7 @@ class SimulatedPrinter:
         self._host, self._port = host, port
         self._encoding, self._is_multibyte_at_reset = encoding, is_multibyte_at_reset
         self._on_receipt = on_receipt
-        self._hangs = self._paper_out = self._cover_open = False
+        self._hangs = self._paper_out = self._cover_open = self._drawer_open = self._tells = False
         self._server: asyncio.Server | None = None
         self._connections: list[_Connection] = []
         self._sheet = _Sheet()
@@ -126,6 +126,7 @@ class SimulatedPrinter:
     @paper_out.setter
     def paper_out(self, is_out: bool) -> None:
         self._paper_out = is_out
+        self._tell()
         self._work()
 
     @property
@@ -136,7 +137,18 @@ class SimulatedPrinter:
     @cover_open.setter
     def cover_open(self, is_open: bool) -> None:
         self._cover_open = is_open
+        self._tell()
         self._work()
+
+    @property
+    def drawer_open(self) -> bool:
+        """Whether the switch in the drawer holds connector pin 3 high."""
+        return self._drawer_open
+
+    @drawer_open.setter
+    def drawer_open(self, is_open: bool) -> None:
+        self._drawer_open = is_open
+        self._tell()
 
     async def go_away(self) -> None:
         """Switch off: the listener and all connections close; what was not printed is lost."""
@@ -173,11 +185,18 @@ class SimulatedPrinter:
         """Return the answer to DLE EOT n, n from 1 to 4."""
         is_offline = self._paper_out or self._cover_open
         return _ALL_WELL | {
-            1: 0x08 * is_offline,
+            1: 0x08 * is_offline | 0x04 * self._drawer_open,
             2: 0x04 * self._cover_open | 0x20 * self._paper_out,
             3: 0,
             4: 0x0C * (self.paper_near_end or self._paper_out) | 0x60 * self._paper_out,
         }.get(number, 0)
+
+    def automatic_status(self) -> bytes:
+        """Return the four bytes of an automatic status (GS a)."""
+        is_offline = self._paper_out or self._cover_open
+        printer = 0x10 | 0x04 * self._drawer_open | 0x08 * is_offline | 0x20 * self._cover_open
+        paper = 0x03 * (self.paper_near_end or self._paper_out) | 0x0C * self._paper_out
+        return bytes((printer, 0, paper, 0))
 
     def ordered_status(self, number: int) -> int:
         """Return the answer to GS r n; only the paper sensors (1) say anything."""
@@ -187,6 +206,11 @@ class SimulatedPrinter:
         """Send bytes that nobody asked for (an automatic status, noise) to the newest connection."""
         for byte in answer:
             self._connections[-1].answer(byte)
+
+    def _tell(self) -> None:
+        """Say how it is to whoever has asked for it by GS a."""
+        if self._tells and self._connections and not self._hangs:
+            self.send_unasked(self.automatic_status())
 
     # Called by the connections
 
@@ -200,6 +224,7 @@ class SimulatedPrinter:
         self._connections.remove(connection)
         self._take_in(self._reader.finish(), b"")  # a command cut off in the middle does not eat the next document
         self._reader = self._new_reader()
+        self._tells = False
         self._work()
         self._changed.set()
 
@@ -254,12 +279,16 @@ class SimulatedPrinter:
         if isinstance(element, StatusRequest):
             if element.command == "GS r" and self._connections and not self.ignores_ordered_status:
                 self._connections[-1].answer(self.ordered_status(element.number))
+            elif element.command == "GS a":
+                self._tells = element.number != 0
+                self._tell()
             return
         self._sheet.elements.append(element)
         if isinstance(element, PaperLine) and self.paper_out_after_lines is not None:
             self.paper_out_after_lines -= 1
             if self.paper_out_after_lines <= 0:
                 self.paper_out_after_lines, self._paper_out = None, True
+                self._tell()
         if isinstance(element, PaperCut):
             self._finish_receipt()
 

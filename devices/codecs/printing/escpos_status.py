@@ -19,9 +19,11 @@ from typing import Literal
 REALTIME_STATUS_NUMBERS = (1, 2, 3, 4)  # printer, cause of off line, cause of error, paper sensors
 ORDERED_STATUS_REQUEST = b"\x1dr\x01"  # GS r 1: paper sensor status, answered behind all that was sent before
 
-AnswerKind = Literal["realtime", "ordered", "stray"]
+AUTOMATIC_STATUS_REQUEST = b"\x1da\x0f"  # GS a 15: say so by itself when drawer, on line, error or paper change
 
-_ASB_REST_BYTES = 3
+AnswerKind = Literal["realtime", "ordered", "automatic", "stray"]
+
+_ASB_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,9 @@ class PrinterStatus:
             return "paper_out"
         if self.cutter_error:
             return "cutter_error"
-        if self.error or self.fatal_error:
+        if self.fatal_error:
+            return "printer_fault"
+        if self.error:
             return "printer_error"
         return "" if self.online else "printer_offline"
 
@@ -61,24 +65,29 @@ class AnswerReader:
     """Sorts the bytes a printer sends; keeps its place inside an automatic status across chunks."""
 
     def __init__(self) -> None:
-        self._asb_rest = 0
+        self._automatic = bytearray()
 
-    def feed(self, received: bytes) -> Iterator[tuple[AnswerKind, int]]:
-        """Yield each byte with its kind; the bytes of an automatic status and flow control are stray."""
+    def feed(self, received: bytes) -> Iterator[tuple[AnswerKind, bytes]]:
+        """Yield each answer with its kind: one byte, or the four of an automatic status; flow control is stray."""
         for byte in received:
-            yield self._kind(byte), byte
+            yield from self._sorted(byte)
 
-    def _kind(self, byte: int) -> AnswerKind:
-        if self._asb_rest and not byte & 0x90:
-            self._asb_rest -= 1
-            return "stray"
-        self._asb_rest = 0
-        if byte & 0x93 == 0x12:
-            return "realtime"
+    def _sorted(self, byte: int) -> Iterator[tuple[AnswerKind, bytes]]:
+        if self._automatic and not byte & 0x90:
+            self._automatic.append(byte)
+            if len(self._automatic) == _ASB_BYTES:
+                yield "automatic", bytes(self._automatic)
+                self._automatic.clear()
+            return
+        for cut_off in self._automatic:
+            yield "stray", bytes((cut_off,))
+        self._automatic.clear()
         if byte & 0x93 == 0x10:
-            self._asb_rest = _ASB_REST_BYTES
-            return "stray"
-        return "stray" if byte & 0x90 else "ordered"
+            self._automatic.append(byte)
+        elif byte & 0x93 == 0x12:
+            yield "realtime", bytes((byte,))
+        else:
+            yield "stray" if byte & 0x90 else "ordered", bytes((byte,))
 
 
 def realtime_status_request(number: int) -> bytes:
@@ -100,4 +109,20 @@ def decode_status(answers: Mapping[int, int]) -> PrinterStatus:
         cutter_error=bool(error & 0x08),
         fatal_error=bool(error & 0x20),
         error=bool(offline & 0x40 or error & 0x44),
+    )
+
+
+def decode_automatic(four: bytes) -> PrinterStatus:
+    """Return what the four bytes of an automatic status say."""
+    printer, error, paper, _ = four
+    return PrinterStatus(
+        online=not printer & 0x08,
+        drawer_pin_high=bool(printer & 0x04),
+        cover_open=bool(printer & 0x20),
+        feed_button=bool(printer & 0x40),
+        paper_out=bool(paper & 0x0C),
+        paper_near_end=bool(paper & 0x03),
+        cutter_error=bool(error & 0x08),
+        fatal_error=bool(error & 0x20),
+        error=bool(error & 0x44),
     )

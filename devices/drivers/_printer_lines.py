@@ -1,0 +1,238 @@
+"""The lines to a printer: TCP, a serial port, `/dev/usb/lp*`. All of them read, write and drain on the asyncio loop.
+
+Lives here: opening and closing, and what goes wrong at it in words. Not here: what is said on a line (devices.escpos_wire).
+Sources: Linux drivers/usb/class/usblp.c (a non-blocking write takes at most a buffer; a read of no bytes is no hang-up;
+poll answers EPOLLHUP when the printer is gone), termios(3), serialx.
+"""
+
+import asyncio
+import errno
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Literal
+
+from devices.errors import WireError
+from devices.remedies import NOT_OPENING, remedied, wire_error
+
+if TYPE_CHECKING:
+    from serialx import AsyncSerial
+
+DEFAULT_PORT = 9100
+SEND_BUFFER_BYTES = 16_384  # of the kernel: what it holds, the printer does not have yet
+READ_MAX_BYTES = 256
+RETRY_S = 0.1  # usblp says "writable" while it is out of paper, and then takes nothing
+PENDING_MAX_BYTES = 65_536  # written and not taken by a USB printer; a writer that drains never comes near it
+OPEN_TIMEOUT_S = 5.0  # opening a node is immediate; a dead USB bridge can hold it
+CLOSE_TIMEOUT_S = 2.0
+
+Flow = Literal["rtscts", "xonxoff", "none"]
+
+
+class TcpLine:
+    """A TCP connection; `drain` returns when the kernel has every byte."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def read(self, most: int) -> bytes:
+        return await self._reader.read(most)
+
+    def write(self, payload: bytes) -> None:
+        self._writer.write(payload)
+
+    async def drain(self) -> None:
+        await self._writer.drain()
+
+
+class SerialLine:
+    """A serial port; `drain` returns when the kernel has every byte, at the printer's speed once that is full."""
+
+    def __init__(self, port: "AsyncSerial", path: str) -> None:
+        self._port, self._path = port, path
+
+    async def read(self, most: int) -> bytes:
+        try:
+            return await self._port.read(most)
+        except OSError as err:
+            raise wire_error(self._path, err) from err
+
+    def write(self, payload: bytes) -> None:
+        self._port.write_nowait(payload)
+
+    async def drain(self) -> None:
+        await self._port.drain()
+
+
+class NodeLine:
+    """A character device opened non-blocking, read and written by the loop's readiness: no thread can hang in it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._loop = asyncio.get_running_loop()
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError as err:
+            raise wire_error(path, err, subsystem="usbmisc") from err
+        self._pending = bytearray()
+        self._received: asyncio.Queue[bytes] = asyncio.Queue(1)
+        self._is_drained = asyncio.Event()
+        self._is_drained.set()
+        self._error: OSError | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        try:
+            self._loop.add_reader(self._descriptor, self._on_readable)
+        except OSError as err:  # a plain file: epoll takes none
+            os.close(self._descriptor)
+            raise wire_error(path, OSError(errno.ENOTTY, str(err)), subsystem="usbmisc") from err
+
+    async def read(self, most: int) -> bytes:
+        """Return what came, READ_MAX_BYTES at most; nothing when the device is gone."""
+        if self._error is not None and self._received.empty():
+            self._raise_error()
+        received = await self._received.get()
+        if received and self._error is None:
+            self._loop.add_reader(self._descriptor, self._on_readable)
+        assert len(received) <= most, "more was read than asked for"
+        return received
+
+    def write(self, payload: bytes) -> None:
+        self._raise_error()
+        self._pending += payload
+        assert len(self._pending) <= PENDING_MAX_BYTES, "a writer drains between its chunks"
+        if self._is_drained.is_set():
+            self._is_drained.clear()
+            self._loop.add_writer(self._descriptor, self._on_writable)
+
+    async def drain(self) -> None:
+        await self._is_drained.wait()
+        self._raise_error()
+
+    def close(self) -> None:
+        self._stop()
+        os.close(self._descriptor)
+
+    def _on_readable(self) -> None:
+        try:
+            received = os.read(self._descriptor, READ_MAX_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as err:
+            self._fail(err)
+            return
+        if received:  # usblp answers with no bytes where the printer sent an empty packet
+            self._loop.remove_reader(self._descriptor)
+            self._received.put_nowait(received)
+
+    def _on_writable(self) -> None:
+        try:
+            taken = os.write(self._descriptor, self._pending)
+        except InterruptedError:
+            return
+        except OSError as err:
+            if err.errno not in (errno.ENOSPC, errno.EAGAIN):  # ENOSPC: out of paper
+                self._fail(err)
+                return
+            self._loop.remove_writer(self._descriptor)
+            self._retry = self._loop.call_later(RETRY_S, self._write_on)
+            return
+        del self._pending[:taken]
+        if not self._pending:
+            self._loop.remove_writer(self._descriptor)
+            self._is_drained.set()
+
+    def _write_on(self) -> None:
+        self._retry = None
+        self._loop.add_writer(self._descriptor, self._on_writable)
+
+    def _fail(self, err: OSError) -> None:
+        self._error = err
+        self._stop()
+        self._is_drained.set()
+        if self._received.empty():
+            self._received.put_nowait(b"")
+
+    def _stop(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+        self._loop.remove_reader(self._descriptor)
+        self._loop.remove_writer(self._descriptor)
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise wire_error(self._path, self._error, subsystem="usbmisc") from self._error
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of "host", "host:port", "[v6]" or "[v6]:port"; raise ValueError naming the remedy."""
+    if address.startswith("["):
+        host, bracket, rest = address[1:].partition("]")
+        port_text = rest.removeprefix(":")
+        is_formed = bool(bracket) and (not rest or rest.startswith(":"))
+    else:
+        host, colon, port_text = address.partition(":")
+        is_formed = not colon or bool(port_text)
+    if not host or not is_formed or (port_text and not (port_text.isascii() and port_text.isdigit())):
+        raise ValueError(f"address {address!r} is not host:port; write 192.168.1.50:9100 or [fe80::1]:9100")
+    port = int(port_text or DEFAULT_PORT)
+    if not 0 < port < 65_536:
+        raise ValueError(f"address {address!r}: port {port} is not between 1 and 65535")
+    return host, port
+
+
+@asynccontextmanager
+async def tcp_line(address: str, connect_timeout_s: float) -> AsyncIterator[TcpLine]:
+    """Connect to a printer on the network."""
+    host, port = split_address(address)
+    try:
+        async with asyncio.timeout(connect_timeout_s):
+            reader, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError) as err:
+        raise WireError(f"no printer answers at {address}: {err}; is it on, and on this network?") from err
+    try:
+        wire_socket = writer.get_extra_info("socket")
+        wire_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        wire_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        writer.transport.set_write_buffer_limits(high=0)  # drain then means: the kernel has taken every byte
+        yield TcpLine(reader, writer)
+    finally:
+        writer.transport.abort()  # not close(): that would wait for bytes the printer no longer takes
+
+
+@asynccontextmanager
+async def serial_line(path: str, baudrate: int, flow: Flow) -> AsyncIterator[SerialLine]:
+    """Open a serial port, 8 data bits, no parity."""
+    import serialx  # here: the registry reads drivers on machines without a serial library
+
+    logging.getLogger("serialx").setLevel(logging.INFO)  # it logs every byte at DEBUG, and a receipt may name a member
+    port = serialx.async_serial_for_url(
+        path, baudrate=baudrate, rtscts=flow == "rtscts", xonxoff=flow == "xonxoff", exclusive=True
+    )
+    try:
+        async with asyncio.timeout(OPEN_TIMEOUT_S):
+            await port.open()
+    except TimeoutError as err:
+        raise remedied(path, NOT_OPENING) from err
+    except OSError as err:
+        raise wire_error(path, err) from err
+    except (serialx.SerialException, ValueError) as err:
+        raise WireError(f"{path} does not open: {err}", reason="wrong_node") from err
+    try:
+        port.transport.set_write_buffer_limits(high=0)
+        yield SerialLine(port, path)
+    finally:
+        port.abort()
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await port.wait_closed()
+
+
+@asynccontextmanager
+async def node_line(path: str) -> AsyncIterator[NodeLine]:
+    """Open a USB printer's node."""
+    line = NodeLine(path)
+    try:
+        yield line
+    finally:
+        line.close()
