@@ -19,7 +19,7 @@ from sqlite3 import Connection
 from devices.announcements import Announcements
 from devices.codecs.variable_measure import VariableMeasure, variable_measures
 from devices.loop_watch import BLOCKED_S, watching_loop
-from devices.supervisor import Outside, Supervisor
+from devices.supervisor import DeviceState, Outside, Supervisor
 from hub.announcer import run_announcer
 from hub.api.server import serve
 from hub.attached.readings import Readings
@@ -28,6 +28,7 @@ from hub.claims import CLAIM_GRACE_S, Claims
 from hub.clock import HubClock, start_clock
 from hub.config import HUB_LOCK, Config
 from hub.erasures import Erasures, list_erased
+from hub.failover import FailOver
 from hub.following.keys import run_keys
 from hub.following.members import run_members
 from hub.following.tls import FollowedAuthority
@@ -64,6 +65,7 @@ from sync.retail.people.identities import KEY_BYTES as IDENTITY_KEY_BYTES
 from sync.store.replicas import identify
 from sync.store.rows import adopt_unknown
 
+PRINTERS = ("POSPrinter", "LabelPrinter")  # categories that have a print queue
 log = logging.getLogger(__name__)
 Ready = Callable[[int], None]
 
@@ -315,14 +317,27 @@ async def watch_devices(hub: Runtime, supervisor: Supervisor, *, blocked_s: floa
 def wire_devices(hub: Runtime) -> Supervisor:
     """Return the supervisor of the configured devices, their events, status and print jobs tied to the hub."""
     for spec in hub.config.devices:
-        if spec.driver.category == "POSPrinter":
+        if spec.driver.category in PRINTERS:
             hub.spoolers[spec.device_id] = Spooler(
                 hub.db, lambda: hub.replica, spec.device_id, now_ms=hub.now_ms, render=hub.render, announce=hub.on_print
             )
     announced = {spec.device_id: Announcements() for spec in hub.config.devices if spec.driver.announces}
+    fail_over = FailOver(
+        hub.db,
+        hub.spoolers,
+        hub.config.devices,
+        now_ms=hub.now_ms,
+        monotonic_s=time.monotonic,
+        announce=hub.on_print,
+    )
+
+    def on_status(state: DeviceState) -> None:
+        hub.on_device_status(state)
+        fail_over.on_status(state)
+
     outside = Outside(
         on_event=hub.on_device_event,
-        on_status=hub.on_device_status,
+        on_status=on_status,
         now_ms=hub.now_ms,
         monotonic_s=time.monotonic,
         rng=random.Random(),  # noqa: S311 - jitter is no secret

@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from devices.driver import PrinterOptions
 from devices.errors import OptionError
-from devices.registry import load, options_for
+from devices.registry import load, near_miss, options_for
 from devices.supervisor import DeviceSpec
 from hub.settings.coupons import CouponsSection
 from hub.settings.file import WEEKDAYS, File, Id, MqttSection, PageSection
@@ -102,6 +103,7 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
     file = convert_settings(raw, File)
     devices = tuple(_device(name, section) for name, section in file.devices.items())
     _check_receipt_printer(file.receipt.printer, devices)
+    _check_stand_ins(devices)
     return Config(
         shop=_shop(file),
         host=listening_host(file.api),
@@ -162,6 +164,22 @@ def _check_receipt_printer(printer: str | None, devices: tuple[DeviceSpec, ...])
         raise ConfigError(
             f"receipt.printer {printer!r} is no printer of this file; printers: {', '.join(printers) or 'none'}"
         )
+
+
+def _check_stand_ins(devices: tuple[DeviceSpec, ...]) -> None:
+    """A printer that names another `instead` must name one that prints the same: receipts, or labels."""
+    for spec in devices:
+        instead = spec.options.instead if isinstance(spec.options, PrinterOptions) else ""
+        alike = [
+            other.device_id
+            for other in devices
+            if other.driver.category == spec.driver.category and other.device_id != spec.device_id
+        ]
+        if instead and instead not in alike:
+            raise ConfigError(
+                f"{spec.device_id}: instead {instead!r} is no other {spec.driver.category} of this file; "
+                f"there are: {', '.join(alike) or 'none'}{near_miss(instead, alike)}"
+            )
 
 
 def _shop(file: File) -> Shop:

@@ -271,9 +271,10 @@ class Runtime:
         self.bus.publish("print", msgspec.to_builtins(job), now_ms=self.now_ms(), device=job.printer_id)
 
     def render(self, job: OpenJob, view: SaleView | None = None) -> Document:
-        """Return what a job prints; after DRAWER_FRESH_MS in the queue it opens no drawer any more."""
+        """Return what a job prints; after DRAWER_FRESH_MS in the queue, or at another printer, it opens no drawer."""
         document = self._content(job, view)
-        return document if self.now_ms() - job.created_ms <= DRAWER_FRESH_MS else without_pulse(document)
+        is_fresh = self.now_ms() - job.created_ms <= DRAWER_FRESH_MS
+        return document if is_fresh and not job.is_moved else without_pulse(document)
 
     def _content(self, job: OpenJob, view: SaleView | None) -> Document:
         """Return a job's own document, or the receipt of its sale, which is read from the books where it is not at hand."""

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from devices.document import Document, DrawerPulse
 from devices.driver import PrintJob
-from devices.errors import WireError
+from devices.errors import JobTakenError, WireError
 from hub.store.selling import printing
 from hub.store.selling.printing import OpenJob, PrintJobView
 from hub.store.selling.sales import SaleView
@@ -57,7 +57,9 @@ class LedgerJob:
         self.document = document
 
     async def begin(self) -> None:
-        """Make durable that bytes may reach the paper from now on; raise LedgerError when the hub cannot write."""
+        """Make durable that bytes may reach the paper from now on; raise LedgerError when the hub cannot write, and
+        JobTakenError when another printer prints it.
+        """
         try:
             await self._spooler.begin(self.job_id)
         except SyncError as err:
@@ -137,11 +139,22 @@ class Spooler:
         self._promised = 0
         self._is_attended = False
         self._has_queue = True
+        self.on_change: Callable[[], None] = _nobody
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether a driver prints or waits for something to print."""
+        return self._is_attended
 
     def poke(self) -> None:
         """Say that the ledger may have a job for this printer."""
         self._has_queue = True
         self._poked.set()
+        self.on_change()
+
+    def give_way(self) -> None:
+        """Another printer is to print what this one has not begun to print: what was begun in advance is queued again."""
+        self._leave()
 
     def reserve(self) -> bool:
         """Promise a place behind what is begun to a sale that is being written; True obliges to hand_over or release.
@@ -174,7 +187,9 @@ class Spooler:
         """
         if self._in_hand is not None:
             await self._settle(self._in_hand)
-        self._is_attended = True
+        if not self._is_attended:
+            self._is_attended = True
+            self.on_change()
         while True:
             self._poked.clear()
             if self._drawer is not None:
@@ -214,9 +229,13 @@ class Spooler:
             del self._ahead[job_id]
             return
         now_ms = self._now_ms()
-        await self._db.write(
-            lambda tx: printing.begin(tx, job_id, ahead=AHEAD_MAX, now_ms=now_ms), then=self._have_begun
+        begun = await self._db.write(
+            lambda tx: printing.begin(tx, job_id, printer_id=self.printer_id, ahead=AHEAD_MAX, now_ms=now_ms),
+            then=self._have_begun,
         )
+        if not begun:
+            self._in_hand = None
+            raise JobTakenError(f"print job {job_id} is not {self.printer_id}'s any more")
 
     async def put_back(self, job_id: str) -> None:
         """Queue a job again that was begun in advance, and those behind it."""
@@ -275,7 +294,9 @@ class Spooler:
     async def _settle(self, job_id: str) -> None:
         """Behind whatever is still being written of it: a job that did begin is unknown, one whose begin failed is queued."""
         now_ms = self._now_ms()
-        interrupted = await self._db.write(lambda tx: printing.interrupt(tx, self._replica(), job_id, now_ms=now_ms))
+        interrupted = await self._db.write(
+            lambda tx: printing.interrupt(tx, self._replica(), job_id, printer_id=self.printer_id, now_ms=now_ms)
+        )
         self._in_hand = None
         if interrupted is not None:
             self._announce(interrupted)
@@ -283,3 +304,7 @@ class Spooler:
     def _end(self, job_id: str, state: Ended, reason: str) -> Callable[[Connection], PrintJobView]:
         now_ms = self._now_ms()
         return lambda tx: printing.end(tx, self._replica(), job_id, state, reason=reason, now_ms=now_ms)
+
+
+def _nobody() -> None:
+    """Nobody stands in for this printer."""

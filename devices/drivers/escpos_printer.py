@@ -49,7 +49,9 @@ class Options(PrinterOptions, frozen=True, forbid_unknown_fields=True):
     cut: Cut | None = None
     beeper: Beeper | None = None
     logo: str = ""  # a PNG file
-    nv_logo: Annotated[str, Meta(pattern=r"^([A-Za-z0-9]{2}|[1-9]?)\Z")] = ""  # key code, or number, of a logo in the printer
+    nv_logo: Annotated[str, Meta(pattern=r"^([A-Za-z0-9]{2}|[1-9]?)\Z")] = (
+        ""  # key code, or number, of a logo in the printer
+    )
     raster_font: str = ""  # file for characters the printer lacks; empty: the first of the usual Debian fonts
     drawer_pin: Literal[2, 5] | None = None  # None: the pin the document names
     drawer_open_level: Literal["high", "low"] | None = None  # None: the drawer has no switch, or nobody asks

@@ -47,6 +47,7 @@ export class Prints {
     return h("li.job", { "data-job": job.job_id, "data-state": job.state },
       h("div.what", h("div.code", name),
         h("div.sub", h("time", clock(job.changed_ms)), h("span", job.printer_id),
+          job.instead_of && h("span.mark", t("instead_of", job.instead_of)),
           job.mark && h("span.mark", wordsFor("mark", job.mark)),
           job.reason && h("span", wordsFor("reason", job.reason)),
           job.attempts > 1 && h("span", t("attempts", job.attempts)))),

@@ -1,7 +1,6 @@
 """The printer driver on a serial port and on a node as USB printers have it: real pseudo-terminals, no threads."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -108,13 +107,13 @@ async def test_a_usb_printer_that_is_not_there_is_said_to_be_away(tmp_path: Path
 
 async def test_a_file_is_no_printer(tmp_path: Path) -> None:
     (tmp_path / "lp0").write_bytes(b"")
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
 
     with pytest.raises(WireError) as caught:
         await run(RecordingContext(), Options(path=str(tmp_path / "lp0")))
 
     assert caught.value.reason == "wrong_node"
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
 
 
 async def test_the_drawer_is_an_event_of_its_own_at_once() -> None:
@@ -153,7 +152,10 @@ def _png(path: Path, width: int, height: int, colour: str = "black") -> Path:
 
 
 def test_a_logo_is_made_to_fit_paper_and_bound(tmp_path: Path) -> None:
-    wide, high = read_logo(_png(tmp_path / "a.png", 1_200, 300), 576), read_logo(_png(tmp_path / "b.png", 100, 4_000), 576)
+    wide, high = (
+        read_logo(_png(tmp_path / "a.png", 1_200, 300), 576),
+        read_logo(_png(tmp_path / "b.png", 100, 4_000), 576),
+    )
 
     assert (wide.width_bytes * 8, wide.height_dots) == (576, 144)
     assert high.height_dots == LOGO_ROWS_MAX

@@ -43,7 +43,9 @@ def test_every_profile_prints_a_receipt_no_wider_than_its_paper(name: str) -> No
     profile = printer_profile(name, raster_font="")
     if profile.encoding == "none" and not any(Path(path).is_file() for path in raster.FONT_PATHS):
         pytest.skip("no font installed to draw with")
-    paper = _printed(name, Columns("珍珠奶茶 Café", "60"), Barcode("EAN13", "4711234567899"), Qr("https://a.example"), Cut())
+    paper = _printed(
+        name, Columns("珍珠奶茶 Café", "60"), Barcode("EAN13", "4711234567899"), Qr("https://a.example"), Cut()
+    )
 
     widths = [line.columns for line in paper.elements if isinstance(line, PaperLine)]
     pictures = [picture.width_dots for picture in paper.elements if isinstance(picture, PaperImage)]
@@ -67,7 +69,13 @@ def test_without_code_pages_the_same_line_is_a_picture() -> None:
 
 @pytest.mark.parametrize(
     ("symbology", "data"),
-    [("EAN13", "4711234567899"), ("EAN8", "96385074"), ("CODE128", "AB-12"), ("CODE128", "123456"), ("CODE39", "A-1 B")],
+    [
+        ("EAN13", "4711234567899"),
+        ("EAN8", "96385074"),
+        ("CODE128", "AB-12"),
+        ("CODE128", "123456"),
+        ("CODE39", "A-1 B"),
+    ],
 )
 def test_a_printer_without_bar_codes_gets_the_bars_as_a_picture(symbology: Any, data: str) -> None:
     picture, text = _printed("generic-picture", Barcode(symbology, data)).elements
@@ -136,7 +144,9 @@ def test_what_the_configuration_says_beats_the_profile() -> None:
 
 
 @given(st.sampled_from(list(facts())), st.text(max_size=60), st.text(alphabet="0123456789AZaé中", max_size=20))
-def test_any_text_and_code_gives_bytes_that_a_printer_understands_or_a_typed_error(name: str, text: str, code: str) -> None:
+def test_any_text_and_code_gives_bytes_that_a_printer_understands_or_a_typed_error(
+    name: str, text: str, code: str
+) -> None:
     try:
         paper = _printed(name, Text(text), Barcode("CODE128", code), Qr(code), Barcode("CODE39", code))
     except EncodingError:

@@ -45,7 +45,7 @@ def test_the_least_file_is_a_shop_on_loopback(tmp_path: Path) -> None:
             ("'escpos_prnter'", "did you mean 'escpos_printer'?"),
         ),
         (raw(devices={"p1": {"address": "x"}}), ("devices.p1", 'kind = "..."')),
-        (raw(devices={"p1": {"kind": "escpos_printer"}}), ("p1", "'address' is missing")),
+        (raw(devices={"p1": {"kind": "escpos_printer"}}), ("p1", "one of address, port")),
         (raw(devices={"p1": PRINTER | {"poll_s": "often"}}), ("p1", "'poll_s'")),
         (raw(devices={"p1": PRINTER | {"poll_s": 0}}), ("p1", "'poll_s'")),
         (raw(devices={"Printer 1": PRINTER}), ("Printer 1", "small letters")),

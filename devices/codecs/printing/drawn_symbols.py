@@ -17,22 +17,170 @@ _QUIET_MODULES = 10
 _EAN_A = (0x0D, 0x19, 0x13, 0x3D, 0x23, 0x31, 0x2F, 0x3B, 0x37, 0x0B)
 _EAN_SETS = (0b000000, 0b001011, 0b001101, 0b001110, 0b010011, 0b011001, 0b011100, 0b010101, 0b010110, 0b011010)
 # Eleven modules a value as hexadecimal bits, 0 to 105; 104 starts set B, 105 set C.
-_CODE128 = [int(code, 16) for code in """
-    6CC 66C 666 498 48C 44C 4C8 4C4 464 648 644 624 59C 4DC 4CE 5CC 4EC 4E6 672 65C
-    64E 6E4 674 76E 74C 72C 726 764 734 732 6D8 6C6 636 518 458 446 588 468 462 688
-    628 622 5B8 58E 46E 5D8 5C6 476 776 68E 62E 6E8 6E2 6EE 758 746 716 768 762 71A
-    77A 642 78A 530 50C 4B0 486 42C 426 590 584 4D0 4C2 434 432 612 650 7BA 614 47A
-    53C 4BC 49E 5E4 4F4 4F2 7A4 794 792 6DE 6F6 7B6 578 51E 45E 5E8 5E2 7A8 7A2 5DE
-    5EE 75E 7AE 684 690 69C
-""".split()]
+_CODE128 = [
+    int(code, 16)
+    for code in [
+        "6CC",
+        "66C",
+        "666",
+        "498",
+        "48C",
+        "44C",
+        "4C8",
+        "4C4",
+        "464",
+        "648",
+        "644",
+        "624",
+        "59C",
+        "4DC",
+        "4CE",
+        "5CC",
+        "4EC",
+        "4E6",
+        "672",
+        "65C",
+        "64E",
+        "6E4",
+        "674",
+        "76E",
+        "74C",
+        "72C",
+        "726",
+        "764",
+        "734",
+        "732",
+        "6D8",
+        "6C6",
+        "636",
+        "518",
+        "458",
+        "446",
+        "588",
+        "468",
+        "462",
+        "688",
+        "628",
+        "622",
+        "5B8",
+        "58E",
+        "46E",
+        "5D8",
+        "5C6",
+        "476",
+        "776",
+        "68E",
+        "62E",
+        "6E8",
+        "6E2",
+        "6EE",
+        "758",
+        "746",
+        "716",
+        "768",
+        "762",
+        "71A",
+        "77A",
+        "642",
+        "78A",
+        "530",
+        "50C",
+        "4B0",
+        "486",
+        "42C",
+        "426",
+        "590",
+        "584",
+        "4D0",
+        "4C2",
+        "434",
+        "432",
+        "612",
+        "650",
+        "7BA",
+        "614",
+        "47A",
+        "53C",
+        "4BC",
+        "49E",
+        "5E4",
+        "4F4",
+        "4F2",
+        "7A4",
+        "794",
+        "792",
+        "6DE",
+        "6F6",
+        "7B6",
+        "578",
+        "51E",
+        "45E",
+        "5E8",
+        "5E2",
+        "7A8",
+        "7A2",
+        "5DE",
+        "5EE",
+        "75E",
+        "7AE",
+        "684",
+        "690",
+        "69C",
+    ]
+]
 _CODE128_STOP = 0x18EB
 _START_B, _START_C, _CODE128_MODULO = 104, 105, 103
 _CODE39_CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-. $/+%*"
 # Nine elements a character, bar first; a set bit is a wide one. Octal, in the order of _CODE39_CHARACTERS.
-_CODE39 = [int(code, 8) for code in """
-    064 441 141 540 061 460 160 045 444 144 411 111 510 031 430 130 015 414 114 034 403 103
-    502 023 422 122 007 406 106 026 601 301 700 221 620 320 205 604 304 250 242 212 052 224
-""".split()]
+_CODE39 = [
+    int(code, 8)
+    for code in [
+        "064",
+        "441",
+        "141",
+        "540",
+        "061",
+        "460",
+        "160",
+        "045",
+        "444",
+        "144",
+        "411",
+        "111",
+        "510",
+        "031",
+        "430",
+        "130",
+        "015",
+        "414",
+        "114",
+        "034",
+        "403",
+        "103",
+        "502",
+        "023",
+        "422",
+        "122",
+        "007",
+        "406",
+        "106",
+        "026",
+        "601",
+        "301",
+        "700",
+        "221",
+        "620",
+        "320",
+        "205",
+        "604",
+        "304",
+        "250",
+        "242",
+        "212",
+        "052",
+        "224",
+    ]
+]
 
 
 def draw_barcode(barcode: Barcode, paper_dots: int) -> RasterLine:
@@ -92,7 +240,9 @@ def _ean(digits: str) -> str:
     sets = _EAN_SETS[int(digits[0])] if len(digits) == 13 else 0
     half = len(digits) // 2
     left, right = digits[-2 * half : -half], digits[-half:]
-    drawn_left = "".join(_ean_left(int(digit), is_b=bool(sets >> half - 1 - place & 1)) for place, digit in enumerate(left))
+    drawn_left = "".join(
+        _ean_left(int(digit), is_b=bool(sets >> half - 1 - place & 1)) for place, digit in enumerate(left)
+    )
     drawn_right = "".join(f"{_EAN_A[int(digit)] ^ 0x7F:07b}" for digit in right)
     return f"101{drawn_left}01010{drawn_right}101"
 

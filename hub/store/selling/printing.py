@@ -30,11 +30,14 @@ from sync.retail.prints import Ended, PrintResult
 QUEUE_MAX = 64  # open jobs a printer; a document beyond it is refused, a sale is booked and its job joins the queue
 State = Literal["queued", "printing", Ended]
 Mark = Literal["", "reprint", "repeat"]
-_COLUMNS = "job_id, printer_id, sale_id, mark, state, reason, attempts, created_ms, changed_ms"
+_COLUMNS = "job_id, printer_id, sale_id, mark, state, reason, attempts, created_ms, changed_ms, instead_of"
 
 
 class PrintJobView(Struct, frozen=True, omit_defaults=True):
-    """A job of the print ledger as tills see it; times are milliseconds since 1970 UTC."""
+    """A job of the print ledger as tills see it; times are milliseconds since 1970 UTC.
+
+    `instead_of` names the printer that it was queued for, where another one stands in.
+    """
 
     job_id: str
     printer_id: str
@@ -45,16 +48,18 @@ class PrintJobView(Struct, frozen=True, omit_defaults=True):
     attempts: int
     created_ms: int
     changed_ms: int
+    instead_of: str | None = None
 
 
 class OpenJob(Struct, frozen=True):
-    """The next job of a printer with what it prints: a sale's receipt or a document."""
+    """The next job of a printer with what it prints: a sale's receipt or a document; `is_moved`: another printer's."""
 
     job_id: str
     mark: Mark
     sale_id: str | None
     document: Document | None
     created_ms: int
+    is_moved: bool = False
 
 
 class PrintTo(Struct, frozen=True):
@@ -96,7 +101,9 @@ def queue_document(tx: Connection, job_id: str, document: Document, *, printer_i
 
 def reprint(tx: Connection, job_id: str, *, copy_id: str, now_ms: int) -> PrintJobView:
     """Queue a marked copy of a job under a new id; repeating the same copy_id queues nothing more."""
-    source = tx.execute("SELECT printer_id, sale_id, document FROM print_job WHERE job_id = ?", (job_id,)).fetchone()
+    source = tx.execute(
+        "SELECT coalesce(instead_of, printer_id), sale_id, document FROM print_job WHERE job_id = ?", (job_id,)
+    ).fetchone()
     if source is None:
         raise NotFoundError("print_job", f"no print job {job_id}")
     printer_id, sale_id, document = source
@@ -117,7 +124,11 @@ def retry(tx: Connection, job_id: str, *, now_ms: int) -> PrintJobView:
     if job.state in ("failed", "unknown"):
         mark = "repeat" if job.state == "unknown" and not job.mark else job.mark
         tx.execute(
-            "UPDATE print_job SET state = 'queued', reason = 'retry', mark = ?, changed_ms = ? WHERE job_id = ?",
+            """
+            UPDATE print_job SET state = 'queued', reason = 'retry', mark = ?, changed_ms = ?,
+              printer_id = coalesce(instead_of, printer_id), instead_of = NULL
+            WHERE job_id = ?
+            """,
             (mark, now_ms, job_id),
         )
     return job_view(tx, job_id)
@@ -127,7 +138,7 @@ def next_job(read: Connection, printer_id: str) -> OpenJob | None:
     """Return the oldest queued job of a printer without changing it."""
     row = read.execute(
         """
-        SELECT job_id, mark, sale_id, document, created_ms FROM print_job
+        SELECT job_id, mark, sale_id, document, created_ms, instead_of FROM print_job
         WHERE printer_id = ? AND state IN ('queued', 'printing') AND state = 'queued' ORDER BY id LIMIT 1
         """,
         (printer_id,),
@@ -138,41 +149,56 @@ def next_job(read: Connection, printer_id: str) -> OpenJob | None:
 def open_job(read: Connection, job_id: str) -> OpenJob:
     """Return a known job with what it prints."""
     row = read.execute(
-        "SELECT job_id, mark, sale_id, document, created_ms FROM print_job WHERE job_id = ?", (job_id,)
+        "SELECT job_id, mark, sale_id, document, created_ms, instead_of FROM print_job WHERE job_id = ?", (job_id,)
     ).fetchone()
     return _open_job(row)
 
 
-def _open_job(row: tuple[str, Mark, str | None, str | None, int]) -> OpenJob:
-    job_id, mark, sale_id, document, created_ms = row
+def _open_job(row: tuple[str, Mark, str | None, str | None, int, str | None]) -> OpenJob:
+    job_id, mark, sale_id, document, created_ms, instead_of = row
     content = msgspec.json.decode(document, type=Document) if document else None
-    return OpenJob(job_id, mark, sale_id, content, created_ms)
+    return OpenJob(job_id, mark, sale_id, content, created_ms, instead_of is not None)
 
 
-def begin(tx: Connection, job_id: str, *, ahead: int = 0, now_ms: int) -> list[PrintJobView]:
+def begin(tx: Connection, job_id: str, *, printer_id: str, ahead: int = 0, now_ms: int) -> list[PrintJobView]:
     """Bytes of a job may be at the printer from now on: that is one attempt more. Up to `ahead` that are queued for the same
-    printer follow it at once; return them all in their order.
+    printer follow it at once; return them all in their order, and none where the job is not this printer's to begin.
     """
-    first = _begin(tx, job_id, now_ms=now_ms)
+    first = _begin(tx, job_id, printer_id, now_ms=now_ms)
+    if first is None:
+        return []
     queued = tx.execute(
         """
         SELECT job_id FROM print_job
         WHERE printer_id = ? AND state IN ('queued', 'printing') AND state = 'queued' ORDER BY id LIMIT ?
         """,
-        (first.printer_id, ahead),
+        (printer_id, ahead),
     ).fetchall()
-    return [first, *(_begin(tx, each, now_ms=now_ms) for (each,) in queued)]
+    return [first, *filter(None, (_begin(tx, each, printer_id, now_ms=now_ms) for (each,) in queued))]
 
 
-def _begin(tx: Connection, job_id: str, *, now_ms: int) -> PrintJobView:
+def _begin(tx: Connection, job_id: str, printer_id: str, *, now_ms: int) -> PrintJobView | None:
     row = tx.execute(
         f"""
         UPDATE print_job SET state = 'printing', reason = '', changed_ms = ?, attempts = attempts + 1
-        WHERE job_id = ? RETURNING {_COLUMNS}
+        WHERE job_id = ? AND printer_id = ? AND state = 'queued' RETURNING {_COLUMNS}
         """,
-        (now_ms, job_id),
+        (now_ms, job_id, printer_id),
     ).fetchone()
-    return PrintJobView(*row)
+    return PrintJobView(*row) if row else None
+
+
+def move(tx: Connection, printer_id: str, *, to: str, now_ms: int) -> list[PrintJobView]:
+    """Everything that is queued for a printer, and has not begun, is another one's now; return it in its order."""
+    rows = tx.execute(
+        f"""
+        UPDATE print_job SET printer_id = ?, changed_ms = ?,
+          instead_of = nullif(coalesce(instead_of, printer_id), ?)
+        WHERE printer_id = ? AND state IN ('queued', 'printing') AND state = 'queued' RETURNING {_COLUMNS}, id
+        """,
+        (to, now_ms, to, printer_id),
+    ).fetchall()
+    return [PrintJobView(*row[:-1]) for row in sorted(rows, key=lambda row: row[-1])]
 
 
 def end(tx: Connection, replica: Replica, job_id: str, state: Ended, *, reason: str = "", now_ms: int) -> PrintJobView:
@@ -206,9 +232,10 @@ def put_back(tx: Connection, job_id: str, *, now_ms: int) -> PrintJobView:
     return job_view(tx, job_id)
 
 
-def interrupt(tx: Connection, replica: Replica, job_id: str, *, now_ms: int) -> PrintJobView | None:
-    """A driver was cut off: a job that is `printing` becomes unknown; return it, None when it never began."""
-    if job_view(tx, job_id).state != "printing":
+def interrupt(tx: Connection, replica: Replica, job_id: str, *, printer_id: str, now_ms: int) -> PrintJobView | None:
+    """A driver was cut off: a job that is `printing` there becomes unknown; return it, None when it never began."""
+    job = job_view(tx, job_id)
+    if (job.state, job.printer_id) != ("printing", printer_id):
         return None
     return end(tx, replica, job_id, "unknown", reason="interrupted", now_ms=now_ms)
 

@@ -39,6 +39,6 @@ def act(world: "World") -> bool:
         node.after(rng.randint(1, 900), end)
 
     now_ms = node.wall_ms()
-    begin = hub.db.write(lambda tx: printing.begin(tx, job_id, now_ms=now_ms))
+    begin = hub.db.write(lambda tx: printing.begin(tx, job_id, printer_id=PRINTER, now_ms=now_ms))
     node.run(lambda: node.spawn(begin, done=begun, failed=free))
     return True
