@@ -36,6 +36,8 @@ SETTLE_S = 0.2  # answers that an earlier connection left behind come within thi
 LEDGER_TIMEOUT_S = 5.0  # to make `unknown` durable while being cancelled
 MISSING_SHOWN_MAX = 8
 
+_WELL = StatusUpdate(Health.READY)
+
 
 @dataclass(frozen=True, slots=True)
 class Manners:
@@ -46,7 +48,7 @@ class Manners:
     answer_timeout_s: float
     confirm_timeout_s: float
     drawer_open_level: Literal["high", "low"] | None = None
-    note: StatusUpdate = StatusUpdate(Health.READY)
+    note: StatusUpdate = _WELL
 
 
 class EscposSession:

@@ -55,8 +55,8 @@ class RecordedJob:
         self._move("printed", from_state="printing")
 
     async def failed(self, reason: str) -> None:
-        """Queued to failed: nothing came out."""
-        self._move("failed", reason, from_state="queued")
+        """To failed: nothing came out, though it may have begun."""
+        self._move("failed", reason, from_state=self.state if self.state == "printing" else "queued")
 
     async def unknown(self, reason: str) -> None:
         """Printing to unknown."""

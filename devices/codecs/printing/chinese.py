@@ -1,7 +1,7 @@
 """Chinese text for printers: which bytes, how many columns, where a line breaks.
 
 Lives here: the multi-byte encodings a receipt printer has fonts for, the width of text on its grid, wrapping, cleaning.
-Not here: printer commands (devices.codecs.printing.escpos), drawing of characters that a printer lacks (devices.codecs.printing.raster).
+Not here: printer commands (devices.codecs.printing.escpos), drawing of characters that a printer lacks (…printing.raster).
 Sources: Python's cp950 (Big5 with the ETEN additions), big5hkscs (HKSCS-2004), gb18030, cp932 (Shift-JIS), cp949 (KS X 1001
 as extended by UHC); Unicode UAX #11 (width).
 

@@ -34,12 +34,15 @@ from devices.document import (
     Qr,
     Rule,
     ShelfLabel,
+    Symbology,
     Text,
 )
 
 LEFT_COLUMNS_MIN = 8  # of a Columns element: with less left for it, the right part takes lines of its own
 PULSE_ON_MS = 100
 PULSE_OFF_MS = 500
+
+_GTIN_SYMBOLOGIES: dict[int, Symbology] = {13: "EAN13", 8: "EAN8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +163,11 @@ class Page(ABC):
     def _native_symbol(self, symbol: Barcode | Qr) -> None:
         """Append a symbol that the printer draws; raise EncodingError on data that it refuses."""
 
+    @abstractmethod
     def _pulse(self, pin: int) -> None:
         """Append a kick to the drawer, where the language has one."""
 
+    @abstractmethod
     def _beep(self, times: int) -> None:
         """Append a sound, where the language and the printer have one."""
 
@@ -266,10 +271,8 @@ class Page(ABC):
             self._set(Style(align="center"))
             self._native_symbol(symbol)
             return
-        if isinstance(symbol, Qr):
-            picture = draw_qr(symbol, self._profile.dots)
-        else:
-            picture = draw_barcode(symbol, self._profile.dots)
+        dots = self._profile.dots
+        picture = draw_qr(symbol, dots) if isinstance(symbol, Qr) else draw_barcode(symbol, dots)
         if not self._may_draw:
             raise DrawingNeededError
         self._set(PLAIN)
@@ -295,5 +298,6 @@ def label_parts(label: ShelfLabel) -> list[Element]:
 
 def label_barcode(label: ShelfLabel) -> Barcode:
     """Return the bar code of a shelf label: what a till scans to find the product."""
-    symbology = {13: "EAN13", 8: "EAN8"}.get(len(label.gtin), "CODE128")
-    return Barcode(symbology, label.gtin or label.sku)  # type: ignore[arg-type]  # of two words of Symbology
+    gtin = label.gtin.removeprefix("0") if len(label.gtin) == 14 else label.gtin
+    symbology = _GTIN_SYMBOLOGIES.get(len(gtin), "CODE128")
+    return Barcode(symbology, gtin or label.sku)
