@@ -10,11 +10,16 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Literal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from msgspec import Meta
+
+from devices.attachment import Match, node_to_open
+from devices.driver import DeviceContext, PrinterOptions
 from devices.errors import WireError
+from devices.escpos_wire import PrinterLine
 from devices.remedies import NOT_OPENING, remedied, wire_error
 
 if TYPE_CHECKING:
@@ -29,6 +34,7 @@ OPEN_TIMEOUT_S = 5.0  # opening a node is immediate; a dead USB bridge can hold 
 CLOSE_TIMEOUT_S = 2.0
 
 Flow = Literal["rtscts", "xonxoff", "none"]
+Seconds = Annotated[float, Meta(gt=0, le=600)]
 
 
 class TcpLine:
@@ -180,6 +186,59 @@ def split_address(address: str) -> tuple[str, int]:
     if not 0 < port < 65_536:
         raise ValueError(f"address {address!r}: port {port} is not between 1 and 65535")
     return host, port
+
+
+class LineOptions(PrinterOptions, frozen=True, forbid_unknown_fields=True):
+    """Where a printer is, one of: `address` (host, host:port or [IPv6]:port), `port` (serial, best /dev/serial/by-id/…), `path`
+    (/dev/usb/lp0), `usb`; with a `baudrate`, `usb` is a serial converter.
+    """
+
+    address: str | None = None
+    port: str | None = None
+    path: str | None = None
+    usb: Match | None = None
+    baudrate: Annotated[int, Meta(ge=1_200, le=921_600)] | None = None
+    flow: Flow = "rtscts"
+    connect_timeout_s: Seconds = 5.0
+
+    def __post_init__(self) -> None:
+        places = [name for name in ("address", "port", "path", "usb") if getattr(self, name) is not None]
+        if len(places) != 1:
+            said = " and ".join(places) or "none"
+            raise ValueError(f"say where the printer is by one of address, port, path and usb, not by {said}")
+        if self.address is not None:
+            split_address(self.address)
+
+
+@asynccontextmanager
+async def printer_line(ctx: DeviceContext, options: LineOptions, *, baudrate: int) -> AsyncIterator[PrinterLine]:
+    """Open the line that the options name; `baudrate` is that of a serial port where they name none."""
+    if options.address is not None:
+        async with tcp_line(options.address, options.connect_timeout_s) as tcp:
+            yield tcp
+    elif options.port is not None or options.baudrate is not None:
+        node = node_to_open(ctx, options.port or options.path, options.usb, subsystem="tty")
+        async with serial_line(node, options.baudrate or baudrate, options.flow) as serial:
+            yield serial
+    else:
+        node = node_to_open(ctx, options.path, options.usb, subsystem="usbmisc")
+        async with node_line(node) as usb:
+            yield usb
+
+
+@contextmanager
+def wire_errors_alone() -> Iterator[None]:
+    """Out of a task group that a wire error ended, raise that error itself; what else went wrong stays as it is."""
+    try:
+        yield
+    except BaseExceptionGroup as several:
+        lost, other = several.split(WireError)
+        if other is not None or lost is None:
+            raise
+        first: BaseException = lost
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from several
 
 
 @asynccontextmanager

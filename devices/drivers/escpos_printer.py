@@ -13,35 +13,24 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from devices.attachment import Match, node_to_open
 from devices.codecs.printing.chinese import Encoding
 from devices.codecs.printing.escpos import PrinterProfile
 from devices.codecs.printing.profiles import DEFAULT_PROFILE, Beeper, Cut, check_profile, printer_profile
-from devices.driver import DeviceContext, Driver, PrinterOptions
+from devices.driver import DeviceContext, Driver
 from devices.drivers._escpos_session import EscposSession, Manners
-from devices.drivers._printer_lines import Flow, node_line, serial_line, split_address, tcp_line
+from devices.drivers._printer_lines import LineOptions, Seconds, printer_line, wire_errors_alone
 from devices.drivers._printer_logo import LogoError, read_logo
-from devices.errors import WireError
-from devices.escpos_wire import EscposWire, PrinterLine
+from devices.escpos_wire import EscposWire
 from devices.model import Health, StatusUpdate
 
 BAUDRATE = 38_400  # as Epson's serial printers leave the factory; the self-test tells
 
-Seconds = Annotated[float, Meta(gt=0, le=600)]
 
-
-class Options(PrinterOptions, frozen=True, forbid_unknown_fields=True):
-    """Where it is, one of: `address` (host, host:port or [IPv6]:port), `port` (serial, best /dev/serial/by-id/…), `path`
-    (/dev/usb/lp0), `usb`; with a `baudrate`, `usb` is a serial converter. What it is: `profile`, and what differs from it;
-    `columns` of font A and `dots` are the paper's width. `drawer_open_level`: connector pin 3 when the drawer is open.
+class Options(LineOptions, frozen=True, forbid_unknown_fields=True):
+    """What the printer is: `profile`, and what differs from it; `columns` of font A and `dots` are the paper's width.
+    `drawer_open_level`: connector pin 3 when the drawer is open.
     """
 
-    address: str | None = None
-    port: str | None = None
-    path: str | None = None
-    usb: Match | None = None
-    baudrate: Annotated[int, Meta(ge=1_200, le=921_600)] | None = None
-    flow: Flow = "rtscts"
     profile: str = DEFAULT_PROFILE
     encoding: Encoding | None = None
     columns: Annotated[int, Meta(ge=16, le=96)] | None = None
@@ -56,20 +45,13 @@ class Options(PrinterOptions, frozen=True, forbid_unknown_fields=True):
     drawer_pin: Literal[2, 5] | None = None  # None: the pin the document names
     drawer_open_level: Literal["high", "low"] | None = None  # None: the drawer has no switch, or nobody asks
     confirm: Literal["status", "none"] = "status"
-    connect_timeout_s: Seconds = 5.0
     poll_s: Seconds = 3.0
     answer_timeout_s: Seconds = 5.0  # idle: a printer answers DLE EOT in milliseconds
     send_timeout_s: Seconds = 60.0  # one chunk: a full printer takes none while somebody changes the paper
     confirm_timeout_s: Seconds = 30.0  # some printers answer nothing while they print
 
     def __post_init__(self) -> None:
-        places = [name for name in ("address", "port", "path", "usb") if getattr(self, name) is not None]
-        if len(places) != 1:
-            raise ValueError(
-                f"say where the printer is by one of address, port, path and usb, not by {' and '.join(places) or 'none'}"
-            )
-        if self.address is not None:
-            split_address(self.address)
+        super().__post_init__()
         check_profile(self.profile)
 
     @property
@@ -99,15 +81,10 @@ async def run(ctx: DeviceContext, options: Options) -> None:
         drawer_open_level=options.drawer_open_level,
         note=note,
     )
-    try:
+    with wire_errors_alone():
         async with _wire(ctx, options) as wire, asyncio.TaskGroup() as group:
             group.create_task(wire.receive(), name=f"{ctx.device_id}-receive")
             await EscposSession(ctx, wire, profile, manners).work()
-    except BaseExceptionGroup as several:
-        lost = _wire_error(several)
-        if lost is None:
-            raise
-        raise lost from several
 
 
 async def _with_logo(options: Options) -> tuple[PrinterProfile, StatusUpdate]:
@@ -124,39 +101,13 @@ async def _with_logo(options: Options) -> tuple[PrinterProfile, StatusUpdate]:
 
 @asynccontextmanager
 async def _wire(ctx: DeviceContext, options: Options) -> AsyncIterator[EscposWire]:
-    async with _line(ctx, options) as line:
+    async with printer_line(ctx, options, baudrate=BAUDRATE) as line:
         wire = EscposWire(line, ctx.heartbeat, send_timeout_s=options.send_timeout_s)
         try:
             yield wire
         finally:
             if wire.stray_bytes:
                 ctx.count("stray_bytes", wire.stray_bytes)
-
-
-@asynccontextmanager
-async def _line(ctx: DeviceContext, options: Options) -> AsyncIterator[PrinterLine]:
-    if options.address is not None:
-        async with tcp_line(options.address, options.connect_timeout_s) as tcp:
-            yield tcp
-    elif options.port is not None or options.baudrate is not None:
-        node = node_to_open(ctx, options.port, options.usb, subsystem="tty")
-        async with serial_line(node, options.baudrate or BAUDRATE, options.flow) as serial:
-            yield serial
-    else:
-        node = node_to_open(ctx, options.path, options.usb, subsystem="usbmisc")
-        async with node_line(node) as usb:
-            yield usb
-
-
-def _wire_error(several: BaseExceptionGroup[BaseException]) -> BaseException | None:
-    """Return the first wire error of a task group, or None when something else went wrong in it as well."""
-    lost, other = several.split(WireError)
-    if other is not None or lost is None:
-        return None
-    first: BaseException = lost
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first
 
 
 DRIVER = Driver(

@@ -43,7 +43,9 @@ Seconds = Annotated[float, Meta(gt=0, le=600)]
 
 
 class Options(PrinterOptions, frozen=True, forbid_unknown_fields=True):
-    """`media`: what the printer is offered, in this order. `hold_s`: a poll that finds no job waits so long for one."""
+    """`media`: what the printer is offered, in this order. `hold_s`: a poll that finds no job waits so long for one.
+    `plain_http`: it may come without TLS, its password and every receipt readable on the network.
+    """
 
     profile: str = DEFAULT_PROFILE
     encoding: Encoding | None = None
@@ -53,6 +55,7 @@ class Options(PrinterOptions, frozen=True, forbid_unknown_fields=True):
     raster_font: str = ""
     drawer_pin: Literal[2, 5] | None = None
     media: Literal["both", "starprnt", "png"] = "both"
+    plain_http: bool = False
     silent_s: Seconds = 60.0
     confirm_timeout_s: Seconds = 60.0
     hold_s: Annotated[float, Meta(ge=0, le=8)] = 0.0
@@ -272,4 +275,5 @@ DRIVER = Driver(
     document="Star CloudPRNT Protocol Guide 2.4; StarPRNT Command Specifications",
     options=Options,
     run=run,
+    takes_requests=True,
 )
