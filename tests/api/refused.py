@@ -146,6 +146,12 @@ REFUSED: tuple[tuple[str, dict[str, Any] | None, int, str], ...] = (
     ("POST /v1/drawers/nothing/open", None, 404, "printer"),
     ("POST /v1/print", {"job_id": "j9", "printer_id": "nothing", "document": {"elements": []}}, 404, "printer"),
     ("POST /v1/print", {"job_id": "j1", "printer_id": "receipts", "document": {"elements": []}}, 409, "other_content"),
+    (
+        "POST /v1/labels",
+        {"job_id": "j9", "printer_id": "receipts", "labels": [{"sku": "NONE"}]},
+        422,
+        "unknown_sku",
+    ),
     ("POST /v1/print/none/reprint", {"copy_id": "j9"}, 404, "print_job"),
     ("POST /v1/print/j1/retry", None, 409, "already_printed"),
     ("POST /v1/drawer-sessions", OPENING | {"float_amount": 1}, 409, "other_content"),

@@ -281,6 +281,9 @@ async def _print(went: Walk, printer: SimulatedPrinter, until: Any) -> None:
     went.ids["job_id"] = "j3"
     await went.ask("POST", "/v1/print/{job_id}/retry")
     await went.read("/v1/print", "/v1/print/{job_id}")
+    labels = [{"sku": "TEA-01", "copies": 2, "was": 1200}]
+    await went.ask("POST", "/v1/labels", {"job_id": "j4", "printer_id": "receipts", "labels": labels})
+    await printed("j4", "printed", 1)
 
 
 async def _drawer(went: Walk) -> None:

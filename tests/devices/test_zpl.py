@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.codecs.printing import raster
@@ -94,6 +94,7 @@ def test_what_is_no_label_is_refused() -> None:
 
 
 @needs_font
+@settings(max_examples=40)
 @given(
     st.text(min_size=1, max_size=120),
     st.text(max_size=60),

@@ -147,14 +147,14 @@ class _Pen:
 
     def _paragraph(self, text: str, at: tuple[int, int], *, height: int, width: int, lines: int) -> tuple[bytes, int]:
         """Return a field of at most `lines` lines, and its height: smaller letters when it is too long, then cut."""
-        for size in (height, height // 2):
+        for size in (height, max(height // 2, GLYPH_DOTS)):
             columns = max(width * 2 // size, 2)
             wrapped = wrap_columns(clean_text(text).replace("\n", " "), columns, _ENCODING)
-            if len(wrapped) <= lines or size < height:
+            if len(wrapped) <= lines:
                 break
         fields = [
             self._line(line, (at[0], at[1] + place * size), height=size, width=width, align="L")
-            for place, line in enumerate(wrapped[: lines if size == height else lines * 2])
+            for place, line in enumerate(wrapped[: lines * height // size])
         ]
         return b"".join(fields), len(fields) * size
 
@@ -177,6 +177,7 @@ class _Pen:
             self._fonts = Rasterizer.open(_ENCODING, self._media.raster_font)
         if self._fonts is None:
             raise EncodingError("no font to draw Chinese with; install fonts-noto-cjk, or set font or raster_font")
+        text = wrap_columns(clean_text(text), max(width // _CELL_DOTS, 2), _ENCODING)[0]
         columns = max(text_columns(text, _ENCODING), 1)
         factor = max(min(height // LINE_DOTS, width // (columns * _CELL_DOTS)), 1)
         drawn = self._fonts.draw(text, RasterStyle(columns * factor, _CELL_DOTS, width=factor, height=factor))

@@ -259,6 +259,14 @@ def known_job(read: Connection, job_id: str) -> PrintJobView | None:
     return PrintJobView(*row) if row else None
 
 
+def known_document(read: Connection, job_id: str) -> Document | None:
+    """Return what a job of a document prints; None for a job that is not there, and an empty one for a receipt."""
+    row = read.execute("SELECT document FROM print_job WHERE job_id = ?", (job_id,)).fetchone()
+    if row is None:
+        return None
+    return msgspec.json.decode(row[0], type=Document) if row[0] else Document(())
+
+
 def job_view(read: Connection, job_id: str) -> PrintJobView:
     """Return a job of the ledger; raise NotFoundError."""
     known = known_job(read, job_id)

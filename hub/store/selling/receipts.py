@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from devices.document import Barcode, Columns, Cut, Document, DrawerPulse, Element, Feed, Rule, Text
+from devices.document import Barcode, Columns, Cut, Document, DrawerPulse, Element, Feed, Logo, Rule, Text
 from hub.store.model import Shop
 from hub.store.selling.printing import Mark
 from sync.retail.money import format_amount
@@ -71,6 +71,7 @@ def _header(shop: Shop, fact: SaleFact, mark: Mark) -> list[Element]:
     sold_at = (fact.sale.sold_at or fact.committed_at).astimezone(shop.zone)
     elements: list[Element] = [_mark(mark)] if mark else []
     elements += [
+        Logo(),
         Text(shop.name.zh_hant, bold=True, width=2, height=2, align="center"),
         Text(shop.name.en, align="center"),
         *(Text(line, align="center") for line in shop.header),
