@@ -9,6 +9,7 @@ from msgspec.structs import replace
 Category = Literal[
     "Scanner",
     "POSPrinter",
+    "LabelPrinter",
     "CashDrawer",
     "LineDisplay",
     "Scale",

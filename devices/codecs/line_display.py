@@ -9,7 +9,7 @@ whole character; what the encoding lacks is marked.
 
 from typing import Final, Literal
 
-from devices.codecs.chinese import Encoding, encode_runs, fold_text, mark_missing, text_columns
+from devices.codecs.printing.chinese import Encoding, encode_runs, fold_text, mark_missing, text_columns
 
 Characters = Encoding | Literal["ascii"]
 Protocol = Literal["cd5220", "escpos"]
