@@ -31,6 +31,7 @@ from devices.codecs.printing.cloudprnt import (
 from devices.codecs.printing.page import EncodedDocument
 from devices.codecs.printing.profiles import DEFAULT_PROFILE, Cut, PrinterProfile, check_profile, printer_profile
 from devices.driver import HEARTBEAT_S, DeviceContext, Driver, PrinterOptions, PrintJob
+from devices.drivers._printer_lines import wire_errors_alone
 from devices.drivers._printer_words import TROUBLES, trouble
 from devices.errors import EncodingError, JobTakenError
 from devices.model import Health, StatusUpdate
@@ -86,13 +87,14 @@ class Options(PrinterOptions, frozen=True, forbid_unknown_fields=True):
 async def run(ctx: DeviceContext, options: Options) -> None:
     """Answer the printer until cancelled; a job that it has fetched is reported unknown then."""
     ctx.status(StatusUpdate(Health.OFFLINE, "not_polling", TROUBLES["not_polling"]))
-    async with asyncio.TaskGroup() as group:
-        printer = _CloudPrinter(ctx, options, group)
-        try:
-            await printer.work()
-        except asyncio.CancelledError:
-            await printer.interrupted()
-            raise
+    with wire_errors_alone():
+        async with asyncio.TaskGroup() as group:
+            printer = _CloudPrinter(ctx, options, group)
+            try:
+                await printer.work()
+            except asyncio.CancelledError:
+                await printer.interrupted()
+                raise
 
 
 class _CloudPrinter:
@@ -161,8 +163,8 @@ class _CloudPrinter:
         if self._job is not None:
             return
         if self._waiting is None:
-            name = f"{self._ctx.device_id}-next-job"
-            self._waiting = self._group.create_task(self._next_job(), name=name)
+            group, name = self._group, f"{self._ctx.device_id}-next-job"
+            self._waiting = group.create_task(self._next_job(), name=name)
             await asyncio.sleep(0)  # one turn of the loop: a job that is queued is there now
         await asyncio.wait({self._waiting}, timeout=self._options.hold_s)
         if self._waiting.done():

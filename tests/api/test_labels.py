@@ -49,8 +49,8 @@ async def test_a_receipt_printer_prints_labels_as_well(
     ("change", "refusal"),
     [
         ({"labels": [{"sku": "TEA-01"}, {"sku": "NONE"}]}, (422, "unknown_sku", "/labels/1/sku")),
-        ({"labels": []}, (422, "invalid", "/labels")),
-        ({"labels": [{"sku": "TEA-01", "copies": 0}]}, (422, "invalid", "/labels/0/copies")),
+        ({"labels": []}, (422, "invalid_field", "/labels")),
+        ({"labels": [{"sku": "TEA-01", "copies": 0}]}, (422, "invalid_field", "/labels/0/copies")),
         ({"printer_id": "nowhere"}, (404, "printer", None)),
     ],
 )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from devices.codecs.printing import raster
 from devices.codecs.printing.chinese import CODECS
 from devices.codecs.printing.escpos import encode_document
-from devices.codecs.printing.profiles import facts, printer_profile
+from devices.codecs.printing.profiles import ALL_SYMBOLS, facts, printer_profile
 from devices.document import Barcode, Beep, Columns, Cut, Document, Element, Logo, Qr, ShelfLabel, Text
 from devices.drivers.escpos_printer import Options
 from devices.errors import EncodingError
@@ -169,3 +169,10 @@ def test_the_facts_are_those_of_the_data_base() -> None:
         for codec, number in found.code_pages.items():
             assert known["codePages"][str(number)].lower() == codec
     assert checked >= 10
+
+
+def test_the_page_lists_every_profile_as_it_is() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "printers.md").read_text()
+    for name, found in facts().items():
+        drawn = "all" if len(found.symbols) == len(ALL_SYMBOLS) else ", ".join(found.symbols) or "none"
+        assert f"| `{name}` | {found.columns} | {found.dots} | {found.cut} | {drawn} |" in page
