@@ -95,11 +95,13 @@ class NodeLine:
             raise wire_error(path, OSError(errno.ENOTTY, str(err)), subsystem="usbmisc") from err
 
     async def read(self, most: int) -> bytes:
-        """Return what came, READ_MAX_BYTES at most; nothing when the device is gone."""
+        """Return what came, READ_MAX_BYTES at most; raise WireError when the device is gone."""
         if self._error is not None and self._received.empty():
             self._raise_error()
         received = await self._received.get()
-        if received and self._error is None:
+        if not received:
+            self._raise_error()
+        if self._error is None:
             self._loop.add_reader(self._descriptor, self._on_readable)
         assert len(received) <= most, "more was read than asked for"
         return received
