@@ -38,8 +38,8 @@ QUESTIONS = {
     "tty": (
         PRINTER,
         PRINTER._replace(speed=termios.B115200),
-        Question("serial_scale", b"W\r", _TOLEDO),
-        Question("serial_scale", b"W\r", _TOLEDO, is_seven_bits=True),
+        Question("toledo_scale", b"W\r", _TOLEDO),
+        Question("toledo_scale", b"W\r", _TOLEDO, is_seven_bits=True),
     ),
 }
 

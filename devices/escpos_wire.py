@@ -41,6 +41,10 @@ class PrinterLine(Protocol):
 
     def write(self, payload: bytes, /) -> None: ...
 
+    @property
+    def is_drained(self) -> bool:
+        """Whether the kernel surely has every byte; where it is not known, `drain` waits for it."""
+
     async def drain(self) -> None: ...
 
 
@@ -101,12 +105,10 @@ class EscposWire:
         """Hand all bytes to the kernel; the last drain returns when the kernel has them."""
         for place in range(0, len(payload), CHUNK_BYTES):
             self._raise_if_lost()
-            self._writer.write(payload[place : place + CHUNK_BYTES])
-            self._on_alive()
-            line = self._writer.transport
-            if not line.get_write_buffer_size() and not line.is_closing():
-                continue  # the kernel has it: a drain and its two time-outs cost as much as the write
             self._write(payload[place : place + CHUNK_BYTES])
+            self._on_alive()
+            if self._line.is_drained:
+                continue  # the kernel has it: a drain and its two time-outs cost as much as the write
             try:
                 async with asyncio.timeout(self._send_timeout_s):
                     await self._drain()

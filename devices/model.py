@@ -18,7 +18,6 @@ Category = Literal[
     "RFIDScanner",
     "WifiProbe",
     "Announcer",
-    "Scanner", "POSPrinter", "LabelPrinter", "CashDrawer", "LineDisplay", "Scale", "PeopleCounter", "Beacon", "RFIDScanner"
 ]
 
 Carrier = Literal["visitor", "thing"]

@@ -25,7 +25,7 @@ _BY_KIND = {
     "zpl_printer": "labels",
     "serial_scanner": "scanner",
     "hid_scanner": "scanner",
-    "serial_scale": "scale",
+    "toledo_scale": "scale",
     "ble_beacons": "radio",
 }
 

@@ -49,6 +49,10 @@ class TcpLine:
     def write(self, payload: bytes) -> None:
         self._writer.write(payload)
 
+    @property
+    def is_drained(self) -> bool:
+        return not self._writer.transport.get_write_buffer_size() and not self._writer.transport.is_closing()
+
     async def drain(self) -> None:
         await self._writer.drain()
 
@@ -67,6 +71,10 @@ class SerialLine:
 
     def write(self, payload: bytes) -> None:
         self._port.write_nowait(payload)
+
+    @property
+    def is_drained(self) -> bool:
+        return False
 
     async def drain(self) -> None:
         await self._port.drain()
@@ -113,6 +121,10 @@ class NodeLine:
         if self._is_drained.is_set():
             self._is_drained.clear()
             self._loop.add_writer(self._descriptor, self._on_writable)
+
+    @property
+    def is_drained(self) -> bool:
+        return self._is_drained.is_set() and self._error is None
 
     async def drain(self) -> None:
         await self._is_drained.wait()

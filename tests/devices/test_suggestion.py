@@ -21,7 +21,7 @@ from devices.registry import kinds, load, options_for
 from devices.suggestion import suggestions
 from devices.testing.printer import SimulatedPrinter
 
-ALL = frozenset({"hid_scanner", "serial_scanner", "escpos_printer", "zpl_printer", "ble_beacons", "serial_scale"})
+ALL = frozenset({"hid_scanner", "serial_scanner", "escpos_printer", "zpl_printer", "ble_beacons", "toledo_scale"})
 
 
 def attached(node: str, **changes: Any) -> Attached:
@@ -117,8 +117,8 @@ def answering(question: bytes, answer: bytes) -> Iterator[str]:
     ("question", "answer", "kind"),
     [
         (b"\x10\x04\x01", b"\x16", "escpos_printer"),
-        (b"W\r", b"\x0201.250\r", "serial_scale"),
-        (b"W\r", b"\x02?A\r", "serial_scale"),
+        (b"W\r", b"\x0201.250\r", "toledo_scale"),
+        (b"W\r", b"\x02?A\r", "toledo_scale"),
         (b"\x10\x04\x01", b"what?", None),
         (b"nothing", b"", None),
     ],
