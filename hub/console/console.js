@@ -8,6 +8,7 @@ import { byId, h } from "/console/dom.js";
 import { Figures } from "/console/figures.js";
 import { count, setShopFacts } from "/console/format.js";
 import { Members } from "/console/members.js";
+import { Orders } from "/console/orders.js";
 import { Reread } from "/console/pace.js";
 import { People } from "/console/people.js";
 import { Prices } from "/console/prices.js";
@@ -52,11 +53,13 @@ const tablets = new Tablets(byId("tablet"));
 const people = new People();
 const settle = new Settle(people, catalogue, (waiting, isMore) =>
   views.setCount("settle", waiting ? `${count(waiting)}${isMore ? "+" : ""}` : ""));
+const orders = new Orders(catalogue, people, () => shop?.receipt_printer ?? null, (toDo, isMore) =>
+  views.setCount("orders", toDo ? `${count(toDo)}${isMore ? "+" : ""}` : ""));
 const views = new Views([
-  settle, new Day(people, new Trail(people)), new Stock(catalogue, people), new Members(),
+  settle, orders, new Day(people, new Trail(people)), new Stock(catalogue, people), new Members(),
   new Prices(catalogue, () => shop?.currency ?? ""),
 ]);
-const settling = new Reread(() => (settle.isOpen ? Promise.resolve() : settle.read()), SETTLE_PACE);
+const settling = new Reread(() => Promise.all([settle, orders].filter((view) => !view.isOpen).map((view) => view.read())), SETTLE_PACE);
 const panels = [figures, cloud, visitors, sales, scans, prints, devices, search, tablets];
 const watched = [cloud, visitors, devices];
 
@@ -90,7 +93,15 @@ const HANDLERS = {
     views.poke("prices");
     tell(t("catalogueCame", count(frame.data.changed)));
   },
-  scan: (frame) => scans.add(frame.device, frame.data),
+  scan(frame) {
+    scans.add(frame.device, frame.data);
+    orders.packing.heard(frame.device, frame.data);
+  },
+  order() {
+    views.poke("orders", "settle");
+    settling.poke();
+  },
+  marker: () => views.poke("orders"),
   stock(frame) {
     search.setStock(frame.data);
     views.poke("stock", "settle");

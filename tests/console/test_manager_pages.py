@@ -18,7 +18,7 @@ from sync.retail.selling.sales import SaleLine, Tender
 
 Start = Callable[..., Awaitable[None]]
 Look = Callable[..., Awaitable[Any]]
-PAGES = ("live", "settle", "day", "stock", "members", "prices")
+PAGES = ("live", "settle", "orders", "day", "stock", "members", "prices")
 POST = "([path, body]) => import('/console/client.js').then((client) => client.post(path, body))"
 SHORT_DELIVERY = DocumentRequest("note-7", "receive", (DocumentLine("TEA-01", 10, 12),), reference="DN-7", by="c1")
 

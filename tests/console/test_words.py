@@ -10,6 +10,8 @@ from devices.codecs.labels import RefusalReason
 from hub.store.staff.approvals import ACTIONS
 from sync.line import REMEDIES
 from sync.retail.catalogue.promotions import Why
+from sync.retail.orders.order_rows import OrderKind
+from sync.retail.orders.orders import Flag, OrderState
 from sync.retail.people.coupons import Refusal, Verdict
 
 FOLDER = Path(hub.console.__path__[0])
@@ -77,6 +79,9 @@ def test_everything_that_a_document_a_person_or_an_approval_may_say_has_words() 
         *(f"verdict.{verdict}" for verdict in Verdict),
         *(f"kind.{kind}" for kind in re.findall(r'"kind": "(\w+)"', (FOLDER.parent / "attached/scans.py").read_text())),
         *(f"scan.{reason}" for reason in (*re.findall(r'LabelError\(\s*"(\w+)"', labels), *get_args(RefusalReason))),
+        *(f"order.{state}" for state in OrderState),
+        *(f"kind.{kind}" for kind in OrderKind),
+        *(f"orderFlag.{flag}" for flag in Flag),
     }
     assert len(asked) > 40
     assert sorted(asked - words_of("en").keys()) == []
