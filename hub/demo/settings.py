@@ -16,6 +16,11 @@ DOORS = "doors"  # what the counters' gateway is paired as
 ENTRANCES = {"door-main": "main-door", "door-mall": "mall-door"}  # sensor: where it hangs
 KEYS_FILE = "keys.json"
 _MQTT_USER = "hub"
+_RIGHTS = """\
+safety_stock = 2
+online_share_pct = 30
+single_item = false
+"""  # alike at both ends
 
 _HUB_TOML = """\
 # Written by `storehub demo` at each start.
@@ -42,6 +47,8 @@ burn_off_line_max = 500
 [coupons]
 exposed_max_minor = 50000
 
+[rights]
+{rights}
 [cloud]
 url = "http://127.0.0.1:{cloud_port}"
 token = "{keys.store_token}"
@@ -100,6 +107,8 @@ demo_line = true
 [stores.{store}]
 token = "{keys.store_token}"
 
+[stores.{store}.rights]
+{rights}
 [[tokens]]
 name = "head-office"
 token = "{keys.office_token}"
@@ -150,6 +159,7 @@ def hub_toml(wiring: Wiring, keys: Keys) -> str:
     return _HUB_TOML.format(
         store=STORE_ID,
         currency=CURRENCY,
+        rights=_RIGHTS,
         port=wiring.port,
         cloud_port=wiring.cloud_port,
         mqtt_port=wiring.mqtt_port,
@@ -170,7 +180,7 @@ def hub_toml(wiring: Wiring, keys: Keys) -> str:
 
 def cloud_toml(port: int, keys: Keys) -> str:
     """Return the configuration file of the demo's cloud."""
-    return _CLOUD_TOML.format(port=port, store=STORE_ID, keys=keys)
+    return _CLOUD_TOML.format(port=port, store=STORE_ID, keys=keys, rights=_RIGHTS)
 
 
 def counter_topic(sensor: str) -> str:

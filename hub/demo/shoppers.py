@@ -187,8 +187,8 @@ class Shoppers:
 
 
 def _has_run_low(item: Item) -> bool:
-    """A till may find less on the shelf than one shopper takes."""
-    return item.stock is not None and item.stock.on_hand < LEAST[item.unit]
+    """A till may find less than one shopper takes: on the shelf, or that it may promise."""
+    return item.stock is not None and item.stock.available < LEAST[item.unit]
 
 
 async def _restock(till: TillClient) -> None:

@@ -21,6 +21,7 @@ from hub.demo.radio import ADAPTERS, open_air
 from hub.demo.settings import CURRENCY, ENTRANCES, counter_topic, write_private
 from hub.demo.shoppers import Shoppers
 from hub.demo.visitors import Visitors
+from hub.demo.web_shop import WebShop
 from hub.importing.command import write_all
 from hub.importing.products import load_products
 from hub.importing.report import render
@@ -107,6 +108,7 @@ async def _open_shop(args: argparse.Namespace, house: House) -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(visitors.run(), name="visitors")
                 group.create_task(shoppers.run(), name="lane 2")
+                group.create_task(WebShop(house, control, rng=rng).run(), name="web shop")
 
 
 def _facts(house: House, till_code: str, counters: Credentials) -> dict[str, object]:

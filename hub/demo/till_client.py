@@ -1,4 +1,4 @@
-"""What a till of the demo asks beside selling: quotes, people, drawers, members, coupons, documents. Typed like hub.client."""
+"""What a till of the demo asks beside selling: quotes, people, drawers, members, coupons, papers, orders; as hub.client does."""
 
 from urllib.parse import quote
 
@@ -7,12 +7,15 @@ from hub.api.coupons import IssueAnswer, IssueRequest
 from hub.api.documents import DocumentAnswer, DocumentRequest
 from hub.api.drawer_sessions import Closed, CloseRequest, SessionList
 from hub.api.members import MemberAnswer
+from hub.api.orders import OrderPage, OrderScanAnswer, OrderScanRequest, OrderStepAnswer, OrderStepRequest
 from hub.api.persons import SESSION_HEADER
-from hub.client import HubClient
+from hub.client import HubClient, new_id
 from hub.store.catalogue.quotes import Quote, QuoteRequest
 from hub.store.day.drawers import SessionView, XReport
+from hub.store.orders.order_views import OrderView
 from hub.store.people.member_requests import Enrolment
 from hub.store.staff.cashiers import CashierView
+from sync.retail.orders.orders import OrderState
 from sync.retail.selling.drawers import Opening as DrawerOpening
 
 
@@ -70,6 +73,20 @@ class TillClient(HubClient):
     async def issue_coupon(self, request: IssueRequest) -> IssueAnswer:
         """Give somebody the next serial of an instant coupon."""
         return await self._call("POST", "/v1/coupons/issues", IssueAnswer, body=request)
+
+    async def orders(self, state: OrderState) -> list[OrderView]:
+        """Return the orders in a state, by id."""
+        return (await self._call("GET", "/v1/orders", OrderPage, query={"state": state, "limit": "200"})).items
+
+    async def step(self, order_id: str, step: OrderStepRequest) -> OrderView:
+        """Take an order's next step."""
+        path = f"/v1/orders/{quote(order_id, safe='')}/steps"
+        return (await self._call("POST", path, OrderStepAnswer, body=step)).order
+
+    async def scan_for(self, order_id: str, label: str) -> OrderScanAnswer:
+        """Put what was scanned into an order's parcel."""
+        path = f"/v1/orders/{quote(order_id, safe='')}/scans"
+        return await self._call("POST", path, OrderScanAnswer, body=OrderScanRequest(new_id(), label))
 
     @property
     def _headers(self) -> dict[str, str]:

@@ -19,6 +19,8 @@ from devices.testing.mqtt_publisher import MqttPublisher
 from devices.testing.private_bus import has_dbus_daemon
 from hub.api.sales import SaleRequest
 from hub.client import CloudClient, HubClient, ProblemError, UnreachableError, new_id, now_ms
+from hub.demo.till_client import TillClient
+from sync.retail.orders.orders import OrderState
 from sync.retail.selling.sales import SaleLine, Tender
 
 BUN = "4899990000406"
@@ -260,6 +262,14 @@ async def test_what_a_stranger_sells_and_counts_arrives_in_the_cloud(started: St
 
 async def rows_of(cloud: CloudClient, stream: str) -> list[dict[str, Any]]:
     return (await cloud.feed(stream)).rows
+
+
+async def test_orders_of_the_web_shop_come_and_are_packed_and_some_are_left(started: Started, tmp_path: Path) -> None:
+    async with started(tmp_path / "store") as demo, TillClient(demo.facts["hub"]) as till:
+        await till.pair(demo.facts["pairing_code"], "stranger")
+        ready = (await until(lambda: till.orders(OrderState.READY)))[0]
+        assert ready.ours and [line.picked for line in ready.lines] == [line.qty for line in ready.lines]
+        assert await till.orders(OrderState.ALLOCATED), "some are left for whoever looks at the page"
 
 
 async def test_a_cloud_that_is_killed_is_started_again_and_gets_what_was_sold_meanwhile(
