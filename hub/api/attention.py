@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from devices.attachment import described
+from hub.api.attention_words import said
 from hub.api.clock import MANAGER
 from hub.api.paging import cut
 from hub.api.problems import LANGUAGES, texts
@@ -16,6 +17,7 @@ from hub.store.selling.baskets import left_baskets
 from hub.store.stock.attention import (
     CLOSED_BY_A_PERSON,
     Note,
+    Part,
     Source,
     Waiting,
     find_line,
@@ -54,6 +56,7 @@ class AttentionQuery(Struct, frozen=True, forbid_unknown_fields=True):
 class Line(Struct, frozen=True):
     """A line: what it is, since when, whose, what to do. `closes`: by a person's note, or by itself when its cause is gone.
 
+    `said` is what is particular to it, in words; `code` names the words and `parts` is what stands in them.
     `amount` is what is at stake, in minor units of `currency` or in `points`. `ended`: why it is over by itself: `undone`,
     `use_left`, `borne` (by head office); such lines are told with `closed` only.
     """
@@ -61,7 +64,9 @@ class Line(Struct, frozen=True):
     id: str
     kind: str
     key: str
-    said: str
+    said: dict[str, str]
+    code: str
+    parts: dict[str, Part]
     age_s: int | None
     owner: str
     closes: str
@@ -111,10 +116,10 @@ async def get_line(call: Call) -> Reply:
 
 async def post_note(call: Call) -> Reply:
     """POST /v1/attention/{id}/notes"""
-    hub, said = call.hub, call.body
+    hub, asked = call.hub, call.body
     now_ms = hub.now_ms()
     line = find_line(_kinds(call), call.path["id"])
-    note = Note(said.note_id, said.text, said.close, said.by or call.client.till_id, utc(now_ms))
+    note = Note(asked.note_id, asked.text, asked.close, asked.by or call.client.till_id, utc(now_ms))
 
     def job(tx: Connection) -> bool:
         return take_note(tx, line, note, now_ms=now_ms)
@@ -126,29 +131,34 @@ async def post_note(call: Call) -> Reply:
 def _kinds(call: Call) -> dict[str, Source]:
     hub = call.hub
     rights = hub.rights.attention(hub.replication.link.peer_rep)
-    overdrawn = [
-        (f"{debt.sku} {debt.location}", f"{debt.qty} more were sold than this shop has rights to")
-        for debt in rights.debts
-    ]
-    at_risk = [(promise, "it may have to give way to goods that were sold") for promise in rights.at_risk]
     left = left_baskets(hub.db.read, today=hub.today, after="", limit=BASKETS_MAX)
     overdraft = overdrafts(hub.db.read, hub.shop.members, limit=OVERDRAFTS_MAX)
     made = {
         "points": listed(
-            Waiting("points", member, f"{points} points more were burned than there were", None, "", points, "points")
+            Waiting("points", member, {"points": points}, amount=points, currency="points")
             for member, points in overdraft.items()
         ),
-        "overdrawn": listed(Waiting("overdrawn", *line) for line in overdrawn),
-        "at_risk": listed(Waiting("at_risk", *line) for line in at_risk),
+        "overdrawn": listed(
+            Waiting("overdrawn", f"{debt.sku} {debt.location}", {"sku": debt.sku, "qty": debt.qty})
+            for debt in rights.debts
+        ),
+        "at_risk": listed(Waiting("at_risk", promise) for promise in rights.at_risk),
     }
     made["replacement"] = listed(
         Waiting(
-            "replacement", f"{offer.device_id} {offer.attached.node}", described(offer.attached), None, offer.device_id
+            "replacement",
+            f"{offer.device_id} {offer.attached.node}",
+            {"what": described(offer.attached), "node": offer.attached.node},
+            owner=offer.device_id,
         )
         for offer in hub.attachments.offers()
     )
+    left_basket = listed(
+        Waiting("left_basket", basket, {"till": till, "day": day}, since_ms, till)
+        for basket, day, since_ms, till in left
+    )
     kept = sources(hub.db.read, store=hub.shop.store_id, now_ms=hub.now_ms())
-    return {**made, **kept, "left_basket": listed(Waiting("left_basket", *line) for line in left)}
+    return {**made, **kept, "left_basket": left_basket}
 
 
 def _line(call: Call, waiting: Waiting) -> Line:
@@ -158,7 +168,9 @@ def _line(call: Call, waiting: Waiting) -> Line:
         id=waiting.id,
         kind=waiting.kind,
         key=waiting.key,
-        said=waiting.said,
+        said=said(waiting),
+        code=waiting.code or waiting.kind,
+        parts=waiting.parts,
         age_s=None if since_ms is None else max(0, (call.hub.now_ms() - since_ms) // 1000),
         owner=waiting.owner,
         amount=waiting.amount,

@@ -115,5 +115,5 @@ function coupon(view) {
 function dispute(line) {
   return h("li", { "data-line": line.id },
     h("div.top", h("span", named(line.title)), line.age_s === null ? null : h("span.hint", span(line.age_s * 1000) || t("justNow"))),
-    h("div.sub", h("span", line.said)), h("a", { href: "#settle" }, t("toSettle")));
+    h("div.sub", h("span", named(line.said))), h("a", { href: "#settle" }, t("toSettle")));
 }

@@ -5,7 +5,7 @@ import { h } from "/console/dom.js";
 import { count, moment, span } from "/console/format.js";
 import { Seconds } from "/console/seconds.js";
 import { View, remedyOf, rowsOf } from "/console/view.js";
-import { has, named, t, wordsFor } from "/console/words.js";
+import { named, t } from "/console/words.js";
 
 const SHOWN = 200;
 const ALONE = new Set(["overdrawn", "at_risk", "unread"]); // nobody need do anything while the line is up
@@ -59,7 +59,7 @@ export class Settle extends View {
       h("summary",
         h("div.top", h("span", named(line.title)),
           line.age_s === null ? null : h("span.hint", span(line.age_s * 1000) || t("justNow"))),
-        h("div.sub", h("span", this.#about(line)), h("span", saidOf(line)),
+        h("div.sub", h("span", this.#about(line)), h("span", named(line.said)),
           line.owner && h("span", this.people.subject(line.owner)))),
       h("p.remedy", named(line.remedy)), skuOf(line) ? h("p.hint.code", line.key) : null,
       isSecond(line) ? this.seconds.compared(line) : null,
@@ -133,12 +133,6 @@ function isSecond({ kind }) {
 /** The SKU that a line is about, where it is about one. */
 function skuOf({ kind, key }) {
   return kind === "overdrawn" ? key.slice(0, key.lastIndexOf(" ")) : "";
-}
-
-/** What is said of a line, in the page's language where there are words for it; the hub says it in English. */
-function saidOf({ kind, said }) {
-  if (has(`said.${kind}`)) return t(`said.${kind}`, ...(said.match(/\d+/g) ?? []));
-  return said.replace(/\b[a-z]+(_[a-z]+)+\b/g, (code) => wordsFor("flag", code));
 }
 
 function path(id) {

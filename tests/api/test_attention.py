@@ -49,7 +49,7 @@ async def test_the_list_names_each_thing_once_whatever_the_size_of_a_page(hub: A
         "unread",
         "hole",
     ]
-    assert whole["items"][-1]["said"] == "rows 3 to 7 are lost"
+    assert whole["items"][-1]["said"] == {"en": "Rows 3 to 7 are lost", "zh-Hant": "第 3 至 7 筆資料遺失"}
 
 
 async def test_an_empty_list_is_empty_and_only_a_manager_reads_it(hub: Any, till: Any, pair_till: Any) -> None:
@@ -74,13 +74,15 @@ async def test_each_line_says_how_old_it_is_whose_and_what_to_do_in_both_languag
     items = {line["kind"]: line for line in (await manager.get("/v1/attention")).json["items"]}
 
     found = items["document"]
-    assert (found["id"], found["said"]) == ("document:d1", "fewer_than_expected TEA-01")
+    assert (found["id"], found["said"]["en"]) == ("document:d1", "Fewer came than were expected (TEA-01)")
+    assert found["parts"] == {"flags": [{"code": "fewer_than_expected", "of": "TEA-01"}]}
     assert (found["age_s"], found["owner"], found["closes"]) == (90, "ann", "person")
     assert (items["second"]["age_s"], items["second"]["owner"]) == (90 + 800, OTHER)
     assert (items["unread"]["age_s"], items["unread"]["closes"]) == (None, "itself")
     for line in items.values():
-        assert set(line["remedy"]) == set(line["title"]) == {"en", "zh-Hant"}
+        assert set(line["remedy"]) == set(line["title"]) == set(line["said"]) == {"en", "zh-Hant"}
         assert line["remedy"]["en"] != line["remedy"]["zh-Hant"]
+        assert line["said"]["en"] != line["said"]["zh-Hant"]
 
 
 async def test_a_person_notes_and_closes_what_a_person_may(hub: Any, till: Any, pair_till: Any) -> None:

@@ -72,7 +72,7 @@ async def test_at_the_days_end_it_leaves_the_list_for_the_managers(till: Any, pa
     assert (await till.get("/v1/baskets")).json["items"] == []
     (line,) = (await manager.get("/v1/attention")).json["items"]
     assert (line["kind"], line["key"]) == ("left_basket", parked["basket_id"])
-    assert "2026-09-21" in line["said"]
+    assert line["said"]["en"] == f"Parked at {till.till_id} on 2026-09-21 and never taken up"
     await till.request("DELETE", f"/v1/baskets/{parked['basket_id']}")
     assert (await manager.get("/v1/attention")).json["items"] == []
 

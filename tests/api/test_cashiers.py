@@ -99,8 +99,8 @@ async def test_a_wrong_pin_is_refused_then_waits_then_locks_until_a_manager_unlo
     listed = {each["cashier_id"]: each["is_locked"] for each in (await till.get("/v1/cashiers")).json["items"]}
     assert (locked.status, locked.json["code"], listed) == (403, "pin_locked", {"c7": True, "boss": False})
     waiting = (await manager.get("/v1/attention")).json["items"]
-    assert [(line["kind"], line["key"], line["said"]) for line in waiting] == [
-        ("locked", "c7", "locked after 10 wrong PINs")
+    assert [(line["kind"], line["key"], line["said"]["en"]) for line in waiting] == [
+        ("locked", "c7", "Locked after 10 wrong PINs")
     ]
 
     session = await sign_in(till, "boss", BOSS_PIN)

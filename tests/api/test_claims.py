@@ -46,7 +46,9 @@ async def test_goods_of_another_store_come_back_by_their_receipt_flagged_and_in_
     assert (first.json["refund"], first.json["stock"]) == (2000, {"TEA-01": 22})
     assert [each["code"] for each in first.json["warnings"]] == ["returned_elsewhere"]
     lines = (await manager.get("/v1/attention")).json["items"]
-    assert [(line["kind"], line["said"]) for line in lines] == [("claim", "sold at hk02: t9-K3FQ-000017, 2000")]
+    assert [(line["kind"], line["said"]["en"]) for line in lines] == [
+        ("claim", "Sold at hk02: t9-K3FQ-000017; HKD 20.00 paid back")
+    ]
     (seen,) = (await manager.get("/v1/trail", action="returned_on_claim")).json["items"]
     assert seen["subject"] == asked["return_id"]
 

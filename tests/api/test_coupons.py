@@ -147,7 +147,10 @@ async def test_a_sale_that_has_happened_is_booked_and_its_coupon_stands_in_the_l
 
     items = (await counter.get("/v1/attention")).json["items"]
     (line,) = [each for each in items if each["kind"] == "coupon"]
-    assert "PICKY-1" in line["said"] and "50 HKD" in line["said"]
+    assert line["said"]["en"] == (
+        "PICKY-1, HKD 0.50: not good at that date or hour; for other goods; the sale was too small; for members, or for a tier; "
+        "takes off less"
+    )
     note = {"note_id": "n1", "text": "seen", "close": True}
     assert (await counter.post(f"/v1/attention/coupon:{line['key']}/notes", note)).status in (200, 201)
     assert [each for each in (await counter.get("/v1/attention")).json["items"] if each["kind"] == "coupon"] == []

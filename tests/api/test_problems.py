@@ -97,6 +97,8 @@ def test_no_text_is_left_behind_by_a_code_that_is_gone() -> None:
 def test_each_file_of_texts_is_for_one_language() -> None:
     files = [file.name for file in resources.files("hub.texts").iterdir() if file.name.endswith(".toml")]
 
-    assert sorted(files) == sorted(f"{language}.toml" for language in problems.LANGUAGES)
+    assert sorted(files) == sorted(
+        f"{of}{language}.toml" for language in problems.LANGUAGES for of in ("", "attention.")
+    )
     for file in files:
         tomllib.loads(resources.files("hub.texts").joinpath(file).read_text(encoding="utf-8"))

@@ -95,11 +95,10 @@ def waiting_baskets(read: Connection, *, today: str) -> list[BasketView]:
 
 
 def left_baskets(read: Connection, *, today: str, after: str, limit: int) -> list[tuple[str, str, int, str]]:
-    """Return (basket, what to say, since when, till) of baskets of days that are over, never taken up, behind a basket."""
+    """Return (basket, trading day, since when, till) of baskets of days that are over, never taken up, behind a basket."""
     rows: list[tuple[str, str, int, str]] = read.execute(
         """
-        SELECT basket_id, 'parked at ' || (body ->> '$.till_id') || ' on ' || business_date || ' and never taken up', parked_ms,
-          body ->> '$.till_id'
+        SELECT basket_id, business_date, parked_ms, body ->> '$.till_id'
         FROM parked_basket WHERE basket_id > ? AND business_date < ? AND taken_by IS NULL ORDER BY basket_id LIMIT ?
         """,
         (after, today, limit),

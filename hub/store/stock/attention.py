@@ -29,7 +29,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from sqlite3 import Connection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -53,42 +53,45 @@ _SAYS_THE_SAME = " OR ".join(  # a restored cloud tells a fact again as its own:
     for each in REGISTRY.entities
     if each.kind is Kind.FACT and len(each.key) == 1
 )
-_KINDS = {  # kind -> SQL for (name, said, since_ms, owner)
+_KINDS = {  # kind -> SQL for (name, parts, since_ms, owner)
     "suspended": """
-        SELECT sale_id || ' ' || lower(hex(content_hash)) AS name, 'till ' || till_id AS said, received_ms AS since_ms,
+        SELECT sale_id || ' ' || lower(hex(content_hash)) AS name, json_object('till', till_id) AS parts, received_ms AS since_ms,
           till_id AS owner
         FROM suspended_sale LEFT JOIN suspended_end USING (sale_id, content_hash) WHERE ended_by IS NULL
     """,
     "second": f"""
-        SELECT entity || ' ' || key || ' ' || {_REP} || '/' || seq AS name, 'another row of this key stands' AS said,
+        SELECT entity || ' ' || key || ' ' || {_REP} || '/' || seq AS name, '{{}}' AS parts,
           iif(json_valid(CAST(body AS TEXT)), unixepoch(CAST(body AS TEXT) ->> '$.committed_at') * 1000, NULL) AS since_ms,
           {_REP} AS owner
         FROM second_row JOIN replica ON replica.id = second_row.replica WHERE NOT ({_SAYS_THE_SAME})
     """,
     "lost_field": """
-        SELECT entity || ' ' || key || ' ' || field || ' ' || rep AS name, 'another writer''s value stands' AS said,
+        SELECT entity || ' ' || key || ' ' || field || ' ' || rep AS name, '{}' AS parts,
           physical_ms AS since_ms, rep AS owner
         FROM conflict
     """,
     "document": """
-        SELECT movement_id AS name, (
-            SELECT group_concat(flag.value ->> '$.code' || coalesce(' ' || (flag.value ->> '$.sku'), ''), ', ')
+        SELECT movement_id AS name, json_object('flags', json((
+            SELECT json_group_array(json_object('code', flag.value ->> '$.code', 'of', coalesce(flag.value ->> '$.sku', '')))
             FROM json_each(flags) AS flag
-          ) AS said, unixepoch(body ->> '$.committed_at') * 1000 AS since_ms, coalesce(body ->> '$.movement.by', '') AS owner
+          ))) AS parts, unixepoch(body ->> '$.committed_at') * 1000 AS since_ms, coalesce(body ->> '$.movement.by', '') AS owner
         FROM stock_movement WHERE flags <> '[]'
     """,
     "claim": """
         SELECT return_id AS name,
-          coalesce('sold at ' || (body ->> '$.return.claim.store') || ': ' || sale_id, 'without a receipt')
-            || ', ' || (body ->> '$.refund') AS said,
+          iif(body ->> '$.return.claim.store' IS NULL,
+            json_object('code', 'claim_without_receipt', 'amount', body ->> '$.refund', 'currency', body ->> '$.currency'),
+            json_object('store', body ->> '$.return.claim.store', 'sale', sale_id, 'amount', body ->> '$.refund',
+              'currency', body ->> '$.currency')
+          ) AS parts,
           unixepoch(body ->> '$.committed_at') * 1000 AS since_ms,
           'till ' || (body ->> '$.return.till_id') AS owner
         FROM sale_return WHERE body ->> '$.return.claim' IS NOT NULL
     """,
     "beyond_sold": """
-        SELECT elsewhere_id AS name, 'of ' || sale || ': ' || (
-            SELECT group_concat('line ' || (line.value ->> 0)) FROM json_each(taken.body, '$.lines') AS line
-          ) || ', at ' || (body ->> '$.taker') AS said, unixepoch(body ->> '$.taken_at') * 1000 AS since_ms,
+        SELECT elsewhere_id AS name, json_object('sale', sale, 'store', body ->> '$.taker', 'lines', (
+            SELECT group_concat(line.value ->> 0, ', ') FROM json_each(taken.body, '$.lines') AS line
+          )) AS parts, unixepoch(body ->> '$.taken_at') * 1000 AS since_ms,
           body ->> '$.taker' AS owner
         FROM returned_elsewhere AS taken
         WHERE NOT EXISTS (SELECT 1 FROM sale_return WHERE return_id = taken.body ->> '$.return_id')
@@ -112,7 +115,8 @@ _KINDS = {  # kind -> SQL for (name, said, since_ms, owner)
           )
     """,
     "order": """
-        SELECT order_id AS name, group_concat(state || ' by ' || (body ->> '$.step.rep'), ', ') AS said,
+        SELECT order_id AS name,
+          json_object('steps', json_group_array(json_object('code', state, 'of', body ->> '$.step.rep'))) AS parts,
           max(unixepoch(body ->> '$.step.at')) * 1000 AS since_ms, '' AS owner
         FROM order_step AS step
         WHERE state IN ('collected', 'shipped', 'cancelled', 'expired') OR EXISTS (
@@ -122,29 +126,31 @@ _KINDS = {  # kind -> SQL for (name, said, since_ms, owner)
         GROUP BY order_id HAVING count(*) > 1
     """,
     "unread": f"""
-        SELECT {_REP} || '/' || stream || '/' || printf('%016d', seq) AS name, 'this version cannot read it' AS said,
+        SELECT {_REP} || '/' || stream || '/' || printf('%016d', seq) AS name, '{{}}' AS parts,
           NULL AS since_ms, {_REP} AS owner
         FROM unknown_row JOIN replica ON replica.id = unknown_row.replica
     """,
     "hole": f"""
         SELECT {_REP} || '/' || stream || '/' || printf('%016d', last) AS name,
-          'rows ' || (after + 1) || ' to ' || last || ' are lost' AS said, noted_ms AS since_ms, {_REP} AS owner
+          json_object('first', after + 1, 'last', last) AS parts, noted_ms AS since_ms, {_REP} AS owner
         FROM hole JOIN replica ON replica.id = hole.replica
     """,
     "locked": f"""
-        SELECT substr(who, 9) AS name, 'locked after ' || wrong || ' wrong PINs' AS said, at_ms AS since_ms, '' AS owner
+        SELECT substr(who, 9) AS name, json_object('wrong', wrong) AS parts, at_ms AS since_ms, '' AS owner
         FROM pin_guess WHERE who LIKE 'cashier:%' AND wrong >= {CASHIER.locked_at}
     """,
     "dispute": """
-        SELECT dispute.redemption_id AS name, dispute.serial || ' was used already: ' || (dispute.body ->> 'amount') || ' ' ||
-            (dispute.body ->> 'currency') || ' are this shop''s to bear' AS said, NULL AS since_ms, '' AS owner,
+        SELECT dispute.redemption_id AS name, json_object('serial', dispute.serial,
+            'amount', dispute.body ->> 'amount', 'currency', dispute.body ->> 'currency') AS parts, NULL AS since_ms, '' AS owner,
             dispute.body ->> 'amount' AS amount, dispute.body ->> 'currency' AS currency,
             coalesce(dispute_end.why, '') AS ended
         FROM coupon_dispute AS dispute LEFT JOIN dispute_end ON dispute_end.redemption_id = dispute.redemption_id AND gone = 0
     """,
     "coupon": """
-        SELECT redemption_id AS name, redemption.serial || ' was taken against: ' || against || ', ' ||
-            (redemption.body ->> 'amount') || ' ' || (redemption.body ->> 'currency') AS said, NULL AS since_ms, '' AS owner,
+        SELECT redemption_id AS name, json_object('serial', redemption.serial, 'amount', redemption.body ->> 'amount',
+            'currency', redemption.body ->> 'currency', 'against', json((
+              SELECT json_group_array(json_object('code', word.value)) FROM json_each(against) AS word
+            ))) AS parts, NULL AS since_ms, '' AS owner,
             redemption.body ->> 'amount' AS amount, redemption.body ->> 'currency' AS currency,
             iif(EXISTS (
               SELECT 1 FROM coupon_release JOIN json_each(coupon_release.body, '$.seen') AS dot JOIN replica
@@ -158,20 +164,26 @@ _WITH_COST = frozenset({"dispute", "coupon"})
 """Kinds that say what is at stake, and may be over by themselves as well."""
 
 
+Part = str | int | list[dict[str, str]]
+"""A name, a figure, or codes that have words of their own, each with what it is of: `[{"code": …, "of": …}]`."""
+
+
 class Waiting(Struct, frozen=True):
     """A line of the list; `since_ms` is None where nobody knows, `owner` is whose it is.
 
+    `parts` are what is particular to it, by name: hub/texts/attention.*.toml has the words around them. `code` names the words.
     `amount` is what it costs, of `currency` (minor units, or points); `ended` is why it is over, "" while it waits.
     """
 
     kind: str
     key: str
-    said: str
+    parts: dict[str, Part] = {}
     since_ms: int | None = None
     owner: str = ""
     amount: int | None = None
     currency: str = ""
     ended: str = ""
+    code: str = ""
 
     @property
     def id(self) -> str:
@@ -203,7 +215,7 @@ def sources(read: Connection, *, store: str, now_ms: int) -> dict[str, Source]:
     def transfers(after: str, limit: int) -> list[Waiting]:
         found = differing_sent(read, after, limit, store=store, since=since)
         return [
-            Waiting("transfer", name, "something else has come", _ms(datetime.fromisoformat(at)), receiver)
+            Waiting("transfer", name, {"store": receiver}, _ms(datetime.fromisoformat(at)), receiver)
             for name, at, receiver in found
         ]
 
@@ -294,17 +306,26 @@ def _from(kinds: list[str], begun: str) -> Iterator[str]:
 
 
 def _source(read: Connection, kind: str, sql: str) -> Source:
-    columns = "name, said, since_ms, owner" + (", amount, currency, ended" if kind in _WITH_COST else "")
+    columns = "name, parts, since_ms, owner" + (", amount, currency, ended" if kind in _WITH_COST else "")
 
     def lines(where: str, *values: str | int) -> list[Waiting]:
         rows = read.execute(f"SELECT {columns} FROM ({sql}) WHERE {where}", values).fetchall()
-        return [Waiting(kind, *row) for row in rows]
+        return [_waiting(kind, row) for row in rows]
 
     def one(key: str) -> Waiting | None:
         found = lines("name = ?", key)
         return found[0] if found else None
 
     return Source(lambda after, limit: lines("name > ? ORDER BY name LIMIT ?", after, limit), one)
+
+
+def _waiting(kind: str, row: tuple[Any, ...]) -> Waiting:
+    """Any: of the columns of _KINDS."""
+    key, said, since_ms, owner, *cost = row
+    parts: dict[str, Part] = json.loads(said)
+    code = str(parts.pop("code", kind))
+    amount, currency, ended = cost or (None, "", "")
+    return Waiting(kind, key, parts, since_ms, owner, amount, currency, ended, code)
 
 
 def _ms(at: datetime) -> int:
