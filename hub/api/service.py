@@ -19,6 +19,7 @@ CONSOLE_FILES = {
     "pair.html": "text/html",
     "build-a-till.md": "text/plain",  # docs/ has it: the same file
     "client.js": "text/javascript",
+    "closing.js": "text/javascript",
     "cloud.js": "text/javascript",
     "console.css": "text/css",
     "console.js": "text/javascript",
@@ -26,6 +27,7 @@ CONSOLE_FILES = {
     "devices.js": "text/javascript",
     "docs.js": "text/javascript",
     "dom.js": "text/javascript",
+    "enrol.js": "text/javascript",
     "figures.js": "text/javascript",
     "fingerprint.js": "text/javascript",
     "format.js": "text/javascript",

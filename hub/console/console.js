@@ -53,10 +53,11 @@ const tablets = new Tablets(byId("tablet"));
 const people = new People();
 const settle = new Settle(people, catalogue, (waiting, isMore) =>
   views.setCount("settle", waiting ? `${count(waiting)}${isMore ? "+" : ""}` : ""));
-const orders = new Orders(catalogue, people, () => shop?.receipt_printer ?? null, (toDo, isMore) =>
+const printer = () => shop?.receipt_printer ?? null;
+const orders = new Orders(catalogue, people, printer, (toDo, isMore) =>
   views.setCount("orders", toDo ? `${count(toDo)}${isMore ? "+" : ""}` : ""));
 const views = new Views([
-  settle, orders, new Day(people, new Trail(people)), new Stock(catalogue, people), new Members(),
+  settle, orders, new Day(people, new Trail(people), printer), new Stock(catalogue, people), new Members(printer),
   new Prices(catalogue, () => shop?.currency ?? ""),
 ]);
 const settling = new Reread(() => Promise.all([settle, orders].filter((view) => !view.isOpen).map((view) => view.read())), SETTLE_PACE);

@@ -2,6 +2,7 @@
 
 import { get } from "/console/client.js";
 import { byId, h } from "/console/dom.js";
+import { Enrol } from "/console/enrol.js";
 import { count, money, span } from "/console/format.js";
 import { View, facts, remedyOf, rowsOf } from "/console/view.js";
 import { named, t, wordsFor } from "/console/words.js";
@@ -12,8 +13,10 @@ const PHONE = /^[+\d][\d\s()-]{4,}$/;
 const REFUSED_QUERY = 422; // words that are no card, no telephone: nothing is found by that
 
 export class Members extends View {
-  constructor() {
+  /** @param {() => string | null} printer  which printer coupons go to, null where there is none */
+  constructor(printer) {
     super("members");
+    this.enrol = new Enrol(this, printer);
     /** @type {object | null} */
     this.found = null;
     /** @type {object[] | null} people that were searched for */
@@ -34,11 +37,13 @@ export class Members extends View {
     this.people = null;
     this.coupon = () => null;
     for (const id of ["member", "coupon"]) byId(id).value = "";
+    this.enrol.clear();
     this.drawAgain();
   }
 
   drawAgain() {
     this.fill("members", this.people === null ? h("p.empty", t("membersHow")) : rowsOf(this.people.map(person), "membersNone"));
+    this.enrol.drawAgain();
     this.fill("coupon-found", this.coupon() ?? h("p.empty", t("couponHow")));
     if (this.found === null) {
       this.fill("disputes");
@@ -48,6 +53,12 @@ export class Members extends View {
     this.fill("disputes", rowsOf(this.found.disputes.map(dispute), "disputesNone"));
     const { points, members } = this.found.exposure;
     this.fill("exposure", h("p.hint", points ? t("exposure", count(points), count(Object.keys(members).length)) : t("exposureNone")));
+  }
+
+  /** Show one person, as after enrolling them. */
+  show(member) {
+    this.people = [member];
+    this.drawAgain();
   }
 
   async #search(submit) {

@@ -47,7 +47,6 @@ export class Orders extends View {
     this.found = null;
     this.packing.clear();
     byId("order-number").value = "";
-    for (const id of ["orders", "order-picklist"]) this.fill(id);
     this.onCount(0, false);
   }
 

@@ -43,6 +43,7 @@ export class Trail {
 
   clear() {
     this.items = [];
+    byId("trail").replaceChildren();
   }
 
   drawAgain() {

@@ -16,6 +16,8 @@ export class View {
     this.name = name;
     this.section = byId(`view-${name}`);
     this.isOpen = false;
+    /** @type {Set<string>} ids of places that were filled */
+    this.filled = new Set();
     this.reread = new Reread(() => (this.#isTypedIn() ? Promise.resolve() : this.refresh()), PACE);
     /** What it shows may have changed: read again soon. */
     this.poke = this.reread.poke;
@@ -54,10 +56,17 @@ export class View {
 
   /** Put parts into a place of the page; a `details` that was open stays open. */
   fill(id, ...parts) {
+    this.filled.add(id);
     const place = byId(id);
     const open = new Set([...place.querySelectorAll("details[open]")].map((each) => each.dataset.key));
     place.replaceChildren(...parts.flat().filter((part) => part !== null));
     for (const each of place.querySelectorAll("details")) if (open.has(each.dataset.key)) each.open = true;
+  }
+
+  /** Take everything off the screen that was put into its places. */
+  empty() {
+    for (const id of this.filled) byId(id).replaceChildren();
+    this.say("");
   }
 
   #isTypedIn() {

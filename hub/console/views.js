@@ -27,6 +27,7 @@ export class Views {
     for (const view of this.views.values()) {
       view.shut();
       view.clear();
+      view.empty();
     }
   }
 

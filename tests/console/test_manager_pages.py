@@ -20,6 +20,7 @@ Start = Callable[..., Awaitable[None]]
 Look = Callable[..., Awaitable[Any]]
 PAGES = ("live", "settle", "orders", "day", "stock", "members", "prices")
 POST = "([path, body]) => import('/console/client.js').then((client) => client.post(path, body))"
+GET = "(path) => import('/console/client.js').then((client) => client.get(path))"
 SHORT_DELIVERY = DocumentRequest("note-7", "receive", (DocumentLine("TEA-01", 10, 12),), reference="DN-7", by="c1")
 
 
@@ -69,6 +70,10 @@ async def test_the_day_has_the_drawer_as_it_stands_then_its_z_report_and_who_did
         await show(page, "day")
         drawer = page.locator('[data-session="drawer-1"]')
         await expect(drawer).to_contain_text("Counter (t1)")
+        await expect(drawer).not_to_contain_text(
+            "expected"
+        )  # who counts must not know: it is told when it is asked for
+        await drawer.locator("summary").click()
         await expect(drawer).to_contain_text("HKD 521.80 expected")
         await expect(drawer).to_contain_text("opened by Ling")
         await sell_for_cash(till)
@@ -218,7 +223,7 @@ async def test_every_page_fits_a_telephone_in_chinese_and_a_page_is_an_address(
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
     await page.get_by_role("button", name="登出").click()
     await expect(page.locator("#pair")).to_be_visible()
-    assert await page.locator("#view-day li").count() == 0, "nothing of the shop stays on a screen that has signed out"
+    assert await page.locator(".view li").count() == 0, "nothing of the shop stays on a screen that has signed out"
     assert screen.complaints == []
 
 
