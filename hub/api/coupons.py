@@ -1,6 +1,8 @@
 """Coupons at a till: /v1/coupons. A sale names its coupons itself (POST /v1/sales); here is what goes without one."""
 
-from datetime import date
+import asyncio
+from contextlib import closing
+from datetime import date, datetime
 from sqlite3 import Connection
 from typing import Annotated
 
@@ -8,22 +10,26 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hub.api.catalogue import STAFF
+from hub.api.paging import cut
 from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError, RefusedError
 from hub.store.catalogue.pricing import at_moment
 from hub.store.people import coupons
 from hub.store.people.coupon_issues import issue
+from hub.store.people.coupon_offers import Asked, Offer, offers
 from hub.store.people.coupon_serials import known_serial
 from hub.store.people.coupons import Wish
+from hub.store.readers import open_to_read
 from hub.store.selling.days import day_of
 from sync.json_errors import NOT_JSON
 from sync.model import Dot
 from sync.retail.names import Name
-from sync.retail.people.coupons import Basket
+from sync.retail.people.coupons import Basket, is_in_window
 from sync.retail.selling.sales import AMOUNT_MAX, LINES_MAX, Currency, Id, Sku
 from sync.retail.selling.sales import Amount as MoneyAmount
 
 BASKET_CHARS_MAX = 6000  # of an address that servers and proxies still take
+OFFERS_MAX = 100
 Amount = Annotated[int, Meta(ge=1, le=AMOUNT_MAX)]
 
 
@@ -66,6 +72,46 @@ class CouponView(Struct, frozen=True):
     by_grace: bool
 
 
+class OffersQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """`after` is `next` of the page before."""
+
+    after: Annotated[str, Meta(max_length=64)] = ""
+    limit: Annotated[int, Meta(ge=1, le=OFFERS_MAX)] = 50
+
+
+class OfferView(Struct, frozen=True):
+    """A coupon that is good today. `is_open`: at this hour and weekday, too; hours are [from, until) by the store's zone.
+
+    `held`: uses that this hub may still redeem without asking; `unissued`: serials that it may still give away. `redeem`: what
+    becomes of a serial that a customer has: held, ask (the cloud), conditional (under the day's cap) or refused.
+    """
+
+    coupon_id: str
+    name: Name
+    currency: str
+    amount_max: int
+    spend_min: int
+    valid_from: date
+    valid_until: date
+    weekdays: tuple[int, ...]
+    hours: tuple[int, int] | None
+    is_open: bool
+    skus: tuple[str, ...]
+    members_only: bool
+    tiers: tuple[str, ...]
+    uses: int
+    held: int
+    unissued: int
+    redeem: str
+
+
+class OfferPage(Struct, frozen=True):
+    """Coupons by id; `next` is null on the last page."""
+
+    items: list[OfferView]
+    next: str | None = None
+
+
 class RedemptionRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A serial is redeemed without a sale, as for a gift. `offline`: it has happened already and is not refused."""
 
@@ -103,6 +149,54 @@ class IssueAnswer(Struct, frozen=True):
     serial: str
     coupon_id: str
     dot: Dot
+
+
+async def list_coupons(call: Call) -> Reply:
+    """GET /v1/coupons"""
+    hub, query = call.hub, call.query
+    own, now = hub.replica, hub.now.astimezone(hub.shop.zone)
+    asked = Asked(
+        after=query.after,
+        limit=query.limit + 1,
+        business_date=date.fromisoformat(hub.today),
+        currency=hub.shop.currency,
+        store=hub.shop.store_id,
+        terms=hub.coupons.terms,
+        is_line_up=hub.coupons.may_ask,
+    )
+
+    def read_file() -> list[Offer]:
+        with closing(open_to_read(hub.config.database)) as read:
+            return offers(read, own, asked)
+
+    found = await asyncio.to_thread(
+        read_file
+    )  # a batch of many thousand redemptions takes longer than the loop may stand still
+    items = [_offer(each, now) for each in found]
+    return Reply(OfferPage(*cut(items, query.limit, name=lambda item: item.coupon_id)))
+
+
+def _offer(offer: Offer, now: datetime) -> OfferView:
+    definition = offer.definition
+    return OfferView(
+        coupon_id=definition.coupon_id,
+        name=offer.name,
+        currency=definition.currency,
+        amount_max=definition.amount_max,
+        spend_min=definition.spend_min,
+        valid_from=definition.valid_from,
+        valid_until=definition.valid_until,
+        weekdays=definition.weekdays,
+        hours=definition.hours,
+        is_open=is_in_window(definition, now),
+        skus=definition.skus,
+        members_only=definition.members_only,
+        tiers=definition.tiers,
+        uses=definition.uses,
+        held=offer.held,
+        unissued=offer.unissued,
+        redeem=offer.redeem,
+    )
 
 
 async def get_coupon(call: Call) -> Reply:
@@ -213,6 +307,16 @@ def _read_basket(text: str) -> Basket | None:
 
 
 ROUTES = (
+    Route(
+        "GET",
+        "/v1/coupons",
+        list_coupons,
+        "Coupons that this shop can issue or redeem today, with what it holds of them",
+        STAFF,
+        OfferPage,
+        query=OffersQuery,
+        problems=(422,),
+    ),
     Route(
         "GET",
         "/v1/coupons/{serial}",

@@ -243,7 +243,7 @@ async def _coupons(went: Walk) -> None:
 
     await hub.db.write(job)
     went.ids["serial"] = "TEN0001"
-    await went.read("/v1/coupons/{serial}")
+    await went.read("/v1/coupons", "/v1/coupons/{serial}")
     await went.ask("POST", "/v1/coupons/issues", {"issue_id": "i1", "coupon_id": "TENOFF"})
     await went.ask("POST", "/v1/coupons/{serial}/redemptions", {"redemption_id": "q1", "amount": 500})
 

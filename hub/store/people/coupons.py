@@ -121,7 +121,7 @@ def examine(
         uses_left=left,
         amount=wish.amount,
         is_line_up=is_line_up,
-        exposed=0 if left > 0 else _exposed(read, shop, wish.business_date),
+        exposed=0 if left > 0 else exposed_on(read, shop.store_id, wish.business_date),
         exposed_max=terms.exposed_max,
     )
     if verdict is Verdict.REFUSED:
@@ -283,7 +283,8 @@ def _warnings(fact: RedemptionFact) -> Iterator[Warned]:
         yield Warned("by_grace", detail=f"coupon {fact.serial}, by a clock that is not sure")
 
 
-def _exposed(read: Connection, shop: Shop, business_date: str) -> int:
+def exposed_on(read: Connection, store: str, business_date: str) -> int:
+    """Return what a store accepted without a right on a trading day."""
     rows = read.execute("SELECT body FROM redemption WHERE business_date = ?", (business_date,))
     facts = (msgspec.json.decode(body, type=RedemptionFact) for (body,) in rows)
-    return exposed(facts, shop.store_id, business_date)
+    return exposed(facts, store, business_date)
