@@ -148,7 +148,7 @@ def _kinds(call: Call) -> dict[str, Source]:
         Waiting(
             "replacement",
             f"{offer.device_id} {offer.attached.node}",
-            {"what": described(offer.attached), "node": offer.attached.node},
+            {"what": described(offer.attached)},
             owner=offer.device_id,
         )
         for offer in hub.attachments.offers()

@@ -34,6 +34,7 @@ SUBPROTOCOL = "storehub.v1"
 BEARER, BASIC = "Bearer", 'Basic realm="storehub", charset="UTF-8"'
 _WIRE = re.compile(r"/v1/devices/[^/]+/wire")  # the one path where a token may come by HTTP Basic
 _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_NAMED = re.compile(r"(?:unknown|required) field `(.*)`")
 _NUMBER = re.compile(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?")
 _IMPLIED: dict[Scope, frozenset[Scope]] = {"manager": frozenset({"manager", "till", "ops"})}
 
@@ -238,8 +239,11 @@ class InvalidFieldError(HubError):
 
 
 def _invalid(err: msgspec.ValidationError) -> InvalidFieldError:
+    """Say which field it is: msgspec names the place, and a field that is unknown or missing there in its sentence (RFC 6901)."""
     detail, _, path = str(err).partition(" - at `$")
-    pointer = re.sub(r"\[(\d+)\]", r"/\1", path.rstrip("`")).replace(".", "/")
+    pointer = re.sub(r"\[(\d+)\]", r"/\1", path.rstrip("`").partition("[...]")[0]).replace(".", "/")
+    if (named := _NAMED.search(detail)) and "[...]" not in path:
+        pointer += "/" + named[1].replace("~", "~0").replace("/", "~1")
     return InvalidFieldError("invalid_field", detail, pointer=pointer)
 
 

@@ -93,6 +93,7 @@ REFUSED: tuple[tuple[str, dict[str, Any] | None, int, str], ...] = (
     ("POST /v1/sales", SALE | {"currency": "EUR"}, 422, "currency"),
     ("POST /v1/sales", SALE | {"lines": [LINE | {"sku": "NONE"}]}, 422, "unknown_sku"),
     ("POST /v1/sales", SALE | {"lines": [LINE | {"unit": "g"}]}, 422, "unit"),
+    ("POST /v1/sales", SALE | {"lines": [LINE | {"unit_price": 0}], "total": 0}, 422, "price_zero"),
     ("POST /v1/sales", SALE | {"lines": [LINE, LINE], "total": 2180}, 422, "line_number_twice"),
     ("POST /v1/sales", SALE | {"tenders": [{"type": "shells", "amount": 1090}]}, 422, "tender_unknown"),
     ("POST /v1/sales", SALE | {"tenders": [{"type": "cash", "amount": 1090, "tendered": 1000}]}, 422, "tendered"),

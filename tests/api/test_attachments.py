@@ -43,7 +43,7 @@ async def test_the_replacement_is_in_the_managers_list_until_it_takes_over(shop_
     after = (await manager.get("/v1/devices/attached")).json
 
     assert (line["kind"], line["owner"], line["closes"]) == ("replacement", "lane1", "itself")
-    assert line["said"].startswith("/dev/ttyACM1 Zebra DS2208") and set(line["title"]) == {"en", "zh-Hant"}
+    assert line["said"]["en"].startswith("/dev/ttyACM1 Zebra DS2208") and set(line["title"]) == {"en", "zh-Hant"}
     assert (listed["usb"], listed["device_id"]) == (USB, None)
     assert listed["replaces"] == [{"device_id": "lane1", "likeness": "same_model"}]
     assert (taken.status, taken.json["usb"], taken.json["instead_of"]) == (200, USB, {**USB, "serial": "S1"})

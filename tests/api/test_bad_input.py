@@ -271,3 +271,19 @@ async def test_a_name_in_a_language_that_nobody_shows_is_told(hub: Any, pair_til
     answer = await manager.post("/v1/pricing", {"lists": [row]})
     assert (answer.status, answer.json["code"]) == (422, "invalid_field")
     assert "name" in answer.json["pointer"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"extra": 1}, "/extra"),
+        ({"a/b~c": 1}, "/a~1b~0c"),
+        ({"lines": [{"line": 1, "sku": "TEA-01", "qty": 1, "unit_price": 1090, "colour": "red"}]}, "/lines/0/colour"),
+        ({"lines": [{"line": 1, "sku": "TEA-01", "qty": 1}]}, "/lines/0/unit_price"),
+    ],
+)
+async def test_a_field_that_is_unknown_or_missing_is_pointed_at(till: Any, body: dict[str, Any], pointer: str) -> None:
+    answer = await till.post("/v1/sales", till.sale() | body)
+
+    assert (answer.status, answer.json["code"], answer.json["pointer"]) == (422, "invalid_field", pointer)
+    assert (await till.get("/v1/products", colour="red")).json["pointer"] == "/colour"

@@ -19,6 +19,19 @@ SYNC = FOLDER.parent / "sync"
 # these end the start, and carry no code of their own; the last is a reason of a line (sync.line, hub.standby.line)
 NEVER_ANSWERED = {ConfigError.__name__, StartError.__name__, WireError.__name__}
 UNASKED = SYNC / "retail" / "stock" / "rights.py"  # the rules of counters: no request runs into them
+AT_A_COMMAND = {
+    *(
+        "till",
+        "cashier",
+        "cashier_known",
+        "cashier_number_taken",
+        "pin_weak",
+        "pin_form",
+        "pin_locked",
+        "no_authority",
+        "joined",
+    ),
+}
 SHARED = (
     *((path, {"RuleError", "Finding"}) for path in sorted((SYNC / "retail").rglob("*.py")) if path != UNASKED),
     (SYNC / "clock.py", {"RuleError"}),
@@ -92,6 +105,14 @@ def test_no_text_is_left_behind_by_a_code_that_is_gone() -> None:
     lines = {f"attention_{kind}" for kind in attention.KINDS}  # of the manager's list
 
     assert set(problems.texts("en")) - set(used_codes()) - edge_codes() == lines
+
+
+def test_what_a_command_or_the_console_shows_names_no_route_of_the_api() -> None:
+    """At a command line, or on the manager's page, nobody can send a request: a command, a page or a till is named."""
+    shown = {code for code in problems.texts("en") if code.startswith("attention_")} | AT_A_COMMAND
+    for language in problems.LANGUAGES:
+        remedies = {code: problems.texts(language)[code]["remedy"] for code in shown}
+        assert {code: text for code, text in remedies.items() if "/v1/" in text} == {}
 
 
 def test_each_file_of_texts_is_for_one_language() -> None:

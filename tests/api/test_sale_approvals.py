@@ -86,3 +86,23 @@ async def test_small_discounts_and_those_that_no_hand_gave_need_none(till: Any) 
 
     for line in (small, promoted):
         assert (await till.post("/v1/sales", till.sale(line))).status == 201
+
+
+async def test_goods_go_for_nothing_where_the_shop_says_so_or_somebody_approves(till: Any, manager: Any) -> None:
+    line = {"sku": "TEA-01", "qty": 1, "unit_price": 0}
+    nothing = {"tenders": [], "total": 0}
+    bare = await till.post("/v1/sales", till.sale(line, **nothing))
+    happened = await till.post("/v1/sales", till.sale(line, offline=True, **nothing))
+    given = till.sale(line | {"override": {"reason": "a broken box"}}, **nothing)
+    approvals = await approve(till, given["sale_id"], "price_override")
+    approved = await till.post("/v1/sales", given | {"approvals": approvals})
+    await manager.post("/v1/store-prices", {"sku": "TEA-01", "amount": 0, "reason": "a gift for everybody"})
+    free = await till.post("/v1/sales", till.sale(line, **nothing))
+
+    assert (bare.status, bare.json["code"], bare.json["pointer"]) == (422, "price_zero", "/lines/0/unit_price")
+    assert (happened.status, [each["code"] for each in happened.json["warnings"]]) == (
+        201,
+        ["price_zero", "price_differs"],
+    )
+    assert (approved.status, free.status) == (201, 201)
+    assert "price_zero" not in str(approved.json) + str(free.json)

@@ -72,7 +72,8 @@ async def test_other_content_under_a_known_id_is_suspended_and_changes_nothing(t
         ({"discount": 1091}, "discount_above_amount", "/lines/0/discount"),
         ({"sku": "NO-SUCH"}, "unknown_sku", "/lines/0/sku"),
         ({"sku": ""}, "invalid_field", "/lines/0/sku"),
-        ({"surprise": 1}, "invalid_field", "/lines/0"),
+        ({"surprise": 1}, "invalid_field", "/lines/0/surprise"),
+        ({"unit_price": 0}, "price_zero", "/lines/0/unit_price"),
     ],
 )
 async def test_a_wrong_line_is_refused_with_its_pointer(
@@ -107,7 +108,7 @@ async def test_a_wrong_line_is_refused_with_its_pointer(
         ({"sold_at": "yesterday"}, 422, "invalid_field", "/sold_at"),
         ({"print": True}, 422, "no_receipt_printer", "/print"),
         ({"print": "p9"}, 404, "printer", None),
-        ({"coupons": [{"serial": "C1"}]}, 422, "invalid_field", "/coupons/0"),
+        ({"coupons": [{"serial": "C1"}]}, 422, "invalid_field", "/coupons/0/amount"),
         ({"coupons": [{"serial": "C1", "amount": 5}]}, 422, "coupon_amount", "/coupons/0/amount"),
         (
             {"lines": [{"line": 1, "sku": "BAG", "qty": 1, "unit_price": 545}] * 2},

@@ -72,6 +72,7 @@ def admit(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, context: Conte
         notes.refuse(RefusedError("currency", detail, pointer="/currency"))
     for index, line in enumerate(sale.lines):
         _hold_goods(line, index, known.get(line.sku), notes)
+        _hold_price(line, index, known.get(line.sku), notes)
     lines = tuple(filled(line, known.get(line.sku)) for line in sale.lines)
     if lines != sale.lines:
         sale = replace(sale, lines=lines)
@@ -129,6 +130,14 @@ def _hold_goods(line: SaleLine, index: int, goods: Goods | None, notes: _Notes) 
     elif line.unit != goods.unit:
         detail = f"{line.sku} is sold by {goods.unit}, not by {line.unit}"
         notes.refuse(RefusedError("unit", detail, pointer=f"/lines/{index}/unit"), line=line.line)
+
+
+def _hold_price(line: SaleLine, index: int, goods: Goods | None, notes: _Notes) -> None:
+    """Goods at no price at all are a slip or worse, unless the shop's own price is 0 or somebody set it so."""
+    is_free = goods is not None and goods.price is not None and goods.price.amount == 0
+    if line.unit_price == 0 and line.override is None and not is_free:
+        refused = RefusedError("price_zero", f"{line.sku} at 0", pointer=f"/lines/{index}/unit_price")
+        notes.refuse(refused, line=line.line)
 
 
 def _hold_prices(tx: Connection, shop: Shop, sale: Sale, known: dict[str, Goods], notes: _Notes, *, at: At) -> None:
