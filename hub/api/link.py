@@ -34,9 +34,12 @@ async def link(request: web.Request) -> web.StreamResponse:
         if transport is not None:
             transport.abort()
 
+    if client_of(request, hub) is None:  # revoked while the socket was opened
+        cut()
+        return ws
     request.app[SOCKETS].add(ws)
     try:
-        await hub.replication.standby.answer(ws, cut=cut)
+        await hub.replication.standby.answer(ws, till_id=client.till_id, cut=cut)
     finally:
         request.app[SOCKETS].discard(ws)
     return ws

@@ -32,6 +32,7 @@ async def revoke(call: Call, *, by: str) -> Reply:
     def shut_out(_: TillView) -> None:
         hub.tokens.shut_out(till_id)
         hub.bus.cut(till_id)
+        hub.replication.standby.shut_out(till_id)
 
     view = await hub.db.write(lambda tx: tills.revoke(tx, till_id, actor=by, now_ms=now_ms), then=shut_out)
     return Reply(view)

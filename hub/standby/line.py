@@ -6,6 +6,7 @@ Not here: what travels on it (hub.standby.books), the route (hub.api.link), who 
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -45,6 +46,15 @@ class StandbyView(Struct, frozen=True, omit_defaults=True):
     remedy: str = ""
 
 
+@dataclass(slots=True)
+class _Follower:
+    """A hub that follows this one: by which token, and how its line is cut; who it is once it has said so."""
+
+    till_id: str
+    cut: Callable[[], None]
+    rep: str = ""
+
+
 class Standby:
     """Both ends: `run` follows another hub, `answer` serves one that follows this one."""
 
@@ -52,8 +62,7 @@ class Standby:
         self.books = StandbyBooks(books)
         self._now_ms = now_ms
         self._on_change = on_change
-        self._followers: dict[Conversation, str] = {}
-        self._cut: dict[Conversation, Callable[[], None]] = {}
+        self._followers: dict[Conversation, _Follower] = {}
         self._dialler: Dialler | None = None
         self._followed_ms: int | None = None  # since when somebody follows, or nobody any more
 
@@ -66,7 +75,7 @@ class Standby:
             return StandbyView("follows", link.is_up, since, link.peer_rep, link.reason, link.detail, remedy)
         if self._followed_ms is None:
             return None
-        peers = sorted(filter(None, self._followers.values()))
+        peers = sorted(each.rep for each in self._followers.values() if each.rep)
         return StandbyView("followed", bool(peers), utc(self._followed_ms), ", ".join(peers))
 
     @property
@@ -81,13 +90,20 @@ class Standby:
         if self._dialler is not None:
             self._dialler.grown()
 
-    async def answer(self, ws: WebSocket, *, cut: Callable[[], None]) -> End:
+    def shut_out(self, till_id: str) -> None:
+        """Cut whoever follows by a token that is worth nothing any more."""
+        for each in self._followers.values():
+            if each.till_id == till_id:
+                each.cut()
+
+    async def answer(self, ws: WebSocket, *, till_id: str, cut: Callable[[], None]) -> End:
         """Talk with a hub that follows this one until either side ends; an older connection of the same one is cut."""
 
         def opened(what: Opened) -> None:
-            for older in [each for each, rep in self._followers.items() if rep == what.peer_rep]:
-                self._cut[older]()
-            self._followers[conversation] = what.peer_rep
+            for older in self._followers.values():
+                if older.rep == what.peer_rep:
+                    older.cut()
+            follower.rep = what.peer_rep
             self._followed_ms = self._now_ms()
             log.info("the store's other hub follows this one", extra={"peer": what.peer_rep})
             self._on_change()
@@ -95,11 +111,11 @@ class Standby:
         conversation = Conversation(
             "acceptor", self.books, now_ms=self._now_ms, on_open=opened, admits=self.books.admits
         )
-        self._followers[conversation], self._cut[conversation] = "", cut
+        self._followers[conversation] = follower = _Follower(till_id, cut)
         try:
             end = await conversation.run(ws)
         finally:
-            del self._followers[conversation], self._cut[conversation]
+            del self._followers[conversation]
             self._followed_ms = self._now_ms()
             self._on_change()
         extra = {"peer": end.peer, "reason": end.code, "detail": end.detail}

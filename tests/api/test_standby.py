@@ -65,6 +65,24 @@ async def test_each_says_how_the_line_is_and_what_is_on_two_machines(
     assert ready.status == 200
 
 
+async def test_a_follower_that_is_revoked_is_cut_at_once_and_stays_out(
+    followed: Any, follower: Any, pair_till: Any, until: Any
+) -> None:
+    manager, beside = await pair_till(followed, scope="manager"), await pair_till(follower)
+    standby = lambda got: got.json.get("standby", {})  # noqa: E731
+    await until(lambda: manager.get("/v1/sync"), lambda got: standby(got).get("up"))
+    (paired,) = [each for each in (await manager.get("/v1/tills")).json["items"] if each["scope"] == "standby"]
+
+    assert (await manager.request("DELETE", f"/v1/tills/{paired['till_id']}")).status == 200
+
+    await until(lambda: manager.get("/v1/sync"), lambda got: not standby(got)["up"])
+    said = await until(lambda: beside.get("/v1/sync"), lambda got: standby(got).get("reason") == "refused")
+    assert "storehub pair --scope standby" in standby(said)["remedy"]
+    sale = beside.sale()
+    await beside.post("/v1/sales", sale)
+    assert (await manager.get(f"/v1/sales/{sale['sale_id']}")).status == 404
+
+
 async def test_a_hub_alone_goes_on_when_nobody_follows(followed: Any, pair_till: Any) -> None:
     till = await pair_till(followed)
     assert "standby" not in (await till.get("/v1/sync")).json
