@@ -25,6 +25,7 @@ from hub.api.returns import ReturnRequest, post_return
 from hub.api.routing import Call, Reply
 from hub.api.sales import SaleRequest, post_sale, post_void
 from hub.config import parse_config
+from hub.duties import Person
 from hub.importing.authority import send_products
 from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
@@ -134,6 +135,7 @@ class Place:
         self.name, self.hub, self.relay = name, hub, relay
         self._counts = counts
         self._client = Paired(f"{name}-till", f"{name}-till", "manager")
+        self._person = Person("", "", "manager", f"{name}-till")
 
     async def play(self, events: list[Event]) -> None:
         """Let these happen, in order; sales that follow one another are under way together."""
@@ -178,7 +180,7 @@ class Place:
         self, handle: Callable[[Call], Awaitable[Reply]], body: type[Any], said: dict[str, Any], **path: str
     ) -> Reply:
         read = msgspec.json.decode(msgspec.json.encode(said), type=body)
-        return await handle(Call(self.hub, self._client, path, read))
+        return await handle(Call(self.hub, self._client, path, read, person=self._person))
 
     @property
     def behind(self) -> int:
@@ -223,12 +225,14 @@ def _lines(event: Event) -> list[dict[str, Any]]:
 
 
 def _sale(event: Event, till: str) -> dict[str, Any]:
+    """Return a sale; what went for nothing was set so by hand."""
     total = sum(line.qty * line.price_minor for line in event.lines)
+    free = {"override": {"reason": "free of charge"}}
     return {
         "sale_id": event.id,
         "till_id": till,
         "currency": CURRENCY,
-        "lines": _lines(event),
+        "lines": [line if line["unit_price"] else line | free for line in _lines(event)],
         "tenders": [{"type": "cash", "amount": total}] if total else [],
         "total": total,
         "sold_at": event.at.isoformat(),
