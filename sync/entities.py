@@ -11,7 +11,7 @@ from pkgutil import walk_packages
 from types import ModuleType
 
 from sync import retail
-from sync.kinds import Entity, check_all
+from sync.kinds import Entity, PassedOn, check_all
 from sync.model import Feed
 
 
@@ -50,6 +50,10 @@ class Registry:
         """Tables of facts that may move stock, by stream."""
         tables = {name: tuple(each.table for each in group if each.has_effects) for name, group in self.streams.items()}
         return {name: found for name, found in tables.items() if found}
+
+    def passed_on(self, *whom: PassedOn) -> frozenset[str]:
+        """Return the streams that are told any of these."""
+        return frozenset(each.stream for each in self.entities if each.told_to in whom)
 
     def of(self, stream: str) -> tuple[Entity, ...]:
         """Return the entities of a stream, none for one that is not known here."""

@@ -50,6 +50,15 @@ class Priority(IntEnum):
     TELEMETRY = 4
 
 
+class PassedOn(StrEnum):
+    """Whom rows of a life are told beside head office: what a copy must not lose, what both hubs of a store sell by."""
+
+    LIVES = "lives"  # the store's other lives, by its second hub and by the cloud
+    BESIDE = "beside"  # the same by the second hub; from the cloud it comes by region
+    ENDED = "ended"  # the cloud tells what lives had written that have ended
+    NOBODY = "nobody"
+
+
 class Shape(StrEnum):
     """How a value of a row stands in its column."""
 
@@ -119,11 +128,12 @@ class Named:
 class Entity:
     """A declaration. `row` is the Struct of the stream's rows; a stream that several entities share tells them by tag.
 
-    key       what rows are merged by; empty: a fact is its dot, and `shown` is what a page calls it by
-    numbers   a tally's, each at its own path
-    written_by  a key column that must name the writer: its rep for a tally, its store for a register
+      key       what rows are merged by; empty: a fact is its dot, and `shown` is what a page calls it by
+      numbers   a tally's, each at its own path
+      written_by  a key column that must name the writer: its rep for a tally, its store for a register
+      passed_on   None: a fact to the store's other lives, a tally or a register to nobody
     is_key_of_store  the key is unique in its store only
-    with_id   the table has an integer id of its own beside the key
+      with_id   the table has an integer id of its own beside the key
     """
 
     name: str
@@ -138,6 +148,7 @@ class Entity:
     authority: Authority | None = None
     keep: Keep = FOREVER
     priority: Priority = Priority.NORMAL
+    passed_on: PassedOn | None = None
     dated: str = ""
     measure: Measure | None = None
     names: tuple[Named, ...] = ()
@@ -155,6 +166,11 @@ class Entity:
     def feed(self) -> Feed:
         """How its stream ships."""
         return Feed.LOG if self.kind is Kind.FACT else Feed.STATE
+
+    @property
+    def told_to(self) -> PassedOn:
+        """Whom rows of a life are told."""
+        return self.passed_on or (PassedOn.LIVES if self.kind is Kind.FACT else PassedOn.NOBODY)
 
     @property
     def label(self) -> str:
@@ -196,6 +212,8 @@ def check_all(entities: tuple[Entity, ...]) -> None:
                 raise ValueError(
                     f"stream {each.stream!r} is a log of {each.name!r} or a state of {other.name!r}, not both"
                 )
+            if each.told_to is not other.told_to:
+                raise ValueError(f"stream {each.stream!r}: {each.name!r} and {other.name!r} are passed on differently")
             if each.tag is None or other.tag is None or each.tag == other.tag:
                 raise ValueError(
                     f"stream {each.stream!r}: rows of {each.name!r} and {other.name!r} need tags of their own"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from sync.entities import Registry
-from sync.kinds import Column, Entity, Kind, Priority
+from sync.kinds import Column, Entity, Kind, PassedOn, Priority
 from sync.paths import field_at, is_optional, plain_type
 
 _HEAD = """# The replicated entities
@@ -14,6 +14,13 @@ kind merge is told in `sync/kinds.py` and `sync/merge.py`, how they travel in [s
 | entity | stream | kind | merge | written by | sent | kept |
 |---|---|---|---|---|---|---|
 """
+
+
+_PASSED_ON = {
+    PassedOn.LIVES: "to the store's other lives, by its second hub and by the cloud",
+    PassedOn.BESIDE: "by the store's second hub; from the cloud it comes by region",
+    PassedOn.ENDED: "by the cloud to the store's other lives once its writer has ended",
+}
 
 
 def reference_page(registry: Registry) -> str:
@@ -87,6 +94,8 @@ def _said(entity: Entity) -> Iterator[str]:
     if entity.written_by:
         whose = "replica" if entity.kind is Kind.TALLY else "store"
         yield f"`{entity.written_by}` names the writing {whose}; a row that names another is not taken."
+    if (said := _PASSED_ON.get(entity.told_to)) is not None:
+        yield f"Passed on {said}."
     yield from (f"`{named.path}` names a [{named.entity}](#{named.entity})." for named in entity.names)
     if entity.has_effects:
         yield "`stock` holds its effects: [SKU, location, signed quantity], summed by whoever does not know the entity, too."

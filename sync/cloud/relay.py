@@ -9,16 +9,12 @@ know all that was granted after it. Visitors are told in a stream of the cloud's
 from sqlite3 import Connection
 
 from sync.batch import SENT_BYTES_MAX, START, Batch, Boundary, Head, Row, batch_of
-from sync.entities import FEED_OF_STREAM
+from sync.entities import FEED_OF_STREAM, REGISTRY
 from sync.errors import ForkError
+from sync.kinds import PassedOn
 from sync.model import Feed, Stream
 
-PASSED_ON = (
-    *(Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES, Stream.GRANTS),
-    *(Stream.TRAIL, Stream.CASHIERS, Stream.DRAWERS, Stream.TRANSFERS),
-    *(Stream.ORDERS, Stream.ORDER_STEPS, Stream.ORDER_REQUESTS),
-    *(Stream.REDEMPTIONS, Stream.RELEASES, Stream.COUPON_ISSUES, Stream.DWELLS),
-)
+PASSED_ON = REGISTRY.passed_on(PassedOn.LIVES, PassedOn.ENDED)
 
 
 def other_lives(read: Connection, store: str) -> list[Head]:

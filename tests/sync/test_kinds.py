@@ -13,9 +13,11 @@ import pytest
 from msgspec import Struct
 
 from hub.commands.schema import PAGE
+from hub.store.upkeep import siblings
 from sync import retail
+from sync.cloud import relay
 from sync.entities import FEED_OF_STREAM, REGISTRY, Registry, declared
-from sync.kinds import Authority, Column, Entity, Keep, Kind, Measure, Named, Priority
+from sync.kinds import Authority, Column, Entity, Keep, Kind, Measure, Named, PassedOn, Priority
 from sync.model import Feed, Stream
 from sync.reference import reference_page
 from sync.testing.workload import stream_of
@@ -173,6 +175,7 @@ def test_a_declaration_that_cannot_be_is_refused_when_it_is_made(changes: dict[s
         ((declare(table="other"),), "one name or one table"),
         ((declare(name="other"),), "one name or one table"),
         ((declare(name="other", table="other"),), "need tags of their own"),
+        ((declare(name="other", table="other", row=TaggedRow, passed_on=PassedOn.BESIDE),), "passed on differently"),
         ((declare(name="other", table="other", row=TaggedRow),), "need tags of their own"),
         (
             (
@@ -196,6 +199,15 @@ def test_a_declaration_that_cannot_be_is_refused_when_it_is_made(changes: dict[s
 def test_declarations_that_do_not_go_together_are_refused(others: tuple[Entity, ...], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Registry((declare(), *others))
+
+
+def test_facts_of_a_store_are_passed_on_to_its_other_lives_unless_their_declaration_says_otherwise() -> None:
+    """What head office writes, and what only its writer's tallies need, is not; the cloud tells members by region."""
+    facts = {each.stream for each in REGISTRY.entities if each.kind is Kind.FACT}
+    apart = {"duplicates", "seals", "disputes", "settlements"}
+
+    assert facts - apart == siblings.RELAYED
+    assert facts - apart - {"people", "points"} | {"grants"} == relay.PASSED_ON
 
 
 def test_every_stream_that_code_calls_by_name_is_declared_with_one_feed() -> None:

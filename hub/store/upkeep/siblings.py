@@ -20,12 +20,10 @@ from sync.batch import START, Batch, Boundary, Gap, Head, batch_of, new_rows
 from sync.effects import effects_of, sum_effects, sum_points
 from sync.entities import REGISTRY
 from sync.errors import ForkError
-from sync.kinds import Entity
+from sync.kinds import Entity, PassedOn
 from sync.merge import FactDot
 from sync.model import Feed, Replica, Stream
 from sync.retail.lives.duplicate_fact import DuplicateFact, FactName
-from sync.retail.people.people import LINK
-from sync.retail.people.points import POINTS
 from sync.retail.selling.sales import StockEffect
 from sync.scope_rows import base_of
 from sync.store.cursors import check_room, receive_to, received_to
@@ -38,13 +36,7 @@ from sync.store.streams import append_fact
 KEY_CHARS_MAX = 300  # of a duplicate's key: an entity, a key of 200 at most, a rep and a seq
 
 
-RELAYED = frozenset(  # between two hubs of a store
-    {Stream.SALES, Stream.RETURNS, Stream.STOCK, Stream.PRINTS, Stream.PROMISES}
-    | {Stream.TRAIL, Stream.CASHIERS, Stream.DRAWERS, Stream.TRANSFERS}
-    | {Stream.ORDERS, Stream.ORDER_STEPS, Stream.ORDER_REQUESTS}
-    | {Stream.REDEMPTIONS, Stream.RELEASES, Stream.COUPON_ISSUES}
-    | {LINK.stream, POINTS.stream, Stream.DWELLS}
-)
+RELAYED = REGISTRY.passed_on(PassedOn.LIVES, PassedOn.BESIDE)  # between two hubs of a store
 PASSED_ON = frozenset(name for name, feed in REGISTRY.feeds.items() if feed is Feed.LOG)
 
 

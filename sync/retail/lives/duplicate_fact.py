@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from sync.kinds import Column, Entity, Kind, Priority
+from sync.kinds import Column, Entity, Kind, PassedOn, Priority
 from sync.retail.selling.sales import StockEffect
 from sync.retail.stock.grants import Rep
 
@@ -38,6 +38,7 @@ DUPLICATE = Entity(
     stream="duplicates",
     kind=Kind.FACT,
     table="duplicate_fact",
+    passed_on=PassedOn.NOBODY,
     row=DuplicateFact,
     doc="Two facts under one key: whose row stands, and what the other writer takes back.",
     key=(Column("duplicate", path="duplicate"),),

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from sync.kinds import Authority, Column, Entity, Kind, Priority
+from sync.kinds import Authority, Column, Entity, Kind, PassedOn, Priority
 from sync.retail.stock.grants import Rep
 from sync.retail.stock.levels import NUMBER_MAX, Number
 
@@ -59,6 +59,7 @@ SEAL = Entity(
     stream="seals",
     kind=Kind.FACT,
     table="seal",
+    passed_on=PassedOn.NOBODY,
     row=SealFact,
     doc="A replica is no more: how far its streams went, and what its tallies are for good.",
     key=(Column("rep", path="rep"),),

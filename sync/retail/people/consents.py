@@ -16,7 +16,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from sync.kinds import Column, Entity, Kind
+from sync.kinds import Column, Entity, Kind, PassedOn
 from sync.retail.selling.sales import Id, ShortText
 from sync.retail.undo import SEEN_MAX, standing
 
@@ -61,6 +61,7 @@ CONSENT = Entity(
     stream="people",
     kind=Kind.FACT,
     table="consent",
+    passed_on=PassedOn.BESIDE,
     row=ConsentFact,
     doc="What a member has agreed to, or not.",
     key=(Column("consent_id", path="consent_id"),),

@@ -22,7 +22,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from sync.kinds import Authority, Column, Entity, Kind, Measure, Priority, Shape
+from sync.kinds import Authority, Column, Entity, Kind, Measure, PassedOn, Priority, Shape
 from sync.retail.catalogue.price_lists import Day
 from sync.retail.names import Name
 from sync.retail.people.coupons import USES_MAX, CouponDefinition, DisputeFact, Over, RedemptionFact, ReleaseFact
@@ -298,6 +298,7 @@ DISPUTE = Entity(
     stream="disputes",
     kind=Kind.FACT,
     table="coupon_dispute",
+    passed_on=PassedOn.NOBODY,
     row=DisputeFact,
     doc="A redemption found no use of its serial left; the store that accepted it bears the amount.",
     key=(Column("redemption_id", path="redemption_id"),),

@@ -24,7 +24,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from sync.errors import RuleError
-from sync.kinds import Authority, Column, Entity, Kind, Shape
+from sync.kinds import Authority, Column, Entity, Kind, PassedOn, Shape
 from sync.retail.selling.sales import Id
 
 PHONE, EMAIL, CARD, LINE = "phone", "email", "card", "line_id"
@@ -178,6 +178,7 @@ IDENTITY = Entity(
     stream="people",
     kind=Kind.FACT,
     table="identity",
+    passed_on=PassedOn.BESIDE,
     row=IdentityFact,
     doc="What a member is known by, as a keyed hash.",
     key=(Column("identity_id", path="identity_id"),),

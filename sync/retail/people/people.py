@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
-from sync.kinds import Column, Entity, Kind
+from sync.kinds import Column, Entity, Kind, PassedOn
 from sync.retail.selling.sales import Id, ShortText
 from sync.retail.undo import standing
 
@@ -81,6 +81,7 @@ LINK = Entity(
     stream="people",
     kind=Kind.FACT,
     table="member_link",
+    passed_on=PassedOn.BESIDE,
     row=LinkFact,
     doc="Two members are one person.",
     key=(Column("link_id", path="link_id"),),
@@ -96,6 +97,7 @@ UNDO = Entity(
     stream="people",
     kind=Kind.FACT,
     table="member_undo",
+    passed_on=PassedOn.BESIDE,
     row=UndoFact,
     doc="An identity or a link was taken back.",
     key=(Column("undo_id", path="undo_id"),),

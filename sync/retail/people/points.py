@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from sync.errors import RuleError
-from sync.kinds import Column, Entity, Keep, Kind
+from sync.kinds import Column, Entity, Keep, Kind, PassedOn
 from sync.retail.selling.sales import AMOUNT_MAX, POINTS_MAX, Amount, Id, PointsEffect, ShortText
 
 Reason = Literal["earn", "burn", "return", "adjust"]
@@ -127,6 +127,7 @@ POINTS = Entity(
     stream="points",
     kind=Kind.FACT,
     table="points_entry",
+    passed_on=PassedOn.BESIDE,
     row=PointsFact,
     doc="An entry of a member's points that is no sale and no return.",
     key=(Column("entry_id", path="entry_id"),),

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from sync.kinds import Column, Entity, Kind, Priority
+from sync.kinds import Column, Entity, Kind, PassedOn, Priority
 from sync.retail.stock.levels import Number
 
 Rep = Annotated[str, Meta(min_length=3, max_length=128)]
@@ -44,6 +44,7 @@ GRANT = Entity(
     stream="grants",
     kind=Kind.TALLY,
     table="stock_grant",
+    passed_on=PassedOn.ENDED,
     row=GrantRow,
     doc="Rights to stock at a place that one replica has handed to another, all that ever were.",
     key=(

@@ -1,6 +1,6 @@
 """The settlement as an entity: how a debt of stock was covered. Its content and its rules are in sync.retail.stock.settlement."""
 
-from sync.kinds import Column, Entity, Kind, Priority
+from sync.kinds import Column, Entity, Kind, PassedOn, Priority
 from sync.retail.stock.settlement import Settlement
 
 SETTLEMENT = Entity(
@@ -8,6 +8,7 @@ SETTLEMENT = Entity(
     stream="settlements",
     kind=Kind.FACT,
     table="settlement",
+    passed_on=PassedOn.NOBODY,
     row=Settlement,
     doc="How a debt was covered: from unspent rights, then by promises that are sourced elsewhere.",
     key=(Column("settlement_id", path="settlement_id"),),
