@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from hub.api.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
-from hub.errors import RefusedError
+from hub.api.tills import check_till
 from hub.store.selling import baskets
 from hub.store.selling.baskets import Basket, BasketView
 
@@ -18,9 +18,7 @@ class BasketList(Struct, frozen=True):
 async def post_basket(call: Call) -> Reply:
     """POST /v1/baskets"""
     hub, basket = call.hub, call.body
-    if call.client.scope == "till" and basket.till_id != call.client.till_id:
-        detail = f"this token is {call.client.till_id}, the basket says {basket.till_id}"
-        raise RefusedError("not_your_till", detail, pointer="/till_id")
+    check_till(call, basket.till_id, what="basket")
     now_ms, today = hub.now_ms(), hub.today
     view, is_new = await hub.db.write(lambda tx: baskets.park(tx, basket, business_date=today, now_ms=now_ms))
     return Reply(view, 201 if is_new else 200)

@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from hub.api.catalogue import STAFF
+from hub.api.documents import book
 from hub.api.routing import Call, Reply, Route
 from hub.errors import RefusedError
 from hub.store.model import utc
@@ -81,24 +82,7 @@ async def post_count(call: Call) -> Reply:
         is_blind=request.blind,
         recount_of=request.recount_of,
     )
-    now_ms = hub.now_ms()
-
-    def announce(booked: Booked) -> None:
-        if booked.stock:
-            hub.bus.publish("stock", dict(booked.stock), now_ms=hub.now_ms())
-
-    booked = await hub.db.write(
-        lambda tx: counts.book_count(
-            tx,
-            hub.replica,
-            said,
-            location=hub.shop.location,
-            rule=hub.rights.rule,
-            now_ms=now_ms,
-            actor=call.client.till_id,
-        ),
-        then=announce,
-    )
+    booked = await book(call, said, counts.book_count)
     return Reply(_answer(said, booked), 201 if booked.is_new else 200)
 
 

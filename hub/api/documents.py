@@ -1,6 +1,8 @@
 """Documents of stock: deliveries, transfers to and from other branches, adjustments; how transfers stand."""
 
+from collections.abc import Callable
 from datetime import datetime
+from sqlite3 import Connection
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -102,26 +104,24 @@ class TransferPage(Struct, frozen=True):
 
 async def post_document(call: Call) -> Reply:
     """POST /v1/stock/documents"""
-    hub, said = call.hub, movement_of(call.body)
-    now_ms = hub.now_ms()
+    said = movement_of(call.body)
+    booked = await book(call, said, documents.book_document)
+    return Reply(answer_of(said, booked, call.hub.shop.store_id), 201 if booked.is_new else 200)
+
+
+async def book(call: Call, said: Movement, does: Callable[..., Booked]) -> Booked:
+    """Book a movement as documents and counts are, in one job, and tell what is on hand since."""
+    hub, now_ms = call.hub, call.hub.now_ms()
 
     def announce(booked: Booked) -> None:
         if booked.stock:
-            hub.bus.publish("stock", dict(booked.stock), now_ms=hub.now_ms())
+            hub.tell("stock", dict(booked.stock))
 
-    booked = await hub.db.write(
-        lambda tx: documents.book_document(
-            tx,
-            hub.replica,
-            said,
-            location=hub.shop.location,
-            rule=hub.rights.rule,
-            now_ms=now_ms,
-            actor=call.client.till_id,
-        ),
-        then=announce,
-    )
-    return Reply(answer_of(said, booked, hub.shop.store_id), 201 if booked.is_new else 200)
+    def job(tx: Connection) -> Booked:
+        own, location, rule = hub.replica, hub.shop.location, hub.rights.rule
+        return does(tx, own, said, location=location, rule=rule, now_ms=now_ms, actor=call.client.till_id)
+
+    return await hub.db.write(job, then=announce)
 
 
 async def get_document(call: Call) -> Reply:

@@ -10,7 +10,8 @@ from msgspec import Meta, Struct
 from hub.api.catalogue import STAFF
 from hub.api.printing import announce_queued, printer_of
 from hub.api.routing import Call, Reply, Route
-from hub.errors import NotFoundError, RefusedError
+from hub.api.tills import check_till
+from hub.errors import NotFoundError
 from hub.store.day import drawers
 from hub.store.day.drawers import PAGE_MAX, Doer, SessionView, XReport, ZPage
 from hub.store.day.z_paper import x_paper
@@ -69,7 +70,7 @@ class PaperRequest(Struct, frozen=True, forbid_unknown_fields=True):
 async def post_session(call: Call) -> Reply:
     """POST /v1/drawer-sessions"""
     hub, opening, now_ms = call.hub, call.body, call.hub.now_ms()
-    _own_till(call, opening.till_id, pointer="/till_id")
+    check_till(call, opening.till_id, what="drawer")
     by = _doer(call)
     view, is_new = await hub.db.write(
         lambda tx: drawers.open_session(tx, hub.replica, hub.shop, opening, by=by, now_ms=now_ms)
@@ -198,14 +199,8 @@ def _z_report(read: Connection, z_no: str) -> ZReport:
 def _session_of_till(call: Call) -> str:
     """Return the session that the path names, if it is this till's; raise NotFoundError, RefusedError."""
     session_id = call.path["session_id"]
-    _own_till(call, drawers.session_view(call.hub.db.read, session_id).till_id, pointer="")
+    check_till(call, drawers.session_view(call.hub.db.read, session_id).till_id, what="drawer session", pointer="")
     return session_id
-
-
-def _own_till(call: Call, till_id: str, *, pointer: str) -> None:
-    if call.client.scope == "till" and call.client.till_id != till_id:
-        detail = f"this token is {call.client.till_id}, the drawer is that of {till_id}"
-        raise RefusedError("not_your_till", detail, pointer=pointer)
 
 
 def _doer(call: Call) -> Doer:

@@ -6,14 +6,13 @@ from msgspec import Struct
 from hub.api.catalogue import STAFF
 from hub.api.returns import announce_return, terms_of
 from hub.api.routing import Call, Reply, Route
-from hub.api.sales import SaleRequest, announce_sale, authority_of, coupon_terms, hear_till, paper_of
-from hub.errors import NotFoundError, RefusedError
-from hub.store.selling.admission import Context
+from hub.api.sales import SaleRequest, counter_of
+from hub.api.tills import check_till
+from hub.errors import NotFoundError
 from hub.store.selling.exchanges import ExchangeAnswer, Exchanged, ExchangeView, exchange_job, find_exchange
-from hub.store.stock.reservations import Names
 from sync.retail.selling.exchanges import Exchange
 from sync.retail.selling.returns import Return
-from sync.retail.selling.sales import Amount, Id, Sale
+from sync.retail.selling.sales import Amount, Id
 
 
 class ExchangeRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,50 +32,26 @@ async def post_exchange(call: Call) -> Reply:
     """POST /v1/exchanges"""
     hub, request = call.hub, call.body.sale
     for part, till_id in (("return", call.body.back.till_id), ("sale", request.till_id)):
-        if call.client.scope == "till" and till_id != call.client.till_id:
-            detail = f"this token is {call.client.till_id}, the {part} says {till_id}"
-            raise RefusedError("not_your_till", detail, pointer=f"/{part}/till_id")
-    if request.seen is not None:
-        await hub.replication.witness(request.seen)
-    sale = Sale(**{name: getattr(request, name) for name in Sale.__struct_fields__})
-    hear_till(call, request)
-    coupons = await coupon_terms(call, sale)
-    terms = await terms_of(call, call.body.back, has_happened=sale.offline)
-    now_ms = hub.now_ms()
+        check_till(call, till_id, what=part, pointer=f"/{part}/till_id")
+    terms = await terms_of(call, call.body.back, has_happened=request.offline)
 
-    def announce(exchanged: Exchanged) -> None:
-        announce_return(hub, exchanged.back)
-        announce_sale(hub, sale, exchanged.recorded)
-        paper.follow(hub, exchanged.recorded)
+    async with counter_of(call, request, is_exchange=True) as counter:
+        now_ms = hub.now_ms()
 
-    async with hub.point_holds.word_for(sale) as points:
-        paper = paper_of(call, request)
-        context = Context(
-            hub.replication.is_cut_off,
-            hub.clock.is_sure,
-            authority_of(call),
-            is_exchange=True,
-            coupons=coupons,
-            points=points,
-        )
+        def announce(exchanged: Exchanged) -> None:
+            announce_return(hub, exchanged.back)
+            counter.announce(exchanged.recorded)
+
         job = exchange_job(
             hub.replica,
             hub.shop,
-            Exchange(call.body.exchange_id, call.body.back, sale, call.body.value),
+            Exchange(call.body.exchange_id, call.body.back, counter.sale, call.body.value),
             now_ms=now_ms,
             warnings=hub.clock.warnings,
             terms=terms,
-            sale_job=lambda whole: hub.rights.sale_job(
-                hub.replica,
-                whole,
-                print_to=paper.to,
-                now_ms=now_ms,
-                warnings=(*paper.warnings, *hub.clock.warnings),
-                context=context,
-                names=Names(request.reservations, request.basket_id),
-            ),
+            sale_job=lambda whole: counter.job(whole, now_ms=now_ms),
         )
-        exchanged = await hub.db.write(job, then=announce, otherwise=paper.give_up)
+        exchanged = await hub.db.write(job, then=announce, otherwise=counter.paper.give_up)
     return Reply(exchanged.answer, 201 if exchanged.is_new else 200)
 
 

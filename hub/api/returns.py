@@ -3,7 +3,8 @@
 from hub.api.catalogue import STAFF
 from hub.api.elsewhere import proof_of
 from hub.api.routing import Call, Reply, Route
-from hub.errors import NotFoundError, RefusedError
+from hub.api.tills import check_till
+from hub.errors import NotFoundError
 from hub.runtime import Runtime
 from hub.store.selling import returns
 from hub.store.selling.claims import ReturnTerms
@@ -24,9 +25,7 @@ class ReturnRequest(Return, frozen=True, omit_defaults=True, forbid_unknown_fiel
 async def post_return(call: Call) -> Reply:
     """POST /v1/returns"""
     hub, request = call.hub, call.body
-    if call.client.scope == "till" and request.till_id != call.client.till_id:
-        detail = f"this token is {call.client.till_id}, the return says {request.till_id}"
-        raise RefusedError("not_your_till", detail, pointer="/till_id")
+    check_till(call, request.till_id, what="return")
     content = Return(**{name: getattr(request, name) for name in Return.__struct_fields__})
     terms = await terms_of(call, content, has_happened=request.offline)
     job = returns.return_job(

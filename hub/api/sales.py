@@ -1,7 +1,10 @@
 """Selling: POST /v1/sales and what is known of a sale."""
 
 import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from sqlite3 import Connection
 from typing import Annotated
 
 import msgspec
@@ -11,6 +14,7 @@ from msgspec.structs import replace
 from hub.api.catalogue import STAFF
 from hub.api.returns import announce_return
 from hub.api.routing import Call, Reply, Route
+from hub.api.tills import check_till
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.replication import SafeView, Seen
 from hub.runtime import Runtime
@@ -68,41 +72,41 @@ class StatusAnswer(Struct, frozen=True):
 async def post_sale(call: Call) -> Reply:
     """POST /v1/sales"""
     hub, request = call.hub, call.body
-    if call.client.scope == "till" and request.till_id != call.client.till_id:
-        detail = f"this token is {call.client.till_id}, the sale says {request.till_id}"
-        raise RefusedError("not_your_till", detail, pointer="/till_id")
-    if request.seen is not None:
-        await hub.replication.witness(request.seen)
-    sale = Sale(**{name: getattr(request, name) for name in Sale.__struct_fields__})
-    hear_till(call, request)
-    coupons = await coupon_terms(call, sale)
+    check_till(call, request.till_id, what="sale")
 
-    def announce(recorded: Recorded) -> None:
-        announce_sale(hub, sale, recorded)
-        paper.follow(hub, recorded)
-
-    async with hub.point_holds.word_for(sale) as points:
-        paper = paper_of(call, request)
-        context = Context(
-            hub.replication.is_cut_off, hub.clock.is_sure, authority_of(call), coupons=coupons, points=points
-        )
-        job = hub.rights.sale_job(
-            hub.replica,
-            sale,
-            print_to=paper.to,
-            now_ms=hub.now_ms(),
-            warnings=(*paper.warnings, *hub.clock.warnings),
-            context=context,
-            names=Names(request.reservations, request.basket_id),
-        )
-        recorded = await hub.db.write(job, then=announce, otherwise=paper.give_up)
+    async with counter_of(call, request) as counter:
+        sale = counter.sale
+        job = counter.job(sale, now_ms=hub.now_ms())
+        recorded = await hub.db.write(job, then=counter.announce, otherwise=counter.paper.give_up)
     if recorded.answer is None:
         detail = f"sale {sale.sale_id} is known with other content; this one waits in the manager's list"
         raise ConflictError("other_content", detail, pointer="/sale_id")
     return Reply(recorded.answer, 200 if recorded.status == "repeated" else 201)
 
 
-async def coupon_terms(call: Call, sale: Sale) -> CouponTerms:
+@asynccontextmanager
+async def counter_of(call: Call, request: SaleRequest, *, is_exchange: bool = False) -> AsyncIterator["Counter"]:
+    """Have what a sale's job needs: its till's witness and clock, the cloud's word on coupons and points, a printer."""
+    hub = call.hub
+    if request.seen is not None:
+        await hub.replication.witness(request.seen)
+    sale = Sale(**{name: getattr(request, name) for name in Sale.__struct_fields__})
+    _hear_till(call, request)
+    coupons = await _coupon_terms(call, sale)
+    async with hub.point_holds.word_for(sale) as points:
+        paper = _paper_of(call, request)
+        context = Context(
+            hub.replication.is_cut_off,
+            hub.clock.is_sure,
+            authority_of(call),
+            is_exchange=is_exchange,
+            coupons=coupons,
+            points=points,
+        )
+        yield Counter(hub, sale, paper, context, Names(request.reservations, request.basket_id))
+
+
+async def _coupon_terms(call: Call, sale: Sale) -> CouponTerms:
     """Ask the cloud about a new sale's coupons; what has happened, or never will, is not asked for."""
     hub = call.hub
     if not sale.coupons or sale.offline or sale.training or sales.is_known(hub.db.read, sale.sale_id):
@@ -151,9 +155,7 @@ async def post_status(call: Call) -> Reply:
 async def post_void(call: Call) -> Reply:
     """POST /v1/sales/{sale_id}/void"""
     hub, void = call.hub, call.body
-    if call.client.scope == "till" and void.till_id != call.client.till_id:
-        detail = f"this token is {call.client.till_id}, the void says {void.till_id}"
-        raise RefusedError("not_your_till", detail, pointer="/till_id")
+    check_till(call, void.till_id, what="void")
     job = void_job(
         hub.replica,
         hub.shop,
@@ -168,7 +170,7 @@ async def post_void(call: Call) -> Reply:
     return Reply(taken.answer, 201 if taken.status == "created" else 200)
 
 
-def hear_till(call: Call, request: SaleRequest) -> None:
+def _hear_till(call: Call, request: SaleRequest) -> None:
     """A sale that is made now shows what time it is at the till."""
     hub = call.hub
     if request.sold_at is None or request.offline or sales.is_known(hub.db.read, request.sale_id):
@@ -204,7 +206,35 @@ class Paper:
                 self.spooler.poke()
 
 
-def paper_of(call: Call, request: SaleRequest) -> Paper:
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A sale that is about to be booked, and what was learnt for it."""
+
+    hub: Runtime
+    sale: Sale
+    paper: Paper
+    context: Context
+    names: Names
+
+    def job(self, sale: Sale, *, now_ms: int) -> Callable[[Connection], Recorded]:
+        """Return the write job; an exchange gives the sale one more tender."""
+        return self.hub.rights.sale_job(
+            self.hub.replica,
+            sale,
+            print_to=self.paper.to,
+            now_ms=now_ms,
+            warnings=(*self.paper.warnings, *self.hub.clock.warnings),
+            context=self.context,
+            names=self.names,
+        )
+
+    def announce(self, recorded: Recorded) -> None:
+        """After the commit: tell everybody, let the printer begin."""
+        announce_sale(self.hub, self.sale, recorded)
+        self.paper.follow(self.hub, recorded)
+
+
+def _paper_of(call: Call, request: SaleRequest) -> Paper:
     """Return where the receipt goes; one that already happened is booked without it. A known sale prints nothing, wherever to."""
     try:
         spooler = _spooler(call, request.print)

@@ -1,9 +1,13 @@
-"""Clients that were paired: who they are, and taking the token of one that was lost or sold away. For a manager."""
+"""Clients that were paired: who they are, and taking the token of one that was lost or sold away. For a manager.
+
+Also here: that a till speaks for itself only (`check_till`).
+"""
 
 from msgspec import Struct
 
 from hub.api.clock import MANAGER
 from hub.api.routing import Call, Reply, Route
+from hub.errors import RefusedError
 from hub.store.staff import tills
 from hub.store.staff.tills import TillView
 
@@ -12,6 +16,13 @@ class TillList(Struct, frozen=True):
     """All that were ever paired, in that order."""
 
     items: list[TillView]
+
+
+def check_till(call: Call, till_id: str, *, what: str, pointer: str = "/till_id") -> None:
+    """Refuse what a till says in another one's name; a manager may."""
+    if call.client.scope == "till" and till_id != call.client.till_id:
+        detail = f"this token is {call.client.till_id}, the {what} says {till_id}"
+        raise RefusedError("not_your_till", detail, pointer=pointer)
 
 
 async def list_tills(call: Call) -> Reply:
