@@ -15,6 +15,7 @@ from hub.client import HubClient, ProblemError, new_id
 from hub.demo.till_client import TillClient
 from sync.retail.selling.drawers import Counted, Opening
 from sync.retail.selling.sales import SaleLine, Tender
+from sync.store.replicas import replica_id
 
 Start = Callable[..., Awaitable[None]]
 Look = Callable[..., Awaitable[Any]]
@@ -261,6 +262,29 @@ async def test_a_second_content_is_compared_and_booked_or_discarded(desk: Any, s
     await expect(lines).to_have_count(0)
     await show(page, "live")
     await expect(page.locator("#sales li")).to_have_count(3)
+    assert screen.complaints == []
+
+
+async def test_a_second_row_of_a_key_is_noted_and_closed_in_chinese(
+    desk: Any, keep_running: Start, look_at: Look
+) -> None:
+    await keep_running(desk.run, {})
+
+    def job(tx: Any) -> None:
+        other = replica_id(tx, "hk01:00000000000000b2", now_ms=1)
+        body = b'{"committed_at":"2026-11-21T04:00:00Z"}'
+        tx.execute("INSERT INTO second_row VALUES (?, 'sales', 5, 'sale', 's2', ?)", (other, body))
+
+    await desk.hub.db.write(job)
+    screen = await look_at(desk, locale="zh-TW")
+    page: Page = screen.page
+    await show(page, "settle")
+    line = page.locator('[data-kind="second"]')
+    await expect(line).to_contain_text("同一編號的另一筆資料已生效")
+    await line.locator("summary").click()
+    await line.locator("textarea").fill("兩部主機各記一次，收銀機紙本只有一張。")
+    await line.get_by_role("button", name="記下並結案").click()
+    await expect(page.locator("#settle")).to_contain_text("沒有等候處理的事項。")
     assert screen.complaints == []
 
 
