@@ -38,6 +38,7 @@ export class Closing {
   begin(session) {
     this.session = session;
     this.closed = null;
+    this.#ask(false);
     byId("count-pieces").replaceChildren(...(PIECES[session.currency] ?? PIECES.other).map((value) =>
       h("label", h("span", money(value, session.currency)),
         h("input", { type: "number", min: "0", max: String(PIECES_MAX), step: "1", inputmode: "numeric", "data-value": String(value) }))));
@@ -54,6 +55,12 @@ export class Closing {
     this.#ask(false);
     this.drawAgain();
     this.day.drawAgain();
+  }
+
+  /** The page is left: what a count came to was read; one that was begun stays. */
+  leave() {
+    this.closed = null;
+    this.#ask(false);
   }
 
   /** @param {{business_date: string, closed_through: string} | null} days */

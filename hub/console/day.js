@@ -36,6 +36,12 @@ export class Day extends View {
     await Promise.all([...this.xReports.keys()].map((id) => this.#look(id)));
   }
 
+  shut() {
+    super.shut();
+    this.xReports.clear();
+    this.closing.leave();
+  }
+
   clear() {
     this.found = null;
     this.xReports.clear();
