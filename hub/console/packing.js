@@ -22,6 +22,7 @@ export class Packing {
     this.said = () => "";
     /** @type {string} the scanner that this screen has claimed */
     this.scanner = "";
+    this.tillId = "";
     this.scanners = [];
     /** @type {Map<string, string>} what was asked and not answered -> the id it was asked under */
     this.unanswered = new Map();
@@ -54,6 +55,8 @@ export class Packing {
     await Promise.all((order?.lines ?? []).map(({ sku }) => this.orders.catalogue.item(sku)));
     this.scanners = devices.items.filter(({ category }) => category === "Scanner").map(({ device_id }) => device_id);
     if (order?.order_id === this.orderId) this.order = order;
+    const mine = devices.items.find(({ device_id }) => device_id === this.scanner);
+    if (mine && !mine.claimed_by) await this.#claim(this.scanner); // a hub that was started again has forgotten claims
   }
 
   /** The page is left: the scanner is for whoever needs it. */
@@ -70,8 +73,8 @@ export class Packing {
   }
 
   /** A scanner read a label: this screen's own picks with it. */
-  heard(device, { label, error }) {
-    if (device === this.scanner && !error && this.orders.isOpen && this.#isPicked()) this.scan(label);
+  heard(device, { label, error, claimed_by }) {
+    if (device === this.scanner && claimed_by === this.tillId && !error && this.orders.isOpen && this.#isPicked()) this.scan(label);
   }
 
   /** Put what was scanned into the parcel, or with -1 take one out again. */
@@ -250,7 +253,7 @@ export class Packing {
     this.scanner = "";
     try {
       if (before) await remove(claim(before));
-      if (device) await post(claim(device), {});
+      if (device) this.tillId = (await post(claim(device), {})).claimed_by;
       this.scanner = device;
     } catch (error) {
       this.orders.say(remedyOf(error));
