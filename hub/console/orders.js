@@ -105,7 +105,7 @@ export class Orders extends View {
     const asked = requests.some(({ answer }) => answer === "open");
     const button = h("button.pick", { type: "button", ...(order_id === this.packing.orderId ? { "aria-current": "true" } : {}) },
       h("span.top", h("span.code", order_id), h("span.hint", deadline ? t("orderUntil", moment(deadline)) : "")),
-      h("span.sub", h("span", wordsFor("kind", kind)), name && h("span", name), h("span", pieces)),
+      h("span.sub", h("span", wordsFor("orderKind", kind)), name && h("span", name), h("span", pieces)),
       h("span.sub", ours ? null : h("span.badge.wait", t("orderNotOurs")), asked ? h("span.badge.bad", t("orderAskedHere")) : null,
         flags.map((flag) => h("span.badge.bad", wordsFor("orderFlag", flag)))));
     button.onclick = () => this.choose(order_id).then(() => byId("order-card").scrollIntoView());

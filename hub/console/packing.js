@@ -121,7 +121,7 @@ export class Packing {
 
   #facts({ kind, name, deadline, sale_id, note, owner, ours, state }) {
     return facts([
-      [t("orderKind"), wordsFor("kind", kind)], [t("orderName"), name],
+      [t("orderKind"), wordsFor("orderKind", kind)], [t("orderName"), name],
       [t("orderDeadline"), deadline ? moment(deadline) : ""], [t("orderSale"), sale_id], [t("documentNote"), note],
       [t("orderOwner"), ours || CLOSED.has(state) ? "" : owner || t("orderNobody")],
     ]);

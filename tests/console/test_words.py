@@ -80,7 +80,7 @@ def test_everything_that_a_document_a_person_or_an_approval_may_say_has_words() 
         *(f"kind.{kind}" for kind in re.findall(r'"kind": "(\w+)"', (FOLDER.parent / "attached/scans.py").read_text())),
         *(f"scan.{reason}" for reason in (*re.findall(r'LabelError\(\s*"(\w+)"', labels), *get_args(RefusalReason))),
         *(f"order.{state}" for state in OrderState),
-        *(f"kind.{kind}" for kind in OrderKind),
+        *(f"orderKind.{kind}" for kind in OrderKind),
         *(f"orderFlag.{flag}" for flag in Flag),
     }
     assert len(asked) > 40
