@@ -1,39 +1,34 @@
 """The lines to a printer: TCP, a serial port, `/dev/usb/lp*`. All of them read, write and drain on the asyncio loop.
 
-Lives here: opening and closing, and what goes wrong at it in words. Not here: what is said on a line (devices.escpos_wire).
+Lives here: opening and closing, and what goes wrong at it in words. Not here: what is said on a line (devices.escpos_wire),
+how a serial port is opened (devices.drivers._serial_port).
 Sources: Linux drivers/usb/class/usblp.c (a non-blocking write takes at most a buffer; a read of no bytes is no hang-up;
-poll answers EPOLLHUP when the printer is gone), termios(3), serialx.
+poll answers EPOLLHUP when the printer is gone).
 """
 
 import asyncio
 import errno
-import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
 from devices.attachment import Match, node_to_open
 from devices.driver import DeviceContext, PrinterOptions
+from devices.drivers._serial_port import Baudrate, Handshake, SerialPort, opened_node
 from devices.errors import WireError
 from devices.escpos_wire import PrinterLine
-from devices.remedies import NOT_OPENING, remedied, wire_error
-
-if TYPE_CHECKING:
-    from serialx import AsyncSerial
+from devices.remedies import wire_error
 
 DEFAULT_PORT = 9100
 SEND_BUFFER_BYTES = 16_384  # of the kernel: what it holds, the printer does not have yet
 READ_MAX_BYTES = 256
 RETRY_S = 0.1  # usblp says "writable" while it is out of paper, and then takes nothing
 PENDING_MAX_BYTES = 65_536  # written and not taken by a USB printer; a writer that drains never comes near it
-OPEN_TIMEOUT_S = 5.0  # opening a node is immediate; a dead USB bridge can hold it
-CLOSE_TIMEOUT_S = 2.0
 
-Flow = Literal["rtscts", "xonxoff", "none"]
 Seconds = Annotated[float, Meta(gt=0, le=600)]
 
 
@@ -60,17 +55,14 @@ class TcpLine:
 class SerialLine:
     """A serial port; `drain` returns when the kernel has every byte, at the printer's speed once that is full."""
 
-    def __init__(self, port: "AsyncSerial", path: str) -> None:
-        self._port, self._path = port, path
+    def __init__(self, port: SerialPort) -> None:
+        self._port = port
 
     async def read(self, most: int) -> bytes:
-        try:
-            return await self._port.read(most)
-        except OSError as err:
-            raise wire_error(self._path, err) from err
+        return await self._port.receive(most)
 
     def write(self, payload: bytes) -> None:
-        self._port.write_nowait(payload)
+        self._port.begin(payload)
 
     @property
     def is_drained(self) -> bool:
@@ -211,9 +203,9 @@ class LineOptions(PrinterOptions, frozen=True, forbid_unknown_fields=True):
     port: str | None = None
     path: str | None = None
     usb: Match | None = None
-    baudrate: Annotated[int, Meta(ge=1_200, le=921_600)] | None = None
-    flow: Flow = "rtscts"
-    connect_timeout_s: Seconds = 5.0
+    baudrate: Baudrate | None = None
+    handshake: Handshake = "rts_cts"
+    connect_timeout_s: Annotated[float, Meta(gt=0, le=20)] = 5.0  # below what the supervisor takes for stuck
 
     def __post_init__(self) -> None:
         places = [name for name in ("address", "port", "path", "usb") if getattr(self, name) is not None]
@@ -232,8 +224,8 @@ async def printer_line(ctx: DeviceContext, options: LineOptions, *, baudrate: in
             yield tcp
     elif options.port is not None or options.baudrate is not None:
         node = node_to_open(ctx, options.port or options.path, options.usb, subsystem="tty")
-        async with serial_line(node, options.baudrate or baudrate, options.flow) as serial:
-            yield serial
+        async with opened_node(node, baudrate=options.baudrate or baudrate, handshake=options.handshake) as port:
+            yield SerialLine(port)
     else:
         node = node_to_open(ctx, options.path, options.usb, subsystem="usbmisc")
         async with node_line(node) as usb:
@@ -272,33 +264,6 @@ async def tcp_line(address: str, connect_timeout_s: float) -> AsyncIterator[TcpL
         yield TcpLine(reader, writer)
     finally:
         writer.transport.abort()  # not close(): that would wait for bytes the printer no longer takes
-
-
-@asynccontextmanager
-async def serial_line(path: str, baudrate: int, flow: Flow) -> AsyncIterator[SerialLine]:
-    """Open a serial port, 8 data bits, no parity."""
-    import serialx  # here: the registry reads drivers on machines without a serial library
-
-    logging.getLogger("serialx").setLevel(logging.INFO)  # it logs every byte at DEBUG, and a receipt may name a member
-    port = serialx.async_serial_for_url(
-        path, baudrate=baudrate, rtscts=flow == "rtscts", xonxoff=flow == "xonxoff", exclusive=True
-    )
-    try:
-        async with asyncio.timeout(OPEN_TIMEOUT_S):
-            await port.open()
-    except TimeoutError as err:
-        raise remedied(path, NOT_OPENING) from err
-    except OSError as err:
-        raise wire_error(path, err) from err
-    except (serialx.SerialException, ValueError) as err:
-        raise WireError(f"{path} does not open: {err}", reason="wrong_node") from err
-    try:
-        port.transport.set_write_buffer_limits(high=0)
-        yield SerialLine(port, path)
-    finally:
-        port.abort()
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await port.wait_closed()
 
 
 @asynccontextmanager

@@ -26,8 +26,9 @@ from devices.codecs.printing.zpl import (
     encode_labels,
 )
 from devices.driver import HEARTBEAT_S, DeviceContext, Driver, PrintJob
-from devices.drivers._printer_lines import Flow, LineOptions, Seconds, printer_line, wire_errors_alone
+from devices.drivers._printer_lines import LineOptions, Seconds, printer_line, wire_errors_alone
 from devices.drivers._printer_words import trouble
+from devices.drivers._serial_port import Handshake
 from devices.errors import EncodingError, JobTakenError, WireError
 from devices.escpos_wire import PrinterLine
 from devices.model import Health, StatusUpdate
@@ -43,7 +44,7 @@ IDLE_ANSWERS = 2  # in a row: a format that is just being made counts nowhere
 class Options(LineOptions, frozen=True, forbid_unknown_fields=True):
     """The label: its size and the head's `dpi`; `font`: one in the printer's memory that has Chinese (E:NAME.TTF)."""
 
-    flow: Flow = "xonxoff"
+    handshake: Handshake = "xon_xoff"
     width_mm: Annotated[int, Meta(ge=20, le=110)] = 58
     height_mm: Annotated[int, Meta(ge=15, le=150)] = 40
     dpi: Literal[203, 300] = 203
