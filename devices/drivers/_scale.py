@@ -1,5 +1,7 @@
 """What drivers of scales share: the weight that is shown now, told when it changes, and a scale that has fallen silent."""
 
+import asyncio
+
 from devices.driver import DeviceContext
 from devices.errors import WeightError
 from devices.model import Health, StatusUpdate, Weight
@@ -13,25 +15,26 @@ class Shown:
     def __init__(self, ctx: DeviceContext) -> None:
         self._ctx = ctx
         self._weight: Weight | None = None
-        self._silent_s = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._heard_s = self._loop.time()
 
     async def show(self, weight: Weight) -> None:
         """Tell a weight that differs from the one before; the scale speaks, so it is ready."""
-        self._silent_s = 0.0
         self._ctx.status(StatusUpdate(Health.READY))
         if weight != self._weight:
             self._weight = weight
             await self._ctx.emit(weight)
+        self._heard_s = self._loop.time()
 
     def refuse(self, error: WeightError) -> None:
         """Count what is no weight; the scale is ready again with the next that is one."""
+        self._heard_s = self._loop.time()
         self._ctx.count(f"refused_{error.reason}")
         self._ctx.status(StatusUpdate(Health.DEGRADED, error.reason, str(error)))
 
-    async def hear_nothing(self, for_s: float, remedy: str) -> None:
-        """Add to the silence; when it is too long the scale counts as away and what it showed is no longer so."""
-        self._silent_s += for_s
-        if self._silent_s < SILENCE_MAX_S:
+    async def hear_nothing(self, remedy: str) -> None:
+        """Nothing whole has come yet; when that lasts too long the scale counts as away and what it showed is no longer so."""
+        if self._loop.time() - self._heard_s < SILENCE_MAX_S:
             return
         self._ctx.status(StatusUpdate(Health.DEGRADED, "no_answer", f"silent for {SILENCE_MAX_S:g} s: {remedy}"))
         if self._weight is not None and self._weight.state != "not_ready":

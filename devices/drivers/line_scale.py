@@ -41,13 +41,16 @@ async def run(ctx: DeviceContext, options: Options) -> None:
     request = options.request.encode()
     async with opened(ctx, options) as port:
         ctx.status(StatusUpdate(Health.READY))
+        is_under_way = False
         while True:
             ctx.heartbeat()
-            if request:
+            if request and not is_under_way:
                 await port.write(request)
-            lines = framer.feed(await port.read(READ_S))
+            chunk = await port.read(READ_S)
+            lines = framer.feed(chunk)
+            is_under_way = bool(chunk) and not lines
             if not lines:
-                await shown.hear_nothing(READ_S, REMEDY)
+                await shown.hear_nothing(REMEDY)
                 continue
             try:
                 await shown.show(read_line(lines[-1], pattern, options.states, options.unit))

@@ -18,6 +18,7 @@ from devices.drivers._serial_port import SerialOptions, SerialPort, opened
 from devices.errors import WeightError
 from devices.model import Health, StatusUpdate
 
+ANSWER_MAX_S = 1.0  # an answer has nine bytes: what goes on for longer is none
 REMEDY = "switch the scale on, check the cable, baudrate, data_bits, parity, and that it speaks 8217"
 
 
@@ -41,7 +42,7 @@ async def run(ctx: DeviceContext, options: Options) -> None:
             if frames := await _answers(port, framer, poll_s):
                 await _show(shown, frames, options.unit)
             else:
-                await shown.hear_nothing(poll_s, REMEDY)
+                await shown.hear_nothing(REMEDY)
             if (told := await _told_within(ctx, poll_s)) is not None:
                 await port.write(ZERO)
                 told.done()
@@ -56,8 +57,10 @@ async def _show(shown: Shown, frames: list[bytes], unit: Unit) -> None:
 
 
 async def _answers(port: SerialPort, framer: ToledoFramer, patience_s: float) -> list[bytes]:
-    """Return the frames of one answer, which may come in pieces; none when nothing comes in time."""
-    while chunk := await port.read(patience_s):
+    """Return the frames of one answer, which may come in pieces; none when nothing comes in time, or noise without end."""
+    loop = asyncio.get_running_loop()
+    ends_s = loop.time() + ANSWER_MAX_S
+    while loop.time() < ends_s and (chunk := await port.read(patience_s)):
         if frames := framer.feed(chunk):
             return frames
     return []

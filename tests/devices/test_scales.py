@@ -1,9 +1,11 @@
 """Scales: frames by the manuals' tables, any bytes at all, and both drivers on real pseudo-terminals."""
 
+import asyncio
 import itertools
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 from hypothesis import given
@@ -14,12 +16,13 @@ from devices.codecs.weighing.line import AND_PATTERN, AND_STATES, read_line
 from devices.codecs.weighing.toledo import ToledoFramer, read_frame
 from devices.codecs.weighing.units import WEIGHT_MAX_G, grams
 from devices.commands import ZeroScale
-from devices.drivers import line_scale, toledo_scale
+from devices.drivers import _scale, line_scale, toledo_scale
 from devices.errors import OptionError, WeightError
 from devices.model import Health, Weight
 from devices.registry import options_for
 from devices.testing.context import RecordingContext
 from devices.testing.scale import SimulatedScale
+from devices.testing.serial_end import SerialEnd
 from devices.testing.serial_line import VirtualSerialLine
 from tests.devices.driven import driven
 
@@ -184,6 +187,62 @@ async def test_a_scale_that_sends_by_itself_is_read_by_its_pattern(line: Virtual
         await ctx.wait_for(lambda: ctx.events[-1:] == [Weight("stable", 750)])
         await line.write(b"rubbish\r\n")
         await ctx.wait_for(lambda: ctx.counters["refused_bad_frame"] == 1)
+
+
+class Trickling(SerialEnd):
+    """A device that sends these bytes one at a time, again and again, whatever it hears."""
+
+    def __init__(self, line: VirtualSerialLine, sent: bytes) -> None:
+        super().__init__(line)
+        self.heard_bytes, self.rounds = b"", 0
+        self._sent, self._place = sent, 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self._tick()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        assert self._timer is not None
+        self._timer.cancel()
+        await super().__aexit__(*exc)
+
+    def heard(self, chunk: bytes) -> None:
+        """Keep it."""
+        self.heard_bytes += chunk
+
+    def _tick(self) -> None:
+        self.say(self._sent[self._place : self._place + 1])
+        self._place = (self._place + 1) % len(self._sent)
+        self.rounds += self._place == 0
+        self._timer = asyncio.get_running_loop().call_later(0.01, self._tick)
+
+
+async def test_a_line_that_comes_byte_by_byte_is_no_silence_and_is_asked_for_once(line: VirtualSerialLine) -> None:
+    ctx = RecordingContext("scale2")
+    async with (
+        Trickling(line, b"ST,GS,+  0.750kg\r") as scale,
+        driven(line_scale.DRIVER, ctx, port=line.device_path, request="Q"),
+    ):
+        await ctx.wait_for(lambda: ctx.events == [Weight("stable", 750)])
+        asked, rounds = len(scale.heard_bytes), scale.rounds
+        await ctx.wait_for(lambda: scale.rounds >= rounds + 3)
+
+    assert ctx.events == [Weight("stable", 750)]
+    assert "no_answer" not in {update.reason for update in ctx.statuses}
+    assert len(scale.heard_bytes) - asked <= 4
+
+
+async def test_bytes_without_an_end_are_silence_and_no_sign_of_a_stuck_driver(
+    line: VirtualSerialLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_scale, "SILENCE_MAX_S", 0.5)
+    monkeypatch.setattr(toledo_scale, "ANSWER_MAX_S", 0.2)
+    ctx = RecordingContext("scale1")
+    async with Trickling(line, b"x"), driven(toledo_scale.DRIVER, ctx, port=line.device_path, poll_ms=100):
+        await ctx.wait_for(lambda: ctx.heartbeats >= 4)
+        await ctx.wait_for(lambda: ctx.last_status is not None and ctx.last_status.reason == "no_answer")
 
 
 @pytest.mark.parametrize("pattern", ["(", "[0-9]+", "(?P<weight>[0-9]+)(?P<price>x)"])
