@@ -247,18 +247,16 @@ class DeviceSupervisor:
 
     async def _back_off(self) -> None:
         """Wait out the back-off, or until `wake`; from there it grows anew."""
+        was_blocked, self._blocked = self._blocked is not None, None
         if not self._is_awake:
+            rest_s = backoff_s(self._failures, self._outside.rng) + BLOCKED_REST_S * was_blocked
             async with asyncio.TaskGroup() as group:
-                self._rest = group.create_task(self._sleep(), name=f"back-off of {self._spec.device_id}")
+                self._rest = group.create_task(self._sleep(rest_s), name=f"back-off of {self._spec.device_id}")
             self._rest = None
         if self._is_awake:
             self._failures, self._is_awake = 0, False
 
-    async def _sleep(self) -> None:
-        rest_s = backoff_s(self._failures, self._outside.rng)
-        if self._blocked is not None:
-            rest_s += BLOCKED_REST_S
-            self._blocked = None
+    async def _sleep(self, rest_s: float) -> None:
         await self._outside.sleep(rest_s)
 
     async def _run_once(self) -> None:

@@ -10,7 +10,8 @@ import pytest
 from devices.driver import DeviceContext, DriverOptions
 from devices.loop_watch import watching_loop
 from devices.model import Health, Scan
-from tests.devices.test_supervisor import READY, running, works
+from devices.supervisor import BACKOFF_MAX_S
+from tests.devices.test_supervisor import READY, fails, plugged, running, works
 
 BLOCKED_S = 0.05
 WAIT_S = 30.0
@@ -58,6 +59,25 @@ async def test_a_driver_that_blocks_is_named_and_taken_off_and_its_siblings_go_o
     assert (bad.health, bad.reason, bad.counters["blocked"]) == (Health.OFFLINE, "blocked", 1)
     assert "pull the device's plug" in bad.detail and rest_s >= 300
     assert good.health is Health.READY
+
+
+async def test_a_driver_that_blocked_and_is_plugged_in_anew_is_not_blamed_for_it_later() -> None:
+    attempts = 0
+
+    async def blocks_once(ctx: DeviceContext, options: DriverOptions) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            world.supervisor.blocked("lane1", "somewhere")
+            world.supervisor.plugged(plugged("lane1"))
+            await asyncio.sleep(0)  # where it is cancelled
+        await fails(ctx, options)
+
+    async with running({"lane1": blocks_once}) as world:
+        rest_s = await world.backoffs.get()
+        [state] = world.supervisor.states()
+    assert attempts == 2
+    assert state.reason == "not_attached" and rest_s <= BACKOFF_MAX_S
 
 
 async def test_whoever_else_holds_the_loop_up_is_told_and_no_driver_blamed(released: Released) -> None:
