@@ -97,8 +97,14 @@ class _LabelPrinter:
 
     async def _until_ready(self) -> None:
         while not await self._can_print():
+            await self._pause(self._options.poll_s)
+
+    async def _pause(self, for_s: float) -> None:
+        """Wait; an owner who asks seldom is no reason to look dead."""
+        ends_s = asyncio.get_running_loop().time() + for_s
+        while (left_s := ends_s - asyncio.get_running_loop().time()) > 0:
             self._ctx.heartbeat()
-            await asyncio.sleep(self._options.poll_s)
+            await asyncio.sleep(min(left_s, HEARTBEAT_S))
 
     async def _is_ready_for(self, job: PrintJob) -> bool:
         is_ready = False
@@ -112,10 +118,16 @@ class _LabelPrinter:
     async def _next_job(self) -> PrintJob:
         """Wait for a job; ask now and then how the printer is. A question that is under way is answered first."""
         has_job = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch(has_job), name=f"{self._ctx.device_id}-watch")
-            job = await self._ctx.next_job()
-            has_job.set()
+        job: PrintJob | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch(has_job), name=f"{self._ctx.device_id}-watch")
+                job = await self._ctx.next_job()
+                has_job.set()
+        except BaseException:
+            if job is not None:
+                await job.put_back()
+            raise
         return job
 
     async def _watch(self, has_job: asyncio.Event) -> None:
@@ -145,13 +157,15 @@ class _LabelPrinter:
         if self._is_late:
             await self._discard()
         await self._send(HOST_STATUS_REQUEST)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._options.answer_timeout_s):
-                while len(answer) < HOST_STATUS_BYTES_MAX:
+        ends_s = asyncio.get_running_loop().time() + self._options.answer_timeout_s
+        while (left_s := ends_s - asyncio.get_running_loop().time()) > 0 and len(answer) < HOST_STATUS_BYTES_MAX:
+            self._ctx.heartbeat()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left_s, HEARTBEAT_S)):
                     answer += await self._read()
-                    status = decode_host_status(bytes(answer))
-                    if status is not None:
-                        return status
+            status = decode_host_status(bytes(answer))
+            if status is not None:
+                return status
         self._is_late = True
         return None
 
@@ -185,14 +199,13 @@ class _LabelPrinter:
         deadline_s = loop.time() + self._options.confirm_timeout_s
         while loop.time() < deadline_s:
             status = await self._status()
-            self._ctx.heartbeat()
             if status is not None:
                 deadline_s = loop.time() + self._options.confirm_timeout_s
                 self._ctx.status(trouble(status.trouble) if status.trouble else StatusUpdate(Health.READY))
                 idle = 0 if status.waiting or status.trouble else idle + 1
                 if idle == IDLE_ANSWERS:
                     return True
-            await asyncio.sleep(min(self._options.poll_s, 0.2) if idle else self._options.poll_s)
+            await self._pause(min(self._options.poll_s, 0.2) if idle else self._options.poll_s)
         return False
 
     async def _read(self) -> bytes:

@@ -23,11 +23,12 @@ WAIT_TIMEOUT_S = 10.0  # a test that waits longer than this waits for nothing
 
 
 class RecordedJob:
-    """A print job with its state, and the reason it ended with."""
+    """A print job with its state, the reason it ended with, and how often a driver gave it back."""
 
     def __init__(self, job_id: str, document: Document, changed: Callable[[], None]) -> None:
         self.state: JobState = "queued"
         self.reason = ""
+        self.put_backs = 0
         self._job_id = job_id
         self._document = document
         self._changed = changed
@@ -49,6 +50,8 @@ class RecordedJob:
     async def put_back(self) -> None:
         """Still queued."""
         assert self.state == "queued"
+        self.put_backs += 1
+        self._changed()
 
     async def printed(self) -> None:
         """Printing to printed."""

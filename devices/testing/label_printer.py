@@ -58,8 +58,7 @@ class SimulatedLabelPrinter:
     ) -> None:
         assert self._server is not None
         self._server.close()
-        for connection in tuple(self._connections):
-            connection.close()
+        self.hang_up()
 
     async def wait_for(self, holds: Callable[[], bool], timeout_s: float = WAIT_TIMEOUT_S) -> None:
         """Return when `holds()`, which is asked after each thing that happens; raise TimeoutError after timeout_s."""
@@ -67,6 +66,11 @@ class SimulatedLabelPrinter:
             while not holds():
                 self._changed.clear()
                 await self._changed.wait()
+
+    def hang_up(self) -> None:
+        """Drop all connections."""
+        for connection in tuple(self._connections):
+            connection.close()
 
     def host_status(self) -> bytes:
         """Return the three strings of ~HS."""

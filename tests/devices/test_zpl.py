@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from devices.codecs.printing import raster
 from devices.codecs.printing.zpl import HostStatus, LabelMedia, decode_host_status, encode_labels
 from devices.document import Document, ShelfLabel, Text
+from devices.drivers import zpl_printer
 from devices.drivers.zpl_printer import DRIVER, Options, run
 from devices.errors import EncodingError, WireError
 from devices.model import Health
@@ -218,6 +219,38 @@ async def test_a_connection_that_closes_leaves_the_job_unknown() -> None:
         await asyncio.wait({driver})
 
     assert (job.state, job.reason, driver.result()) == ("unknown", "connection_lost", "connection_lost")
+
+
+@pytest.mark.parametrize("is_silent", [False, True])
+async def test_a_printer_that_is_asked_seldom_or_answers_late_is_not_taken_for_stuck(
+    monkeypatch: pytest.MonkeyPatch, *, is_silent: bool
+) -> None:
+    monkeypatch.setattr(zpl_printer, "HEARTBEAT_S", 0.02)
+    ctx = RecordingContext()
+    async with SimulatedLabelPrinter() as printer:
+        printer.set(paper_out=True)
+        printer.is_silent = is_silent
+        async with _driven(ctx, printer, poll_s=600, answer_timeout_s=600):
+            await ctx.wait_for(lambda: ctx.heartbeats >= 10)
+
+
+async def test_a_job_at_hand_goes_back_when_the_printer_goes_before_it_is_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(zpl_printer, "HEARTBEAT_S", 0.02)
+    ctx = RecordingContext()
+    async with SimulatedLabelPrinter() as printer, _driven(ctx, printer, answer_timeout_s=600) as driver:
+        await ctx.wait_for(lambda: ctx.last_status is not None)
+        printer.is_silent = True
+        seen = ctx.heartbeats
+        await ctx.wait_for(lambda: ctx.heartbeats > seen + 4)  # in a question that is not answered
+        job = ctx.submit(Document((PLAIN,)))
+        seen = ctx.heartbeats
+        await ctx.wait_for(lambda: ctx.heartbeats > seen)
+        printer.hang_up()
+        await asyncio.wait({driver})
+
+    assert (job.state, job.put_backs, driver.result()) == ("queued", 1, "connection_lost")
 
 
 async def test_a_receipt_sent_to_a_label_printer_fails_and_says_so() -> None:
