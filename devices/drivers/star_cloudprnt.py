@@ -146,10 +146,10 @@ class _CloudPrinter:
             return
         status = decode_status(poll.status_code)
         self._ctx.status(_health(status))
-        if status.trouble:
+        if self._has_begun:
+            await self._expect_end(is_under_way=poll.printing_in_progress or bool(status.trouble))
+        elif status.trouble:
             await self._let_go()
-        elif self._has_begun:
-            await self._expect_end(is_printing=poll.printing_in_progress)
         else:
             await self._take_job()
         is_ready = self._job is not None and not status.trouble and self._fetched_at_s is None
@@ -184,11 +184,13 @@ class _CloudPrinter:
             await self._job.put_back()
             self._job = None
 
-    async def _expect_end(self, *, is_printing: bool) -> None:
-        """The printer polls without having said how its job ended."""
-        if self._job is None or self._fetched_at_s is None or is_printing:
+    async def _expect_end(self, *, is_under_way: bool) -> None:
+        """The printer polls without having said how its job ended; while it prints or wants paper, it may take its time."""
+        if self._job is None or self._fetched_at_s is None:
             return
-        if self._loop.time() - self._fetched_at_s > self._options.confirm_timeout_s:
+        if is_under_way:
+            self._fetched_at_s = self._loop.time()
+        elif self._loop.time() - self._fetched_at_s > self._options.confirm_timeout_s:
             await self._job.unknown("not_confirmed")
             self._forget()
 

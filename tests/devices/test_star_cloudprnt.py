@@ -108,6 +108,22 @@ async def test_a_job_that_is_fetched_and_never_confirmed_is_unknown_and_not_offe
     assert (job.state, job.reason, len(printer.printed)) == ("unknown", "not_confirmed", 1)
 
 
+async def test_paper_that_ends_in_the_middle_is_waited_for_as_long_as_it_takes() -> None:
+    ctx, loop = RecordingContext(), asyncio.get_running_loop()
+    printer = _printer(ctx, forgets_delete=True)
+    async with _driven(ctx, confirm_timeout_s=1.0):
+        job = ctx.submit(RECEIPT)
+        await printer.poll()
+        printer.status, ends_s = "410 Paper out", loop.time() + 1.2
+        while loop.time() < ends_s:
+            await printer.poll()
+        printer.status = "200 OK"
+        await printer.poll()
+        state = job.state
+
+    assert state == "printing"
+
+
 async def test_the_same_job_asked_for_again_is_the_same_bytes_and_begun_once() -> None:
     ctx = RecordingContext()
     async with _driven(ctx):
