@@ -13,7 +13,8 @@ A drawer that is opened without a receipt goes the same way but is no ledger ent
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from sqlite3 import Connection
 from typing import NamedTuple
 
@@ -48,6 +49,15 @@ class LedgerError(WireError):
     reason = "hub_cannot_write"
 
 
+@contextmanager
+def _ledger(what: str) -> Iterator[None]:
+    """What the hub cannot write is no bug of the driver that asks for it: it ends, and comes back."""
+    try:
+        yield
+    except SyncError as err:
+        raise LedgerError(f"the hub could not write down {what}: {err}") from err
+
+
 class LedgerJob:
     """A job of the ledger in the hands of a driver."""
 
@@ -60,14 +70,13 @@ class LedgerJob:
         """Make durable that bytes may reach the paper from now on; raise LedgerError when the hub cannot write, and
         JobTakenError when another printer prints it.
         """
-        try:
+        with _ledger("that it prints"):
             await self._spooler.begin(self.job_id)
-        except SyncError as err:
-            raise LedgerError(f"the hub could not write down that it prints: {err}") from err
 
     async def put_back(self) -> None:
         """No byte was sent and none will be now."""
-        await self._spooler.put_back(self.job_id)
+        with _ledger("that it does not print"):
+            await self._spooler.put_back(self.job_id)
 
     async def printed(self) -> None:
         """The printer confirmed the document."""
@@ -75,11 +84,13 @@ class LedgerJob:
 
     async def failed(self, reason: str) -> None:
         """Surely nothing came out."""
-        await self._spooler.end(self.job_id, "failed", reason)
+        with _ledger("that a document failed"):
+            await self._spooler.end(self.job_id, "failed", reason)
 
     async def unknown(self, reason: str) -> None:
         """Some of it may have come out."""
-        await self._spooler.end(self.job_id, "unknown", reason)
+        with _ledger("how a document ended"):
+            await self._spooler.end(self.job_id, "unknown", reason)
 
 
 class DrawerJob:
@@ -186,7 +197,8 @@ class Spooler:
         A driver that asks has nothing in hand: what it had begun and not ended was cut off with the driver.
         """
         if self._in_hand is not None:
-            await self._settle(self._in_hand)
+            with _ledger("how the last document ended"):
+                await self._settle(self._in_hand)
         if not self._is_attended:
             self._is_attended = True
             self.on_change()

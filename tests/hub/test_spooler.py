@@ -125,6 +125,32 @@ async def test_a_job_whose_begin_was_refused_is_still_queued_and_handed_out_agai
         assert ((await desk.spooler.next_job()).job_id, desk.state("a")) == ("a", "queued")
 
 
+@pytest.mark.parametrize("end", ["failed", "unknown"])
+async def test_an_end_that_the_hub_cannot_write_is_the_hubs_fault_and_no_bug_of_the_driver(
+    desk: Desk, end: str
+) -> None:
+    await desk.queue("a")
+    job = await desk.spooler.next_job()
+    await job.begin()
+    *_, refused = await asyncio.gather(
+        *(desk.commit() for _ in range(WRITER_JOBS_MAX)), getattr(job, end)("why"), return_exceptions=True
+    )
+
+    assert isinstance(refused, LedgerError) and isinstance(refused.__cause__, BusyError)
+
+
+async def test_a_job_that_cannot_be_settled_waits_for_a_hub_that_writes(desk: Desk) -> None:
+    await desk.queue("a")
+    await (await desk.spooler.next_job()).begin()
+    *_, refused = await asyncio.gather(
+        *(desk.commit() for _ in range(WRITER_JOBS_MAX)), desk.spooler.next_job(), return_exceptions=True
+    )
+    await desk.queue("b")
+
+    assert isinstance(refused, LedgerError)
+    assert ((await desk.spooler.next_job()).job_id, desk.state("a")) == ("b", "unknown")
+
+
 async def test_a_cancelled_begin_does_not_leave_the_job_in_nobodys_hand(desk: Desk) -> None:
     await desk.queue("a")
     job = await desk.spooler.next_job()
