@@ -1,10 +1,11 @@
 """Infrared gate or pressure mat that sends letters or lines on a serial port, category PeopleCounter.
 
 Protocol document: none; see devices.codecs.passages for what the configuration can say of one. Each passage is durable before
-the next bytes are read; while the hub cannot write they are added up and handed in later.
+the next bytes are read; while the hub cannot write they are added up and handed in later, each once.
 """
 
 import asyncio
+import secrets
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -14,7 +15,7 @@ from devices.codecs.lines import LineFramer
 from devices.codecs.passages import Gate, Meaning, Passed
 from devices.driver import HEARTBEAT_S, DeviceContext, Driver
 from devices.drivers._serial_port import SerialOptions, opened
-from devices.errors import NotRecordedError
+from devices.errors import NotRecordedError, WireError
 from devices.model import CounterReading, Health, StatusUpdate
 
 Word = Annotated[str, Meta(min_length=1, max_length=32)]
@@ -41,32 +42,64 @@ class Options(SerialOptions, frozen=True):
 async def run(ctx: DeviceContext, options: Options) -> None:
     """Record who passes until the port goes away."""
     gate = Gate(options.words, options.beams, pair_ms=options.pair_ms, rest_ms=options.rest_ms)
-    framer, loop, passed = LineFramer(), asyncio.get_running_loop(), Passed()
+    framer, loop, books = LineFramer(), asyncio.get_running_loop(), _Books(ctx, options.entrance or ctx.device_id)
     async with opened(ctx, options) as port:
         ctx.status(StatusUpdate(Health.READY))
         while True:
             ctx.heartbeat()
-            chunk = await port.read(HEARTBEAT_S)
+            try:
+                chunk = await port.read(HEARTBEAT_S)
+            except WireError:
+                await books.close()
+                raise
             now_ms = int(loop.time() * 1000)
             for word in framer.feed(chunk) if options.framing == "line" else chunk.decode("latin-1"):
                 heard = gate.hear(word, now_ms)
                 if heard is None:
                     ctx.count("refused_word")
                 else:
-                    passed += heard
-            if passed != Passed() and await _recorded(ctx, options.entrance or ctx.device_id, passed):
-                passed = Passed()
+                    books.passed += heard
+            await books.hand_in()
 
 
-async def _recorded(ctx: DeviceContext, entrance: str, passed: Passed) -> bool:
-    reading = CounterReading(ctx.device_id, entrance, in_delta=passed.came, out_delta=passed.left)
-    try:
-        await ctx.record([reading])
-    except NotRecordedError as err:
-        ctx.status(StatusUpdate(Health.DEGRADED, "not_recorded", str(err)))
-        return False
-    ctx.status(StatusUpdate(Health.READY))
-    return True
+class _Books:
+    """What is not durable yet. What was handed in and may have been written is handed in again as it was, under its id."""
+
+    def __init__(self, ctx: DeviceContext, entrance: str) -> None:
+        self.passed = Passed()
+        self._ctx, self._entrance = ctx, entrance
+        self._reading: CounterReading | None = None
+        self._life, self._n = secrets.token_hex(4), 0  # numbers begin anew with each run of the driver
+
+    async def hand_in(self) -> bool:
+        """Hand in what waits; False while the hub cannot write."""
+        while self._reading is not None or self.passed != Passed():
+            self._reading = self._reading or self._next()
+            try:
+                await self._ctx.record([self._reading])
+            except NotRecordedError as err:
+                self._ctx.status(StatusUpdate(Health.DEGRADED, "not_recorded", str(err)))
+                return False
+            self._reading = None
+            self._ctx.status(StatusUpdate(Health.READY))
+        return True
+
+    async def close(self) -> None:
+        """The gate has gone: hand in what waits, if the hub takes it at once."""
+        if not await self.hand_in():
+            self._ctx.count("readings_dropped")
+
+    def _next(self) -> CounterReading:
+        passed, self.passed = self.passed, Passed()
+        self._n += 1
+        return CounterReading(
+            self._ctx.device_id,
+            self._entrance,
+            in_delta=passed.came,
+            out_delta=passed.left,
+            boot=self._life,
+            delta_id=str(self._n),
+        )
 
 
 DRIVER = Driver(

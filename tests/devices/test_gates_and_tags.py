@@ -1,5 +1,6 @@
 """Gates, mats and RFID readers: who passed, which tag; by laws, by the standard's own example, and on real pseudo-terminals."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 from devices.codecs.epc import Sgtin, read_epc
 from devices.codecs.passages import Gate, Passed
 from devices.drivers import line_gate, line_rfid
-from devices.errors import LabelError, OptionError
-from devices.model import TagRead
+from devices.errors import LabelError, OptionError, WireError
+from devices.model import CounterReading, TagRead
 from devices.registry import options_for
 from devices.testing.context import RecordingContext
 from devices.testing.serial_line import VirtualSerialLine
@@ -94,6 +95,43 @@ async def test_what_the_hub_could_not_write_is_handed_in_later_and_counted_once(
         ctx.refuses_readings = False
         await line.write(b"I")
         await ctx.wait_for(lambda: _sum(ctx) == (2, 0))
+
+
+async def test_what_may_have_been_written_is_handed_in_again_as_it_was(line: VirtualSerialLine) -> None:
+    ctx = RecordingContext("gate1")
+    async with driven(line_gate.DRIVER, ctx, port=line.device_path, words={"I": "in"}, framing="byte", rest_ms=0):
+        await ctx.wait_for(lambda: bool(ctx.statuses))
+        ctx.refuses_readings = True
+        await line.write(b"I")
+        await ctx.wait_for(lambda: bool(ctx.refused))
+        ctx.refuses_readings = False
+        await line.write(b"I")
+        await ctx.wait_for(lambda: _sum(ctx) == (2, 0))
+
+    again, new = ctx.batches
+    assert again == ctx.refused[0] and again != new
+    assert isinstance(again[0], CounterReading) and again[0].delta_id
+
+
+async def test_passages_that_wait_are_handed_in_when_the_plug_is_pulled(line: VirtualSerialLine) -> None:
+    ctx = RecordingContext("gate1")
+    options = line_gate.Options(port=line.device_path, words={"I": "in"}, framing="byte", rest_ms=0)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        gate = group.create_task(_until_away(ctx, options), name="gate")
+        await ctx.wait_for(lambda: bool(ctx.statuses))
+        ctx.refuses_readings = True
+        await line.write(b"I")
+        await ctx.wait_for(lambda: bool(ctx.refused))
+        ctx.refuses_readings = False
+        line.unplug()
+        await gate
+
+    assert _sum(ctx) == (1, 0)
+
+
+async def _until_away(ctx: RecordingContext, options: line_gate.Options) -> None:
+    with pytest.raises(WireError):
+        await line_gate.run(ctx, options)
 
 
 @pytest.mark.parametrize(
