@@ -11,23 +11,26 @@ import re
 import select
 import termios
 import tty
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from devices.attachment import Attached
 from devices.remedies import wire_error
+from devices.suggestion import Answered
 
 ANSWER_TIMEOUT_S = 0.7  # a printer answers DLE EOT within 100 ms; a scale, within half a second
 ANSWER_MAX_BYTES = 64
 
 
 class Question(NamedTuple):
-    """`is_answer` is held against all that came; `speed`, `is_seven_bits` are of a serial line."""
+    """`answer` is held against all that came; the rest is of a serial line: as it is set, and how a driver's section says so."""
 
     kind: str
     sent: bytes
     answer: re.Pattern[bytes]
     speed: int = termios.B9600
     is_seven_bits: bool = False
+    options: Mapping[str, str | int] = {}
 
 
 _STATUS = re.compile(rb"[\x12\x16\x1a\x1e\x32\x36\x3a\x3e\x52\x56\x5a\x5e\x72\x76\x7a\x7e]")  # 0xx1xx10, Epson
@@ -36,23 +39,24 @@ PRINTER = Question("escpos_printer", b"\x10\x04\x01", _STATUS)
 QUESTIONS = {
     "usbmisc": (PRINTER,),
     "tty": (
-        PRINTER,
-        PRINTER._replace(speed=termios.B115200),
-        Question("toledo_scale", b"W\r", _TOLEDO),
+        PRINTER._replace(options={"baudrate": 9600}),
+        PRINTER._replace(speed=termios.B38400, options={"baudrate": 38_400}),
+        PRINTER._replace(speed=termios.B115200, options={"baudrate": 115_200}),
+        Question("toledo_scale", b"W\r", _TOLEDO, options={"data_bits": 8, "parity": "none"}),
         Question("toledo_scale", b"W\r", _TOLEDO, is_seven_bits=True),
     ),
 }
 
 
-def asked(attached: Attached) -> str | None:
-    """Return the kind of what answers at a node, None where nobody does; raise WireError when it does not open."""
+def asked(attached: Attached) -> Answered | None:
+    """Return what answers at a node, None where nobody does; raise WireError when it does not open."""
     for question in QUESTIONS.get(attached.subsystem, ()):
         try:
             answer = _answer(attached, question)
         except OSError as err:
             raise wire_error(attached.node, err, subsystem=attached.subsystem) from err
         if question.answer.fullmatch(answer):
-            return question.kind
+            return Answered(question.kind, question.options)
     return None
 
 

@@ -30,6 +30,13 @@ _BY_KIND = {
 }
 
 
+class Answered(NamedTuple):
+    """What said what it is when it was asked: its kind, and the options of the line on which it answered."""
+
+    kind: str
+    options: Mapping[str, str | int]
+
+
 class _Guess(NamedTuple):
     """The kind that a device probably is, its options beside `usb`, and what a person should look at."""
 
@@ -37,6 +44,7 @@ class _Guess(NamedTuple):
     doubts: tuple[str, ...] = ()
     option: str = "usb"
     is_likely: bool = True
+    options: Mapping[str, str | int] = {}
 
 
 def suggestions(
@@ -44,9 +52,9 @@ def suggestions(
     *,
     owners: Mapping[str, str],
     kinds: Collection[str],
-    answers: Mapping[str, str] | None = None,
+    answers: Mapping[str, Answered] | None = None,
 ) -> str:
-    """Return TOML for `attached`. `owners`: node -> the device that it is already; `answers`: node -> the kind that answered."""
+    """Return TOML for `attached`. `owners`: node -> the device that it is already; `answers`: node -> what answered."""
     numbers: Counter[str] = Counter()
     parts = ["# what is attached; look at the comments, then put it into hub.toml\n"]
     for each in attached:
@@ -75,12 +83,15 @@ def _section(
         doubts.append(f"this hub has no driver of the kind {guess.kind}: the section is left out")
     yield from (f"# not sure: {doubt}" for doubt in doubts)
     section = [f"[devices.{name}{numbers[name]}]", f'kind = "{guess.kind}"', _place(attached, usb, guess.option)]
+    section += [
+        f"{name} = {value if isinstance(value, int) else _quoted(value)}" for name, value in guess.options.items()
+    ]
     yield from (line if is_known and guess.is_likely else f"# {line}" for line in section)
 
 
-def _guess(attached: Attached, answered: str | None) -> _Guess:
+def _guess(attached: Attached, answered: Answered | None) -> _Guess:
     if answered is not None:
-        return _Guess(answered, (), "usb" if attached.vendor else "port")
+        return _Guess(answered.kind, (), "usb" if attached.vendor else "port", options=answered.options)
     match attached.subsystem:
         case "input":
             doubts = (

@@ -7,7 +7,7 @@ from devices.asking import asked
 from devices.attachment import Attached, AttachmentError, wakes
 from devices.errors import WireError
 from devices.registry import kinds
-from devices.suggestion import suggestions
+from devices.suggestion import Answered, suggestions
 from devices.watcher import Watcher
 from hub.config import load_config
 from sync.errors import StartError
@@ -26,14 +26,14 @@ def probe(config: Path | None, *, asks: bool) -> int:
     return 0
 
 
-def _answers(attached: list[Attached]) -> dict[str, str]:
+def _answers(attached: list[Attached]) -> dict[str, Answered]:
     found = {}
     for each in attached:
         try:
-            kind = asked(each)
+            answer = asked(each)
         except WireError as err:
             print(f"storehub: not asked: {err}", file=sys.stderr)
             continue
-        if kind is not None:
-            found[each.node] = kind
+        if answer is not None:
+            found[each.node] = answer
     return found

@@ -125,7 +125,20 @@ def answering(question: bytes, answer: bytes) -> Iterator[str]:
 )
 def test_who_answers_is_known(question: bytes, answer: bytes, kind: str | None) -> None:
     with answering(question, answer) as node:
-        assert asked(Attached(subsystem="tty", node=node)) == kind
+        answer = asked(Attached(subsystem="tty", node=node))
+    assert (answer and answer.kind) == kind
+
+
+@pytest.mark.parametrize(("vendor", "said"), [("0403", {"baudrate": 9600}), ("", {"baudrate": 9600})])
+def test_a_printer_that_answered_on_a_serial_line_is_opened_as_it_answered(vendor: str, said: dict[str, int]) -> None:
+    with answering(b"\x10\x04\x01", b"\x16") as node:
+        one = Attached(subsystem="tty", node=node, vendor=vendor, serial="A1")
+        answer = asked(one)
+    assert answer is not None
+    [section] = tomllib.loads(suggestions([one], owners={}, kinds=ALL, answers={node: answer}))["devices"].values()
+    options_for(section["kind"], section, device_id="printer1")
+
+    assert {name: section[name] for name in said} == said
 
 
 def test_a_port_that_is_not_there_is_told_with_its_remedy() -> None:
@@ -142,7 +155,8 @@ async def test_the_status_answer_is_the_one_that_a_printer_gives() -> None:
         writer.close()
         await writer.wait_closed()
     with answering(b"\x10\x04\x01", answer) as node:
-        assert await asyncio.to_thread(asked, Attached(subsystem="tty", node=node)) == "escpos_printer"
+        found = await asyncio.to_thread(asked, Attached(subsystem="tty", node=node))
+    assert found is not None and found.kind == "escpos_printer"
 
 
 def test_the_page_says_what_it_means_in_every_line() -> None:
