@@ -219,6 +219,8 @@ class Runtime:
     def on_device_status(self, state: DeviceState) -> None:
         """Tell everybody how a device is."""
         self.metrics.devices.labels(state.device_id).set(state.health is Health.READY)
+        if state.health is Health.OFFLINE:
+            self.weights.pop(state.device_id, None)
         for tell in self.on_device:
             tell(state)
         data = {"health": state.health, "reason": state.reason, "detail": state.detail}

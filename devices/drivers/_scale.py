@@ -37,6 +37,6 @@ class Shown:
         if self._loop.time() - self._heard_s < SILENCE_MAX_S:
             return
         self._ctx.status(StatusUpdate(Health.DEGRADED, "no_answer", f"silent for {SILENCE_MAX_S:g} s: {remedy}"))
-        if self._weight is not None and self._weight.state != "not_ready":
+        if self._weight is None or self._weight.state != "not_ready":
             self._weight = Weight("not_ready")
             await self._ctx.emit(self._weight)

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from devices.testing.scale import SimulatedScale
 from devices.testing.serial_end import SerialEnd
 from devices.testing.serial_line import VirtualSerialLine
 from tests.api.attached import Attached, attached
@@ -87,6 +89,25 @@ async def test_a_bowl_is_zeroed_by_the_till_that_claims_the_scale(
     assert (refused.status, refused.json["code"]) == (409, "claimed")
     assert (await till.post("/v1/devices/w1/zero")).status == 200
     await until(lambda: till.get("/v1/devices/w1/weight"), lambda at: at.json["state"] == "zero")
+
+
+async def test_what_lay_on_a_scale_before_it_was_unplugged_is_not_told_after(
+    start_hub: Any, pair_till: PairTill, until: Any, tmp_path: Path
+) -> None:
+    line = VirtualSerialLine(tmp_path / "scale", tmp_path / "scale-outside")
+    async with line, SimulatedScale(line) as scale:
+        scale.load_g = 500
+        section = {"kind": "toledo_scale", "port": line.device_path, "poll_ms": 100}
+        till = await pair_till(await start_hub(devices={"w1": section}))
+        await until(lambda: till.get("/v1/devices/w1/weight"), lambda at: at.json.get("weight_g") == 500)
+        scale.is_silent = True
+        line.unplug()
+        await until(lambda: till.get("/v1/devices/w1/weight"), lambda at: at.status == 503)
+        line.replug()
+        await until(lambda: till.get("/v1/devices"), lambda at: at.json["items"][0]["health"] != "offline")
+        shown = await till.get("/v1/devices/w1/weight")
+
+    assert (shown.status, shown.json["code"]) == (503, "device_offline") or shown.json["state"] == "not_ready"
 
 
 async def test_the_customer_reads_what_the_till_says(till: Any, counter: Attached) -> None:

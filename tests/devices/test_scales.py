@@ -179,6 +179,18 @@ async def test_a_scale_that_is_switched_off_is_said_and_its_weight_is_no_longer_
         await ctx.wait_for(lambda: ctx.events[-1] == Weight("stable", 500))
 
 
+async def test_a_scale_that_is_off_when_its_port_opens_has_no_weight(
+    line: VirtualSerialLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_scale, "SILENCE_MAX_S", 0.2)
+    ctx = RecordingContext("scale1")
+    async with SimulatedScale(line) as scale:
+        scale.is_silent = True
+        async with driven(toledo_scale.DRIVER, ctx, port=line.device_path, poll_ms=100):
+            await ctx.wait_for(lambda: ctx.last_status is not None and ctx.last_status.reason == "no_answer")
+            await ctx.wait_for(lambda: ctx.events == [Weight("not_ready")])
+
+
 async def test_a_scale_that_sends_by_itself_is_read_by_its_pattern(line: VirtualSerialLine) -> None:
     ctx = RecordingContext("scale2")
     async with driven(line_scale.DRIVER, ctx, port=line.device_path):
