@@ -197,7 +197,12 @@ class Attachments:
         for device_id, taken in self.take_overs().items():
             if attached.subsystem == self._asked[device_id][0] and matches(taken.usb, attached):
                 return device_id
-        return next((spec.device_id for spec in self._specs if wakes(spec.options, attached)), None)
+        return next((spec.device_id for spec in self._specs if self._means(spec, attached)), None)
+
+    def _means(self, spec: DeviceSpec, attached: Attached) -> bool:
+        """Whether a section means this node: a driver that has asked opens nodes of one subsystem only."""
+        asked = self._asked.get(spec.device_id)
+        return wakes(spec.options, attached) and (asked is None or asked[0] == attached.subsystem)
 
     def _view(self, attached: Attached, there: Sequence[Attached], found: Sequence[Offer]) -> AttachedView:
         return AttachedView(

@@ -12,7 +12,9 @@ from hub.store.staff.tills import Paired
 
 SHARED = ("homie/5/", "homeassistant/")
 _NOT_A_LEVEL = frozenset("+#/\0")
-_OF_THE_HUB = frozenset({"", "device", "entrance", "status"})  # levels below store/<store>/hub, where only the hub speaks
+_OF_THE_HUB = frozenset(
+    {"", "device", "entrance", "status"}
+)  # levels below store/<store>/hub, where only the hub speaks
 
 
 def store_prefixes(store_id: str) -> tuple[str, ...]:

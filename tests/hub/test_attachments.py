@@ -102,6 +102,23 @@ def test_another_make_is_offered_only_when_it_was_plugged_in_since(plugs: Plugs)
     assert plugs.told == [("lane1", "/dev/ttyACM6")] * 2
 
 
+async def test_a_node_of_another_kind_is_nobodys_though_the_same_words_fit_it(plugs: Plugs) -> None:
+    """A scanner with a port of both kinds, or two models of a vendor: `usb` means the kind that its driver opens."""
+    plugs.specs = [spec("lane1", usb=Match(vendor="05e0")), spec("lane2", usb=LANE2)]
+    plugs.restart()
+    plugs.sockets.plug(scanner("S1"))
+    plugs.sockets.plug(scanner("K1", "/dev/input/event3", subsystem="input"))
+    assert plugs.opens(match=Match(vendor="05e0")) == "/dev/ttyACM0"
+    with pytest.raises(AttachmentError):
+        plugs.attachments.attached("lane2", LANE2, "input")
+
+    assert {each.attached.node: each.device_id for each in plugs.attachments.views()} == {
+        "/dev/ttyACM0": "lane1",
+        "/dev/input/event3": None,
+    }
+    assert plugs.offered() == [("lane2", "/dev/input/event3", "same_model")]
+
+
 async def test_what_a_device_was_is_remembered_over_a_restart(plugs: Plugs) -> None:
     by_plug = Match(port_path="usb-0")
     plugs.specs = [spec("lane1", usb=by_plug)]
