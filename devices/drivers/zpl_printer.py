@@ -117,17 +117,17 @@ class _LabelPrinter:
 
     async def _next_job(self) -> PrintJob:
         """Wait for a job; ask now and then how the printer is. A question that is under way is answered first."""
-        has_job = asyncio.Event()
+        has_job, is_answered = asyncio.Event(), False
         job: PrintJob | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch(has_job), name=f"{self._ctx.device_id}-watch")
                 job = await self._ctx.next_job()
                 has_job.set()
-        except BaseException:
-            if job is not None:
+            is_answered = True
+        finally:
+            if job is not None and not is_answered:
                 await job.put_back()
-            raise
         return job
 
     async def _watch(self, has_job: asyncio.Event) -> None:
