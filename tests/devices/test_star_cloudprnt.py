@@ -195,7 +195,7 @@ async def test_a_document_that_cannot_be_drawn_fails_and_the_next_is_printed() -
     assert (bad.state, good.state) == ("failed", "printed")
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"statusCode": 5}', b"\xff"])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"statusCode": 5}', b"\xff", b'{"x":' + b"[" * 5_000])
 async def test_a_poll_that_is_none_is_refused(body: bytes) -> None:
     ctx = RecordingContext()
     async with _driven(ctx):

@@ -51,7 +51,7 @@ def decode_poll(body: bytes) -> Poll:
     """Return what a printer polls with; raise CloudPrntError for what is no poll."""
     try:
         return msgspec.json.decode(body, type=Poll)
-    except (msgspec.DecodeError, UnicodeDecodeError) as err:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as err:
         raise CloudPrntError(str(err)) from err
 
 
