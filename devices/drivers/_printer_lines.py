@@ -10,8 +10,8 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 from msgspec import Meta
@@ -230,21 +230,6 @@ async def printer_line(ctx: DeviceContext, options: LineOptions, *, baudrate: in
         node = node_to_open(ctx, options.path, options.usb, subsystem="usbmisc")
         async with node_line(node) as usb:
             yield usb
-
-
-@contextmanager
-def wire_errors_alone() -> Iterator[None]:
-    """Out of a task group that a wire error ended, raise that error itself; what else went wrong stays as it is."""
-    try:
-        yield
-    except BaseExceptionGroup as several:
-        lost, other = several.split(WireError)
-        if other is not None or lost is None:
-            raise
-        first: BaseException = lost
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        raise first from several
 
 
 @asynccontextmanager

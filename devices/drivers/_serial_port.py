@@ -5,9 +5,9 @@ RS-232, USB converters and USB-CDC alike; the layer is serialx, which reads with
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
@@ -175,15 +175,3 @@ class SerialPort:
         if is_high is None:
             raise WireError(f"{self._path} has no line {line}: set `status_line` to none")
         return is_high
-
-
-@asynccontextmanager
-async def beside(watch: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Run `watch` beside the block, which waits for the hub: what `watch` raises, the block raises."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(watch, name=name)
-            yield
-            task.cancel()
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None

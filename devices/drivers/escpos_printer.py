@@ -18,8 +18,9 @@ from devices.codecs.printing.escpos import PrinterProfile
 from devices.codecs.printing.profiles import DEFAULT_PROFILE, Beeper, Cut, check_profile, printer_profile
 from devices.driver import DeviceContext, Driver
 from devices.drivers._escpos_session import EscposSession, Manners
-from devices.drivers._printer_lines import LineOptions, Seconds, printer_line, wire_errors_alone
+from devices.drivers._printer_lines import LineOptions, Seconds, printer_line
 from devices.drivers._printer_logo import LogoError, read_logo
+from devices.drivers._tasks import wire_errors_alone
 from devices.escpos_wire import EscposWire
 from devices.model import Health, StatusUpdate
 

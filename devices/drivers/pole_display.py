@@ -11,7 +11,8 @@ from msgspec import Meta
 from devices.codecs.line_display import INITIALISE, Characters, Protocol, screen
 from devices.commands import ShowText
 from devices.driver import HEARTBEAT_S, DeviceContext, Driver
-from devices.drivers._serial_port import SerialOptions, SerialPort, beside, opened
+from devices.drivers._serial_port import SerialOptions, SerialPort, opened
+from devices.drivers._tasks import beside
 from devices.model import Health, StatusUpdate
 
 

@@ -10,7 +10,8 @@ from msgspec import Meta
 
 from devices.commands import OpenDrawer
 from devices.driver import HEARTBEAT_S, DeviceContext, Driver
-from devices.drivers._serial_port import SerialOptions, SerialPort, StatusLine, beside, opened
+from devices.drivers._serial_port import SerialOptions, SerialPort, StatusLine, opened
+from devices.drivers._tasks import beside
 from devices.model import DrawerStatus, Health, StatusUpdate
 
 LOOK_S = 0.5  # a drawer that is open is noticed within this

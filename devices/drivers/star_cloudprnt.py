@@ -31,8 +31,8 @@ from devices.codecs.printing.cloudprnt import (
 from devices.codecs.printing.page import EncodedDocument
 from devices.codecs.printing.profiles import DEFAULT_PROFILE, Cut, PrinterProfile, check_profile, printer_profile
 from devices.driver import HEARTBEAT_S, DeviceContext, Driver, PrinterOptions, PrintJob
-from devices.drivers._printer_lines import wire_errors_alone
 from devices.drivers._printer_words import TROUBLES, trouble
+from devices.drivers._tasks import wire_errors_alone
 from devices.errors import EncodingError, JobTakenError
 from devices.model import Health, StatusUpdate
 from devices.requests import DeviceRequest

@@ -26,9 +26,10 @@ from devices.codecs.printing.zpl import (
     encode_labels,
 )
 from devices.driver import HEARTBEAT_S, DeviceContext, Driver, PrintJob
-from devices.drivers._printer_lines import LineOptions, Seconds, printer_line, wire_errors_alone
+from devices.drivers._printer_lines import LineOptions, Seconds, printer_line
 from devices.drivers._printer_words import trouble
 from devices.drivers._serial_port import Handshake
+from devices.drivers._tasks import wire_errors_alone
 from devices.errors import EncodingError, JobTakenError, WireError
 from devices.escpos_wire import PrinterLine
 from devices.model import Health, StatusUpdate
