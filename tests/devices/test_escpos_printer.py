@@ -14,7 +14,7 @@ import pytest
 
 from devices.codecs.printing import raster
 from devices.document import Barcode, Columns, Cut, Document, Rule, Text
-from devices.drivers._printer_lines import split_address
+from devices.drivers._printer_lines import TcpLine, split_address
 from devices.drivers._printer_words import trouble
 from devices.drivers.escpos_printer import DRIVER, Options, run
 from devices.errors import WireError
@@ -267,7 +267,7 @@ async def test_bytes_for_a_connection_that_broke_are_never_taken_for_sent() -> N
 
     async with await asyncio.start_server(reset_at_once, "127.0.0.1", 0) as server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        wire = EscposWire(reader, writer, lambda: None, send_timeout_s=5.0)
+        wire = EscposWire(TcpLine(reader, writer), lambda: None, send_timeout_s=5.0)
         async with asyncio.timeout(30):
             await reset.wait()
             with pytest.raises(PrinterLostError, match="hung up"):
