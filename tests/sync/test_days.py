@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.retail.selling.days import business_date
+from sync.retail.selling.days import TradingDay, business_date, day_after, trading_day
 
 HONG_KONG, TAIPEI, NEW_YORK = ZoneInfo("Asia/Hong_Kong"), ZoneInfo("Asia/Taipei"), ZoneInfo("America/New_York")
 MOMENTS = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 HOURS = st.integers(0, 12)
+DAYS = st.dates(date(2026, 1, 1), date(2026, 3, 31))
 
 
 @pytest.mark.parametrize(
@@ -69,3 +70,62 @@ def test_the_date_never_goes_back_as_time_goes_on(moment: datetime, cut_over_hou
 )
 def test_the_cut_over_is_by_the_wall_clock_where_clocks_change(moment: str, expected: str) -> None:
     assert business_date(datetime.fromisoformat(moment), NEW_YORK, cut_over_hour=4) == expected
+
+
+def booked(own: str, *, today: str, closed_through: str | None) -> TradingDay:
+    return trading_day(own, today=lambda: today, closed_through=closed_through)
+
+
+@pytest.mark.parametrize(
+    ("own", "closed_through", "expected"),
+    [
+        ("2026-09-20", None, ("2026-09-20", "")),  # nothing was closed yet
+        ("2026-09-21", "2026-09-20", ("2026-09-21", "")),
+        ("2026-09-20", "2026-09-20", ("2026-09-21", "2026-09-20")),
+        ("2026-09-11", "2026-09-19", ("2026-09-21", "2026-09-11")),  # yesterday is open as well: late goes to today
+        ("2026-09-21", "2026-09-21", ("2026-09-22", "2026-09-21")),  # after today's closing
+        ("2026-09-21", "2026-09-23", ("2026-09-24", "2026-09-21")),  # the clock was put back
+        ("2026-09-22", "2026-09-21", ("2026-09-22", "")),  # a till whose clock is ahead
+    ],
+)
+def test_what_comes_late_goes_to_the_open_day_and_says_of_which_it_was(
+    own: str, closed_through: str | None, expected: tuple[str, str]
+) -> None:
+    assert booked(own, today="2026-09-21", closed_through=closed_through) == TradingDay(*expected)
+
+
+@given(own=DAYS, today=DAYS, closed_through=DAYS)
+def test_nothing_is_booked_on_a_closed_day(own: date, today: date, closed_through: date) -> None:
+    """Judged by dates, where the rule compares texts: what is open stays where it was made, the rest is not before today."""
+    day = booked(str(own), today=str(today), closed_through=str(closed_through))
+
+    on = date.fromisoformat(day.business_date)
+    assert on > closed_through
+    if own > closed_through:
+        assert (on, day.late_from) == (own, "")
+    else:
+        assert on in (today, closed_through + timedelta(days=1)) and on >= today
+        assert day.late_from == str(own)
+
+
+def test_today_is_asked_for_only_for_what_is_late() -> None:
+    def nobody_knows() -> str:
+        raise AssertionError("asked")
+
+    assert trading_day("2026-09-22", today=nobody_knows, closed_through="2026-09-21").business_date == "2026-09-22"
+    assert trading_day("2026-09-22", today=nobody_knows, closed_through=None).business_date == "2026-09-22"
+    with pytest.raises(AssertionError, match="asked"):
+        trading_day("2026-09-21", today=nobody_knows, closed_through="2026-09-21")
+
+
+@pytest.mark.parametrize(
+    ("day", "after"),
+    [
+        ("2026-09-21", "2026-09-22"),
+        ("2026-12-31", "2027-01-01"),
+        ("2028-02-28", "2028-02-29"),
+        ("2027-02-28", "2027-03-01"),
+    ],
+)
+def test_the_next_day_is_that_of_the_calendar(day: str, after: str) -> None:
+    assert day_after(day) == after
