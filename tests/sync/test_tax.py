@@ -44,3 +44,26 @@ def test_a_sale_is_taxed_by_category_after_discount_and_without_its_rounding() -
     parts = tax_of(sale, TaxRates(500, {"food": 0, "drink": 1000}), {"TEA": "drink", "RICE": "food"})
 
     assert parts == (TaxPart(500, 5), TaxPart(1000, 95))
+
+
+def sold(*skus: str) -> Sale:
+    """A sale of one piece each at 105."""
+    lines = tuple(SaleLine(number, sku, 1, 105, per=1) for number, sku in enumerate(skus, 1))
+    total = 105 * len(lines)
+    return Sale(sale_id="s", till_id="t", currency="TWD", lines=lines, tenders=(Tender("cash", total),), total=total)
+
+
+def test_a_shop_of_one_rate_taxes_all_goods_by_it() -> None:
+    assert tax_of(sold("TEA", "RICE"), TaxRates(500), {"TEA": "drink", "RICE": None}) == (TaxPart(500, 10),)
+
+
+def test_a_shop_without_a_rate_of_its_own_taxes_the_categories_that_have_one() -> None:
+    rates = TaxRates(0, {"drink": 500})
+
+    assert tax_of(sold("TEA", "RICE"), rates, {"TEA": "drink", "RICE": "food"}) == (TaxPart(500, 5),)
+
+
+def test_where_nothing_is_taxed_a_sale_contains_none() -> None:
+    """Hong Kong has no tax on sales."""
+    assert tax_of(sold("TEA"), TaxRates(), {"TEA": "drink"}) == ()
+    assert tax_of(sold("TEA"), TaxRates(0, {"drink": 0}), {"TEA": "drink"}) == ()

@@ -6,7 +6,7 @@ import pytest
 
 from sync.retail.names import Name
 from sync.retail.selling.sales import Tender
-from sync.retail.selling.tenders import USUAL_TENDERS, TenderType, examine
+from sync.retail.selling.tenders import EXCHANGE_TENDER, USUAL_TENDERS, TenderType, examine, named_type
 
 
 def declared(**fields: Any) -> tuple[TenderType, ...]:
@@ -50,3 +50,12 @@ def test_provider_and_reference_are_asked_for_where_they_are_declared() -> None:
 def test_without_a_line_the_declared_policy_decides(policy: dict[str, Any], amount: int, expected: list[Any]) -> None:
     assert found(Tender("card", amount), declared(**policy), is_cut_off=True) == expected
     assert found(Tender("card", amount), declared(**policy), is_cut_off=False) == []
+
+
+def test_paper_names_a_tender_as_the_shop_declared_it_and_the_exchange_as_it_is_everywhere() -> None:
+    types = declared()
+
+    assert named_type(types, "card") is types[0]
+    assert named_type(types, "exchange") is named_type((), "exchange") is EXCHANGE_TENDER
+    assert named_type(types, "gold") is None
+    assert (EXCHANGE_TENDER.name.zh_hant, EXCHANGE_TENDER.opens_drawer) == ("換貨抵付", False)
