@@ -97,3 +97,28 @@ def test_parts_that_are_no_exchange_are_refused_with_their_pointer(
         both_parts(wrong, 500)
 
     assert (refused.value.code, refused.value.pointer) == (code, pointer)
+
+
+@pytest.mark.parametrize(
+    ("back", "out", "expected"),
+    [(None, None, None), ("d1", None, "d1"), (None, "d2", "d2"), ("d1", "d2", "d1")],
+)
+def test_goods_back_are_of_the_drawer_that_they_name_else_of_the_sales(
+    back: str | None, out: str | None, expected: str | None
+) -> None:
+    exchange = an_exchange(500, 700, "HKD", is_cash=True)
+    exchange = msgspec.structs.replace(
+        exchange,
+        back=msgspec.structs.replace(exchange.back, session_id=back),
+        sale=msgspec.structs.replace(exchange.sale, session_id=out),
+    )
+
+    parts = both_parts(exchange, 500)
+
+    assert [part.session_id for part in parts] == [expected, out]
+
+
+def test_the_return_names_its_exchange() -> None:
+    back, _ = both_parts(an_exchange(500, 700, "HKD", is_cash=True), 500)
+
+    assert (back.return_id, back.exchange_id) == ("r1", "x1")

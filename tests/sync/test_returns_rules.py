@@ -18,13 +18,18 @@ from sync.retail.selling.returns import (
     ReturnFact,
     ReturnLine,
     beyond_sold,
+    check_reason,
     check_tenders,
     content_hash,
     effects_back,
+    is_all_back,
     lines_back,
     refund_due,
+    sellable,
+    tax_back,
 )
-from sync.retail.selling.sales import Sale, SaleFact, SaleLine, StockEffect, Tender, Warned, amount_of
+from sync.retail.selling.sales import Sale, SaleFact, SaleLine, StockEffect, TaxPart, Tender, Warned, amount_of
+from sync.retail.selling.tax import tax_contained
 
 SALE = Sale(
     sale_id="s1",
@@ -276,3 +281,110 @@ def test_of_a_line_of_which_nothing_is_back_yet_all_that_comes_back_counts(qty: 
     back = lines_back(SALE, (ReturnLine(1, qty),), {}, has_happened=True)
 
     assert [each.line for each in beyond_sold(SALE, back, {})] == [1] * is_said
+
+
+@pytest.mark.parametrize(("qty", "damaged", "left"), [(3, 0, 3), (3, 1, 2), (3, 3, 0)])
+def test_damaged_goods_are_refunded_and_do_not_come_back_to_the_shelf(qty: int, damaged: int, left: int) -> None:
+    asked = (ReturnLine(1, qty, damaged), ReturnLine(2, 250))
+    back = lines_back(SALE, asked, {})
+
+    assert [line.amount for line in back] == [2000, 1042]
+    shelved = [(line.line, line.sku, line.qty) for line in sellable(asked, back)]
+    assert shelved == [(1, "A", left)] * bool(left) + [(2, "B", 250)]
+
+
+def test_no_more_is_damaged_than_comes_back() -> None:
+    with pytest.raises(RuleError, match="2 of 1 are damaged") as refused:
+        lines_back(SALE, (ReturnLine(2, 1), ReturnLine(1, 1, damaged=2)), {})
+
+    assert (refused.value.code, refused.value.pointer) == ("damaged", "/lines/1/damaged")
+
+
+RATES = {"A": 500, "B": 2000, "FEE": 0}
+
+
+@given(
+    asked=st.lists(st.dictionaries(st.sampled_from([1, 2, 7]), st.integers(1, 200), min_size=1, max_size=3), max_size=6)
+)
+def test_the_taxes_of_all_returns_come_to_the_tax_of_the_sale(asked: list[dict[int, int]]) -> None:
+    """Any parts, in any order, and at last what is left. On the way it is the tax of what is refunded so far, exactly."""
+    returned: dict[int, int] = {}
+    taxes: dict[int, int] = {}
+    refunds: list[tuple[int, int]] = []
+    for wanted in [*asked, {line.line: line.qty for line in SALE.lines}]:
+        left = {line.line: min(wanted.get(line.line, 0), line.qty - returned.get(line.line, 0)) for line in SALE.lines}
+        back = lines_back(SALE, [ReturnLine(line, qty) for line, qty in left.items() if qty], returned)
+        parts = tax_back(SALE, back, returned, RATES)
+        assert all(part.amount for part in parts), "a rate that comes to nothing is not named"
+        for part in parts:
+            taxes[part.rate_bp] = taxes.get(part.rate_bp, 0) + part.amount
+        returned |= {each.line: returned.get(each.line, 0) + each.qty for each in back}
+        refunds += [(RATES[each.sku], each.amount) for each in back]
+        assert {rate: tax for rate, tax in taxes.items() if tax} == {
+            part.rate_bp: part.amount for part in tax_contained(refunds) if part.amount
+        }
+
+    assert taxes == {500: 95, 2000: 174}, "of 20.00 at 5 % and of 10.42 at 20 %"
+
+
+def test_the_tax_of_one_of_three_is_rounded_on_the_running_total() -> None:
+    """20.00 at 5 % contain 0.95: 0.32, 0.31 and 0.32."""
+    parts = []
+    for before in range(3):
+        back = lines_back(SALE, (ReturnLine(1, 1),), {1: before})
+        parts += tax_back(SALE, back, {1: before}, RATES)
+
+    assert parts == [TaxPart(500, 32), TaxPart(500, 31), TaxPart(500, 32)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "returned", "is_all"),
+    [
+        ([(1, 3), (2, 250), (7, 1)], {}, True),
+        ([(1, 3), (2, 250)], {}, False),
+        ([(1, 3), (2, 249), (7, 1)], {}, False),
+        ([(1, 1)], {1: 2, 2: 250, 7: 1}, True),
+        ([(1, 1)], {1: 1, 2: 250, 7: 1}, False),
+        ([(1, 1)], {1: 2}, False),
+        ([(7, 1)], {1: 4, 2: 250}, True),  # one more than was sold: two stores took it at once
+    ],
+)
+def test_all_is_back_when_nothing_of_any_line_is_left(
+    asked: list[tuple[int, int]], returned: dict[int, int], is_all: bool
+) -> None:
+    back = lines_back(SALE, [ReturnLine(*line) for line in asked], returned)
+
+    assert is_all_back(SALE, back, returned) is is_all
+
+
+def test_a_reason_is_one_that_the_shop_declares_or_any_where_it_declares_none() -> None:
+    check_reason("wrong size", ["damaged", "wrong size"])
+    check_reason("because", [])
+    with pytest.raises(RuleError, match="'because'; the reasons here: damaged, wrong size") as refused:
+        check_reason("because", ["damaged", "wrong size"])
+
+    assert (refused.value.code, refused.value.pointer) == ("reason_unknown", "/reason")
+
+
+@pytest.mark.parametrize(
+    ("exchanged", "cash", "fits"),
+    [
+        (1709, 0, True),
+        (1700, 9, True),
+        (1700, 10, True),  # 9 cents in coins
+        (1700, 0, False),
+        (1708, 0, True),  # a cent is no coin
+        (1708, 1, True),
+        (1710, 0, False),  # more went over than came back, be it by a cent
+        (0, 1710, True),
+    ],
+)
+def test_what_an_exchange_has_paid_is_not_paid_out_again(exchanged: int, cash: int, fits: bool) -> None:
+    tenders = (Tender("exchange", exchanged), Tender("cash", cash))
+    paid = msgspec.structs.replace(RETURN, tenders=tenders)
+
+    if fits:
+        check_tenders(paid, 1709, "HKD")
+    else:
+        with pytest.raises(RuleError, match=f"add up to {cash}, the refund is {1709 - exchanged}"):
+            check_tenders(paid, 1709, "HKD")

@@ -343,3 +343,18 @@ def test_points_are_burned_by_a_member() -> None:
 
     assert refused.value.code == "points_member"
     check_sums(msgspec.structs.replace(sale, points_burned=0, member_id=None))
+
+
+@pytest.mark.parametrize(("exchanged", "rounding"), [(700, -1), (700, 1), (701, 1), (703, -2), (703, 3)])
+def test_what_goods_that_came_back_have_paid_for_is_not_rounded(exchanged: int, rounding: int) -> None:
+    """Nothing is left to pay: there are no coins to be short of, whatever the value that went over ends in."""
+    sale = replaced(
+        lines=(SaleLine(1, "A", 1, 700, per=1),),
+        rounding=rounding,
+        total=700 + rounding,
+        tenders=(Tender("exchange", exchanged),),
+    )
+
+    with pytest.raises(RuleError, match=f"{rounding} does not round 0 HKD for cash") as refused:
+        check_sums(sale)
+    assert (refused.value.code, refused.value.pointer) == ("rounding", "/rounding")
