@@ -29,6 +29,7 @@ from sync.retail.people.coupons import (
     exposed,
     is_in_window,
     may_redeem,
+    over,
     redemption_id_of,
     resolve,
     room_for,
@@ -547,3 +548,25 @@ def test_a_use_is_handed_on_once(world: World) -> None:
 @pytest.mark.parametrize("fault", [without_the_provisional, all_that_there_is])
 def test_that_law_finds_a_use_that_is_handed_on_twice(fault: Room) -> None:
     assert find(worlds(), lambda world: not nobody_is_given_what_others_have(fault, world), settings=QUIET)
+
+
+def test_rights_that_a_replica_has_take_no_room_from_itself() -> None:
+    """It is asked how many it may hold in all."""
+    resolved = resolve([Heard(redemption(1, "hk02:b"), Dot("hk02:b", Stream.SALES, 1), 1)], {}, uses=9)
+
+    rights = {"hk01:a": 3, "hk03:c": 2}
+    assert room_for("hk01:a", resolved, {"r1": "hk02:b"}, rights, uses=9) == 9 - 2 - 1
+    assert room_for("hk02:b", resolved, {"r1": "hk02:b"}, rights, uses=9) == 9 - 5
+
+
+def test_a_dispute_is_over_when_its_redemption_is_undone_or_a_use_came_free() -> None:
+    heard = [Heard(redemption(n, "hk01:a"), Dot("hk01:a", Stream.SALES, n), n) for n in (1, 2, 3)]
+
+    def why(dispute: str, *undone: int, uses: int = 1) -> str | None:
+        return over(dispute, resolve(heard, {}, uses=uses, undone=[heard[n - 1].dot for n in undone]))
+
+    assert [why("r2"), why("r3")] == [None, None]
+    assert [why("r2", 2), why("r3", 2)] == ["undone", None]
+    assert [why("r2", 1), why("r3", 1)] == ["use_left", None]
+    assert [why("r2", uses=2), why("r3", uses=2)] == ["use_left", None]
+    assert [why("r2", 1, 2), why("r3", 1, 2)] == ["undone", "use_left"]

@@ -177,3 +177,33 @@ def test_a_hash_is_that_of_rfc_2104_under_the_key() -> None:
     assert keyed_hash(secret, "phone", "+85291234567") == expected
     assert keyed_hash(b"another" * 4, "phone", "+85291234567") != expected
     assert keyed_hash(secret, "card", "+85291234567") != expected
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_in_every_region_a_number_is_one_number_by_itself_and_with_its_country(region: str) -> None:
+    """The library's own examples; one region has no mobile numbers, others none but these."""
+    kinds = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE)
+    examples = [each for kind in kinds if (each := phonenumbers.example_number_for_type(region, kind)) is not None]
+    assert examples
+    for number in examples:
+        digits = phonenumbers.national_significant_number(number)
+        form = f"+{number.country_code}{digits}"
+        national = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+        assert {canonical(PHONE, way, region=region) for way in (digits, national, form)} == {form}
+
+
+@pytest.mark.parametrize("text", ["11111111", "20000000", "+85220000000", "91234567890", "9123456"])
+def test_digits_that_nobody_was_given_are_no_number_in_hong_kong(text: str) -> None:
+    """As long as a mobile number, of a range that is not given out, too long, too short."""
+    with pytest.raises(RuleError, match="no number that is given out"):
+        canonical(PHONE, text, region="HK")
+
+
+@pytest.mark.parametrize("text", ["9123 4567", "٩١٢٣٤٥٦٧", "9123٤٥٦٧", "+852 9123٤٥٦٧", "９１２３４５６７"])
+def test_digits_of_any_script_are_one_number(text: str) -> None:
+    assert canonical(PHONE, text, region="HK") == "+85291234567"
+
+
+def test_where_no_region_is_known_a_number_says_its_country() -> None:
+    for region in (None, "EU"):
+        assert canonical(PHONE, "+852 9123 4567", region=region) == "+85291234567"
