@@ -223,3 +223,25 @@ def test_rows_that_are_larger_than_they_counted_are_refused(monkeypatch: pytest.
 
 def test_objects_without_keys_are_read() -> None:
     assert unpack(pack([b"{}"] * 3), rows_max=3) == [b"{}"] * 3
+
+
+ESCAPED = [b'{"a\\"b":1,"c":2}', b'{"a\\"b":3,"c":2}']
+
+
+def test_keys_that_have_to_be_escaped_are_read() -> None:
+    assert unpack(pack(ESCAPED), rows_max=2) == ESCAPED
+    beside = [*ESCAPED, b'{"c":1}', *ESCAPED]
+    assert unpack(pack(beside), rows_max=5) == beside
+
+
+def test_objects_of_fewer_keys_than_columns_are_refused_whatever_the_keys_are() -> None:
+    for names, columns_ in ((['"'], [["c", 1], ["c", 2]]), (['"', "c"], [["c", 1]])):
+        with pytest.raises(ProtocolError):
+            unpack(msgspec.msgpack.encode([2, [], ["o", [names], ["c", 0], names, columns_]]), rows_max=2)
+
+
+@pytest.mark.parametrize("empty", [["c", None], ["v", []], ["i", 0, 1, b""], ["s", "", [], ["c", 0], []]], ids=str)
+def test_lists_that_are_all_empty_are_read_whatever_their_items_would_be(empty: Any) -> None:
+    wire = [2, [], ["o", [["a"]], ["c", 0], ["a"], [["l", ["c", 0], empty]]]]
+
+    assert unpack(msgspec.msgpack.encode(wire), rows_max=2) == [b'{"a":[]}'] * 2

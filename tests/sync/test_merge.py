@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.clock import Stamp
-from sync.merge import ERASED, NEVER, Cell, FactDot, Version, larger, later, merge_cells, standing
+from sync.merge import ERASED, NEVER, Cell, FactDot, Merged, Version, larger, later, merge_cells, standing
 
 reps = st.sampled_from(["a:1", "a:2", "b:1"])
 dots = st.builds(FactDot, reps, st.integers(1, 4))
@@ -180,3 +180,7 @@ def test_a_register_says_whether_it_was_erased() -> None:
 def test_the_latest_word_that_it_was_erased_is_kept() -> None:
     first, last = Cell(True, Stamp(1, 0, "b:1")), Cell(True, Stamp(2, 0, "a:1"))
     assert merge_cells([{ERASED: last}, {ERASED: first}]).cells == {ERASED: last}
+
+
+def test_of_what_nobody_wrote_nothing_stands() -> None:
+    assert merge_cells([]) == merge_cells([{}]) == Merged({})

@@ -4,7 +4,17 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from sync.scope_rows import WHOLE, Gone, PutBy, Whole, base_of, is_scoped, read_scope_row, write_scope_row
+from sync.scope_rows import (
+    WHOLE,
+    Gone,
+    PutBy,
+    Whole,
+    base_of,
+    is_scoped,
+    plain_rows,
+    read_scope_row,
+    write_scope_row,
+)
 
 
 @pytest.mark.parametrize("stream", ["catalogue@north", "catalogue@0-9", "x@" + "a" * 40])
@@ -34,3 +44,24 @@ def test_a_row_of_an_entity_is_none_of_a_scope_and_an_unknown_one_is_refused() -
     assert read_scope_row(WHOLE) == Whole()
     with pytest.raises(msgspec.MsgspecError):
         read_scope_row(b'{"@":"later"}')
+
+
+OWN, OTHERS = b'{"sku":"A"}', b'{"sku":"B"}'
+IN_A_SCOPE = [
+    (3, OWN),
+    (4, write_scope_row(Gone("price", ("A", 1)))),
+    (5, write_scope_row(PutBy("hk02:b", Raw(OTHERS)))),
+    (7, b'{"@":"later"}'),  # of a version to come
+    (8, b'{"@":"put"}'),
+    (9, WHOLE),
+    (11, OWN),
+]
+
+
+def test_of_a_scope_the_rows_of_the_entities_are_read_whoever_wrote_them() -> None:
+    assert plain_rows("catalogue@north", IN_A_SCOPE) == [(3, OWN), (5, OTHERS), (11, OWN)]
+    assert plain_rows("catalogue@north", []) == []
+
+
+def test_of_any_other_stream_every_row_is_read_as_it_is() -> None:
+    assert plain_rows("catalogue", iter(IN_A_SCOPE)) == IN_A_SCOPE
