@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from sync.actions import Acked, Apply, End, EndLives, Forked, Jump, Load, NoteSealed, Opened, Send
+from sync.actions import Acked, Apply, End, EndLives, Forked, Jump, Load, LoadOpening, NoteSealed, Opened, Send
 from sync.batch import START, Batch, Boundary, Gap, Head
 from sync.model import Feed
 from sync.protocol import (
@@ -83,6 +84,17 @@ def test_an_ended_conversation_says_nothing_more() -> None:
     assert session.changed(BEGAN_MS) == session.finish(BEGAN_MS) == session.tick(BEGAN_MS + 10**9) == []
     assert session.applied(BATCH, AT) == session.applied(BATCH, GAP) == []
     assert session.jumped(Jump(CLOUD, "prints", AT), AT) == session.lives_ended() == []
+
+
+def test_an_ended_conversation_tells_no_sum_that_was_still_looked_up() -> None:
+    books = filled()
+    books.prune("sales", 2)
+    session = greeted(books)
+    asked = hear(session, replace(NOBODY, features=FEATURES))
+    assert isinstance(asked[-1], LoadOpening)
+    hear(session, Refused("busy", "later"))
+
+    assert session.summed_up(None, BEGAN_MS) == []
 
 
 def test_whoever_ended_it_takes_nothing_more() -> None:
