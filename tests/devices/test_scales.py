@@ -1,23 +1,15 @@
-"""Scales: frames by the manuals' tables, any bytes at all, and both drivers on real pseudo-terminals."""
+"""Scales: both drivers on real pseudo-terminals. What their bytes say: test_weighing."""
 
 import asyncio
-import itertools
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Self
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from devices.codecs.lines import LINE_MAX_BYTES, LineFramer
-from devices.codecs.weighing.line import AND_PATTERN, AND_STATES, read_line
-from devices.codecs.weighing.toledo import ToledoFramer, read_frame
-from devices.codecs.weighing.units import WEIGHT_MAX_G, grams
 from devices.commands import ZeroScale
 from devices.drivers import _scale, line_scale, toledo_scale
-from devices.errors import OptionError, WeightError
+from devices.errors import OptionError
 from devices.model import Health, Weight
 from devices.registry import options_for
 from devices.testing.context import RecordingContext
@@ -26,103 +18,11 @@ from devices.testing.serial_end import SerialEnd
 from devices.testing.serial_line import VirtualSerialLine
 from tests.devices.driven import driven
 
-STREAM = st.lists(
-    st.sampled_from([b"\x02", b"\r", b"\n", b"?", b"a", b"p", b"01.234", b"N", b"\xb0", b"\x00"]), max_size=40
-).map(b"".join)
-
 
 @pytest.fixture
 async def line(tmp_path: Path) -> AsyncIterator[VirtualSerialLine]:
     async with VirtualSerialLine(tmp_path / "scale", tmp_path / "outside") as made:
         yield made
-
-
-@pytest.mark.parametrize(
-    ("shown", "unit", "expected"),
-    [
-        ("01.234", "kg", 1234),
-        ("0.5", "lb", 227),
-        ("1.00", "oz", 28),
-        ("250", "g", 250),
-        ("- 0.002", "kg", -2),
-        ("+  1.2345", "kg", 1234),
-    ],
-)
-def test_a_shown_number_is_whole_grams(shown: str, unit: str, expected: int) -> None:
-    assert grams(shown, unit) == expected
-
-
-@pytest.mark.parametrize(
-    ("shown", "unit"), [("", "kg"), ("1.2.3", "kg"), ("1,2", "kg"), ("1", "stone"), ("1001", "kg"), ("١", "kg")]
-)
-def test_what_is_no_weight_is_refused(shown: str, unit: str) -> None:
-    with pytest.raises(WeightError):
-        grams(shown, unit)
-
-
-@pytest.mark.parametrize(
-    ("frame", "expected"),
-    [
-        (b"01.234", Weight("stable", 1234)),
-        (b" 0.990N", Weight("stable", 990)),
-        (b"00.000", Weight("zero", 0)),
-        (b"?a", Weight("unstable")),  # 0110 0001: motion
-        (b"?b", Weight("overweight")),
-        (b"?c", Weight("overweight")),  # moving as well: too much is what the cashier has to know
-        (b"?d", Weight("under_zero")),
-        (b"?h", Weight("not_ready")),
-        (b"?p", Weight("zero", 0)),
-        (b"?`", Weight("not_ready")),
-    ],
-)
-def test_a_toledo_frame_is_read_by_the_table(frame: bytes, expected: Weight) -> None:
-    assert read_frame(frame, "kg") == expected
-
-
-@pytest.mark.parametrize("frame", [b"", b"?", b"?\x01", b"?aa", b"12.3x", b"\xff"])
-def test_a_damaged_toledo_frame_is_refused(frame: bytes) -> None:
-    with pytest.raises(WeightError):
-        read_frame(frame, "kg")
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("ST,GS,+  1.234kg", Weight("stable", 1234)),
-        ("ST,NT,+00250 g", Weight("stable", 250)),
-        ("US,GS,+  1.3kg", Weight("unstable")),
-        ("OL,GS,+99999kg", Weight("overweight")),
-        ("ST,GS,- 0.010kg", Weight("under_zero")),
-        ("ST,GS,  0.000kg", Weight("zero", 0)),
-    ],
-)
-def test_a_line_is_read_by_the_pattern(line: str, expected: Weight) -> None:
-    assert read_line(line, re.compile(AND_PATTERN), AND_STATES, "kg") == expected
-
-
-@given(stream=STREAM | st.binary(max_size=400), cuts=st.lists(st.integers(0, 400), max_size=8))
-def test_any_bytes_give_weights_or_refusals_however_they_are_cut(stream: bytes, cuts: list[int]) -> None:
-    edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    chunks = [stream[start:end] for start, end in itertools.pairwise(edges)]
-    toledo, lines = ToledoFramer(), LineFramer()
-    frames = [frame for chunk in chunks for frame in toledo.feed(chunk)]
-    texts = [text for chunk in chunks for text in lines.feed(chunk)]
-    assert frames == ToledoFramer().feed(stream)
-    assert texts == LineFramer().feed(stream)
-    assert all(0 < len(text) <= LINE_MAX_BYTES for text in texts)
-    for frame in frames:
-        try:
-            weight = read_frame(frame, "kg")
-        except WeightError:
-            continue
-        assert (weight.weight_g is not None) == (weight.state in ("stable", "zero"))
-        assert weight.weight_g is None or 0 <= weight.weight_g <= WEIGHT_MAX_G
-
-
-def test_a_line_without_an_end_is_dropped_and_the_next_is_whole() -> None:
-    framer = LineFramer()
-    assert framer.feed(b"x" * 10_000 + b"\rIN\r") == ["IN"]
-    assert framer.dropped == 1
 
 
 async def test_goods_on_the_scale_are_told_once_they_rest(line: VirtualSerialLine) -> None:
