@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.mutation.modules import ROOT, TESTS
+from tests.mutation.modules import ROOT, TESTS, folder_of
 from tests.mutation.trial import Verdict
 
 KILLED_MIN_PCT = 95.0
@@ -92,9 +92,14 @@ def _chosen(args: argparse.Namespace) -> list[str]:
     paths = args.module or list(TESTS)
     if not args.since:
         return paths
-    command = ("git", "diff", "--name-only", args.since, "--", "sync", "tests/sync")
+    folders = ("sync", "devices", "tests/sync", "tests/devices")
+    command = ("git", "diff", "--name-only", args.since, "--", *folders)
     changed = set(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split())
-    return [path for path in paths if changed & {path, *(f"tests/sync/{name}" for name in TESTS.get(path, ()))}]
+    return [path for path in paths if changed & {path, *_tests_of(path)}]
+
+
+def _tests_of(path: str) -> set[str]:
+    return {(folder_of(path) / name).relative_to(ROOT).as_posix() for name in TESTS.get(path, ())}
 
 
 def _try(path: str) -> Tried:

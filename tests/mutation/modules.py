@@ -1,6 +1,7 @@
 """Which modules are mutated, and the tests that must kill their mutants: those of the rules, without a database or a line.
 
-A module belongs here when it holds rules and no I/O. Declarations alone (most of `sync/retail` that is not here) have none.
+A module belongs here when it holds rules and no I/O: what a shop does, what devices' bytes say. Declarations alone (most of
+`sync/retail` that is not here) have none.
 """
 
 from pathlib import Path
@@ -75,4 +76,27 @@ TESTS: dict[str, tuple[str, ...]] = {
     "sync/retail/selling/drawers.py": ("test_z_reports.py",),
     "sync/retail/selling/z_reports.py": ("test_z_reports.py",),
     "sync/retail/selling/left.py": ("test_left.py",),
+    "devices/zones.py": ("test_zones.py",),
+    "devices/codecs/beacons.py": ("test_beacons.py",),
+    "devices/codecs/hid_keys.py": ("test_hid_keys.py", "test_masking.py"),
+    "devices/codecs/einvoice.py": ("test_einvoice.py",),
+    "devices/codecs/carriers.py": ("test_einvoice.py",),
+    "devices/codecs/passages.py": ("test_gates_and_tags.py",),
+    "devices/codecs/epc.py": ("test_gates_and_tags.py",),
+    "devices/codecs/lines.py": ("test_weighing.py",),
+    "devices/codecs/weighing/line.py": ("test_weighing.py",),
+    "devices/codecs/weighing/toledo.py": ("test_weighing.py",),
+    "devices/codecs/weighing/units.py": ("test_weighing.py",),
+    "devices/codecs/counters/count.py": ("test_counter_formats.py", "test_counters_codec.py"),
+    "devices/codecs/counters/formats.py": ("test_counter_formats.py", "test_counters_codec.py"),
+    "devices/codecs/counters/hikvision.py": ("test_counter_formats.py",),
+    "devices/codecs/counters/lorawan.py": ("test_counter_formats.py",),
+    "devices/codecs/counters/mapping.py": ("test_counter_formats.py",),
+    "devices/codecs/counters/own.py": ("test_counter_formats.py", "test_counters_codec.py"),
+    "devices/codecs/counters/uplinks.py": ("test_counter_formats.py",),
 }
+
+
+def folder_of(path: str) -> Path:
+    """Return where the tests of a module are."""
+    return ROOT / "tests" / path.partition("/")[0]

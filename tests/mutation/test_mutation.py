@@ -3,7 +3,7 @@
 import pytest
 
 from tests.mutation.__main__ import equivalents, main
-from tests.mutation.modules import ROOT, TESTS
+from tests.mutation.modules import ROOT, TESTS, folder_of
 from tests.mutation.mutants import mutants_of
 
 CODE = '''
@@ -75,7 +75,7 @@ def test_what_counts_at_the_import_is_told_from_what_runs_later() -> None:
 @pytest.mark.parametrize("path", TESTS)
 def test_a_module_and_its_tests_are_there(path: str) -> None:
     assert (ROOT / path).is_file()
-    assert all((ROOT / "tests" / "sync" / name).is_file() for name in TESTS[path])
+    assert all((folder_of(path) / name).is_file() for name in TESTS[path])
 
 
 def test_every_excuse_is_for_a_module_of_the_run_and_has_its_reason() -> None:

@@ -29,7 +29,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from tests.mutation.modules import ROOT, TESTS
+from tests.mutation.modules import ROOT, TESTS, folder_of
 from tests.mutation.mutants import Mutant, mutants_of
 
 MEMORY_MAX = 4 * 1024**3  # bytes of addresses: a loop that never ends must not take the machine with it
@@ -90,7 +90,8 @@ def _run_planted(path: str, code: CodeType) -> int:
 
 
 def _pytest(path: str, *plugins: object) -> int:
-    files = [str(ROOT / "tests" / "sync" / name) for name in TESTS[path]]
+    folder = folder_of(path)
+    files = [str(folder / name) for name in TESTS[path]]
     log = Path(os.devnull).open("w")  # noqa: SIM115
     os.dup2(log.fileno(), 1)
     _settle_hypothesis()
@@ -98,7 +99,7 @@ def _pytest(path: str, *plugins: object) -> int:
     options = [
         "-x",
         f"--rootdir={ROOT}",
-        f"--confcutdir={ROOT / 'tests' / 'sync'}",
+        f"--confcutdir={folder}",
         "-W",
         "ignore::pytest.PytestWarning",
     ]
