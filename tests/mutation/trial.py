@@ -2,7 +2,8 @@
 
     a mutant in a function         the tests are imported already: the code of the functions is exchanged in the fork, and only
                                    tests that pass its statement run, the quickest first
-    one that counts at the import  a fork from before the import, with the mutant in place of the module; all tests run
+    one that counts at the import  a fork from before the import, with the mutant in place of the module; all tests run. So is one
+                                   that leaves out what a closure holds: the code of a living closure cannot be exchanged for it
 
 A fork that takes too long or too much memory is killed, and so is its mutant; what counts is the time of the processor, so that
 a busy machine kills nobody. Hypothesis draws the same examples each time and does not shrink. `python -m tests.mutation.trial
@@ -153,7 +154,7 @@ class _Judge:
             return None
         self.took_s = took_s
         for index, mutant in enumerate(self._mutants):
-            if mutant.is_early or at_import.intersection(mutant.lines):
+            if mutant.is_early or at_import.intersection(mutant.lines) or not parts.fit(mutant.code):
                 self.early.append(index)
                 continue
             found = [(each_s, item) for item, (each_s, lines) in passed.items() if lines.intersection(mutant.lines)]
@@ -197,6 +198,12 @@ class _Parts:
         living = gc.get_objects()
         self._functions = [each for each in living if type(each) is FunctionType and each.__code__.co_filename == file]
         self._memories = [each for each in living if type(each) is _lru_cache_wrapper]
+
+    def fit(self, code: CodeType) -> bool:
+        """Whether living closures can have this code: it closes over the same names."""
+        changed = {_key(each): each.co_freevars for each in _codes(code)}
+        living = [function.__code__ for function in self._functions]
+        return all(changed.get(_key(each), each.co_freevars) == each.co_freevars for each in living)
 
     def swap(self, code: CodeType) -> None:
         """Exchange the code of all functions that are in `code`."""
