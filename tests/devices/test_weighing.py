@@ -126,6 +126,7 @@ OWN = re.compile(r"(?P<state>[A-Z])? ?(?P<weight>-?[0-9.]+)?(?P<unit>kg|g)?")
         ("D 1.5", Weight("unstable")),
         ("D 0", Weight("unstable")),
         ("B 1.5", Weight("under_zero")),
+        ("-0.001", Weight("under_zero")),
         ("D -1.5", Weight("under_zero")),
         ("-0.0001", Weight("zero", 0)),
         ("H", Weight("overweight")),
@@ -182,7 +183,7 @@ def test_the_heaviest_that_a_counter_takes_is_a_thousand_kilograms() -> None:
 
 
 def test_under_zero_is_said_of_a_net_weight_too() -> None:
-    assert read_frame(b"-0.010N", "kg") == Weight("under_zero")
+    assert read_frame(b"-0.010N", "kg") == read_frame(b"-0.001", "kg") == Weight("under_zero")
 
 
 def test_lines_are_as_long_as_they_may_be_and_not_longer() -> None:
