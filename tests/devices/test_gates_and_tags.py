@@ -173,6 +173,37 @@ def test_every_sgtin_gives_back_what_was_put_in(
     assert read.serial == str(serial)
 
 
+def memory(*, header: int = 0x30, partition: int, company: int, item: int) -> str:
+    """96 bits, of which the company has 40 in partition 0 and 20 in partition 6."""
+    item_bits = {0: 4, 6: 24, 7: 24}[partition]
+    return f"{header << 88 | partition << 82 | company << 38 + item_bits | item << 38 | 1:024X}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        memory(header=0x36, partition=6, company=1, item=1),  # an SGTIN-198 begins so
+        memory(partition=6, company=1, item=1) + "0000",
+        memory(partition=7, company=1, item=1),  # the standard knows six
+        memory(partition=0, company=10**12, item=1),  # a prefix of 13 digits
+        memory(partition=6, company=1, item=10**7),  # an item of 8
+        "30" * 64,  # the longest memory
+    ],
+)
+def test_what_is_no_sgtin_96_stays_the_hex_that_it_is(text: str) -> None:
+    assert read_epc(text) == (text, None)
+
+
+def test_numbers_at_the_ends_of_their_ranges_are_read() -> None:
+    assert read_epc(memory(partition=0, company=10**12 - 1, item=9))[1] == Sgtin("99999999999997", "1")
+    assert read_epc(memory(partition=6, company=10**6 - 1, item=10**7 - 1))[1] == Sgtin("99999999999997", "1")
+
+
+def test_a_memory_longer_than_any_tag_s_is_refused() -> None:
+    with pytest.raises(LabelError):
+        read_epc("30" * 66)
+
+
 @given(st.text(max_size=80))
 def test_any_line_is_an_epc_or_is_refused(text: str) -> None:
     try:
