@@ -24,7 +24,7 @@ function draw() {
 }
 
 function routeCard(method, path, operation) {
-  const body = operation.requestBody?.content["application/json"].schema;
+  const body = Object.values(operation.requestBody?.content ?? {})[0]?.schema;
   return h("details", { id: `${method}:${path}` },
     h("summary", h(`span.method.badge.${method === "get" ? "good" : "wait"}`, method.toUpperCase()),
       h("code", path), h("span", { lang: "en" }, operation.summary)),

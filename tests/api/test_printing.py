@@ -227,7 +227,7 @@ async def test_a_print_job_with_the_id_of_a_sales_receipt_does_not_stop_that_sal
     ("element", "pointer"),
     [
         ({"type": "hologram"}, "/document/elements/0/type"),
-        ({"type": "text"}, "/document/elements/0"),
+        ({"type": "text"}, "/document/elements/0/text"),
         ({"type": "text", "text": "x", "width": 9}, "/document/elements/0/width"),
         ({"type": "barcode", "symbology": "QR", "data": "1"}, "/document/elements/0/symbology"),
     ],

@@ -9,12 +9,13 @@ from hub.broker.embedded import embedded_broker
 from hub.demo.counters import Counters
 from hub.demo.credentials import Credentials
 from hub.demo.journal import Journal
+from hub.demo.settings import DOORS, STORE_ID
 from hub.settings.file import MqttSection
 from hub.store.staff.tills import Paired, secret_hash
 from hub.tokens import Tokens
 
 KNOWN = Credentials("doors", "a-token")
-TOKENS = Tokens({secret_hash(KNOWN.token): Paired(KNOWN.till_id, "Doors", "device")})
+TOKENS = Tokens({secret_hash(KNOWN.token): Paired(KNOWN.till_id, DOORS, "device")})
 NOBODY_S = 3_600.0  # between two visitors
 
 
@@ -22,7 +23,7 @@ async def test_what_a_counter_says_behind_a_lie_knows_nothing_of_it(tmp_path: Pa
     """On a busy machine it spoke before it was stopped: the journal had the visitor, so that the day looked honest."""
     file = tmp_path / "mqtt.jsonl"
     with Journal(file) as journal:
-        async with embedded_broker(MqttSection(0, "hub", "hub-secret"), store_id="hk01", tokens=TOKENS) as port:
+        async with embedded_broker(MqttSection(0, "hub", "hub-secret"), store_id=STORE_ID, tokens=TOKENS) as port:
             counters = Counters(port, KNOWN, journal, rng=random.Random(1), pause_s=NOBODY_S)
             async with asyncio.TaskGroup() as group:
                 doors = group.create_task(counters.run())

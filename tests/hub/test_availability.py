@@ -18,7 +18,7 @@ from hub.store.stock.rights import Rule
 from sync.errors import ConfigError
 from sync.retail.catalogue.catalogue import Price, Product
 from sync.retail.names import Name
-from sync.retail.selling.sales import Sale, SaleLine, Tender
+from sync.retail.selling.sales import Override, Sale, SaleLine, Tender
 from sync.retail.stock.promises import PROMISE, PromiseFact
 from sync.retail.stock.rebalance import Policy
 from sync.retail.stock.rights import SpendPolicy
@@ -27,6 +27,8 @@ from sync.store.replicas import replica_id
 from sync.store.rows import apply_rows
 from sync.testing.sim_database import run_now
 from tests.sync.rights_ends import HERE, SKU, Ends
+
+FREE = Override("goods without a price are not what is tested here")
 
 CLOUD = "cloud:0000000000000001"
 
@@ -109,7 +111,7 @@ def test_a_kit_is_held_against_the_rights_to_its_parts(ends: Ends) -> None:
     kit = Entry(Product(sku="KIT", name=Name(en="Kit"), stocked=False, parts=parts), Price(1, "HKD"))
     own = ends.hub.replica
     run_now(ends.hub.db.write(lambda tx: put_products(tx, own, [kit], location="shop", now_ms=1)))
-    lines = (SaleLine(1, SKU, 1, 0, per=1), SaleLine(2, "KIT", 2, 0, per=1))
+    lines = (SaleLine(1, SKU, 1, 0, per=1, override=FREE), SaleLine(2, "KIT", 2, 0, per=1, override=FREE))
     sale = Sale(sale_id="s1", till_id="t1", currency="HKD", lines=lines, tenders=(Tender("cash", 0),), total=0)
 
     ends.rights.rule = Rule(policy=ends.policy, spend=SpendPolicy.STRICT)

@@ -13,8 +13,10 @@ from hub.store.stock.counts import book_count, seen_now
 from hub.store.stock.stock import Booked, Movement, move, on_hand
 from hub.store.upkeep.audit import audit
 from sync.model import Replica
-from sync.retail.selling.sales import Sale, SaleLine, Tender
+from sync.retail.selling.sales import Override, Sale, SaleLine, Tender
 from sync.retail.stock.movements import MovementLine, Vector
+
+FREE = Override("goods without a price are not what is tested here")
 
 SKUS = ("TEA-01", "SHIRT-M")
 
@@ -33,7 +35,7 @@ class Shelf:
         return f"n{self.made}"
 
     async def sell(self, sku: str, qty: int) -> None:
-        line = SaleLine(1, sku, qty, 0, per=1)
+        line = SaleLine(1, sku, qty, 0, per=1, override=FREE)
         name = self.name()
         tender = (Tender("cash", 0),)
         await self.store.sell(Sale(sale_id=name, till_id="t1", currency="HKD", lines=(line,), tenders=tender, total=0))

@@ -18,9 +18,11 @@ from sync.cloud.catalogue import Entry as CloudEntry
 from sync.retail.catalogue.catalogue import Price, Product
 from sync.retail.names import Name
 from sync.retail.selling.returns import Return, ReturnLine
-from sync.retail.selling.sales import Sale, SaleLine, Tender
+from sync.retail.selling.sales import Override, Sale, SaleLine, Tender
 from sync.retail.stock.stock import Component
 from tests.sync.scope_world import World
+
+FREE = Override("goods without a price are not what is tested here")
 
 GIFT = Entry(
     Product(
@@ -41,7 +43,7 @@ async def shop_with_kit(store: Any) -> Any:
 
 
 def sale_of(name: str, *lines: tuple[str, int]) -> Sale:
-    said = tuple(SaleLine(n, sku, qty, 0, per=1) for n, (sku, qty) in enumerate(lines, 1))
+    said = tuple(SaleLine(n, sku, qty, 0, per=1, override=FREE) for n, (sku, qty) in enumerate(lines, 1))
     return Sale(sale_id=name, till_id="t1", currency="HKD", lines=said, tenders=(Tender("cash", 0),), total=0)
 
 

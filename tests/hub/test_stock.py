@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from hub.errors import ConflictError, RefusedError
 from hub.store.stock.stock import Moved, Movement, move, on_hand
-from sync.retail.selling.sales import Sale, SaleLine, Tender
+from sync.retail.selling.sales import Override, Sale, SaleLine, Tender
+
+FREE = Override("goods without a price are not what is tested here")
 
 FROM_BODIES = """
 SELECT sku, sum(qty) FROM (
@@ -57,7 +59,7 @@ async def test_what_has_no_stock_cannot_move(store: Any, sku: str) -> None:
 
 def draw_sale(n: int, sku: str, qty: int) -> Sale:
     unit = "g" if sku == "PLUM" else "each"
-    line = SaleLine(1, sku, qty, 0, unit, per=1)
+    line = SaleLine(1, sku, qty, 0, unit, per=1, override=FREE)
     return Sale(sale_id=f"s{n}", till_id="t1", currency="HKD", lines=(line,), tenders=(Tender("cash", 0),), total=0)
 
 

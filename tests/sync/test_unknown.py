@@ -173,7 +173,8 @@ def test_a_kind_of_row_in_a_known_stream_waits_for_its_version() -> None:
     with ends(1) as (end,):
         assert end.take("promises", REP, [(1, row)]).unread == 1
         column = Column("rep", path="note_id")
-        later = replace(SEAL, name="note", stream="promises", row=Later, key=(column,))
+        told = next(entity for entity in REGISTRY.entities if entity.stream == "promises").passed_on
+        later = replace(SEAL, name="note", stream="promises", row=Later, key=(column,), passed_on=told)
         done, _ = adopt_unknown(end.tx, registry=Registry((*(e for e in REGISTRY.entities if e is not SEAL), later)))
         assert done.changed == 1
         assert end.tx.execute("SELECT rep FROM seal").fetchall() == [("x",)]
