@@ -2,14 +2,17 @@
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from devices.model import Health
 from hub.api.devices import DeviceView
 from hub.client import HubClient
-from tests.appliance.machine import Machine
+from tests.appliance.machine import PROJECT, Machine, said
 
 FOLDER = "/opt/hub"
 CONFIG = "/etc/store-hub/hub.toml"
@@ -33,7 +36,7 @@ dir = "/var/lib/store-hub"
 
 
 class GuestHub:
-    """A hub that runs, and a paired till."""
+    """A hub that runs, and a paired client of a manager, who sees everything."""
 
     def __init__(self, machine: Machine, till: HubClient) -> None:
         self.machine, self.till = machine, till
@@ -59,7 +62,7 @@ class GuestHub:
 @asynccontextmanager
 async def guest_hub(machine: Machine, devices: str) -> AsyncIterator[GuestHub]:
     """Run a hub with these device sections until the block ends; its log goes with what fails."""
-    await machine.copy("hub", "devices", "sync", to=FOLDER)
+    await _install(machine)
     await machine.run(
         f"mkdir -p /etc/store-hub && rm -rf /var/lib/store-hub && cat > {CONFIG}", given=(STORE + devices).encode()
     )
@@ -68,7 +71,7 @@ async def guest_hub(machine: Machine, devices: str) -> AsyncIterator[GuestHub]:
     try:
         code = await _code(machine)
         async with HubClient(f"http://127.0.0.1:{await machine.forward(PORT)}") as till:
-            await till.pair(code, "Counter")
+            await till.pair(code, "Office")
             yield GuestHub(machine, till)
     except BaseException:
         print(await machine.run("journalctl -u hub --no-pager -n 80 -o cat"))
@@ -92,7 +95,18 @@ async def _code(machine: Machine) -> str:
     """Return a pairing code, once the hub answers."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
-            said = await machine.run(f"{PYTHON} -m hub pair --config {CONFIG} 2>&1 || true")
+            said = await machine.run(f"{PYTHON} -m hub pair --scope manager --config {CONFIG} 2>&1 || true")
             if found := re.search(r"\b[0-9A-Z]{4,}(?:-[0-9A-Z]+)*\b", said):
                 return found[0]
             await asyncio.sleep(0.5)  # it has not opened its socket yet
+
+
+async def _install(machine: Machine) -> None:
+    """Unpack the project's wheel on the machine, once; what a wheel leaves out is missing there too."""
+    if "there" in await machine.run(f"test -d {FOLDER} && echo there || true"):
+        return
+    with TemporaryDirectory() as folder:
+        await said(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, str(PROJECT))
+        (wheel,) = Path(folder).glob("*.whl")
+        await machine.run("cat > /tmp/hub.whl", given=wheel.read_bytes())
+    await machine.run(f"python3 -m zipfile -e /tmp/hub.whl {FOLDER}")

@@ -41,7 +41,7 @@ async def built() -> Path:
             shutil.rmtree(older)
         folder.mkdir(parents=True)
         async with asyncio.timeout(BUILD_TIMEOUT_S):
-            await _said(str(HERE / "build"), str(folder))
+            await said(str(HERE / "build"), str(folder))
     return folder
 
 
@@ -59,7 +59,7 @@ class Machine:
     async def run(self, command: str, *, given: bytes = b"", timeout_s: float = COMMAND_TIMEOUT_S) -> str:
         """Run a shell command as root and return what it printed; one that fails fails the test with what it said."""
         async with asyncio.timeout(timeout_s):
-            return await _said(*self.ssh(command), given=given)
+            return await said(*self.ssh(command), given=given)
 
     def ssh(self, *command: str, options: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Return the command line that runs a command on the machine; all share one connection."""
@@ -84,7 +84,7 @@ class Machine:
 
     async def run_here(self, *options: str) -> None:
         """Ask the shared connection for something."""
-        await _said(*self.ssh(options=options))
+        await said(*self.ssh(options=options))
 
     async def qmp(self, command: str, **arguments: Any) -> Any:
         """Ask qemu itself, as for plugging a device in; raise AssertionError with its words when it refuses. Any: JSON."""
@@ -109,7 +109,7 @@ async def booted(folder: Path) -> AsyncIterator[Machine]:
     """Boot a copy of the image that forgets everything, and end it."""
     image, port = await built(), free_port()
     disk, console = folder / "disk.qcow2", folder / "console.log"
-    await _said("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(image / "root.img"), str(disk))
+    await said("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(image / "root.img"), str(disk))
     log = (folder / "qemu.log").open("wb")
     process = await asyncio.create_subprocess_exec(
         *_command(image, folder, port), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
@@ -139,6 +139,20 @@ def free_port() -> int:
         return port
 
 
+async def said(*command: str, given: bytes = b"") -> str:
+    """Run a program of this host and return what it printed; one that fails fails the test."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        out, err = await process.communicate(given)
+    except asyncio.CancelledError:
+        process.kill()
+        raise
+    assert process.returncode == 0, f"{command[-1][:300]}: {process.returncode}\n{out.decode()}{err.decode()}"
+    return out.decode()
+
+
 def _command(image: Path, folder: Path, port: int) -> tuple[str, ...]:
     accel, processor = ("kvm", "host") if has_kvm() else ("tcg,thread=multi", "max")
     kernel = "root=/dev/vda rw console=ttyS0 quiet loglevel=3 mitigations=off audit=0 panic=-1"
@@ -161,17 +175,3 @@ async def _answer(reader: asyncio.StreamReader) -> Any:
             assert "error" not in said, said["error"]["desc"]
             if "return" in said:
                 return said["return"]
-
-
-async def _said(*command: str, given: bytes = b"") -> str:
-    """Run a program of this host and return what it printed; one that fails fails the test."""
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        out, err = await process.communicate(given)
-    except asyncio.CancelledError:
-        process.kill()
-        raise
-    assert process.returncode == 0, f"{command[-1][:300]}: {process.returncode}\n{out.decode()}{err.decode()}"
-    return out.decode()

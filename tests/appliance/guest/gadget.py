@@ -3,7 +3,7 @@
     gadget.py up NAME PORT SERIAL FUNCTION...   FUNCTION: hid (a keyboard that types), printer, acm; PORT 0 or 1 of the controller
     gadget.py unplug NAME | plug NAME PORT      pull it out, and back in
     gadget.py down NAME                         unplug it and forget it
-    gadget.py type NAME LABEL...                type labels, Enter behind each, on its keyboard
+    gadget.py type NAME GAP_MS LABEL...         type labels, Enter behind each, on its keyboard; scanners take 4 to 10 ms a report
     gadget.py paper NAME SECONDS                print what came for its printer, in hex
 
 Sources: the kernel's Documentation/usb/gadget_configfs.rst, gadget_hid.rst, gadget_printer.rst; HID Usage Tables page 0x07.
@@ -73,7 +73,7 @@ def down(name: str) -> None:
     folder.rmdir()
 
 
-def type_labels(name: str, *labels: str) -> None:
+def type_labels(name: str, gap_ms: str, *labels: str) -> None:
     major, minor = (GADGETS / f"{name}/functions/hid.{name}/dev").read_text().strip().split(":")
     node = next(
         path for path in Path("/dev").glob("hidg*") if path.stat().st_rdev == os.makedev(int(major), int(minor))
@@ -84,6 +84,7 @@ def type_labels(name: str, *labels: str) -> None:
             code = 4 + ord(character.lower()) - ord("a") if character.isalpha() else (PLAIN | SHIFTED)[character]
             for report in (bytes((SHIFT if is_shifted else 0, 0, code, 0, 0, 0, 0, 0)), bytes(8)):
                 keyboard.write(report)
+                time.sleep(float(gap_ms) / 1000)
 
 
 def paper(name: str, seconds: str) -> None:
