@@ -23,7 +23,7 @@ async def test_what_a_counter_says_behind_a_lie_knows_nothing_of_it(tmp_path: Pa
     """On a busy machine it spoke before it was stopped: the journal had the visitor, so that the day looked honest."""
     file = tmp_path / "mqtt.jsonl"
     with Journal(file) as journal:
-        async with embedded_broker(MqttSection(0, "hub", "hub-secret"), store_id=STORE_ID, tokens=TOKENS) as port:
+        async with embedded_broker(MqttSection(0, "hub", "hub-secret"), store_id=STORE_ID, tokens=TOKENS) as (port, _):
             counters = Counters(port, KNOWN, journal, rng=random.Random(1), pause_s=NOBODY_S)
             async with asyncio.TaskGroup() as group:
                 doors = group.create_task(counters.run())
