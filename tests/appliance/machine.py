@@ -6,6 +6,7 @@ A boot takes half a minute emulated, a few seconds under KVM (STOREHUB_KVM=1).
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -36,12 +37,15 @@ def store() -> Path:
 async def built() -> Path:
     """Return the folder with root.img, vmlinuz, initrd and the key, building them first if they are not there."""
     folder = store()
-    if not (folder / "root.img").exists():
-        for older in folder.parent.glob("*"):
-            shutil.rmtree(older)
-        folder.mkdir(parents=True)
-        async with asyncio.timeout(BUILD_TIMEOUT_S):
-            await said(str(HERE / "build"), str(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)  # two processes of tests want it at once
+        if not (folder / "root.img").exists():
+            for older in folder.parent.iterdir():
+                if older != folder:
+                    shutil.rmtree(older)
+            async with asyncio.timeout(BUILD_TIMEOUT_S):
+                await said(str(HERE / "build"), str(folder))
     return folder
 
 
