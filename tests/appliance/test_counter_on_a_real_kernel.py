@@ -120,7 +120,7 @@ async def test_what_comes_faster_than_it_is_read_is_refused_and_never_torn(twins
 
 async def test_a_receipt_comes_out_of_the_usb_printer(machine: Machine) -> None:
     await machine.run(f"{GADGET} up receipts 0 P1 printer")
-    section = '[devices.receipts]\nkind = "escpos_printer"\nusb = { vendor = "05e0" }\n'
+    section = '[devices.receipts]\nkind = "escpos_printer"\nusb = { vendor = "05e0" }\nconfirm = "none"\n'
     try:
         async with guest_hub(machine, section) as hub:
             await hub.reaches("receipts", Health.READY)
