@@ -8,9 +8,12 @@ A device's own name is the one it was paired under, and its client id. Pure. Not
 hub.mosquitto).
 """
 
+import re
+
 from hub.store.staff.tills import Paired
 
 SHARED = ("homie/5/", "homeassistant/")
+_AN_ID = re.compile(r"(?:t|manager|device|cloud|ops|standby)[0-9]+")  # as clients are numbered (hub.store.staff.tills)
 _NOT_A_LEVEL = frozenset("+#/\0")
 _OF_THE_HUB = frozenset(
     {"", "device", "entrance", "status"}
@@ -23,8 +26,9 @@ def store_prefixes(store_id: str) -> tuple[str, ...]:
 
 
 def own_names(device: Paired) -> tuple[str, ...]:
-    """Return the levels of a topic that are a device's own: its id, and its name where that is one level."""
+    """Return the levels of a topic that are a device's own: its id, and its name where that is one level and nobody's id."""
     is_level = device.name.isprintable() and not _NOT_A_LEVEL & set(device.name) and device.name not in _OF_THE_HUB
+    is_level = is_level and not _AN_ID.fullmatch(device.name)
     return tuple(dict.fromkeys((device.till_id, *([device.name] if is_level else []))))
 
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta
 
 from devices.driver import DriverOptions
+from devices.drivers._addresses import split_address
 
 if TYPE_CHECKING:
     from devices.drivers._mqtt_link import Broker
+PORT, TLS_PORT = 1883, 8883  # as IANA has them
 
 
 class BrokerOptions(DriverOptions, frozen=True, kw_only=True):
@@ -29,7 +31,7 @@ class BrokerOptions(DriverOptions, frozen=True, kw_only=True):
     key: str = ""
 
     def __post_init__(self) -> None:
-        split_address(self.address)
+        split_address(self.address, port=PORT)
         if not self.tls and (self.ca or self.certificate or self.key):
             raise ValueError("ca, certificate and key are for tls = true")
         if bool(self.certificate) != bool(self.key):
@@ -54,15 +56,5 @@ class BrokerOptions(DriverOptions, frozen=True, kw_only=True):
         """Return where to connect, under this client id; `will` is topic and payload of a retained last will."""
         from devices.drivers._mqtt_link import Broker  # here: who checks a configuration has no use for paho
 
-        host, port = split_address(self.address, port=8883 if self.tls else 1883)
+        host, port = split_address(self.address, port=TLS_PORT if self.tls else PORT)
         return Broker(host, port, client_id, self.username, self.password, self.keepalive_s, self.context(), will)
-
-
-def split_address(address: str, *, port: int = 1883) -> tuple[str, int]:
-    """Return host and port of `host`, `host:port` or `[IPv6]:port`; raise ValueError with the remedy."""
-    host, colon, said = address.rpartition(":") if not address.endswith("]") else (address, "", "")
-    if not colon:
-        host, said = address, str(port)
-    if not host.strip("[]") or not said.isdecimal() or not 0 < int(said) < 65536 or (":" in host and host[0] != "["):
-        raise ValueError(f"address {address!r} is not host:port; write 127.0.0.1:1883 or [::1]:1883")
-    return host.strip("[]"), int(said)

@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from devices.attachment import Match, node_to_open
 from devices.driver import DeviceContext, PrinterOptions
+from devices.drivers._addresses import split_address
 from devices.drivers._serial_port import Baudrate, Handshake, SerialPort, opened_node
 from devices.errors import WireError
 from devices.escpos_wire import PrinterLine
@@ -177,23 +178,6 @@ class NodeLine:
             raise wire_error(self._path, self._error, subsystem="usbmisc") from self._error
 
 
-def split_address(address: str) -> tuple[str, int]:
-    """Return host and port of "host", "host:port", "[v6]" or "[v6]:port"; raise ValueError naming the remedy."""
-    if address.startswith("["):
-        host, bracket, rest = address[1:].partition("]")
-        port_text = rest.removeprefix(":")
-        is_formed = bool(bracket) and (not rest or rest.startswith(":"))
-    else:
-        host, colon, port_text = address.partition(":")
-        is_formed = not colon or bool(port_text)
-    if not host or not is_formed or (port_text and not (port_text.isascii() and port_text.isdigit())):
-        raise ValueError(f"address {address!r} is not host:port; write 192.168.1.50:9100 or [fe80::1]:9100")
-    port = int(port_text or DEFAULT_PORT)
-    if not 0 < port < 65_536:
-        raise ValueError(f"address {address!r}: port {port} is not between 1 and 65535")
-    return host, port
-
-
 class LineOptions(PrinterOptions, frozen=True, forbid_unknown_fields=True):
     """Where a printer is, one of: `address` (host, host:port or [IPv6]:port), `port` (serial, best /dev/serial/by-id/…), `path`
     (/dev/usb/lp0), `usb`; with a `baudrate`, `usb` is a serial converter.
@@ -213,7 +197,7 @@ class LineOptions(PrinterOptions, frozen=True, forbid_unknown_fields=True):
             said = " and ".join(places) or "none"
             raise ValueError(f"say where the printer is by one of address, port, path and usb, not by {said}")
         if self.address is not None:
-            split_address(self.address)
+            split_address(self.address, port=DEFAULT_PORT)
 
 
 @asynccontextmanager
@@ -235,7 +219,7 @@ async def printer_line(ctx: DeviceContext, options: LineOptions, *, baudrate: in
 @asynccontextmanager
 async def tcp_line(address: str, connect_timeout_s: float) -> AsyncIterator[TcpLine]:
     """Connect to a printer on the network."""
-    host, port = split_address(address)
+    host, port = split_address(address, port=DEFAULT_PORT)
     try:
         async with asyncio.timeout(connect_timeout_s):
             reader, writer = await asyncio.open_connection(host, port)

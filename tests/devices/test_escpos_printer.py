@@ -14,7 +14,8 @@ import pytest
 
 from devices.codecs.printing import raster
 from devices.document import Barcode, Columns, Cut, Document, Rule, Text
-from devices.drivers._printer_lines import TcpLine, split_address
+from devices.drivers._addresses import split_address
+from devices.drivers._printer_lines import DEFAULT_PORT, TcpLine
 from devices.drivers._printer_words import trouble
 from devices.drivers.escpos_printer import DRIVER, Options, run
 from devices.errors import WireError
@@ -341,7 +342,7 @@ async def test_characters_in_no_font_are_counted_and_shown_in_health() -> None:
     ],
 )
 def test_an_address_is_host_and_port(address: str, expected: tuple[str, int]) -> None:
-    assert split_address(address) == expected
+    assert split_address(address, port=DEFAULT_PORT) == expected
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from paho.mqtt import client as mqtt
 
 from devices import registry
 from devices.drivers import _mqtt_link
-from devices.drivers._broker import split_address
+from devices.drivers._addresses import split_address
+from devices.drivers._broker import PORT
 from devices.drivers._mqtt_link import Broker, BrokerLostError, connected
 from devices.drivers._mqtt_wire import MqttWire
 from devices.drivers.mqtt_counter import DRIVER, Options
@@ -30,12 +31,12 @@ from devices.testing.context import RecordingContext
     ],
 )
 def test_addresses(address: str, expected: tuple[str, int]) -> None:
-    assert split_address(address) == expected
+    assert split_address(address, port=PORT) == expected
 
 
 @pytest.mark.parametrize("address", ["", ":1883", "host:", "host:0", "host:99999", "host:x", "::1:1883"])
 def test_a_wrong_address_is_refused_with_its_remedy(address: str) -> None:
-    with pytest.raises(OptionError, match=r"doors: .*is not host:port; write 127.0.0.1:1883"):
+    with pytest.raises(OptionError, match=r"doors: .*is not host:port; write 192.168.1.50:1883"):
         registry.options_for("mqtt_counter", {"store": "hk01", "address": address}, device_id="doors")
 
 
