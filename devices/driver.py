@@ -11,12 +11,12 @@ from typing import Annotated, Any, Protocol
 
 from msgspec import Meta, Struct
 
-from devices.announcements import Announcements
-from devices.attachment import Attached, Match, Subsystem
-from devices.commands import Command, Told
 from devices.document import Document
 from devices.model import Category, Event, Reading, StatusUpdate
-from devices.requests import DeviceRequest
+from devices.plug.attachment import Attached, Match, Subsystem
+from devices.supervision.announcements import Announcements
+from devices.supervision.commands import Command, Told
+from devices.supervision.requests import DeviceRequest
 
 DEVICE_ANSWER_TIMEOUT_S = 10.0
 """How long a device's HTTP request waits for its driver; then the device is told to come again, and the answer is not heard."""

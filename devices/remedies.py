@@ -8,9 +8,9 @@ import errno
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from devices.attachment import Subsystem
 from devices.errors import WireError
 from devices.model import Health, StatusUpdate
+from devices.plug.attachment import Subsystem
 
 _GROUPS: Mapping[Subsystem, str] = {"tty": "dialout", "input": "input", "usbmisc": "lp", "bluetooth": "bluetooth"}
 

@@ -16,10 +16,10 @@ from contextlib import asynccontextmanager
 from functools import partial
 from sqlite3 import Connection
 
-from devices.announcements import Announcements
 from devices.codecs.variable_measure import VariableMeasure, variable_measures
-from devices.loop_watch import BLOCKED_S, watching_loop
-from devices.supervisor import DeviceState, Outside, Supervisor
+from devices.supervision.announcements import Announcements
+from devices.supervision.loop_watch import BLOCKED_S, watching_loop
+from devices.supervision.supervisor import DeviceState, Outside, Supervisor
 from hub.announcer import run_announcer
 from hub.api.server import serve
 from hub.attached.readings import Readings

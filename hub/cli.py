@@ -220,7 +220,7 @@ def _cloud(args: argparse.Namespace) -> int:
 
 
 def _pair(args: argparse.Namespace) -> int:
-    from hub.api.pairing import CodeAnswer
+    from hub.api.staff.pairing import CodeAnswer
     from hub.client import HubClient
     from hub.commands.tls import tell_code
 

@@ -17,8 +17,8 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-from hub.api.cashiers import EnrolRequest, UnlockRequest
-from hub.api.catalogue import ProductPage
+from hub.api.attached.devices import DeviceList, DeviceView
+from hub.api.catalogue.catalogue import ProductPage
 from hub.api.control import (
     Mended,
     Opened,
@@ -29,15 +29,15 @@ from hub.api.control import (
     RepairRequest,
     ScopeRequest,
 )
-from hub.api.devices import DeviceList, DeviceView
-from hub.api.pairing import CodeAnswer, PairAnswer, PairRequest
-from hub.api.printing import JobList, PrintRequest
 from hub.api.problems import Problem
+from hub.api.replica.standby_keys import KeysTold, KeyTold, StoreAuthority
+from hub.api.replica.standby_registers import RegistersTold
 from hub.api.routing import SUBPROTOCOL, SUBPROTOCOL_TOKEN
-from hub.api.sales import SaleRequest
-from hub.api.standby_keys import KeysTold, KeyTold, StoreAuthority
-from hub.api.standby_registers import RegistersTold
-from hub.api.tills import TillList
+from hub.api.selling.printing import JobList, PrintRequest
+from hub.api.selling.sales import SaleRequest
+from hub.api.staff.cashiers import EnrolRequest, UnlockRequest
+from hub.api.staff.pairing import CodeAnswer, PairAnswer, PairRequest
+from hub.api.staff.tills import TillList
 from hub.errors import HubError
 from hub.replication import SyncView
 from hub.store.catalogue.products import Opening, Put

@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from devices.announcements import Announcements
-from devices.supervisor import DeviceState
+from devices.supervision.announcements import Announcements
+from devices.supervision.supervisor import DeviceState
 from hub.insights.footfall import entrances_since, footfall_of_day
 from hub.runtime import Runtime
 

@@ -2,10 +2,10 @@
 
 from urllib.parse import quote
 
-from devices.capture import Trace
-from hub.api.attachments import AttachedList, PutBack, TakeOverRequest
-from hub.api.captures import Begun
-from hub.api.devices import DeviceList
+from devices.plug.capture import Trace
+from hub.api.attached.attachments import AttachedList, PutBack, TakeOverRequest
+from hub.api.attached.captures import Begun
+from hub.api.attached.devices import DeviceList
 from hub.client import HubClient
 from hub.store.attachments import TakeOver
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
-from devices.capture import Trace
 from devices.codecs.variable_measure import VariableMeasure
-from devices.commands import Command
 from devices.document import Document
 from devices.errors import CommandError
 from devices.model import DrawerStatus, Event, Health, Scan, TagRead, Weight, ZoneChange
-from devices.requests import DeviceRequest
-from devices.supervisor import DeviceState
+from devices.plug.capture import Trace
+from devices.supervision.commands import Command
+from devices.supervision.requests import DeviceRequest
+from devices.supervision.supervisor import DeviceState
 from hub.attached import tags, weights, zones
 from hub.attached.pseudonyms import Pseudonyms
 from hub.attached.scans import Scans

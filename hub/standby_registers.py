@@ -5,7 +5,7 @@
     the cloud   how far it holds what each has written is told with it: what a dead hub had not told it the other one tells
 
 So a hub knows the members that were enrolled at the other one when that dies, without a line to the cloud. Not here: the route
-(hub.api.standby_registers), SQL (hub.store.upkeep.beside_registers), the logs of the same line (hub.standby.books).
+(hub.api.replica.standby_registers), SQL (hub.store.upkeep.beside_registers), the logs of the same line (hub.standby.books).
 """
 
 from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@
 One exchange is always under way, so that the cloud can speak; a second one only while the hub has something to say. An exchange
 that is sent again under its number gets the same answer again: a lost answer harms nothing. A body is an envelope and frames,
 each behind its length (four bytes, the larger first), at most BODY_MAX. Each side keeps at most OUTBOX_MAX bytes that wait.
-Not here: the client's sockets (sync.link), the server's (sync.cloud.exchange). Source: the technique of XEP-0124 (BOSH).
+Not here: the client's sockets (sync.link), the server's (sync.cloud.talk.exchange). Source: the technique of XEP-0124 (BOSH).
 """
 
 import asyncio

@@ -16,12 +16,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from devices.attachment import Match, node_to_open
 from devices.driver import DeviceContext, PrinterOptions
 from devices.drivers._addresses import split_address
 from devices.drivers._serial_port import Baudrate, Handshake, SerialPort, opened_node
 from devices.errors import WireError
 from devices.escpos_wire import PrinterLine
+from devices.plug.attachment import Match, node_to_open
 from devices.remedies import wire_error
 
 DEFAULT_PORT = 9100

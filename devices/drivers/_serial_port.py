@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from devices.attachment import Match, node_to_open, only_one_place
 from devices.driver import DeviceContext, DriverOptions
 from devices.errors import WireError
+from devices.plug.attachment import Match, node_to_open, only_one_place
 from devices.remedies import GONE, NOT_OPENING, remedied, wire_error
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devices.attachment import Match, node_to_open, only_one_place
 from devices.codecs.gs1 import GROUP_SEPARATOR
 from devices.codecs.hid_keys import INPUT_EVENT, HidLabels, Layout, Suffix
 from devices.driver import Capture, DeviceContext, Driver, DriverOptions, Read
 from devices.drivers._scanner import IdleFlushMs, OneCharacter, Scanner, check_labels
 from devices.errors import WireError
-from devices.masking import masked_keys
 from devices.model import Health, StatusUpdate
+from devices.plug.attachment import Match, node_to_open, only_one_place
+from devices.plug.masking import masked_keys
 from devices.remedies import GONE, remedied, wire_error
 
 if TYPE_CHECKING:

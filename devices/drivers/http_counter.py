@@ -15,7 +15,7 @@ from devices.driver import DeviceContext, Driver, DriverOptions
 from devices.drivers._counting import OWN, Counters, Entrance, decoder
 from devices.errors import CountError, NotRecordedError
 from devices.model import Health, StatusUpdate
-from devices.requests import DeviceRequest
+from devices.supervision.requests import DeviceRequest
 
 
 class Options(DriverOptions, frozen=True):

@@ -9,11 +9,11 @@ from typing import Annotated
 from msgspec import Meta
 
 from devices.codecs.line_display import INITIALISE, Characters, Protocol, screen
-from devices.commands import ShowText
 from devices.driver import HEARTBEAT_S, DeviceContext, Driver
 from devices.drivers._serial_port import SerialOptions, SerialPort, opened
 from devices.drivers._tasks import beside
 from devices.model import Health, StatusUpdate
+from devices.supervision.commands import ShowText
 
 
 class Options(SerialOptions, frozen=True):

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from devices.commands import OpenDrawer
 from devices.driver import HEARTBEAT_S, DeviceContext, Driver
 from devices.drivers._serial_port import SerialOptions, SerialPort, StatusLine, opened
 from devices.drivers._tasks import beside
 from devices.model import DrawerStatus, Health, StatusUpdate
+from devices.supervision.commands import OpenDrawer
 
 LOOK_S = 0.5  # a drawer that is open is noticed within this
 

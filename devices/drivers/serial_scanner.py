@@ -9,8 +9,8 @@ from devices.codecs.labels import Encoding, LabelFramer
 from devices.driver import Capture, DeviceContext, Driver, Read
 from devices.drivers._scanner import IdleFlushMs, OneCharacter, Scanner, check_labels
 from devices.drivers._serial_port import SerialOptions, opened
-from devices.masking import masked_labels
 from devices.model import Health, StatusUpdate
+from devices.plug.masking import masked_labels
 
 
 class Options(SerialOptions, frozen=True, kw_only=True):

@@ -35,7 +35,7 @@ from devices.drivers._printer_words import TROUBLES, trouble
 from devices.drivers._tasks import wire_errors_alone
 from devices.errors import EncodingError, JobTakenError
 from devices.model import Health, StatusUpdate
-from devices.requests import DeviceRequest
+from devices.supervision.requests import DeviceRequest
 
 LEDGER_TIMEOUT_S = 5.0  # to make `unknown` durable while being cancelled
 JSON = "application/json"

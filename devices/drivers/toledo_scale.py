@@ -11,12 +11,12 @@ from msgspec import Meta
 
 from devices.codecs.weighing.toledo import ASK_WEIGHT, ZERO, ToledoFramer, read_frame
 from devices.codecs.weighing.units import Unit
-from devices.commands import Told, ZeroScale
 from devices.driver import DeviceContext, Driver
 from devices.drivers._scale import Shown
 from devices.drivers._serial_port import SerialOptions, SerialPort, opened
 from devices.errors import WeightError
 from devices.model import Health, StatusUpdate
+from devices.supervision.commands import Told, ZeroScale
 
 ANSWER_MAX_S = 1.0  # an answer has nine bytes: what goes on for longer is none
 REMEDY = "switch the scale on, check the cable, baudrate, data_bits, parity, and that it speaks 8217"

@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from devices.announcements import Announcements
-from devices.attachment import Attached, Match, Subsystem, select
-from devices.commands import CommandQueue, Told
 from devices.document import Document
 from devices.driver import PrintJob
 from devices.errors import NotRecordedError
 from devices.model import Event, Reading, StatusUpdate
-from devices.requests import DeviceAnswer, DeviceRequest, RequestQueue
+from devices.plug.attachment import Attached, Match, Subsystem, select
+from devices.supervision.announcements import Announcements
+from devices.supervision.commands import CommandQueue, Told
+from devices.supervision.requests import DeviceAnswer, DeviceRequest, RequestQueue
 
 JobState = Literal["queued", "printing", "printed", "failed", "unknown"]
 WAIT_TIMEOUT_S = 10.0  # a test that waits longer than this waits for nothing

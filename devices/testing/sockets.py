@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from devices.attachment import Attached
+from devices.plug.attachment import Attached
 
 
 class SimulatedSockets:

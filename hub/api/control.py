@@ -5,13 +5,13 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from hub.api.attachments import AttachedList, PutBack, TakeOverRequest, list_attached
-from hub.api.captures import ROUTES as CAPTURES
-from hub.api.cashiers import EnrolRequest, UnlockRequest, enrol, unlock
-from hub.api.devices import DeviceList, list_devices
-from hub.api.pairing import CodeAnswer, make_code
+from hub.api.attached.attachments import AttachedList, PutBack, TakeOverRequest, list_attached
+from hub.api.attached.captures import ROUTES as CAPTURES
+from hub.api.attached.devices import DeviceList, list_devices
 from hub.api.routing import PUBLIC, Call, Reply, Route
-from hub.api.tills import TillList, list_tills, revoke
+from hub.api.staff.cashiers import EnrolRequest, UnlockRequest, enrol, unlock
+from hub.api.staff.pairing import CodeAnswer, make_code
+from hub.api.staff.tills import TillList, list_tills, revoke
 from hub.errors import RefusedError
 from hub.store.attachments import TakeOver
 from hub.store.catalogue import products

@@ -2,7 +2,7 @@
 
     0x16 (a TLS handshake)        the API, with the certificate of the moment
     anything else, this machine   the API, without TLS
-    anything else, the network    the doorstep: how to trust the store's CA (hub.api.trust)
+    anything else, the network    the doorstep: how to trust the store's CA (hub.api.staff.trust)
 
 Looking at the byte (MSG_PEEK) takes nothing from it. A new certificate is for the next connection; nobody is hung up on.
 Source: RFC 8446 5.1 (record type 22). Not here: the certificate (hub.tls).

@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from hub.api.bulk import NDJSON
-from hub.api.persons import SESSION_HEADER
 from hub.api.problems import Problem
 from hub.api.routing import Route
+from hub.api.staff.persons import SESSION_HEADER
 from hub.duties import DUTIES
 
 _REF = "#/components/schemas/{name}"

@@ -1,7 +1,7 @@
 """How lists are paged, the same everywhere: `items` and `next`, which goes into `after`, null where nothing follows.
 
 A route reads one row more than it shows: whether anything follows is known, and never found out by an empty page. The mirror of
-the catalogue (hub.api.mirror) is a feed and no list: its `next` is always there, `more` says whether to ask again.
+the catalogue (hub.api.catalogue.mirror) is a feed and no list: its `next` is always there, `more` says whether to ask again.
 """
 
 from collections.abc import Callable, Sequence

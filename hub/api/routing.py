@@ -17,8 +17,8 @@ from aiohttp import web
 from msgspec import Struct
 
 from hub.api.bulk import bulk_response
-from hub.api.persons import SESSION_HEADER, person_for
 from hub.api.problems import PROBLEM, problem, problem_of
+from hub.api.staff.persons import SESSION_HEADER, person_for
 from hub.duties import Person
 from hub.errors import HubError
 from hub.runtime import Runtime
@@ -94,7 +94,8 @@ class Route:
     """A route of the API. An empty `scopes` is open to everybody; `statuses` are the good answers beside `status`.
 
     `duty`: what it is called in hub.duties, where it says who may do it; empty for a matter of tills and not of persons.
-    `is_bulk`: a page that is long, sent as hub.api.bulk says. `is_wire`: bodies are of a device's own form (hub.api.device_wire).
+    `is_bulk`: a page that is long, sent as hub.api.bulk says. `is_wire`: bodies are of a device's own form
+    (hub.api.attached.device_wire).
     """
 
     method: str

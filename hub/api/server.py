@@ -12,59 +12,24 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from hub.api import (
-    approvals,
-    attachments,
-    attention,
-    baskets,
-    cashiers,
-    catalogue,
-    clock,
-    control,
-    counter_top,
-    counts,
-    coupons,
-    days,
-    device_wire,
-    devices,
-    documents,
-    drawer_sessions,
-    elsewhere,
-    exchanges,
-    insights,
-    labels,
-    members,
-    mirror,
-    order_papers,
-    orders,
-    pairing,
-    pricing,
-    printing,
-    quotes,
-    receipts,
-    reservations,
-    returns,
-    sales,
-    service,
-    shop,
-    standby_keys,
-    standby_registers,
-    stock,
-    styles,
-    suspended,
-    sync,
-    tills,
-    trail,
-    trust,
-)
+from hub.api import control, service, shop
+from hub.api.attached import attachments, counter_top, device_wire, devices, insights
+from hub.api.catalogue import catalogue, labels, mirror, pricing, styles
+from hub.api.day import days, drawer_sessions
 from hub.api.door import Door
 from hub.api.events import SOCKETS, close_all, events
 from hub.api.guard import LANES, LIMITS, guard
 from hub.api.lan import LanSite, listen
 from hub.api.lanes import Lanes
-from hub.api.link import link
 from hub.api.openapi import openapi
+from hub.api.orders import order_papers, orders
+from hub.api.people import coupons, members
+from hub.api.replica import clock, standby_keys, standby_registers, sync
+from hub.api.replica.link import link
 from hub.api.routing import BODY_MAX, RUNTIME, Route, endpoint, translate_errors
+from hub.api.selling import baskets, elsewhere, exchanges, printing, quotes, receipts, returns, sales, suspended
+from hub.api.staff import approvals, cashiers, pairing, tills, trail, trust
+from hub.api.stock import attention, counts, documents, reservations, stock
 from hub.limits import Limits
 from hub.runtime import Runtime
 from sync.errors import StartError

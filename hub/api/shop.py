@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from hub.api.catalogue import STAFF
+from hub.api.catalogue.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from sync.retail.money import display_digits, minor_digits
 from sync.retail.names import Name

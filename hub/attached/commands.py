@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from devices.commands import Command
 from devices.errors import CommandError
 from devices.model import Category
-from devices.supervisor import DeviceState
+from devices.supervision.commands import Command
+from devices.supervision.supervisor import DeviceState
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from sync.errors import BusyError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from devices.capture import CAPTURE_MAX_S, Trace, replay, with_place
+from devices.plug.capture import CAPTURE_MAX_S, Trace, replay, with_place
 from devices.registry import load, options_for
 from devices.testing.context import RecordingContext
 from hub.commands.asking import ask

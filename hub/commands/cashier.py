@@ -9,7 +9,7 @@ import sys
 
 import msgspec
 
-from hub.api.cashiers import EnrolRequest
+from hub.api.staff.cashiers import EnrolRequest
 from hub.commands.asking import ask
 from hub.config import Config
 from hub.errors import RefusedError

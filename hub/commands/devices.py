@@ -1,8 +1,8 @@
 """`storehub devices list | take-over | put-back`: what is attached and whose, and a stand-in for a broken device."""
 
-from devices.attachment import described
-from hub.api.attachments import AttachedList
-from hub.api.devices import DeviceList
+from devices.plug.attachment import described
+from hub.api.attached.attachments import AttachedList
+from hub.api.attached.devices import DeviceList
 from hub.commands.asking import ask
 from hub.config import Config
 from hub.machine_client import MachineClient

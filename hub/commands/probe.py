@@ -3,12 +3,12 @@
 import sys
 from pathlib import Path
 
-from devices.asking import asked
-from devices.attachment import Attached, AttachmentError, wakes
 from devices.errors import WireError
+from devices.plug.asking import asked
+from devices.plug.attachment import Attached, AttachmentError, wakes
+from devices.plug.suggestion import Answered, suggestions
+from devices.plug.watcher import Watcher
 from devices.registry import kinds
-from devices.suggestion import Answered, suggestions
-from devices.watcher import Watcher
 from hub.config import load_config
 from sync.errors import StartError
 

@@ -7,7 +7,7 @@ import asyncio
 import sys
 from datetime import UTC, datetime
 
-from hub.api.pairing import CodeAnswer
+from hub.api.staff.pairing import CodeAnswer
 from hub.client import HubClient
 from hub.config import Config
 from hub.pairing_link import spelled, terminal_qr

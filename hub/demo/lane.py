@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterable
 
-from hub.api.drawer_sessions import CloseRequest
+from hub.api.day.drawer_sessions import CloseRequest
 from hub.client import new_id
 from hub.demo.people import KIT, LING
 from hub.demo.till_client import TillClient

@@ -3,7 +3,7 @@
 `GET /` is one page without anything fetched from elsewhere. It asks `GET /line` for the state and sends
 `POST /line {"up": bool}`; this server asks the cloud, and the cloud's token never leaves it.
 
-Not here: what a cut line does (sync.cloud.line).
+Not here: what a cut line does (sync.cloud.talk.line).
 """
 
 import asyncio

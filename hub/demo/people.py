@@ -9,8 +9,8 @@ from collections.abc import Awaitable
 
 from msgspec import Struct
 
-from hub.api.cashiers import EnrolRequest
-from hub.api.documents import DocumentLine, DocumentRequest
+from hub.api.staff.cashiers import EnrolRequest
+from hub.api.stock.documents import DocumentLine, DocumentRequest
 from hub.client import CloudClient, HubClient, ProblemError
 from hub.demo.house import JOIN_TIMEOUT_S, POLL_S, House
 from hub.demo.settings import CURRENCY, STORE_ID

@@ -16,9 +16,9 @@ import aiohttp
 
 from devices.codecs.gtin import check_digit
 from devices.testing.scanners import Fault, SimulatedScanner
-from hub.api.coupons import IssueRequest
-from hub.api.documents import DocumentLine, DocumentRequest
-from hub.api.sales import SaleRequest
+from hub.api.people.coupons import IssueRequest
+from hub.api.selling.sales import SaleRequest
+from hub.api.stock.documents import DocumentLine, DocumentRequest
 from hub.client import HubClient, ProblemError, new_id
 from hub.demo.credentials import client_credentials
 from hub.demo.lane import Lane

@@ -2,13 +2,13 @@
 
 from urllib.parse import quote
 
-from hub.api.cashiers import CashierList, SignInAnswer, SignInRequest
-from hub.api.coupons import IssueAnswer, IssueRequest
-from hub.api.documents import DocumentAnswer, DocumentRequest
-from hub.api.drawer_sessions import Closed, CloseRequest, SessionList
-from hub.api.members import MemberAnswer
-from hub.api.orders import OrderPage, OrderScanAnswer, OrderScanRequest, OrderStepAnswer, OrderStepRequest
-from hub.api.persons import SESSION_HEADER
+from hub.api.day.drawer_sessions import Closed, CloseRequest, SessionList
+from hub.api.orders.orders import OrderPage, OrderScanAnswer, OrderScanRequest, OrderStepAnswer, OrderStepRequest
+from hub.api.people.coupons import IssueAnswer, IssueRequest
+from hub.api.people.members import MemberAnswer
+from hub.api.staff.cashiers import CashierList, SignInAnswer, SignInRequest
+from hub.api.staff.persons import SESSION_HEADER
+from hub.api.stock.documents import DocumentAnswer, DocumentRequest
 from hub.client import HubClient, new_id
 from hub.store.catalogue.quotes import Quote, QuoteRequest
 from hub.store.day.drawers import SessionView, XReport

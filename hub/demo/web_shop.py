@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from hub.api.orders import OrderStepRequest
+from hub.api.orders.orders import OrderStepRequest
 from hub.client import CloudClient, HubClient, ProblemError, new_id, now_ms
 from hub.demo.credentials import client_credentials
 from hub.demo.house import House

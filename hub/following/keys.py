@@ -4,7 +4,7 @@
     then     one POST with all keys of this side, answered with all of the other's; both keep what they had not
     the CA   asked for while this side has none: tablets that trust it trust both hubs. One that is here is never replaced
 
-They are in no stream: the cloud never sees them. Not here: the routes (hub.api.standby_keys), where the secrets lie
+They are in no stream: the cloud never sees them. Not here: the routes (hub.api.replica.standby_keys), where the secrets lie
 (hub.store.staff.pin_keys, hub.tls).
 """
 

@@ -1,12 +1,12 @@
 """Members between the two hubs of a store: whoever follows asks every few seconds, on the line of the keys (hub.following.keys).
 
-Not here: what is told and taken (hub.standby_registers), the route (hub.api.standby_registers).
+Not here: what is told and taken (hub.standby_registers), the route (hub.api.replica.standby_registers).
 """
 
 import asyncio
 import logging
 
-from hub.api.standby_registers import read_rows, told_by
+from hub.api.replica.standby_registers import read_rows, told_by
 from hub.client import HubClient
 from hub.following.tls import FollowedAuthority
 from hub.runtime import Runtime

@@ -1,6 +1,7 @@
 """The line between the two hubs of a store: the one that follows dials, the other answers. Both sell, each under its own name.
 
-Not here: what travels on it (hub.standby.books), the route (hub.api.link), who takes over when (tills ask the hub they reach).
+Not here: what travels on it (hub.standby.books), the route (hub.api.replica.link), who takes over when (tills ask the hub they
+reach).
 """
 
 import logging

@@ -1,6 +1,6 @@
 """What this hub remembers of its devices: what each was when it was last found, and what stands in for which.
 
-Local to this hub, like the cables. Not here: what a replacement is (devices.replacement).
+Local to this hub, like the cables. Not here: what a replacement is (devices.plug.replacement).
 """
 
 from datetime import datetime
@@ -9,7 +9,7 @@ from sqlite3 import Connection
 import msgspec
 from msgspec import Struct
 
-from devices.attachment import Attached, Match
+from devices.plug.attachment import Attached, Match
 from hub.store.model import utc
 from hub.store.staff.audit_trail import note
 

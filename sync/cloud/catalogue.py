@@ -21,9 +21,9 @@ import msgspec
 from msgspec import Struct
 
 from sync.batch import SENT_BYTES_MAX, Batch, Boundary, Head, Row
-from sync.cloud.cursors import move_cursor, number_rows
-from sync.cloud.scope_catalogue import CatalogueScopes
-from sync.cloud.scopes import Numbers, load_scoped, scope_heads
+from sync.cloud.arrivals.cursors import move_cursor, number_rows
+from sync.cloud.scopes.scope_catalogue import CatalogueScopes
+from sync.cloud.scopes.scopes import Numbers, load_scoped, scope_heads
 from sync.errors import ForkError
 from sync.json_errors import NOT_JSON
 from sync.model import Feed, Replica, Stream

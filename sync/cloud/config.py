@@ -9,7 +9,7 @@
                    and no other shop's members
 [[tokens]]         name, token or token_file, scope = "office"
 [scopes.catalogue.NAME] currency, categories, skus_like; [scopes.branches.NAME] stores; [scopes.members.NAME] stores:
-                   see sync.cloud.scope_definitions
+                   see sync.cloud.scopes.scope_definitions
 
 Tokens are kept as hashes from here on; only what the cloud itself must present to a hub is kept as it is.
 """
@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 from msgspec import field as msgfield
 
-from sync.cloud.scope_definitions import ScopesSection, Wanted, wanted_of
+from sync.cloud.scopes.scope_definitions import ScopesSection, Wanted, wanted_of
 from sync.errors import ConfigError
 from sync.line import EVERY_MAX_S, EVERY_MIN_S, Schedule
 from sync.retail.stock.rebalance import Policy

@@ -16,18 +16,18 @@ from functools import partial
 from pathlib import Path
 
 from sync import failpoints
-from sync.cloud import scope_work
-from sync.cloud.adopting import adopt, has_untried
-from sync.cloud.app import serve
+from sync.cloud.arrivals.adopting import adopt, has_untried
 from sync.cloud.config import CLOUD_LOCK, CloudConfig
-from sync.cloud.contact import Contact
-from sync.cloud.coupons import fill_stores
-from sync.cloud.http import Cloud
-from sync.cloud.line import Line
 from sync.cloud.metrics import CloudMetrics
 from sync.cloud.migrations import MIGRATIONS
-from sync.cloud.pull import Puller
+from sync.cloud.people.coupons import fill_stores
+from sync.cloud.rights.contact import Contact
+from sync.cloud.scopes import scope_work
 from sync.cloud.store import CloudStore
+from sync.cloud.talk.line import Line
+from sync.cloud.talk.pull import Puller
+from sync.cloud.web.app import serve
+from sync.cloud.web.http import Cloud
 from sync.db import Database, open_database
 from sync.errors import StartError, one_error
 from sync.folder import own_folder

@@ -1,13 +1,14 @@
 """Orders at the cloud: created here, allocated to a store's hub with their promises and the token, followed to their end.
 
     create      the order and its first step, which this cloud owns; nobody else hears of it
-    allocate    a promise for each line at one store (sync.cloud.promises); when all stand, the step that names the hub, and the
+    allocate    a promise for each line at one store (sync.cloud.rights.promises); when all stand, the step that names the hub,
+                and the
                 order with its steps and its label goes down. What is short is asked of the store, the order waits: ask again
     call off    ours: cancelled here, what is promised already is given back. A store's: a request, which its hub answers
     rows of stores    steps, orders made in a shop, requests: written down in the order in which they came
 
 A store speaks of its own steps. The label goes when the order is closed. Functions of a write job, and of reads. Not here: the
-rules (sync.retail.orders.orders), HTTP (sync.cloud.order_routes).
+rules (sync.retail.orders.orders), HTTP (sync.cloud.web.order_routes).
 """
 
 from contextlib import suppress
@@ -19,9 +20,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from sync.cloud.looked import ROWS_MAX, NewRow, new_rows
-from sync.cloud.promises import PromiseRequest, cancel, find_promise, promise, write_fact
-from sync.cloud.rights import Place, living_of, put_own, store_of
+from sync.cloud.arrivals.looked import ROWS_MAX, NewRow, new_rows
+from sync.cloud.rights.promises import PromiseRequest, cancel, find_promise, promise, write_fact
+from sync.cloud.rights.rights import Place, living_of, put_own, store_of
 from sync.errors import RuleError
 from sync.json_errors import NOT_JSON
 from sync.model import Replica

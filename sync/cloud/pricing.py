@@ -5,7 +5,7 @@
 
 A list or a promotion is for all stores (hq), those of a region, or one; a price goes where its list goes. What is gone is put as
 such. A version is at least the time of its writing: a cloud that was restored from a copy has forgotten some, and is never
-overruled by a store that has not. Functions of a write job. Not here: HTTP (sync.cloud.pricing_routes), what follows
+overruled by a store that has not. Functions of a write job. Not here: HTTP (sync.cloud.web.pricing_routes), what follows
 (sync.retail.catalogue.pricing).
 """
 
@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sync.cloud.scopes import Numbers, Written, gone_body, own_scope, write_rows
+from sync.cloud.scopes.scopes import Numbers, Written, gone_body, own_scope, write_rows
 from sync.errors import RuleError
 from sync.kinds import Entity
 from sync.model import Replica

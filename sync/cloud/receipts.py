@@ -2,7 +2,7 @@
 
 Lines and tenders only: neither who bought nor who sold. What came back is that of every store, the sale's own and those that took
 goods on a claim, as far as their rows have come. Reads, and what a write job of sales enters. Not here: HTTP
-(sync.cloud.receipt_routes), who may take goods back (the hub's), what follows from too many (the store that sold).
+(sync.cloud.web.receipt_routes), who may take goods back (the hub's), what follows from too many (the store that sold).
 """
 
 from collections.abc import Iterable

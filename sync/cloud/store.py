@@ -6,64 +6,51 @@ catalogue), the conversation (sync.session).
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from sqlite3 import Connection
 
-from msgspec import Struct
-
 from sync import failpoints
-from sync.batch import SEQ_MAX, Batch, Boundary, Gap, Head, new_rows
+from sync.batch import SEQ_MAX, Batch, Boundary, Gap, Head
+from sync.cloud.arrivals.applying import Applied, apply_batch
+from sync.cloud.arrivals.cursors import check_writer, cursors, recovered
+from sync.cloud.arrivals.floors import floor_of
+from sync.cloud.arrivals.lives import (
+    LIVES_A_DAY_MAX,
+    Sealed,
+    give_up,
+    seal_if_whole,
+    sealed_lives,
+    waiting_lives,
+)
+from sync.cloud.arrivals.openings import sum_up, told_up_to
+from sync.cloud.arrivals.retention import jump_to
+from sync.cloud.arrivals.rows import read_facts
 from sync.cloud.catalogue import (
     Entry,
     HandedOver,
     Put,
     begin_anew,
-    hand_over,
     import_entries,
     load_batch,
     own_heads,
 )
-from sync.cloud.clock import Restamped, take_stamps, tell_restamps
-from sync.cloud.cursors import check_writer, cursor_of, cursors, move_cursor, recovered, recovered_as
-from sync.cloud.facts import Added, add_facts
-from sync.cloud.floors import floor_of
-from sync.cloud.lives import LIVES_A_DAY_MAX, Sealed, give_up, is_sealed, seal_if_whole, sealed_lives, waiting_lives
-from sync.cloud.member_points import share_points
 from sync.cloud.metrics import CloudMetrics, label_of
-from sync.cloud.openings import sum_up, told_up_to
-from sync.cloud.relay import held_boundary, other_lives, relay_batch
-from sync.cloud.retention import jump_to
-from sync.cloud.rows import is_tally_stream, read_facts
-from sync.cloud.scope_branches import mark_store, share_out
-from sync.cloud.scope_members import MEMBERS, share_members
-from sync.cloud.scope_visitors import is_forgotten, is_visitors, load_visitors, offer_visitors, visitors_head
-from sync.cloud.tallies import merge_former_footfall, merge_tallies
-from sync.cloud.transfers import hand_on
+from sync.cloud.scopes.relay import held_boundary, other_lives, relay_batch
+from sync.cloud.scopes.scope_branches import mark_store
+from sync.cloud.scopes.scope_members import MEMBERS
+from sync.cloud.scopes.scope_visitors import is_forgotten, is_visitors, load_visitors, offer_visitors, visitors_head
 from sync.db import Database
 from sync.errors import ProtocolError, SyncError
 from sync.model import Feed, Replica, Stream
 from sync.opening import Opening
 from sync.protocol import FormerLife
-from sync.retail.visitors.former_footfall import FORMER_FOOTFALL
-from sync.store.cursors import check_room, offer, offered_digest
-from sync.store.replicas import replica_id
+from sync.store.cursors import offer, offered_digest
 
 FOLLOWED_MAX = 20  # sales of one batch named in the log; a larger one is a backlog, named by its range
 DUPLICATES_LOGGED = 5  # of one batch, by name; the line says how many there were
 
 log = logging.getLogger(__name__)
 trail = logging.getLogger("sync.cloud.trail")  # what a sale's id can be followed by
-
-
-class Applied(Struct, frozen=True):
-    """What became of a batch."""
-
-    end: Boundary | Gap
-    added: Added = Added()
-    handed_over: HandedOver | None = None
-    sealed: Sealed | None = None
-    is_shared: bool = False
-    restamped: tuple[Restamped, ...] = ()
 
 
 class CloudStore:
@@ -242,7 +229,9 @@ class CloudBooks:
         try:
             check_writer(store, batch, cloud=cloud.replica)
             applied = await cloud.db.write(
-                lambda tx: _apply(tx, cloud.replica, store, batch, teller=teller, waiting=cloud.waiting, now_ms=now_ms),
+                lambda tx: apply_batch(
+                    tx, cloud.replica, store, batch, teller=teller, waiting=cloud.waiting, now_ms=now_ms
+                ),
                 then=lambda done: self._tell(batch, done),
             )
         except SyncError as err:
@@ -342,47 +331,6 @@ class CloudBooks:
         )
         if result.adopted:
             self._cloud.on_grown()
-
-
-def _apply(
-    tx: Connection, own: Replica, store: str, batch: Batch, *, teller: str, waiting: Collection[int], now_ms: int
-) -> Applied:
-    """The write job of a batch: its new rows, the sums, the cursor; a life that is whole with them is sealed."""
-    replica = replica_id(tx, batch.rep, now_ms=now_ms)
-    if is_sealed(tx, replica):
-        raise ProtocolError(f"{batch.rep} was sealed: nothing more is taken of it")
-    held_as = batch.stream if batch.rep.rpartition(":")[0] == store else recovered_as(batch.stream, by=teller)
-    cursor = cursor_of(tx, replica, held_as)
-    rows = new_rows(cursor, batch, is_relayed=teller != batch.rep)
-    if isinstance(rows, Gap):
-        return Applied(rows)
-    if not rows:
-        return Applied(cursor)
-    handed_over, is_shared = None, False
-    restamped = take_stamps(tx, own, batch.stream, rows, replica=replica, now_ms=now_ms)
-    tell_restamps(tx, own, store, restamped)
-    if batch.stream == Stream.CATALOGUE:
-        is_ours = batch.rep.rpartition(":")[0] == own.store
-        handed_over = hand_over(tx, own, replica, rows, is_recovered=is_ours, now_ms=now_ms)
-        added = Added(len(rows), unread=handed_over.unread)
-    elif batch.stream == FORMER_FOOTFALL.stream:
-        added = merge_former_footfall(tx, rows, store=store, replica=replica, now_ms=now_ms)
-    elif is_tally_stream(batch.stream):
-        added = merge_tallies(tx, rows, store=store, replica=replica, stream=batch.stream, now_ms=now_ms)
-        is_shared = share_out(tx, own, batch, rows, now_ms=now_ms) | share_members(tx, own, batch, rows, restamped)
-    else:
-        check_room(tx, replica, batch.stream)
-        kind, stream = batch.feed, batch.stream
-        added = add_facts(tx, rows, store=store, replica=replica, stream=stream, kind=kind, now_ms=now_ms)
-        is_shared = stream == Stream.TRANSFERS and hand_on(tx, own, store, rows)
-        is_shared |= share_members(tx, own, batch, rows) | share_points(tx, own, batch, rows)
-    end = batch.end if batch.last > cursor.last else cursor
-    move_cursor(tx, replica, held_as, end, rows=len(rows), now_ms=now_ms)
-    sealed = seal_if_whole(tx, own, replica, now_ms=now_ms) if replica in waiting else None
-    if sealed is not None:
-        mark_store(tx, store, now_ms=now_ms)
-    failpoints.hit("cloud.applied")
-    return Applied(batch.end, added, handed_over, sealed, is_shared, restamped)
 
 
 def _note_acked(tx: Connection, peer_rep: str, own: Replica, stream: str, at: Boundary) -> None:

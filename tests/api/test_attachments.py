@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from devices.attachment import Attached, AttachmentError, Match
+from devices.plug.attachment import Attached, AttachmentError, Match
 from devices.testing.serial_line import VirtualSerialLine
 from hub.commands import devices as command
 

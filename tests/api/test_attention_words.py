@@ -5,9 +5,9 @@ from pathlib import Path
 from string import Formatter
 
 import hub
-from hub.api.attention import KINDS
-from hub.api.attention_words import said, words
 from hub.api.problems import LANGUAGES
+from hub.api.stock.attention import KINDS
+from hub.api.stock.attention_words import said, words
 from hub.store.people.coupons import _AGAINST
 from hub.store.stock.attention import Waiting
 from sync.retail.orders.orders import OrderState

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from devices.capture import Trace
+from devices.plug.capture import Trace
 from devices.testing.serial_line import VirtualSerialLine
 from hub.client import ProblemError
 from hub.commands.capture import capture

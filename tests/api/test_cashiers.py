@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hub.api.persons import SESSION_HEADER
+from hub.api.staff.persons import SESSION_HEADER
 from hub.client import new_id
 from hub.duties import DUTIES
 from hub.store.staff.guesses import CASHIER

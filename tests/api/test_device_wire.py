@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from devices.requests import REQUESTS_MAX, DeviceRequest
-from hub.api import device_wire
+from devices.supervision.requests import REQUESTS_MAX, DeviceRequest
+from hub.api.attached import device_wire
 
 DOOR = {"kind": "http_counter", "entrances": {"door": "Main door"}}
 WIRE = "/v1/devices/door/wire"

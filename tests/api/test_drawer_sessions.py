@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hub.api.persons import SESSION_HEADER
+from hub.api.staff.persons import SESSION_HEADER
 
 PairTill = Callable[..., Awaitable[Any]]
 PEOPLE = (("c7", "7", "cashier", "4819"), ("c2", "2", "supervisor", "730648"), ("boss", "1", "manager", "481937"))

@@ -11,7 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from hub.api.openapi import openapi
 from hub.api.problems import Problem
 from hub.api.routing import Call, Reply, Route
-from hub.api.sales import SaleRequest
+from hub.api.selling.sales import SaleRequest
 from hub.api.server import routes
 from hub.store.model import SaleAnswer
 

@@ -10,7 +10,8 @@ from importlib import resources
 from pathlib import Path
 
 import hub
-from hub.api import attention, problems
+from hub.api import problems
+from hub.api.stock import attention
 from sync.errors import ConfigError, StartError, SyncError
 from sync.wire import WireError
 

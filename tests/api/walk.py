@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from devices.attachment import Attached, AttachmentError, Match
+from devices.plug.attachment import Attached, AttachmentError, Match
 from devices.testing.printer import SimulatedPrinter
 from devices.testing.sockets import SimulatedSockets
 from sync.retail.names import Name

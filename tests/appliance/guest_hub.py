@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from devices.model import Health
-from hub.api.devices import DeviceView
+from hub.api.attached.devices import DeviceView
 from hub.client import HubClient
 from tests.appliance.machine import PROJECT, Machine, said
 

@@ -11,7 +11,7 @@ from devices.document import Cut, Document, Text
 from devices.model import Health
 from devices.testing.escpos_reader import EscposReader
 from devices.testing.paper import PaperLine
-from hub.api.printing import PrintRequest
+from hub.api.selling.printing import PrintRequest
 from tests.appliance.guest_hub import PATIENCE_S, GuestHub, guest_hub, heard
 from tests.appliance.machine import Machine
 

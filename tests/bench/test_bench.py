@@ -29,7 +29,7 @@ from bench.workload import (
     price_of,
 )
 from devices.codecs.gtin import has_check_digit
-from hub.api.sales import SaleRequest
+from hub.api.selling.sales import SaleRequest
 from sync.retail.catalogue.catalogue import check_price, check_product
 from sync.retail.selling.sales import check_sums
 

@@ -17,13 +17,13 @@ import msgspec
 import pytest
 
 from sync.batch import START, Batch, Boundary, Gap, Head, batch_of, new_rows
-from sync.cloud.app import serve
 from sync.cloud.config import CloudConfig, parse_cloud_config
-from sync.cloud.http import Cloud
 from sync.cloud.main import begin_file, open_cloud, pullers
 from sync.cloud.migrations import MIGRATIONS
-from sync.cloud.pull import Puller
 from sync.cloud.store import CloudBooks
+from sync.cloud.talk.pull import Puller
+from sync.cloud.web.app import serve
+from sync.cloud.web.http import Cloud
 from sync.db import open_database
 from sync.link import Conversation
 from sync.model import Feed

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from sync.cloud import adopting, facts, rows
-from sync.cloud.adopting import adopt, has_untried
+from sync.cloud.arrivals import adopting, facts, rows
+from sync.cloud.arrivals.adopting import adopt, has_untried
 from sync.model import Feed
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sync.batch import Boundary
 from sync.clock import AHEAD_MAX_MS, LOGICAL_MAX, PHYSICAL_MAX_MS, Stamp, Trust
-from sync.cloud.clock import standing_register, take_stamps
+from sync.cloud.arrivals.clock import standing_register, take_stamps
 from sync.cloud.migrations import MIGRATIONS
 from sync.merge import Cell, merge_cells
 from sync.migrate import migrate

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sync.audit import BUCKETS, NAMES_MAX, bucket_of, sums_of
-from sync.cloud import audit
+from sync.cloud.web import audit
 
 PATH = "/cloud/v1/audit"
 

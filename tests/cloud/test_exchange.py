@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from sync import dialler as dialling
-from sync.cloud import exchange, talks
+from sync.cloud.talk import exchange, talks
 from sync.dialler import Dialler
 from sync.line import LinkState, Schedule
 from sync.protocol import SUBPROTOCOL, Hello, encode

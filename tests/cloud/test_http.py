@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from backports import zstd
 
-from sync.cloud.http import texts
-from sync.cloud.line import Connection
+from sync.cloud.talk.line import Connection
+from sync.cloud.web.http import texts
 from sync.protocol import SUBPROTOCOL, Hello, encode
 
 PATHS = [

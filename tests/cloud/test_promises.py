@@ -11,12 +11,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
 from sync.cloud.config import parse_cloud_config
-from sync.cloud.contact import Contact
-from sync.cloud.http import CLOUD, translate_errors
 from sync.cloud.main import begin_file, open_cloud
 from sync.cloud.migrations import MIGRATIONS
-from sync.cloud.promise_routes import CONTACT, promise_routes
+from sync.cloud.rights.contact import Contact
 from sync.cloud.store import CloudBooks
+from sync.cloud.web.http import CLOUD, translate_errors
+from sync.cloud.web.promise_routes import CONTACT, promise_routes
 from sync.db import open_database
 from sync.errors import ConfigError
 from tests.cloud.conftest import OFFICE, STARTED_MS, TOKENS, Writer

@@ -11,8 +11,8 @@ from aiohttp import web
 from backports import zstd
 
 from sync.batch import START, Boundary, Gap, Head, new_rows
-from sync.cloud import hub_http, pull
-from sync.cloud.hub_http import REMEDIES
+from sync.cloud.talk import hub_http, pull
+from sync.cloud.talk.hub_http import REMEDIES
 from sync.errors import SyncError
 from sync.feed import CONTENT_TYPE, write_feed
 from sync.model import Feed
@@ -24,7 +24,9 @@ WAIT_S = 60.0
 
 @dataclass
 class PulledHub:
-    """The routes of hub/api/sync.py over the test's writer. `fault` is what it does to the next feed, or to everything."""
+    """The routes of hub/api/replica/sync.py over the test's writer. `fault` is what it does to the next feed, or to
+    everything.
+    """
 
     writer: Any
     fault: str = ""
@@ -403,7 +405,7 @@ async def test_a_fault_is_logged_once_when_it_comes_and_once_when_it_goes(
     await rounds(3)
     item = await cloud.store_item()
 
-    said = [(record.levelname, record.message) for record in caplog.records if record.name == "sync.cloud.pull"]
+    said = [(record.levelname, record.message) for record in caplog.records if record.name == "sync.cloud.talk.pull"]
     assert said == [("WARNING", "a store cannot be pulled"), ("INFO", "a store is pulled")]
     assert (item["connected"], item["rep"], item["sales"]["count"]) == (True, hub.writer.rep, 1000)
     assert item["clock_offset_ms"] == 500

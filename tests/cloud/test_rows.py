@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
+from sync.cloud.arrivals.rows import Fact, Tally, is_tally_stream, read_facts, read_tally, shown_key
 from sync.cloud.metrics import UNKNOWN, label_of
-from sync.cloud.rows import Fact, Tally, is_tally_stream, read_facts, read_tally, shown_key
 from sync.entities import REGISTRY
 from sync.model import Feed
 

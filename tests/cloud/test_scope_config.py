@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sync.cloud.config import CloudConfig, parse_cloud_config
-from sync.cloud.scope_definitions import scope_stream
+from sync.cloud.scopes.scope_definitions import scope_stream
 from sync.errors import ConfigError
 from sync.scope_rows import base_of, is_scoped
 

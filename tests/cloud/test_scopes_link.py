@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sync.cloud.scope_work import fold
+from sync.cloud.scopes.scope_work import fold
 
 STORES: dict[str, dict[str, Any]] = {
     "hk01": {"token": "hk01-token-0123456789", "catalogue": "tea", "branches": "hk"},

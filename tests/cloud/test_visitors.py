@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from sync.batch import START, Boundary
-from sync.cloud import scope_visitors
+from sync.cloud.scopes import scope_visitors
 from sync.scope_rows import PutBy, read_scope_row
 
 HUB, SIBLING, OTHER_STORE = "hk01:aaaaaaaaaaaaaaaa", "hk01:bbbbbbbbbbbbbbbb", "hk02:cccccccccccccccc"

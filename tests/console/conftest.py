@@ -20,7 +20,7 @@ from devices.model import CounterReading
 from devices.testing.printer import SimulatedPrinter
 from devices.testing.serial_line import VirtualSerialLine
 from hub import app
-from hub.api.sales import SaleRequest
+from hub.api.selling.sales import SaleRequest
 from hub.api.server import serve
 from hub.client import HubClient, new_id
 from hub.config import parse_config
@@ -32,11 +32,11 @@ from hub.store.model import Entry, SaleAnswer
 from hub.store.selling.returns import ReturnAnswer
 from hub.store.staff.tills import Scope
 from hub.visitors import Visitors
-from sync.cloud.app import serve as serve_cloud
 from sync.cloud.config import parse_cloud_config
-from sync.cloud.http import Cloud
 from sync.cloud.main import begin_file, open_cloud
 from sync.cloud.migrations import MIGRATIONS as CLOUD_MIGRATIONS
+from sync.cloud.web.app import serve as serve_cloud
+from sync.cloud.web.http import Cloud
 from sync.db import open_database
 from sync.retail.catalogue.catalogue import Price, Product
 from sync.retail.names import Name

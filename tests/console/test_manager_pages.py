@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from hub.api.cashiers import EnrolRequest
-from hub.api.documents import DocumentLine, DocumentRequest
-from hub.api.drawer_sessions import CloseRequest
-from hub.api.sales import SaleRequest
+from hub.api.day.drawer_sessions import CloseRequest
+from hub.api.selling.sales import SaleRequest
+from hub.api.staff.cashiers import EnrolRequest
+from hub.api.stock.documents import DocumentLine, DocumentRequest
 from hub.client import HubClient, ProblemError, new_id
 from hub.demo.till_client import TillClient
 from sync.retail.selling.drawers import Counted, Opening

@@ -4,7 +4,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import hub.console
-from hub.api.receipts import NO_RECEIPT
+from hub.api.selling.receipts import NO_RECEIPT
 from hub.api.service import CONSOLE_FILES
 
 FOLDER = Path(hub.console.__path__[0])

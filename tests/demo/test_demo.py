@@ -17,7 +17,7 @@ import pytest
 
 from devices.testing.mqtt_publisher import MqttPublisher
 from devices.testing.private_bus import has_dbus_daemon
-from hub.api.sales import SaleRequest
+from hub.api.selling.sales import SaleRequest
 from hub.client import CloudClient, HubClient, ProblemError, UnreachableError, new_id, now_ms
 from hub.demo.till_client import TillClient
 from sync.retail.orders.orders import OrderState

@@ -4,8 +4,8 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from hub.api.cashiers import EnrolRequest
-from hub.api.sales import SaleRequest
+from hub.api.selling.sales import SaleRequest
+from hub.api.staff.cashiers import EnrolRequest
 from hub.client import HubClient, new_id
 from hub.demo.lane import FLOAT, SHIFT_SALES, Lane
 from hub.demo.people import CASHIERS

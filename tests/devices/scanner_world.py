@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from devices import registry
-from devices.attachment import Attached, Match, Subsystem, select
 from devices.driver import DriverOptions
 from devices.model import Event, Health, Scan
-from devices.supervisor import DeviceSpec, DeviceState, Outside, Supervisor
+from devices.plug.attachment import Attached, Match, Subsystem, select
+from devices.supervision.supervisor import DeviceSpec, DeviceState, Outside, Supervisor
 
 TEST_TIMEOUT_S = 60.0
 

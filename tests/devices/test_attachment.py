@@ -5,7 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from devices.attachment import (
+from devices.driver import DriverOptions
+from devices.errors import OptionError
+from devices.plug.attachment import (
     Attached,
     AttachmentError,
     Match,
@@ -16,8 +18,6 @@ from devices.attachment import (
     select,
     wakes,
 )
-from devices.driver import DriverOptions
-from devices.errors import OptionError
 from devices.testing.context import RecordingContext
 
 # `udevadm info --export-db` of one composite device (HID keyboard, usblp, CDC-ACM) on a dummy_hcd, beside a UART and a console

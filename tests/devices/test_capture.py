@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from devices.capture import CAPTURE_MAX_BYTES, CAPTURE_MAX_S, Tap, Trace, told
 from devices.driver import Capture
 from devices.drivers.hid_scanner import Options as HidOptions
 from devices.drivers.serial_scanner import Options
 from devices.errors import OptionError
-from devices.masking import masked_labels
 from devices.model import Health
+from devices.plug.capture import CAPTURE_MAX_BYTES, CAPTURE_MAX_S, Tap, Trace, told
+from devices.plug.masking import masked_labels
 from devices.registry import load
 from devices.testing.serial_line import VirtualSerialLine
 from hub.commands.capture import with_events

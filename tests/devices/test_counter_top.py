@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.codecs.line_display import Characters, Protocol, screen
-from devices.commands import COMMANDS_MAX, Command, OpenDrawer, ShowText
 from devices.drivers import pole_display, serial_drawer
 from devices.errors import CommandError, WireError
 from devices.model import Health
-from devices.supervisor import DeviceSpec, Outside, Supervisor
+from devices.supervision.commands import COMMANDS_MAX, Command, OpenDrawer, ShowText
+from devices.supervision.supervisor import DeviceSpec, Outside, Supervisor
 from devices.testing.context import RecordingContext
 from devices.testing.customer_display import SimulatedDisplay
 from devices.testing.serial_end import SerialEnd

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from devices.attachment import Attached, Match
 from devices.drivers.hid_scanner import Options
 from devices.model import Health, Scan
+from devices.plug.attachment import Attached, Match
 from devices.registry import options_for
 from devices.testing.hid_keyboard import DROPPED, SYNCHRONISED
 from devices.testing.scanners import VirtualHidScanner

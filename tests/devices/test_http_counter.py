@@ -13,7 +13,7 @@ from devices import registry
 from devices.drivers.http_counter import DRIVER
 from devices.errors import OptionError
 from devices.model import CounterReading, Health
-from devices.requests import DeviceAnswer, DeviceRequest
+from devices.supervision.requests import DeviceAnswer, DeviceRequest
 from devices.testing.context import RecordingContext
 
 AXIS_LIVE = {"serial": "cam", "timestamp": "2026-07-01T09:00:00Z", "total_in": 10, "total_out": 8}

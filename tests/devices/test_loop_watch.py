@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from devices.driver import DeviceContext, DriverOptions
-from devices.loop_watch import watching_loop
 from devices.model import Health, Scan
-from devices.supervisor import BACKOFF_MAX_S
+from devices.supervision.loop_watch import watching_loop
+from devices.supervision.supervisor import BACKOFF_MAX_S
 from tests.devices.test_supervisor import READY, fails, plugged, running, works
 
 BLOCKED_S = 0.05
@@ -36,9 +36,9 @@ class Released(logging.Handler):
 @pytest.fixture
 def released() -> Iterator[Released]:
     handler = Released()
-    logging.getLogger("devices.loop_watch").addHandler(handler)
+    logging.getLogger("devices.supervision.loop_watch").addHandler(handler)
     yield handler
-    logging.getLogger("devices.loop_watch").removeHandler(handler)
+    logging.getLogger("devices.supervision.loop_watch").removeHandler(handler)
 
 
 async def test_a_driver_that_blocks_is_named_and_taken_off_and_its_siblings_go_on(released: Released) -> None:

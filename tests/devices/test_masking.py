@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from devices.codecs.gs1 import parse_label
 from devices.codecs.hid_keys import INPUT_EVENT
-from devices.masking import masked_keys, masked_labels
+from devices.plug.masking import masked_keys, masked_labels
 
 SALT = b"s" * 32
 chunks = st.lists(st.binary(max_size=40), max_size=8)

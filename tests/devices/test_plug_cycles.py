@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from devices.attachment import Attached, Match, select
 from devices.driver import DeviceContext, Driver, DriverOptions
 from devices.model import Health, Scan, StatusUpdate
+from devices.plug.attachment import Attached, Match, select
 from devices.registry import load, options_for
-from devices.supervisor import DeviceSpec, DeviceState, Outside, Supervisor
+from devices.supervision.supervisor import DeviceSpec, DeviceState, Outside, Supervisor
 from devices.testing.serial_line import VirtualSerialLine
 from devices.testing.sockets import SimulatedSockets
 

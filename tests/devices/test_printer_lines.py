@@ -1,6 +1,7 @@
 """The printer driver on a serial port and on a node as USB printers have it: real pseudo-terminals, no threads."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from devices.attachment import Attached, Match
 from devices.codecs.printing.escpos import encode_document
 from devices.codecs.printing.profiles import printer_profile
 from devices.document import Columns, Cut, Document, Logo, Text
@@ -17,6 +17,7 @@ from devices.drivers._printer_logo import LOGO_FILE_BYTES_MAX, LOGO_ROWS_MAX, Lo
 from devices.drivers.escpos_printer import DRIVER, Options, run
 from devices.errors import WireError
 from devices.model import DrawerStatus, Health, StatusUpdate
+from devices.plug.attachment import Attached, Match
 from devices.testing.context import RecordingContext
 from devices.testing.escpos_reader import read_paper
 from devices.testing.paper import PaperImage
@@ -107,6 +108,7 @@ async def test_a_usb_printer_that_is_not_there_is_said_to_be_away(tmp_path: Path
 
 async def test_a_file_is_no_printer(tmp_path: Path) -> None:
     (tmp_path / "lp0").write_bytes(b"")
+    gc.collect()  # what an earlier test has let go of is not closed in between
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
 
     with pytest.raises(WireError) as caught:

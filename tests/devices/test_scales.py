@@ -7,11 +7,11 @@ from typing import Self
 
 import pytest
 
-from devices.commands import ZeroScale
 from devices.drivers import _scale, line_scale, toledo_scale
 from devices.errors import OptionError
 from devices.model import Health, Weight
 from devices.registry import options_for
+from devices.supervision.commands import ZeroScale
 from devices.testing.context import RecordingContext
 from devices.testing.scale import SimulatedScale
 from devices.testing.serial_end import SerialEnd

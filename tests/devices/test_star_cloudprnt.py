@@ -14,7 +14,7 @@ from devices.codecs.printing.cloudprnt import CloudPrntError, decode_outcome, de
 from devices.document import Barcode, Columns, Cut, Document, Text
 from devices.drivers.star_cloudprnt import Options, run
 from devices.model import Health
-from devices.requests import DeviceRequest
+from devices.supervision.requests import DeviceRequest
 from devices.testing.cloud_printer import CloudPrinter
 from devices.testing.context import RecordingContext
 

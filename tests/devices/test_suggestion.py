@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.asking import asked
-from devices.attachment import Attached, Match, select
 from devices.errors import WireError
+from devices.plug.asking import asked
+from devices.plug.attachment import Attached, Match, select
+from devices.plug.suggestion import suggestions
 from devices.registry import kinds, load, options_for
-from devices.suggestion import suggestions
 from devices.testing.printer import SimulatedPrinter
 
 ALL = frozenset({"hid_scanner", "serial_scanner", "escpos_printer", "zpl_printer", "ble_beacons", "toledo_scale"})

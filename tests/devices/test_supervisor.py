@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.attachment import Attached, Match
-from devices.device_context import DEVICE_QUEUE_MAX
 from devices.driver import DeviceContext, Driver, DriverOptions
 from devices.errors import DeviceError, OptionError, WireError
 from devices.model import Health, Scan, StatusUpdate
-from devices.supervisor import (
+from devices.plug.attachment import Attached, Match
+from devices.supervision.device_context import DEVICE_QUEUE_MAX
+from devices.supervision.supervisor import (
     BACKOFF_FIRST_S,
     BACKOFF_MAX_S,
     HEALTHY_S,

@@ -12,10 +12,10 @@ needs_umockdev = pytest.mark.skipif(
     shutil.which("umockdev-wrapper") is None, reason="umockdev is missing: apt-get install umockdev"
 )
 PRELUDE = """
-import asyncio, json, os
-from devices.attachment import Match, select
+import asyncio, gc, json, os
+from devices.plug.attachment import Match, select
 from devices.testing.usb_bed import UsbBed, UsbDevice
-from devices.watcher import Watcher
+from devices.plug.watcher import Watcher
 
 watcher = Watcher()
 left = UsbDevice("1-1.2", "05e0", "1200", ("ttyACM0",), serial="S1")

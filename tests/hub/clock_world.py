@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from hub.api.clock import ConfirmRequest, get_clock, post_confirm
-from hub.api.returns import ReturnRequest, post_return
+from hub.api.replica.clock import ConfirmRequest, get_clock, post_confirm
 from hub.api.routing import Call, Reply
-from hub.api.sales import SaleRequest, post_sale
+from hub.api.selling.returns import ReturnRequest, post_return
+from hub.api.selling.sales import SaleRequest, post_sale
 from hub.app import open_hub
 from hub.bus import Subscriber
 from hub.config import parse_config

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from devices.attachment import Attached, AttachmentError, Match
 from devices.driver import Driver, DriverOptions
-from devices.supervisor import DeviceSpec
+from devices.plug.attachment import Attached, AttachmentError, Match
+from devices.supervision.supervisor import DeviceSpec
 from devices.testing.sockets import SimulatedSockets
 from hub.attachments import Attachments
 from hub.errors import ConflictError, HubError, NotFoundError, RefusedError

@@ -12,7 +12,7 @@ from hub import audit_peer
 from hub.audit_peer import Compared, compare
 from hub.store.upkeep.mending import mend, repairs_done
 from sync.audit import Asked, Names, Sums
-from sync.cloud.audit import told_of
+from sync.cloud.web.audit import told_of
 from sync.store.audit import audited_to, note_audited
 from tests.hub.days_world import by_hand
 from tests.hub.lives_world import Cloud, Machine, meet

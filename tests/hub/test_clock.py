@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hub.api.clock import ConfirmRequest
+from hub.api.replica.clock import ConfirmRequest
 from hub.clock import SAVE_EVERY_MS, TILLS_MAX, HubClock, start_clock
 from hub.errors import ConflictError, RefusedError
 from hub.machine_clock import MachineClock, kernel_is_synchronous

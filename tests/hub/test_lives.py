@@ -17,7 +17,7 @@ from hub.store.model import Shop
 from hub.store.selling.sales import find_sale
 from hub.store.stock.documents import book_document
 from sync.batch import START, Batch, Boundary, Gap, batch_of
-from sync.cloud.lives import sealed_lives
+from sync.cloud.arrivals.lives import sealed_lives
 from sync.cloud.store import CloudBooks, CloudStore
 from sync.errors import BusyError, ForkError
 from sync.model import Feed

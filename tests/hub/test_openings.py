@@ -20,7 +20,7 @@ from hub.store.replica.pruned import pruned_sale
 from hub.store.selling.sales import find_sale
 from hub.store.upkeep.audit import audit
 from sync.batch import START, batch_of
-from sync.cloud import openings
+from sync.cloud.arrivals import openings
 from sync.cloud.store import CloudBooks
 from sync.model import Feed
 from sync.protocol import FEATURES

@@ -13,11 +13,11 @@ from hub.holders import PEER
 from hub.store.catalogue.products import put_products
 from hub.store.upkeep.audit import audit
 from hub.store.upkeep.retention import note_marks, prune
-from sync.cloud import openings
+from sync.cloud.arrivals import openings
 from sync.cloud.config import PullFrom
-from sync.cloud.line import Line
 from sync.cloud.metrics import CloudMetrics
-from sync.cloud.pull import Puller
+from sync.cloud.talk.line import Line
+from sync.cloud.talk.pull import Puller
 from sync.store.retention import DAY_MS
 from tests.hub.lives_world import Cloud, Machine, meet
 

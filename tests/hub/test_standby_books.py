@@ -18,7 +18,7 @@ from hub.standby.books import StandbyBooks
 from hub.store.model import Shop
 from hub.store.upkeep.explain import explain
 from sync.batch import START, Boundary, Head
-from sync.cloud import openings
+from sync.cloud.arrivals import openings
 from sync.cloud.store import CloudBooks
 from sync.errors import ForkError, ProtocolError
 from sync.kinds import Entity

@@ -16,7 +16,7 @@ from hub.store.model import Shop
 from hub.store.upkeep.audit import audit
 from sync import opening
 from sync.batch import START, Boundary, batch_of
-from sync.cloud import openings
+from sync.cloud.arrivals import openings
 from sync.errors import ProtocolError
 from sync.model import Feed
 from sync.opening import Came, Opening, encode

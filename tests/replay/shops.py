@@ -20,10 +20,10 @@ import aiohttp
 import msgspec
 
 from hub import app
-from hub.api.documents import DocumentRequest, post_document
-from hub.api.returns import ReturnRequest, post_return
 from hub.api.routing import Call, Reply
-from hub.api.sales import SaleRequest, post_sale, post_void
+from hub.api.selling.returns import ReturnRequest, post_return
+from hub.api.selling.sales import SaleRequest, post_sale, post_void
+from hub.api.stock.documents import DocumentRequest, post_document
 from hub.config import parse_config
 from hub.duties import Person
 from hub.importing.authority import send_products
@@ -32,10 +32,10 @@ from hub.runtime import Runtime
 from hub.store.selling.voids import Void
 from hub.store.staff.tills import Paired
 from hub.store.stock.levels import facts_to_fold
-from sync.cloud.app import serve
 from sync.cloud.config import parse_cloud_config
 from sync.cloud.main import begin_file, open_cloud
 from sync.cloud.migrations import MIGRATIONS as CLOUD_MIGRATIONS
+from sync.cloud.web.app import serve
 from sync.db import open_database
 from sync.model import Stream
 from tests.replay.plan import PLACES, Plan, week_of

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from sync.actions import Opened
 from sync.cloud.config import parse_cloud_config
-from sync.cloud.http import Cloud
-from sync.cloud.line import Connection
 from sync.cloud.main import open_cloud
 from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.store import CloudBooks
+from sync.cloud.talk.line import Connection
+from sync.cloud.web.http import Cloud
 from sync.errors import SyncError
 from tests.sim.goods import Entry, entries
 from tests.sim.network import Wire
@@ -77,7 +77,7 @@ class CloudNode(Node):
         self.talks.clear()
 
     def accept(self, wire: Wire | PushedWire, store: str) -> bool:
-        """As sync.cloud.app.link: one connection a replica, a newer one cuts the older; False when nobody listens."""
+        """As sync.cloud.web.app.link: one connection a replica, a newer one cuts the older; False when nobody listens."""
         if self.cloud is None:
             return False
         self.run(partial(self._accept, self.cloud, wire, store))

@@ -36,9 +36,12 @@ from sync import batch as batches
 from sync import clock, migrate, session
 from sync.actions import Apply, Send
 from sync.batch import START, Batch, Boundary, Gap, batch_of
-from sync.cloud import catalogue, coupons, facts, promises, tallies
+from sync.cloud import catalogue
 from sync.cloud import store as cloud_store
-from sync.cloud.cursors import cursor_of
+from sync.cloud.arrivals import facts, tallies
+from sync.cloud.arrivals.cursors import cursor_of
+from sync.cloud.people import coupons
+from sync.cloud.rights import promises
 from sync.entities import REGISTRY
 from sync.protocol import Ack
 from sync.retail.catalogue.registers import ProductRow

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from devices.model import CounterReading
-from hub.api.sales import StatusRequest, post_status
+from hub.api.selling.sales import StatusRequest, post_status
 from hub.replication import Seen
 from hub.store import footfall
 from sync.errors import SyncError

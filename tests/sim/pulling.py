@@ -3,7 +3,7 @@
     request   cloud -> hub   lost while the way down is cut, refused while the hub is down
     answer    hub -> cloud   lost while the way up is cut, when the hub dies over it, or on a hostile line
 
-Not here: what is asked (sync.cloud.pull), what is answered (hub.api.sync).
+Not here: what is asked (sync.cloud.talk.pull), what is answered (hub.api.replica.sync).
 """
 
 from collections.abc import Callable, Coroutine
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from hub.api import sync as routes
 from hub.api.problems import problem_of
+from hub.api.replica import sync as routes
 from hub.api.routing import Call
 from hub.runtime import Runtime
 from hub.store.staff.tills import Paired
 from sync.cloud.config import PullFrom
-from sync.cloud.hub_http import ANSWER_TIMEOUT_S, HubHttp, PullFaultError, _check_status
-from sync.cloud.pull import Puller
+from sync.cloud.talk.hub_http import ANSWER_TIMEOUT_S, HubHttp, PullFaultError, _check_status
+from sync.cloud.talk.pull import Puller
 from sync.errors import ProtocolError, SyncError
 from sync.protocol import Ack
 from sync.testing.sim_database import Answer
@@ -89,7 +89,7 @@ class SimHub(HubHttp):
         query: dict[str, str] | None = None,
         wanted: str = "",
     ) -> bytes:
-        """See sync.cloud.hub_http.HubHttp.request. Any: a Struct."""
+        """See sync.cloud.talk.hub_http.HubHttp.request. Any: a Struct."""
         body = msgspec.json.encode(json) if json is not None else frame or b""
         if path.endswith("/ack"):
             self._world.tell("ack", self._cloud, Ack(json.rep, json.stream, json.last, bytes.fromhex(json.digest)))

@@ -3,7 +3,7 @@
     request   hub -> cloud   lost while the way up is cut, refused while the cloud is down or does not know the wire any more
     answer    cloud -> hub   lost while the way down is cut; now and then on any line, so that the request comes again
 
-Not here: what is said (sync.session), who may talk (sync.cloud.exchange).
+Not here: what is said (sync.session), who may talk (sync.cloud.talk.exchange).
 """
 
 import asyncio
@@ -124,7 +124,7 @@ class PushedWire:
         task.add_done_callback(lambda done: self._answer(envelope, done, answer))
 
     def _open(self) -> None:
-        """As sync.cloud.exchange: the first exchange begins a talk."""
+        """As sync.cloud.talk.exchange: the first exchange begins a talk."""
         held, loop = HeldWire(self._session, inbox_max=INBOX_MAX), self._cloud.loop
         self._held = held, loop
         assert self._cloud.cloud is not None

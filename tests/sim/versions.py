@@ -23,7 +23,9 @@ from hub.store.catalogue import product_rows
 from hub.store.stock.stock import apply_effects
 from hub.store.upkeep import scopes, siblings
 from sync import session
-from sync.cloud import adopting, catalogue, facts, relay, rows
+from sync.cloud import catalogue
+from sync.cloud.arrivals import adopting, facts, rows
+from sync.cloud.scopes import relay
 from sync.entities import REGISTRY, Registry
 from sync.errors import StartError
 from sync.kinds import Column, Entity, Kind, Measure, Priority

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from hub.rights import Rights
 from hub.store.stock.rights import Rule
-from sync.cloud.contact import Contact
-from sync.cloud.promises import Promised, PromiseRequest
+from sync.cloud.rights.contact import Contact
+from sync.cloud.rights.promises import Promised, PromiseRequest
 from sync.errors import SyncError
 from sync.retail.stock.rebalance import Policy
 from tests.sim.hub_node import HubNode

@@ -27,15 +27,15 @@ from hub.store.stock.promises import open_promises
 from hub.store.stock.rights import Rule
 from hub.store.stock.stock import Movement, move
 from sync import failpoints
-from sync.cloud import rights as cloud_rights
-from sync.cloud.balance import differences, identity
 from sync.cloud.config import parse_cloud_config
-from sync.cloud.contact import Contact
-from sync.cloud.http import Cloud
 from sync.cloud.main import open_cloud
 from sync.cloud.migrations import MIGRATIONS as CLOUD_MIGRATIONS
-from sync.cloud.promises import PromiseRequest
+from sync.cloud.rights import rights as cloud_rights
+from sync.cloud.rights.balance import differences, identity
+from sync.cloud.rights.contact import Contact
+from sync.cloud.rights.promises import PromiseRequest
 from sync.cloud.store import CloudBooks
+from sync.cloud.web.http import Cloud
 from sync.errors import RuleError
 from sync.retail.catalogue.catalogue import Price, Product
 from sync.retail.names import Name

@@ -11,11 +11,11 @@ from typing import Any
 from hub.books import HubBooks
 from hub.migrations import MIGRATIONS as HUB
 from sync.batch import Batch
-from sync.cloud import scope_work
 from sync.cloud.catalogue import Entry
 from sync.cloud.config import CloudConfig, parse_cloud_config
 from sync.cloud.metrics import CloudMetrics
 from sync.cloud.migrations import MIGRATIONS as CLOUD
+from sync.cloud.scopes import scope_work
 from sync.cloud.store import CloudBooks, CloudStore
 from sync.errors import ForkError, ProtocolError
 from sync.link import Conversation

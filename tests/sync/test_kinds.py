@@ -15,7 +15,7 @@ from msgspec import Struct
 from hub.commands.schema import PAGE
 from hub.store.upkeep import siblings
 from sync import retail
-from sync.cloud import relay
+from sync.cloud.scopes import relay
 from sync.entities import FEED_OF_STREAM, REGISTRY, Registry, declared
 from sync.kinds import Authority, Column, Entity, Keep, Kind, Measure, Named, PassedOn, Priority
 from sync.model import Feed, Stream

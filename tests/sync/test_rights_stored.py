@@ -13,9 +13,10 @@ import pytest
 
 from hub.store.stock import promises as hub_promises
 from hub.store.stock import rights as hub_rights
-from sync.cloud import balance, promises, rights, rows
-from sync.cloud import lives as cloud_lives
-from sync.cloud.lives import seal_if_whole
+from sync.cloud.arrivals import lives as cloud_lives
+from sync.cloud.arrivals import rows
+from sync.cloud.arrivals.lives import seal_if_whole
+from sync.cloud.rights import balance, promises, rights
 from sync.errors import RuleError
 from sync.retail.stock.rebalance import Policy
 from sync.retail.stock.rights import right_of
@@ -107,7 +108,7 @@ def test_the_walks_find_a_planted_fault(
 ) -> None:
     monkeypatch.setattr(module, name, fault)
     if (module, name) == (rows, "merged"):
-        monkeypatch.setattr("sync.cloud.tallies.merged", fault)
+        monkeypatch.setattr("sync.cloud.arrivals.tallies.merged", fault)
     if name == "pass_on":  # what would be passed on later must not hide it
         monkeypatch.setattr(balance, "pass_on_place", no_heir)
 

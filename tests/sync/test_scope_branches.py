@@ -12,11 +12,11 @@ from hub.store.stock.branches import BranchStock, elsewhere, put_branch, sizes
 from hub.store.stock.levels import fold as fold_facts
 from hub.store.stock.stock import Movement
 from hub.store.stock.stock import move as book
-from sync.cloud import scope_branches
-from sync.cloud.rights import put_own
-from sync.cloud.scope_branches import CONTACT_EVERY_MS
-from sync.cloud.scope_work import note_contact
-from sync.cloud.scopes import put_bytes, put_row
+from sync.cloud.rights.rights import put_own
+from sync.cloud.scopes import scope_branches
+from sync.cloud.scopes.scope_branches import CONTACT_EVERY_MS
+from sync.cloud.scopes.scope_work import note_contact
+from sync.cloud.scopes.scopes import put_bytes, put_row
 from sync.retail.catalogue.branches import BranchRow
 from sync.retail.names import Name
 from sync.retail.stock.grants import GRANT, GrantRow

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 import hub.store.upkeep.scopes as hub_scopes
-import sync.cloud.scopes as cloud_scopes
+import sync.cloud.scopes.scopes as cloud_scopes
 import sync.sending
 from tests.sync.scope_world import World, entry
 
@@ -202,7 +202,7 @@ def _end_at_the_head_that_was_seen_first(monkeypatch: pytest.MonkeyPatch) -> Non
                 tx.execute("UPDATE scope_row SET seq = ?, digest = ? WHERE scope = ? AND entity = ''", (*row, scope))
 
     monkeypatch.setattr(cloud_scopes, "close_scopes", close)
-    monkeypatch.setattr("sync.cloud.scope_catalogue.close_scopes", close)
+    monkeypatch.setattr("sync.cloud.scopes.scope_catalogue.close_scopes", close)
 
 
 def _keep_cursors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +220,9 @@ def _leave_in_one_job_and_forget_the_rest(monkeypatch: pytest.MonkeyPatch) -> No
 
 def _forget_the_price(monkeypatch: pytest.MonkeyPatch) -> None:
     """A product that comes into a scope brings no price with it."""
-    monkeypatch.setattr("sync.cloud.scope_definitions.CatalogueScope.restricts_products", property(lambda _: False))
+    monkeypatch.setattr(
+        "sync.cloud.scopes.scope_definitions.CatalogueScope.restricts_products", property(lambda _: False)
+    )
 
 
 MUTANTS = (

@@ -1,4 +1,6 @@
-"""What stands on a shelf label: a product's names, its price of now, what it was. Pure; who prints it is hub.api.labels."""
+"""What stands on a shelf label: a product's names, its price of now, what it was. Pure; who prints it is
+hub.api.catalogue.labels.
+"""
 
 from devices.document import ShelfLabel
 from hub.store.model import Item

@@ -1,7 +1,7 @@
 """What is scanned for an order while it is picked: once for each scan's id, checked against the lines before it counts.
 
 Local to this hub: what was picked goes with the step to ready; a pick that another hub goes on with begins again. Functions of a
-write job. Not here: the rules (sync.retail.orders.picking), labels (hub.api.orders).
+write job. Not here: the rules (sync.retail.orders.picking), labels (hub.api.orders.orders).
 """
 
 from sqlite3 import Connection

@@ -1,6 +1,6 @@
 """What is asked of members, as a client sends it: one struct a write, with the id that the client made for it.
 
-Not here: what becomes of it (hub.store.people.members), HTTP (hub.api.members).
+Not here: what becomes of it (hub.store.people.members), HTTP (hub.api.people.members).
 """
 
 from typing import Annotated, Final, Literal

@@ -1,7 +1,7 @@
 """The keys by which PINs are hashed: kept on this machine, told to the store's other hub alone, in no stream.
 
 A key is never changed or dropped: hashes name theirs. Which is used for the next PIN: the oldest, so that two hubs that have met
-use one. Not here: hashing (hub.pins), telling the other hub (hub.api.standby_keys).
+use one. Not here: hashing (hub.pins), telling the other hub (hub.api.replica.standby_keys).
 """
 
 from collections.abc import Iterable

@@ -7,8 +7,8 @@ import json
 import random
 from typing import TYPE_CHECKING, Any
 
-from hub.api.catalogue import post_movement
-from hub.api.documents import DocumentLine, DocumentRequest, post_document
+from hub.api.catalogue.catalogue import post_movement
+from hub.api.stock.documents import DocumentLine, DocumentRequest, post_document
 from hub.store.stock.stock import Movement
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from hub.api.sales import SaleRequest, post_sale
+from hub.api.selling.sales import SaleRequest, post_sale
 from sync.retail.selling.sales import SaleLine, Tender
 from tests.sim.actions.take_back import take_back
 from tests.sim.goods import CURRENCY

@@ -5,7 +5,7 @@ Not here: a customer who regrets on the spot (sell.py).
 
 from typing import TYPE_CHECKING
 
-from hub.api.returns import ReturnRequest, post_return
+from hub.api.selling.returns import ReturnRequest, post_return
 from sync.retail.selling.returns import ReturnLine
 from tests.sim.people import Client, Request
 

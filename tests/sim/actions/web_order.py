@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sync.cloud.promises import PromiseRequest
+from sync.cloud.rights.promises import PromiseRequest
 from tests.sim.goods import SKUS
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hub.api.documents import DocumentRequest
+from hub.api.stock.documents import DocumentRequest
 from tests.sim.goods import CURRENCY, OWN, SERVICE
 from tests.sim.hub_node import HubNode
 from tests.sim.people import Request

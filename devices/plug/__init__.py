@@ -1,0 +1,1 @@
+"""What is plugged in: found, named, told apart, asked, replaced, captured."""

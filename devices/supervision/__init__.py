@@ -1,0 +1,1 @@
+"""Drivers at work: started again, watched, told what to do."""

@@ -1,0 +1,1 @@
+"""What is sold at which price: look-up, the mirror of a till, styles, prices, shelf labels."""

@@ -1,0 +1,1 @@
+"""This hub as one of several: its clock, the cloud, the other hub of the store."""

@@ -1,0 +1,1 @@
+"""Selling and what follows from it: quotes, baskets, sales, returns, exchanges, receipts, print jobs."""

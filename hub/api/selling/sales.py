@@ -1,0 +1,305 @@
+"""Selling: POST /v1/sales and what is known of a sale."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from sqlite3 import Connection
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from hub.api.catalogue.catalogue import STAFF
+from hub.api.routing import Call, Reply, Route
+from hub.api.selling.returns import announce_return
+from hub.api.staff.tills import check_till
+from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.replication import SafeView, Seen
+from hub.runtime import Runtime
+from hub.spooler import Spooler
+from hub.store.model import SaleAnswer
+from hub.store.people.coupons import CouponTerms
+from hub.store.selling import sales
+from hub.store.selling.admission import Context
+from hub.store.selling.printing import PrintTo
+from hub.store.selling.returns import ReturnAnswer, returned_by_line
+from hub.store.selling.sale_approvals import Authority
+from hub.store.selling.sales import Recorded, SaleView
+from hub.store.selling.voids import Void, void_job
+from hub.store.stock.reservations import Names
+from sync.errors import SyncError
+from sync.retail.selling.sales import Id, Sale, Warned
+
+trail = logging.getLogger("hub.trail")  # what a sale's id can be followed by, from here to the cloud
+
+
+class SaleRequest(Sale, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """A sale and what to do with it: `print` true for the shop's receipt printer, or a printer's name.
+
+    `seen` is the newest fact that the till was ever answered: by it a hub that was restored from a copy finds out off line.
+    `reservations` and `basket_id` name what was held for it.
+    """
+
+    print: bool | Id = False
+    reservations: Annotated[tuple[Id, ...], Meta(max_length=100)] = ()
+    basket_id: Id | None = None
+    seen: Seen | None = None
+
+
+class StatusRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Sales a till wants to forget."""
+
+    ids: Annotated[list[Id], Meta(max_length=1000)]
+
+
+class SaleStatus(Struct, frozen=True):
+    """`durable`: on this hub's disk; `safe`: on a second machine too."""
+
+    sale_id: str
+    durable: bool
+    safe: bool
+
+
+class StatusAnswer(Struct, frozen=True):
+    """In the order asked; `safe` says up to which dot of this hub all sales are safe."""
+
+    sales: list[SaleStatus]
+    safe: SafeView
+
+
+async def post_sale(call: Call) -> Reply:
+    """POST /v1/sales"""
+    hub, request = call.hub, call.body
+    check_till(call, request.till_id, what="sale")
+
+    async with counter_of(call, request) as counter:
+        sale = counter.sale
+        job = counter.job(sale, now_ms=hub.now_ms())
+        recorded = await hub.db.write(job, then=counter.announce, otherwise=counter.paper.give_up)
+    if recorded.answer is None:
+        detail = f"sale {sale.sale_id} is known with other content; this one waits in the manager's list"
+        raise ConflictError("other_content", detail, pointer="/sale_id")
+    return Reply(recorded.answer, 200 if recorded.status == "repeated" else 201)
+
+
+@asynccontextmanager
+async def counter_of(call: Call, request: SaleRequest, *, is_exchange: bool = False) -> AsyncIterator["Counter"]:
+    """Have what a sale's job needs: its till's witness and clock, the cloud's word on coupons and points, a printer."""
+    hub = call.hub
+    if request.seen is not None:
+        await hub.replication.witness(request.seen)
+    sale = Sale(**{name: getattr(request, name) for name in Sale.__struct_fields__})
+    _hear_till(call, request)
+    coupons = await _coupon_terms(call, sale)
+    async with hub.point_holds.word_for(sale) as points:
+        paper = _paper_of(call, request)
+        context = Context(
+            hub.replication.is_cut_off,
+            hub.clock.is_sure,
+            authority_of(call),
+            is_exchange=is_exchange,
+            coupons=coupons,
+            points=points,
+        )
+        yield Counter(hub, sale, paper, context, Names(request.reservations, request.basket_id))
+
+
+async def _coupon_terms(call: Call, sale: Sale) -> CouponTerms:
+    """Ask the cloud about a new sale's coupons; what has happened, or never will, is not asked for."""
+    hub = call.hub
+    if not sale.coupons or sale.offline or sale.training or sales.is_known(hub.db.read, sale.sale_id):
+        return hub.coupons.terms
+    return await hub.coupons.terms_for(coupon.serial for coupon in sale.coupons)
+
+
+def authority_of(call: Call) -> Authority:
+    """Return what whoever is signed in may do alone."""
+    return Authority(call.hub.config.approvals, call.person.role if call.person else None)
+
+
+def announce_sale(hub: Runtime, sale: Sale, recorded: Recorded) -> None:
+    """Count it, and tell other screens of one that is new."""
+    hub.metrics.sales.labels(recorded.status).inc()
+    if recorded.status != "created" or recorded.answer is None:
+        return
+    now_ms = hub.now_ms()
+    event = sales.sale_event(sale, recorded.answer)
+    hub.bus.publish("sale", msgspec.to_builtins(event), now_ms=now_ms)
+    seen = {"sale": event.sale_id, "receipt_no": event.receipt_no, "till": event.till_id, "seq": event.dot.seq}
+    trail.info("sale recorded", extra=seen)
+    if recorded.stock:
+        hub.bus.publish("stock", dict(recorded.stock), now_ms=now_ms)
+
+
+async def get_sale(call: Call) -> Reply:
+    """GET /v1/sales/{sale_id}"""
+    view = sales.find_sale(call.hub.db.read, call.path["sale_id"])
+    if view is None:
+        raise NotFoundError("sale", f"no sale {call.path['sale_id']!r}")
+    return Reply(replace(view, returned=returned_by_line(call.hub.db.read, view.fact.sale.sale_id)))
+
+
+async def post_status(call: Call) -> Reply:
+    """POST /v1/sales/status"""
+    replication = call.hub.replication
+    dots = sales.dots_of_sales(call.hub.db.read, call.body.ids)
+    status = [
+        SaleStatus(sale_id, sale_id in dots, sale_id in dots and replication.is_safe(*dots[sale_id]))
+        for sale_id in call.body.ids
+    ]
+    return Reply(StatusAnswer(status, replication.safe))
+
+
+async def post_void(call: Call) -> Reply:
+    """POST /v1/sales/{sale_id}/void"""
+    hub, void = call.hub, call.body
+    check_till(call, void.till_id, what="void")
+    job = void_job(
+        hub.replica,
+        hub.shop,
+        call.path["sale_id"],
+        void,
+        now_ms=hub.now_ms(),
+        actor=call.actor,
+        authority=authority_of(call),
+        warnings=hub.clock.warnings,
+    )
+    taken = await hub.db.write(job, then=lambda taken: announce_return(hub, taken))
+    return Reply(taken.answer, 201 if taken.status == "created" else 200)
+
+
+def _hear_till(call: Call, request: SaleRequest) -> None:
+    """A sale that is made now shows what time it is at the till."""
+    hub = call.hub
+    if request.sold_at is None or request.offline or sales.is_known(hub.db.read, request.sale_id):
+        return
+    hub.clock.till_shows(call.client.till_id, round(request.sold_at.timestamp() * 1000))
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """Where a sale's receipt goes, None for nowhere; a printer may wait for it."""
+
+    spooler: Spooler | None = None
+    to: PrintTo | None = None
+    warnings: tuple[Warned, ...] = ()
+
+    def give_up(self) -> None:
+        """Nothing comes: let the printer go."""
+        if self.spooler and self.to and self.to.is_promised:
+            self.spooler.release()
+
+    def follow(self, hub: Runtime, recorded: Recorded) -> None:
+        """After the commit: the printer begins, or looks whether anything is left to do."""
+        if recorded.status != "created":
+            self.give_up()
+            for known in hub.spoolers.values():  # the first answer may have been lost with what followed it
+                known.poke()
+            return
+        if self.spooler and self.to and recorded.print_job:
+            if self.to.is_promised:
+                self.spooler.hand_over(recorded.print_job, recorded.view)
+            else:
+                hub.on_print(recorded.print_job)
+                self.spooler.poke()
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A sale that is about to be booked, and what was learnt for it."""
+
+    hub: Runtime
+    sale: Sale
+    paper: Paper
+    context: Context
+    names: Names
+
+    def job(self, sale: Sale, *, now_ms: int) -> Callable[[Connection], Recorded]:
+        """Return the write job; an exchange gives the sale one more tender."""
+        return self.hub.rights.sale_job(
+            self.hub.replica,
+            sale,
+            print_to=self.paper.to,
+            now_ms=now_ms,
+            warnings=(*self.paper.warnings, *self.hub.clock.warnings),
+            context=self.context,
+            names=self.names,
+        )
+
+    def announce(self, recorded: Recorded) -> None:
+        """After the commit: tell everybody, let the printer begin."""
+        announce_sale(self.hub, self.sale, recorded)
+        self.paper.follow(self.hub, recorded)
+
+
+def _paper_of(call: Call, request: SaleRequest) -> Paper:
+    """Return where the receipt goes; one that already happened is booked without it. A known sale prints nothing, wherever to."""
+    try:
+        spooler = _spooler(call, request.print)
+    except SyncError as err:
+        if sales.is_known(call.hub.db.read, request.sale_id):
+            return Paper()
+        if not request.offline:
+            raise
+        return Paper(warnings=(Warned(err.code, detail=err.detail),))
+    return Paper(spooler, PrintTo(spooler.printer_id, spooler.reserve())) if spooler else Paper()
+
+
+def _spooler(call: Call, wanted: bool | str) -> Spooler | None:
+    if wanted is False:
+        return None
+    if wanted is True:
+        if call.hub.config.receipt_printer is None:
+            raise RefusedError("no_receipt_printer", "no receipt printer is configured", pointer="/print")
+        return call.hub.spooler(call.hub.config.receipt_printer)
+    return call.hub.spooler(wanted)
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/sales",
+        post_sale,
+        "Record a sale",
+        STAFF,
+        SaleAnswer,
+        body=SaleRequest,
+        status=201,
+        statuses=(200,),
+        problems=(403, 404, 409, 422, 503),
+        duty="sales.sell",
+    ),
+    Route(
+        "POST",
+        "/v1/sales/status",
+        post_status,
+        "Which sales are durable, which are safe",
+        STAFF,
+        StatusAnswer,
+        body=StatusRequest,
+    ),
+    Route(
+        "GET",
+        "/v1/sales/{sale_id}",
+        get_sale,
+        "One sale by its id, receipt number or receipt bar code",
+        STAFF,
+        SaleView,
+        problems=(404,),
+    ),
+    Route(
+        "POST",
+        "/v1/sales/{sale_id}/void",
+        post_void,
+        "Void a sale of today: all of it comes back",
+        STAFF,
+        ReturnAnswer,
+        body=Void,
+        status=201,
+        statuses=(200,),
+        problems=(403, 404, 409, 422, 503),
+        duty="sales.void",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Who may ask: pairing and trust, clients, cashiers, approvals, the trail."""

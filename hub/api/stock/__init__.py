@@ -1,0 +1,1 @@
+"""What is where: levels, counts, documents, reservations, and what a manager should look at."""

@@ -1,0 +1,1 @@
+"""Rows as they arrive: kept as received, summed, sealed, looked at."""

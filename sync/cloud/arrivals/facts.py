@@ -1,0 +1,113 @@
+"""Facts as they arrive: kept as the bytes received, found by their key, summed once for each key. A function of a write job.
+
+A fact whose key is known already (one sale on two hubs; a fact written again under a new incarnation) is kept and named in
+`duplicate`, and adds nothing to any sum. A row that cannot be read is kept.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from sqlite3 import Connection
+
+from msgspec import Struct
+
+from sync.batch import Row
+from sync.cloud.arrivals.cursors import add_sum, number_rows
+from sync.cloud.arrivals.rows import NUMBERED_BY_STORE, SUMMED, Fact, key_of, read_facts
+from sync.cloud.people.member_points import add_points
+from sync.cloud.receipts import enter_receipts
+from sync.model import Feed, Stream
+from sync.store.rows import fingerprint
+
+
+class Duplicate(Struct, frozen=True):
+    """A fact that came under a known key; `is_same` when it says the same, byte for byte."""
+
+    key: str
+    n: int
+    first_n: int
+    is_same: bool
+
+
+class Added(Struct, frozen=True):
+    """What came of rows: how many, which are duplicates, how many nobody here can read."""
+
+    rows: int = 0
+    duplicates: tuple[Duplicate, ...] = ()
+    unread: int = 0
+
+
+def add_facts(
+    tx: Connection, rows: Sequence[Row], *, store: str, replica: int, stream: str, kind: Feed, now_ms: int
+) -> Added:
+    """Keep rows that are new by their dot."""
+    facts = read_facts(stream, [body for _, body in rows])
+    numbers = number_rows(tx, stream, kind, len(rows))
+    feed_id = numbers.feed_id
+    tx.executemany(
+        "INSERT INTO fact (stream, n, replica, seq, received_ms, body) VALUES (?, ?, ?, ?, ?, ?)",
+        [(feed_id, n, replica, seq, now_ms, body) for n, (seq, body) in enumerate(rows, numbers.first)],
+    )
+    numbered = list(enumerate(facts, numbers.first))
+    duplicates = count_facts(tx, numbered, feed_id=feed_id, store=store, stream=stream)
+    late = {each.n for each in duplicates}
+    if stream == Stream.SALES:
+        enter_receipts(tx, ((n, body) for n, (_, body) in enumerate(rows, numbers.first)))
+    if kind is Feed.LOG:
+        add_points(tx, store, (body for n, (_, body) in enumerate(rows, numbers.first) if n not in late))
+    return Added(len(rows), duplicates, facts.count(None))
+
+
+def count_facts(
+    tx: Connection, facts: Sequence[tuple[int, Fact | None]], *, feed_id: int, store: str, stream: str
+) -> tuple[Duplicate, ...]:
+    """Enter keys and sums of facts that are kept, by their numbers; note which nobody can read. Return those of known keys."""
+    duplicates = _claim_keys(tx, feed_id, facts, owner=store if stream in NUMBERED_BY_STORE else "")
+    known = {each.n for each in duplicates}
+    new = [(n, fact) for n, fact in facts if fact is not None and n not in known]
+    if stream in SUMMED:
+        _add_to_sums(tx, store, stream, new)
+    if named := [(fact.sale_id, n) for n, fact in new if fact.sale_id]:
+        tx.executemany("INSERT INTO sale_return (sale_id, n) VALUES (?, ?)", named)
+    if duplicates:
+        add_sum(tx, store, "duplicates", stream, rows=len(duplicates), amount=0)
+    if unread := [n for n, fact in facts if fact is None]:
+        tried = fingerprint()
+        tx.executemany("INSERT INTO unread (stream, n, tried) VALUES (?, ?, ?)", [(feed_id, n, tried) for n in unread])
+    return duplicates
+
+
+def _claim_keys(
+    tx: Connection, feed_id: int, facts: Sequence[tuple[int, Fact | None]], *, owner: str
+) -> tuple[Duplicate, ...]:
+    """Enter the keys, those of `owner` apart from those of others; return the facts that came too late for theirs."""
+    keyed = [(feed_id, key_of(owner, fact.key) if owner else fact.key, n) for n, fact in facts if fact and fact.key]
+    entered = tx.executemany(
+        "INSERT INTO fact_key (stream, key, n) VALUES (?, ?, ?) ON CONFLICT (stream, key) DO NOTHING", keyed
+    ).rowcount
+    if not keyed or entered == len(keyed):
+        return ()
+    first = dict(
+        tx.execute(
+            "SELECT key, n FROM fact_key WHERE stream = ? AND key IN (SELECT value FROM json_each(?))",
+            (feed_id, json.dumps([key for _, key, _ in keyed])),
+        ).fetchall()
+    )
+    late = [(key, n) for _, key, n in keyed if first[key] != n]
+    tx.executemany("INSERT INTO duplicate (stream, key, n) VALUES (?, ?, ?)", [(feed_id, key, n) for key, n in late])
+    return tuple(Duplicate(key, n, first[key], _is_same(tx, feed_id, n, first[key])) for key, n in late)
+
+
+def _is_same(tx: Connection, feed_id: int, n: int, first_n: int) -> bool:
+    bodies = tx.execute("SELECT body FROM fact WHERE stream = ? AND n IN (?, ?)", (feed_id, n, first_n)).fetchall()
+    return bool(bodies[0] == bodies[-1])
+
+
+def _add_to_sums(tx: Connection, store: str, stream: str, facts: Sequence[tuple[int, Fact]]) -> None:
+    counts: Counter[str] = Counter()
+    amounts: Counter[str] = Counter()
+    for _, fact in facts:
+        counts[fact.unit] += 1
+        amounts[fact.unit] += fact.amount
+    for unit, count in counts.items():
+        add_sum(tx, store, stream, unit, rows=count, amount=amounts[unit])

@@ -1,0 +1,1 @@
+"""Who may promise which goods: rights, promises, transfers."""

@@ -1,0 +1,1 @@
+"""Talks with the stores, whatever carries them."""

@@ -1,0 +1,116 @@
+"""Who is connected, and the line of the demo: one connection a replica, the newer one wins; all can be cut at once.
+
+A store may have two hubs. Which replica talks is known after its hello.
+
+Not here: what is said on a connection (sync.link, sync.cloud.talk.pull).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sync.cloud.metrics import CloudMetrics
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """A store that is being talked to; `cut` ends it without a word, `grown` says that the catalogue has grown."""
+
+    store: str
+    cut: Callable[[], None]
+    grown: Callable[[], None]
+    since_ms: int
+    rep: str = ""
+    clock_offset_ms: int | None = None
+
+
+class Line:
+    """All connections. `is_up` is false while the demo has cut the line."""
+
+    def __init__(self, *, metrics: CloudMetrics, now_ms: Callable[[], int]) -> None:
+        self.connections: list[Connection] = []
+        self.last_seen_ms: dict[str, int] = {}
+        self._metrics = metrics
+        self._now_ms = now_ms
+        self._up = asyncio.Event()
+        self._up.set()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether stores may connect."""
+        return self._up.is_set()
+
+    async def until_up(self) -> None:
+        """Wait for the line."""
+        await self._up.wait()
+
+    def switch(self, is_up: bool) -> None:
+        """Cut every connection and refuse new ones, or let them in again."""
+        if is_up == self.is_up:
+            return
+        log.warning(
+            "the demo's line was switched",
+            extra={"up": is_up, "connected": sorted(each.store for each in self.connections)},
+        )
+        if is_up:
+            self._up.set()
+        else:
+            self._up.clear()
+            self.cut_all()
+
+    def cut_all(self) -> None:
+        """End every connection without a word."""
+        for connection in list(self.connections):
+            connection.cut()
+
+    def grown(self) -> None:
+        """Tell every connection that the catalogue has grown."""
+        for connection in self.connections:
+            connection.grown()
+
+    def rows_of(self, store: str) -> None:
+        """Tell the hubs of a store that one of them has sent rows; a store with one hub has nobody to tell."""
+        hubs = [each for each in self.connections if each.store == store]
+        if len(hubs) > 1:
+            for connection in hubs:
+                connection.grown()
+
+    def of(self, store: str) -> Connection | None:
+        """Return the newest connection of a store."""
+        return next((each for each in reversed(self.connections) if each.store == store), None)
+
+    def enter(self, connection: Connection) -> None:
+        """Take a connection, or cut it when the line has gone meanwhile."""
+        if not self.is_up:
+            connection.cut()
+            return
+        self.connections.append(connection)
+        self.seen(connection.store)
+        self._metrics.connected.labels(connection.store).set(1)
+
+    def greeted(self, connection: Connection, rep: str) -> None:
+        """Learn which replica it is: an older connection of the same one is cut, another hub of the store hears of news."""
+        connection.rep = rep
+        for older in [each for each in self.connections if each is not connection and each.store == connection.store]:
+            if older.rep == rep:
+                log.warning("a hub has connected again; its older connection is cut", extra={"rep": rep})
+                older.cut()
+
+    def tell_sealed(self, store: str, heir: str) -> None:
+        """Hang up on the store's hubs but the heir, "" for all: their next hello tells them what was sealed."""
+        for connection in [each for each in self.connections if each.store == store and each.rep != heir]:
+            connection.cut()
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a connection."""
+        if connection in self.connections:
+            self.connections.remove(connection)
+            self.seen(connection.store)
+            self._metrics.connected.labels(connection.store).set(self.of(connection.store) is not None)
+
+    def seen(self, store: str) -> None:
+        """Note that a store was heard of."""
+        self.last_seen_ms[store] = self._now_ms()

@@ -1,0 +1,1 @@
+"""What head office asks and says: the routes over HTTP and what they read."""
