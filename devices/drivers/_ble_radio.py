@@ -46,6 +46,7 @@ _ABSENT = (
     "org.freedesktop.DBus.Error.ServiceUnknown",
     "org.freedesktop.DBus.Error.NameHasNoOwner",
     "org.freedesktop.DBus.Error.Disconnected",
+    "org.freedesktop.DBus.Error.NoReply",  # the bus says so of whoever leaves it while it is asked
     "org.freedesktop.DBus.Error.Spawn",
     "org.freedesktop.systemd1",
 )

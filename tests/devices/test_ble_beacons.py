@@ -334,6 +334,20 @@ async def test_what_fails_while_it_listens_is_noticed(
             async with asyncio.timeout(10):
                 await task
     assert caught.value.reason == reason
+
+
+async def test_a_bluetoothd_that_dies_while_it_is_asked_is_absent_not_stuck(
+    bluez: FakeBlueZ, ctx: RecordingContext
+) -> None:
+    async with listening(bluez, ctx, options()) as task:
+        await say(bluez, lambda: bool(ctx.events))
+        asked = bluez.calls["GetAll"]
+        bluez.hang("GetAll")
+        await bluez.until(lambda: bluez.calls["GetAll"] > asked)
+        bluez.stop()
+        with pytest.raises(WireError) as caught:
+            await task
+    assert caught.value.reason == "bluetoothd_absent"
     assert [dwell.zone for dwell in ctx.readings if isinstance(dwell, Dwell)] == ["entrance"], "what was, is recorded"
 
 
