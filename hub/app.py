@@ -19,7 +19,8 @@ from sqlite3 import Connection
 from devices.codecs.variable_measure import VariableMeasure, variable_measures
 from devices.supervision.announcements import Announcements
 from devices.supervision.loop_watch import BLOCKED_S, watching_loop
-from devices.supervision.supervisor import DeviceState, Outside, Supervisor
+from devices.supervision.outside import DeviceState, Outside
+from devices.supervision.supervisor import Supervisor
 from hub.announcer import run_announcer
 from hub.api.server import serve
 from hub.attached.readings import Readings

@@ -17,7 +17,7 @@ from msgspec import Struct
 from devices.plug.attachment import Attached, AttachmentError, Machine, Match, Subsystem, matches, named, select, wakes
 from devices.plug.replacement import Likeness, Offer, Wanted, offers
 from devices.plug.watcher import Watcher
-from devices.supervision.supervisor import DeviceSpec
+from devices.supervision.outside import DeviceSpec
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.store import attachments as kept
 from hub.store.attachments import TakeOver

@@ -15,7 +15,7 @@ import msgspec
 from devices.driver import PrinterOptions
 from devices.errors import OptionError
 from devices.registry import load, near_miss, options_for
-from devices.supervision.supervisor import DeviceSpec
+from devices.supervision.outside import DeviceSpec
 from hub.settings.coupons import CouponsSection
 from hub.settings.file import WEEKDAYS, File, Id, MqttSection, PageSection
 from hub.settings.limits import LimitsSection

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from devices.driver import PrinterOptions
 from devices.model import Health
-from devices.supervision.supervisor import DeviceSpec, DeviceState
+from devices.supervision.outside import DeviceSpec, DeviceState
 from hub.spooler import Spooler
 from hub.store.selling import printing
 from hub.store.selling.printing import PrintJobView

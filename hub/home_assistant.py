@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from devices.supervision.announcements import Announcements
-from devices.supervision.supervisor import DeviceState
+from devices.supervision.outside import DeviceState
 from hub.insights.footfall import entrances_since, footfall_of_day
 from hub.runtime import Runtime
 

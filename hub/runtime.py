@@ -15,8 +15,8 @@ from devices.errors import CommandError
 from devices.model import DrawerStatus, Event, Health, Scan, TagRead, Weight, ZoneChange
 from devices.plug.capture import Trace
 from devices.supervision.commands import Command
+from devices.supervision.outside import DeviceState
 from devices.supervision.requests import DeviceRequest
-from devices.supervision.supervisor import DeviceState
 from hub.attached import tags, weights, zones
 from hub.attached.pseudonyms import Pseudonyms
 from hub.attached.scans import Scans

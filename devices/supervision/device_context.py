@@ -8,7 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from devices.driver import PrintJob
 from devices.errors import DeviceError
@@ -17,13 +17,10 @@ from devices.plug.attachment import Attached, Match, Subsystem
 from devices.plug.capture import Tap
 from devices.supervision.announcements import Announcements
 from devices.supervision.commands import CommandQueue, Told
+from devices.supervision.outside import DeviceSpec, DeviceState, Outside
 from devices.supervision.requests import DeviceRequest, RequestQueue
 
-if TYPE_CHECKING:
-    from devices.supervision.supervisor import DeviceSpec, DeviceState, Outside
-
-    StateOf = Callable[[StatusUpdate, int, dict[str, int]], DeviceState]
-
+StateOf = Callable[[StatusUpdate, int, dict[str, int]], DeviceState]
 DEVICE_QUEUE_MAX = 64
 """Events of one device that the hub has not taken. When full, `emit` waits: the device slows down, nothing drops."""
 MESSAGES_LOGGED_MAX = 8
@@ -46,7 +43,7 @@ class End:
 class Context:
     """The DeviceContext of one device; it outlives the driver's attempts, so counters and queued events stay."""
 
-    def __init__(self, spec: "DeviceSpec", outside: "Outside", state_of: "StateOf") -> None:
+    def __init__(self, spec: DeviceSpec, outside: Outside, state_of: StateOf) -> None:
         self._spec, self._outside, self._state_of = spec, outside, state_of
         self._queue: asyncio.Queue[Event] = asyncio.Queue(DEVICE_QUEUE_MAX)
         self.commands = CommandQueue()
@@ -125,7 +122,7 @@ class Context:
         while True:
             await self._outside.on_event(self.device_id, await self._queue.get())
 
-    def state(self) -> "DeviceState":
+    def state(self) -> DeviceState:
         return self._state_of(self._update, self._since_ms, dict(self._counters))
 
     async def _while_waiting(self, answer: Awaitable[T]) -> T:

@@ -9,91 +9,28 @@ error out of a callback is a bug in the hub: it ends the supervisor loudly inste
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from types import FrameType
-from typing import Protocol
 
-from devices.driver import Driver, DriverOptions, PrintJob
-from devices.errors import CommandError, DeviceError, NotRecordedError, OptionError, WireError
-from devices.model import Category, Event, Health, Reading, StatusUpdate
-from devices.plug.attachment import Attached, AttachmentError, Match, Subsystem, wakes
+from devices.driver import DriverOptions
+from devices.errors import CommandError, DeviceError, OptionError, WireError
+from devices.model import Health, StatusUpdate
+from devices.plug.attachment import Attached, wakes
 from devices.plug.capture import Tap, Trace
-from devices.supervision.announcements import Announcements
 from devices.supervision.commands import Command
 from devices.supervision.device_context import Context, End
+from devices.supervision.outside import DeviceSpec, DeviceState, Outside
 from devices.supervision.requests import DeviceRequest, RequestQueue
 
 BACKOFF_FIRST_S = 0.2  # a USB device that re-enumerates is back within this
 BACKOFF_MAX_S = 30.0  # how long a device that was plugged in again may stay unnoticed
 HEALTHY_S = 60.0  # a driver that has worked this long starts again at BACKOFF_FIRST_S
-HEARTBEAT_TIMEOUT_S = 30.0  # six times HEARTBEAT_S: a slow machine is not a stuck driver
 CANCEL_TIMEOUT_S = 10.0  # a cancelled driver closes its port within this; later, it is reported as hanging
 COMMAND_TIMEOUT_S = 5.0  # whoever pressed a button waits no longer
 BLOCKED_REST_S = 300.0  # how long a driver that held everybody up is left alone
 BLOCKED_REMEDY = "pull the device's plug and put it back; if it comes again, take the device out of the configuration"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceSpec:
-    """One device of the configuration, its options already checked by the registry."""
-
-    device_id: str
-    kind: str
-    driver: Driver
-    options: DriverOptions
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceState:
-    """How a device is, as of `since_ms`; `counters` are totals since the hub started."""
-
-    device_id: str
-    kind: str
-    category: Category
-    health: Health
-    reason: str
-    detail: str
-    since_ms: int
-    counters: Mapping[str, int]
-
-
-class JobSource(Protocol):
-    """The print jobs of one printer, oldest first."""
-
-    async def next_job(self) -> PrintJob: ...
-
-
-async def _record_nothing(device_id: str, _readings: Sequence[Reading]) -> None:
-    raise NotRecordedError(f"{device_id}: nobody records readings here")
-
-
-def _nothing_attached(device_id: str, match: Match, subsystem: Subsystem) -> Attached:
-    raise AttachmentError(
-        f"{device_id}: nobody can tell here which {subsystem} devices with {match} are attached", reason="no_udev"
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What the supervisor needs from its owner. `monotonic_s` and `sleep` must tell the same time.
-
-    `on_readings` returns when the readings are durable, or raises NotRecordedError; `attached` is DeviceContext's.
-    """
-
-    on_event: Callable[[str, Event], Awaitable[None]]
-    on_status: Callable[[DeviceState], None]
-    now_ms: Callable[[], int]
-    monotonic_s: Callable[[], float]
-    rng: random.Random
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    jobs: Mapping[str, JobSource] = field(default_factory=dict)
-    announcements: Mapping[str, Announcements] = field(default_factory=dict)
-    on_readings: Callable[[str, Sequence[Reading]], Awaitable[None]] = _record_nothing
-    heartbeat_timeout_s: float = HEARTBEAT_TIMEOUT_S
-    attached: Callable[[str, Match, Subsystem], Attached] = _nothing_attached
 
 
 class Supervisor:

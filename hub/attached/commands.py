@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from devices.errors import CommandError
 from devices.model import Category
 from devices.supervision.commands import Command
-from devices.supervision.supervisor import DeviceState
+from devices.supervision.outside import DeviceState
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from sync.errors import BusyError
 

@@ -10,7 +10,8 @@ from devices import registry
 from devices.driver import DriverOptions
 from devices.model import Event, Health, Scan
 from devices.plug.attachment import Attached, Match, Subsystem, select
-from devices.supervision.supervisor import DeviceSpec, DeviceState, Outside, Supervisor
+from devices.supervision.outside import DeviceSpec, DeviceState, Outside
+from devices.supervision.supervisor import Supervisor
 
 TEST_TIMEOUT_S = 60.0
 

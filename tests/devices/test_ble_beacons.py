@@ -19,7 +19,8 @@ from devices.drivers._beacon_floor import Floor, Watch, whose
 from devices.drivers.ble_beacons import DRIVER, Options, ZoneOptions, listed_of, rules_of
 from devices.errors import OptionError, WireError
 from devices.model import Dwell, Health, ZoneChange
-from devices.supervision.supervisor import DeviceSpec, DeviceState, Outside, Supervisor
+from devices.supervision.outside import DeviceSpec, DeviceState, Outside
+from devices.supervision.supervisor import Supervisor
 from devices.testing.bluez import BURST_MAX, FakeBlueZ
 from devices.testing.context import RecordingContext
 from devices.testing.private_bus import has_dbus_daemon, private_bus

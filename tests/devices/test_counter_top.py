@@ -15,7 +15,8 @@ from devices.drivers import pole_display, serial_drawer
 from devices.errors import CommandError, WireError
 from devices.model import Health
 from devices.supervision.commands import COMMANDS_MAX, Command, OpenDrawer, ShowText
-from devices.supervision.supervisor import DeviceSpec, Outside, Supervisor
+from devices.supervision.outside import DeviceSpec, Outside
+from devices.supervision.supervisor import Supervisor
 from devices.testing.context import RecordingContext
 from devices.testing.customer_display import SimulatedDisplay
 from devices.testing.serial_end import SerialEnd

@@ -16,7 +16,8 @@ from devices.driver import DeviceContext, Driver, DriverOptions
 from devices.model import Health, Scan, StatusUpdate
 from devices.plug.attachment import Attached, Match, select
 from devices.registry import load, options_for
-from devices.supervision.supervisor import DeviceSpec, DeviceState, Outside, Supervisor
+from devices.supervision.outside import DeviceSpec, DeviceState, Outside
+from devices.supervision.supervisor import Supervisor
 from devices.testing.serial_line import VirtualSerialLine
 from devices.testing.sockets import SimulatedSockets
 

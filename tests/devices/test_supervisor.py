@@ -17,16 +17,8 @@ from devices.errors import DeviceError, OptionError, WireError
 from devices.model import Health, Scan, StatusUpdate
 from devices.plug.attachment import Attached, Match
 from devices.supervision.device_context import DEVICE_QUEUE_MAX
-from devices.supervision.supervisor import (
-    BACKOFF_FIRST_S,
-    BACKOFF_MAX_S,
-    HEALTHY_S,
-    DeviceSpec,
-    DeviceState,
-    Outside,
-    Supervisor,
-    backoff_s,
-)
+from devices.supervision.outside import DeviceSpec, DeviceState, Outside
+from devices.supervision.supervisor import BACKOFF_FIRST_S, BACKOFF_MAX_S, HEALTHY_S, Supervisor, backoff_s
 
 READY = StatusUpdate(Health.READY)
 TEST_TIMEOUT_S = 60.0

@@ -7,7 +7,7 @@ import pytest
 
 from devices.driver import Driver, DriverOptions
 from devices.plug.attachment import Attached, AttachmentError, Match
-from devices.supervision.supervisor import DeviceSpec
+from devices.supervision.outside import DeviceSpec
 from devices.testing.sockets import SimulatedSockets
 from hub.attachments import Attachments
 from hub.errors import ConflictError, HubError, NotFoundError, RefusedError

@@ -9,7 +9,7 @@ from devices.document import Document, DrawerPulse, Text
 from devices.drivers.escpos_printer import DRIVER, Options
 from devices.errors import JobTakenError
 from devices.model import Health
-from devices.supervision.supervisor import DeviceSpec, DeviceState
+from devices.supervision.outside import DeviceSpec, DeviceState
 from hub.config import parse_config
 from hub.failover import FailOver
 from hub.spooler import Spooler

@@ -20,7 +20,8 @@ import pytest
 from devices.drivers.mqtt_counter import DRIVER, Options
 from devices.errors import NotRecordedError
 from devices.model import CounterReading, Health
-from devices.supervision.supervisor import DeviceSpec, DeviceState, Outside, Supervisor
+from devices.supervision.outside import DeviceSpec, DeviceState, Outside
+from devices.supervision.supervisor import Supervisor
 from hub.broker.embedded import embedded_broker
 from hub.mosquitto import SALT_BYTES, Account, acl_file, password_file, password_hash
 from hub.settings.file import MqttSection

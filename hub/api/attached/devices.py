@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from devices.model import Category, Health
-from devices.supervision.supervisor import DeviceState
+from devices.supervision.outside import DeviceState
 from hub.api.catalogue.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.errors import NotFoundError, RefusedError
