@@ -23,6 +23,7 @@ from devices.supervision.outside import DeviceState, Outside
 from devices.supervision.supervisor import Supervisor
 from hub.announcer import run_announcer
 from hub.api.server import serve
+from hub.attached.events import Events
 from hub.attached.readings import Readings
 from hub.bus import Bus
 from hub.claims import CLAIM_GRACE_S, Claims
@@ -337,7 +338,7 @@ def wire_devices(hub: Runtime) -> Supervisor:
         fail_over.on_status(state)
 
     outside = Outside(
-        on_event=hub.on_device_event,
+        on_event=Events(hub).hear,
         on_status=on_status,
         now_ms=hub.now_ms,
         monotonic_s=time.monotonic,

@@ -12,15 +12,13 @@ import msgspec
 from devices.codecs.variable_measure import VariableMeasure
 from devices.document import Document
 from devices.errors import CommandError
-from devices.model import DrawerStatus, Event, Health, Scan, TagRead, Weight, ZoneChange
+from devices.model import Health
 from devices.plug.capture import Trace
 from devices.supervision.commands import Command
 from devices.supervision.outside import DeviceState
 from devices.supervision.requests import DeviceRequest
-from hub.attached import tags, weights, zones
 from hub.attached.pseudonyms import Pseudonyms
-from hub.attached.scans import Scans
-from hub.attached.weights import WeightView
+from hub.attached.weight_view import WeightView
 from hub.attachments import Attachments
 from hub.bus import Bus
 from hub.claims import Claims
@@ -110,12 +108,10 @@ class Runtime:
     orders: Orders = field(init=False)
     point_holds: PointHolds = field(init=False)
     pins: Pins = field(init=False)
-    scans: Scans = field(init=False)
     pseudonyms: Pseudonyms = field(init=False)
 
     def __post_init__(self) -> None:
         self.erasures = Erasures(self.config.data_dir)
-        self.scans = Scans(self)
         self.attachments = Attachments(self.db, self.config.devices, now_ms=self.now_ms, tell=self.tell)
         mode = self.config.cloud.mode if self.config.cloud else "alone"
         self.replication = Replication(
@@ -201,20 +197,6 @@ class Runtime:
         except KeyError:
             known = ", ".join(sorted(self.spoolers)) or "none"
             raise NotFoundError("printer", f"no printer {printer_id!r}; printers: {known}") from None
-
-    async def on_device_event(self, device_id: str, event: Event) -> None:
-        """Lead what a device said to those who hear its kind."""
-        match event:
-            case Scan():
-                self.scans.hear(device_id, event)
-            case Weight():
-                weights.hear(self, device_id, event)
-            case TagRead():
-                tags.hear(self, device_id, event)
-            case DrawerStatus():
-                self.bus.publish("drawer", {"is_open": event.is_open}, now_ms=self.now_ms(), device=device_id)
-            case ZoneChange():
-                zones.hear(self, device_id, event)
 
     def on_device_status(self, state: DeviceState) -> None:
         """Tell everybody how a device is."""

@@ -1,1 +1,1 @@
-"""What attached devices say, on its way into the hub: one file a kind of event. Runtime.on_device_event leads to them."""
+"""What attached devices say, on its way into the hub: one file a kind of event. `events` leads to them."""

@@ -1,19 +1,15 @@
 """Telling a device something, for the API: who may, and what a caller hears when the device is away or busy."""
 
-from typing import TYPE_CHECKING
-
 from devices.errors import CommandError
 from devices.model import Category
 from devices.supervision.commands import Command
 from devices.supervision.outside import DeviceState
 from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.runtime import Runtime
 from sync.errors import BusyError
 
-if TYPE_CHECKING:
-    from hub.runtime import Runtime
 
-
-def device_of(hub: "Runtime", device_id: str, category: Category) -> DeviceState:
+def device_of(hub: Runtime, device_id: str, category: Category) -> DeviceState:
     """Return a device's state; raise NotFoundError for none of this name, RefusedError for one of another category."""
     states = {state.device_id: state for state in hub.device_states()}
     if device_id not in states:
@@ -23,7 +19,7 @@ def device_of(hub: "Runtime", device_id: str, category: Category) -> DeviceState
     return states[device_id]
 
 
-async def tell(hub: "Runtime", device_id: str, command: Command, *, till_id: str) -> None:
+async def tell(hub: Runtime, device_id: str, command: Command, *, till_id: str) -> None:
     """Return when the device did it; raise ConflictError where another till claims it, BusyError where it did not do it."""
     holder = hub.claims.holder(device_id)
     if holder not in (None, till_id):

@@ -10,20 +10,17 @@ sent twice counts once. Source: the design, section 5.
 import logging
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
 from devices.codecs.probes import is_randomised
 from devices.errors import NotRecordedError
 from devices.model import ProbeReport
 from hub.attached.pseudonyms import Pseudonyms
+from hub.runtime import Runtime
 from hub.store import probes
 from hub.store.model import utc
 from hub.store.probes import KEEP_DAYS, Heard
 from sync.errors import BusyError, OutcomeUnknownError
 from sync.retail.selling.days import business_date
-
-if TYPE_CHECKING:
-    from hub.runtime import Runtime
 
 QUARTER_MS, HOUR_MS = 900_000, 3_600_000
 LATE_MAX_MS = QUARTER_MS  # an older report, or one from ahead, is put where it arrives: the probe's clock is wrong
@@ -35,7 +32,7 @@ log = logging.getLogger(__name__)
 class Probes:
     """The phones of this trading day, by place."""
 
-    def __init__(self, hub: "Runtime") -> None:
+    def __init__(self, hub: Runtime) -> None:
         self._hub = hub
         self._names = Pseudonyms(hub.new_secret)
         self._day = ""

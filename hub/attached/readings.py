@@ -2,25 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from devices.errors import NotRecordedError
 from devices.model import CounterReading, Dwell, ProbeReport, Reading
 from hub.attached.probes import Probes
 from hub.attached.zones import who
+from hub.runtime import Runtime
 from hub.store import dwells
 from hub.visitors import Visitors
 from sync.errors import BusyError, OutcomeUnknownError
 from sync.retail.visitors.dwells import DwellRow
 
-if TYPE_CHECKING:
-    from hub.runtime import Runtime
-
 
 class Readings:
     """Where the device side hands in its readings."""
 
-    def __init__(self, hub: "Runtime") -> None:
+    def __init__(self, hub: Runtime) -> None:
         self._hub = hub
         self._visitors, self._probes = Visitors(hub), Probes(hub)
 

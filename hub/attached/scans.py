@@ -18,7 +18,7 @@ What is known here comes before what a label looks like. A label that was refuse
 
 import re
 from sqlite3 import Connection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -27,15 +27,13 @@ from devices.codecs.einvoice import looks_barcode, looks_left, looks_right, read
 from devices.errors import LabelError
 from devices.model import Scan
 from hub.bus import CONSOLE
+from hub.runtime import Runtime
 from hub.store.catalogue import products
 from hub.store.orders import order_views
 from hub.store.people import people
 from hub.store.people.coupon_serials import batch_with
 from hub.store.selling import sales
 from hub.store.selling.receipt_links import sale_of_code
-
-if TYPE_CHECKING:
-    from hub.runtime import Runtime
 
 PAIR_MS = 10_000  # a cashier's way from the left QR code of an invoice to the right one
 ID_MAX = 64  # characters of the longest serial or order number
@@ -47,7 +45,7 @@ Told = dict[str, Any]  # Any: JSON
 class Scans:
     """Where the device side hands in its scans. Holds each scanner's last invoice code, for no longer than the next scan."""
 
-    def __init__(self, hub: "Runtime") -> None:
+    def __init__(self, hub: Runtime) -> None:
         self._hub = hub
         self._invoice_codes: dict[str, tuple[str, int]] = {}
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from devices.model import CounterReading, Dwell, ZoneChange
+from hub.attached.events import Events
 from hub.attached.readings import Readings
 from hub.store.staff.tills import Paired
 from hub.tokens import Tokens
@@ -158,8 +159,9 @@ async def test_a_change_of_zone_is_for_the_console_and_has_the_name_of_its_stay(
     async with manager.events() as ws, till.events() as other:
         for each in (ws, other):
             assert json.loads((await each.receive()).data)["type"] == "hello"
-        await hub.runtime.on_device_event("radio", ZoneChange(BEACON, "visitor", None, "entrance"))
-        await hub.runtime.on_device_event("radio", ZoneChange("eddystone:01:02", "thing", "desk", None))
+        hears = Events(hub.runtime).hear
+        await hears("radio", ZoneChange(BEACON, "visitor", None, "entrance"))
+        await hears("radio", ZoneChange("eddystone:01:02", "thing", "desk", None))
         told = [json.loads((await ws.receive()).data) for _ in range(2)]
         hub.runtime.tell("order", {})
         assert json.loads((await other.receive()).data)["type"] == "order", "tills are told of no beacons"

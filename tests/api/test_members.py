@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from devices.model import Scan
+from hub.attached.events import Events
 from hub.client import new_id
 
 PairTill = Callable[..., Awaitable[Any]]
@@ -212,7 +213,7 @@ async def test_a_scanned_member_code_and_card_say_whose_they_are(hub: Any, till:
     async with manager.events() as socket:
         await socket.receive_json()
         for label in (f"urn:storehub:member:{member}", "HK00123456", "HK99999999"):
-            await hub.runtime.on_device_event("lane1", Scan(label=label, symbology="QR"))
+            await Events(hub.runtime).hear("lane1", Scan(label=label, symbology="QR"))
         told = [(await socket.receive_json())["data"].get("member_id") for _ in range(3)]
     assert told == [member, member, None]
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from devices.codecs.gs1 import parse_label
+from hub.attached.events import Events
 from hub.store.selling import sales
 from sync.retail.people.coupon_rows import COUPON, COUPON_BATCH
 from sync.store.writing import put_version
@@ -20,13 +21,13 @@ RIGHT = "**杯:1:99"
 @pytest.fixture
 async def told(hub: Any, pair_till: Any) -> Any:
     """Scan labels and return what the console is told of each beside the label itself."""
-    manager = await pair_till(hub, "manager")
+    manager, hears = await pair_till(hub, "manager"), Events(hub.runtime).hear
 
     async def scan(*labels: str, device: str = "lane1") -> list[dict[str, Any]]:
         async with manager.events() as socket:
             await socket.receive_json()
             for label in labels:
-                await hub.runtime.on_device_event(device, parse_label(label))
+                await hears(device, parse_label(label))
             events = [await socket.receive_json() for _ in labels]
         assert all(event["type"] == "scan" for event in events)
         return [{k: v for k, v in event["data"].items() if k not in ("label", "symbology")} for event in events]

@@ -9,7 +9,7 @@ from hub.api.attached.devices import WATCHERS
 from hub.api.catalogue.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.attached.commands import device_of, tell
-from hub.attached.weights import WeightView
+from hub.attached.weight_view import WeightView
 from sync.errors import BusyError
 
 LINE_MAX = 200  # characters of a line; the display cuts at its own width
