@@ -47,7 +47,7 @@ from hub.store.people.erasure import apply_erasures
 from hub.store.people.members import Work
 from hub.store.people.point_asks import give_all_back
 from hub.store.replica.clock import last_commit_ms, load_clock, save_clock
-from hub.store.replica.lives import begin_life, known_machine
+from hub.store.replica.lives import begin_life, why_new_life
 from hub.store.selling import printing
 from hub.store.selling.receipt_links import KEY_BYTES, receipt_key
 from hub.store.staff import tills
@@ -211,20 +211,20 @@ def _start_clock(db: Database, machine: MachineClock) -> HubClock:
 
 
 async def on_this_machine(db: Database, replica: Replica, *, machine: str, now_ms: int) -> Replica:
-    """Return who writes here: somebody new when the database was last opened on another machine."""
+    """Return who writes here: somebody new when the database was put back, or last opened on another machine."""
     incarnation = secrets.token_hex(8)
 
-    def job(tx: Connection) -> Replica:
-        if not machine or known_machine(tx, machine):
-            return replica
-        why = "this card was in another machine"
+    def job(tx: Connection) -> tuple[Replica, str]:
+        why = why_new_life(tx, machine)
+        if not why:
+            return replica, ""
         reborn = begin_life(tx, replica, peer=PEER, incarnation=incarnation, why=why, now_ms=now_ms)
-        return reborn.replica if reborn else replica
+        return reborn.replica if reborn else replica, why
 
-    now = await db.write(job)
+    now, why = await db.write(job)
     if now != replica:
         log.error(
-            "this database was last opened on another machine: a new life begins; see that the other machine is off",
+            f"{why}: a new life begins; see that no other machine works with the former one",
             extra={"former": replica.rep, "rep": now.rep},
         )
     return now

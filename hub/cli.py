@@ -13,13 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
+from hub.commands.options import DEFAULT_CONFIG, demo_options, import_options, with_config
 from hub.config import load_config
 from hub.store.staff.tills import Scope
 from sync.errors import ConfigError, StartError, SyncError
 from sync.retail.staff.cashiers import Role
 
 EXIT_CONFIG = 78
-DEFAULT_CONFIG = Path("/etc/store-hub/hub.toml")
 DEFAULT_CLOUD_CONFIG = Path("/etc/store-hub/cloud.toml")
 
 
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run the hub in the foreground")
-    _with_config(run).set_defaults(run=_run)
+    with_config(run).set_defaults(run=_run)
 
     cloud = commands.add_parser("cloud", help="run the cloud end in the foreground, where all stores come together")
     cloud_help = f"configuration file (default {DEFAULT_CLOUD_CONFIG})"
@@ -54,25 +54,26 @@ def _parser() -> argparse.ArgumentParser:
 
     pair = commands.add_parser("pair", help="show a one-time pairing code of a running hub")
     pair.add_argument("--scope", default="till", choices=get_args(Scope))
-    _with_config(pair).set_defaults(run=_pair)
+    with_config(pair).set_defaults(run=_pair)
 
     _tablet_commands(commands)
+    _backup_commands(commands)
 
     imports = commands.add_parser("import", help="import a file").add_subparsers(required=True, metavar="WHAT")
     products = imports.add_parser("products", help="products, prices and opening stock from CSV or JSON")
-    _import_options(_with_config(products)).set_defaults(run=_import)
+    import_options(with_config(products)).set_defaults(run=_import)
 
     audit = commands.add_parser("audit", help="recompute the books from the facts and name what differs")
     audit.add_argument("--repair", action="store_true", help="correct what is derived; facts are never changed")
     audit.add_argument("--peer", action="store_true", help="compare with the cloud's rows as well")
-    _with_config(audit).set_defaults(run=_audit)
+    with_config(audit).set_defaults(run=_audit)
 
     explain = commands.add_parser("explain", help="who wrote what about a key, which write stands and why")
     explain.add_argument(
         "key", help="a sale, receipt, return, movement, SKU, promise, member, or a dot: REP/STREAM/SEQ"
     )
     explain.add_argument("--cloud", type=Path, metavar="FILE", help="ask the cloud of this cloud.toml instead")
-    _with_config(explain).set_defaults(run=_explain)
+    with_config(explain).set_defaults(run=_explain)
 
     mqtt = commands.add_parser("mqtt", help="an MQTT broker beside the hub").add_subparsers(
         required=True, metavar="WHAT"
@@ -82,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     accounts.add_argument(
         "--reader", action="append", default=[], metavar="NAME", help="an account that only hears, as Home Assistant"
     )
-    _with_config(accounts).set_defaults(run=_mqtt_accounts)
+    with_config(accounts).set_defaults(run=_mqtt_accounts)
 
     cashier = commands.add_parser("cashier", help="who may sign in at the tills").add_subparsers(
         required=True, metavar="WHAT"
@@ -92,14 +93,14 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--number", required=True, help="what is typed at a till: up to eight digits")
     add.add_argument("--name", required=True)
     add.add_argument("--role", default="cashier", choices=get_args(Role))
-    _with_config(add).set_defaults(run=_cashier_add)
+    with_config(add).set_defaults(run=_cashier_add)
     unlock = cashier.add_parser("unlock", help="let a cashier guess again after too many wrong PINs")
     unlock.add_argument("id")
     unlock.add_argument("--reason", required=True)
-    _with_config(unlock).set_defaults(run=_cashier_unlock)
+    with_config(unlock).set_defaults(run=_cashier_unlock)
 
     demo = commands.add_parser("demo", help="a store in a box: cloud, hub, simulated devices, simulated shoppers")
-    _demo_options(demo).set_defaults(run=_demo)
+    demo_options(demo).set_defaults(run=_demo)
     schema = commands.add_parser("schema", help="for developers: what the declared entities want of the database")
     schema.add_argument(
         "what", choices=("diff", "reference"), help="write the next migration, or docs/entities.md and docs/devices.md"
@@ -113,89 +114,69 @@ def _tablet_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     clients = commands.add_parser("tills", help="clients that were paired").add_subparsers(
         required=True, metavar="WHAT"
     )
-    _with_config(clients.add_parser("list", help="who was ever paired, and who was shut out")).set_defaults(
+    with_config(clients.add_parser("list", help="who was ever paired, and who was shut out")).set_defaults(
         run=_tills_list
     )
     revoke = clients.add_parser("revoke", help="make the token of a tablet that was lost worth nothing, at once")
     revoke.add_argument("id", help="as `storehub tills list` shows it")
-    _with_config(revoke).set_defaults(run=_tills_revoke)
+    with_config(revoke).set_defaults(run=_tills_revoke)
 
     probe = commands.add_parser("probe", help="print configuration for the devices that are attached")
     probe.add_argument(
         "--ask", action="store_true", help="open printers and serial ports that no hub uses, and ask them"
     )
-    _with_config(probe).set_defaults(run=_probe)
+    with_config(probe).set_defaults(run=_probe)
 
     capture = commands.add_parser("capture", help="a masked trace of a device's wire, which is a test when it is moved")
     capture.add_argument("id", help="the device, as lane1-scanner")
     capture.add_argument("--seconds", type=float, default=60.0, metavar="S", help="how long (default 60)")
     capture.add_argument("--out", type=Path, metavar="FILE", help="where to (default ID.json)")
-    _with_config(capture).set_defaults(run=_capture)
+    with_config(capture).set_defaults(run=_capture)
 
     devices = commands.add_parser("devices", help="what is attached, and a device that stands in for a broken one")
     what = devices.add_subparsers(required=True, metavar="WHAT")
-    _with_config(
+    with_config(
         what.add_parser("list", help="each device and how it is; what is attached and whose it is")
     ).set_defaults(run=_devices_list)
     over = what.add_parser("take-over", help="let an attached device stand in for a configured one")
     over.add_argument("id", help="the configured device, as lane1-scanner")
     over.add_argument("node", help="what stands in, as `storehub devices list` shows it")
-    _with_config(over).set_defaults(run=_devices_take_over)
+    with_config(over).set_defaults(run=_devices_take_over)
     back = what.add_parser("put-back", help="undo a take-over")
     back.add_argument("id")
-    _with_config(back).set_defaults(run=_devices_put_back)
+    with_config(back).set_defaults(run=_devices_put_back)
 
     tls = commands.add_parser("tls", help="the store's CA and this hub's certificate").add_subparsers(
         required=True, metavar="WHAT"
     )
     tls_show = tls.add_parser("show", help="whose they are, how long they are good, the fingerprint")
     tls_show.add_argument("--pem", action="store_true", help="the CA's certificate itself, as curl --cacert takes it")
-    _with_config(tls_show).set_defaults(run=_tls_show)
-    _with_config(tls.add_parser("renew", help="make this hub's certificate anew, now")).set_defaults(run=_tls_renew)
+    with_config(tls_show).set_defaults(run=_tls_show)
+    with_config(tls.add_parser("renew", help="make this hub's certificate anew, now")).set_defaults(run=_tls_renew)
 
 
-def _with_config(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument(
-        "--config", type=Path, default=DEFAULT_CONFIG, help=f"configuration file (default {DEFAULT_CONFIG})"
+def _backup_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    what = commands.add_parser("backup", help="encrypted copies of the books on a second medium").add_subparsers(
+        required=True, metavar="WHAT"
     )
-    return parser
-
-
-def _import_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("file", type=Path, help=".csv, .json, or either with .gz")
-    parser.add_argument(
-        "--map", metavar="OURS=THEIRS,…", help="which column is what, as sku=Code,name_en=Title,price=Price"
-    )
-    parser.add_argument("--retailer", help="Hong Kong price data: whose price (default the lowest)")
-    parser.add_argument("--currency", help="what the prices are in, where the file does not say (default the shop's)")
-    parser.add_argument("--language", choices=("en", "zh-Hant"), default="en", help="of the report (default en)")
-    parser.add_argument("--dry-run", action="store_true", help="report only, write nothing")
-    parser.add_argument(
-        "--cloud", metavar="URL", help="send to this cloud instead; without opening stock, no store is needed"
-    )
-    parser.add_argument(
-        "--cloud-token-file", type=Path, metavar="FILE", help="where an office token of that cloud stands"
-    )
-    return parser
-
-
-def _demo_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("--port", type=int, help="where the hub listens (default 8080; with --once a free one)")
-    parser.add_argument("--cloud-port", type=int, help="where the cloud listens (default 8081; with --once a free one)")
-    parser.add_argument("--data", type=Path, help="the store's data (default .demo; with --once a temporary folder)")
-    parser.add_argument(
-        "--import", dest="import_file", type=Path, metavar="FILE", help="import this catalogue at the start"
-    )
-    parser.add_argument("--no-shoppers", action="store_true", help="leave the store to you")
-    once = parser.add_argument_group("a scripted day, then an audit (exit code 0: all promises hold)")
-    once.add_argument("--once", action="store_true", help="play a day with outages and a kill, audit it, end")
-    breaks = ("lose", "double", "misprint", "oversell", "miscount")
-    once.add_argument("--break", dest="fault", choices=breaks, help="plant one fault, which the audit must name")
-    once.add_argument("--seed", type=int, help="play the day of this seed again")
-    once.add_argument(
-        "--day-seconds", type=float, default=100.0, metavar="S", help="how long the shop is open (default 100)"
-    )
-    return parser
+    for name, told, run in (
+        ("make", "make one beside the running hub, and read it back", _backup_make),
+        ("list", "those that there are; exit code 1 when the newest is late", _backup_list),
+    ):
+        parser = what.add_parser(name, help=told)
+        parser.add_argument("--to", type=Path, metavar="FOLDER", help="where (default [backup] to)")
+        with_config(parser).set_defaults(run=run)
+    check = what.add_parser("check", help="read one to its end, as a restore would")
+    key = what.add_parser("new-key", help="make a key that reads backups; keep the file away from the hub")
+    key.add_argument("file", type=Path)
+    key.set_defaults(run=_backup_new_key)
+    restore = commands.add_parser("restore", help="put a backup back; the hub is stopped, and begins a new life")
+    restore.add_argument("--over", action="store_true", help="move a database that is there aside")
+    with_config(restore).set_defaults(run=_restore)
+    check.set_defaults(run=_backup_check)
+    for parser in (check, restore):
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--identity", type=Path, required=True, metavar="FILE", help="the key that reads it")
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -290,6 +271,36 @@ def _tls_renew(args: argparse.Namespace) -> int:
     from hub.commands.tls import renew_tls
 
     return renew_tls(load_config(args.config))
+
+
+def _backup_make(args: argparse.Namespace) -> int:
+    from hub.commands.backup import make
+
+    return make(load_config(args.config), args.to, configuration=args.config)
+
+
+def _backup_list(args: argparse.Namespace) -> int:
+    from hub.commands.backup import show
+
+    return show(load_config(args.config), args.to)
+
+
+def _backup_check(args: argparse.Namespace) -> int:
+    from hub.commands.backup import check
+
+    return check(args.file, args.identity)
+
+
+def _backup_new_key(args: argparse.Namespace) -> int:
+    from hub.commands.backup import new_key
+
+    return new_key(args.file)
+
+
+def _restore(args: argparse.Namespace) -> int:
+    from hub.commands.backup import put_back
+
+    return put_back(load_config(args.config), args.file, args.identity, is_over=args.over)
 
 
 def _mqtt_accounts(args: argparse.Namespace) -> int:

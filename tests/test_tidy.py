@@ -29,6 +29,7 @@ ROOMS = {
     "amqtt": ("hub/broker/",),
     "zeroconf": ("hub/announcer.py",),
     "cryptography": ("hub/tls/",),
+    "pyrage": ("hub/backup/age.py",),
 }
 SQL_ROOMS = ("sync/db.py", "sync/migrate.py", "hub/store/", "hub/insights/", "sync/store/", "sync/cloud/")
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|PRAGMA|CREATE TABLE|BEGIN IMMEDIATE|SAVEPOINT)\b")

@@ -16,7 +16,7 @@ from hub.migrations import MIGRATIONS
 from hub.standby.books import StandbyBooks
 from hub.store import footfall
 from hub.store.model import Shop
-from hub.store.replica.lives import begin_life, known_machine
+from hub.store.replica.lives import begin_life, why_new_life
 from hub.store.selling.returns import return_job
 from hub.store.selling.sales import sale_job
 from hub.store.stock.levels import facts_to_fold, fold
@@ -70,11 +70,11 @@ class Machine:
         self.db: Database = await stack.enter_async_context(open_database(self.path, migrations=MIGRATIONS))
         replica = await self.db.write(lambda tx: identify(tx, "hk01", incarnation=secrets.token_hex(8), now_ms=NOW_MS))
         if fingerprint:
-            known = await self.db.write(lambda tx: known_machine(tx, fingerprint))
-            if not known:
+            why = await self.db.write(lambda tx: why_new_life(tx, fingerprint))
+            if why:
                 reborn = await self.db.write(
                     lambda tx: begin_life(
-                        tx, replica, peer=PEER, incarnation=secrets.token_hex(8), why="moved", now_ms=NOW_MS
+                        tx, replica, peer=PEER, incarnation=secrets.token_hex(8), why=why, now_ms=NOW_MS
                     )
                 )
                 assert reborn is not None

@@ -34,6 +34,7 @@ from sync.store.tables import table_of
 
 LIVES_A_DAY_MAX = 10  # more are no restored cards: a peer tells of rows that never were, and a person has to look
 DAY_MS = 86_400_000
+RESTORED = "restored"  # in the place of a machine's fingerprint, which is of hex digits
 
 
 class Reborn(Struct, frozen=True):
@@ -153,17 +154,28 @@ def new_dot(read: Connection, replica: int, seq: int) -> tuple[int, int]:
     return (row[0], row[1]) if row else (replica, seq)
 
 
-def known_machine(tx: Connection, fingerprint: str) -> bool:
-    """Remember the machine; say whether the database was last opened on this one (or never)."""
-    before = tx.execute("SELECT fingerprint FROM machine WHERE id = 1").fetchone()
+def why_new_life(tx: Connection, fingerprint: str) -> str:
+    """Remember the machine ("": it does not say who it is); return why its hub is somebody else now, "" when it is not."""
+    row = tx.execute("SELECT fingerprint FROM machine WHERE id = 1").fetchone()
+    before = row[0] if row else ""
+    if before == RESTORED:
+        note_machine(tx, fingerprint)
+        return "this database was restored from a backup"
+    if not fingerprint or before == fingerprint:
+        return ""
+    note_machine(tx, fingerprint)
+    return "this card was in another machine" if before else ""
+
+
+def note_machine(tx: Connection, fingerprint: str) -> None:
+    """Write down where the database is; RESTORED: it was put back, and nobody has opened it since."""
     tx.execute(
         """
         INSERT INTO machine (id, fingerprint) VALUES (1, ?)
-        ON CONFLICT (id) DO UPDATE SET fingerprint = excluded.fingerprint WHERE fingerprint <> excluded.fingerprint
+        ON CONFLICT (id) DO UPDATE SET fingerprint = excluded.fingerprint
         """,
         (fingerprint,),
     )
-    return before is None or before[0] == fingerprint
 
 
 def _log_heads(read: Connection, replica: int) -> dict[str, int]:

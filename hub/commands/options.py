@@ -1,0 +1,53 @@
+"""Options that several commands take, or one takes many of. Not here: which commands there are (hub.cli)."""
+
+import argparse
+from pathlib import Path
+
+DEFAULT_CONFIG = Path("/etc/store-hub/hub.toml")
+
+
+def with_config(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Let a command be told the hub's configuration."""
+    parser.add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIG, help=f"configuration file (default {DEFAULT_CONFIG})"
+    )
+    return parser
+
+
+def import_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add what `storehub import products` takes."""
+    parser.add_argument("file", type=Path, help=".csv, .json, or either with .gz")
+    parser.add_argument(
+        "--map", metavar="OURS=THEIRS,…", help="which column is what, as sku=Code,name_en=Title,price=Price"
+    )
+    parser.add_argument("--retailer", help="Hong Kong price data: whose price (default the lowest)")
+    parser.add_argument("--currency", help="what the prices are in, where the file does not say (default the shop's)")
+    parser.add_argument("--language", choices=("en", "zh-Hant"), default="en", help="of the report (default en)")
+    parser.add_argument("--dry-run", action="store_true", help="report only, write nothing")
+    parser.add_argument(
+        "--cloud", metavar="URL", help="send to this cloud instead; without opening stock, no store is needed"
+    )
+    parser.add_argument(
+        "--cloud-token-file", type=Path, metavar="FILE", help="where an office token of that cloud stands"
+    )
+    return parser
+
+
+def demo_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add what `storehub demo` takes."""
+    parser.add_argument("--port", type=int, help="where the hub listens (default 8080; with --once a free one)")
+    parser.add_argument("--cloud-port", type=int, help="where the cloud listens (default 8081; with --once a free one)")
+    parser.add_argument("--data", type=Path, help="the store's data (default .demo; with --once a temporary folder)")
+    parser.add_argument(
+        "--import", dest="import_file", type=Path, metavar="FILE", help="import this catalogue at the start"
+    )
+    parser.add_argument("--no-shoppers", action="store_true", help="leave the store to you")
+    once = parser.add_argument_group("a scripted day, then an audit (exit code 0: all promises hold)")
+    once.add_argument("--once", action="store_true", help="play a day with outages and a kill, audit it, end")
+    breaks = ("lose", "double", "misprint", "oversell", "miscount")
+    once.add_argument("--break", dest="fault", choices=breaks, help="plant one fault, which the audit must name")
+    once.add_argument("--seed", type=int, help="play the day of this seed again")
+    once.add_argument(
+        "--day-seconds", type=float, default=100.0, metavar="S", help="how long the shop is open (default 100)"
+    )
+    return parser
