@@ -26,7 +26,7 @@ async def till(till: Any) -> Any:
             Price(9900, "HKD"),
             stock,
         )
-        for n, (colour, size, stock) in enumerate((("red", "M", 3), ("red", "L", 0), ("blue", "M", 1)))
+        for n, (colour, size, stock) in enumerate((("red", "L", 3), ("red", "M", 0), ("blue", "L", 1)))
     ]
     now_ms = hub.now_ms()
     row = BranchLevelRow(store="hk02", location="shop", sku="POLO-1", n=1, on_hand=7, as_of_ms=now_ms - 600_000)

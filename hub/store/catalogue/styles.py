@@ -10,6 +10,7 @@ from hub.store.catalogue.products import items_of_style
 from hub.store.model import Shop, StockView
 from hub.store.stock.branches import BranchStock, elsewhere
 from sync.retail.catalogue.pricing import Effective
+from sync.retail.catalogue.sizes import in_order_of_size
 from sync.retail.names import Name
 from sync.retail.windows import At
 
@@ -29,7 +30,7 @@ class StyleItem(Struct, frozen=True, omit_defaults=True):
 
 
 class StyleView(Struct, frozen=True):
-    """A style; `attributes` has each colour, size and so on that occurs in it, in the order in which SKUs name them."""
+    """A style; `attributes` has each colour, size and so on that occurs: sizes from small to large, others as SKUs name them."""
 
     style: str
     attributes: dict[str, list[str]]
@@ -59,4 +60,4 @@ def style_view(read: Connection, shop: Shop, style: str, *, at: At, now_ms: int)
         )
         for item in found
     ]
-    return StyleView(style, attributes, items)
+    return StyleView(style, {name: in_order_of_size(values) for name, values in attributes.items()}, items)
