@@ -125,7 +125,7 @@ def test_a_store_cannot_speak_for_another(world: World) -> None:
 
 
 def test_a_cloud_that_hands_nothing_on_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.cloud.store.hand_on", lambda *_: False)
+    monkeypatch.setattr("sync.cloud.arrivals.applying.hand_on", lambda *_: False)
 
     with pytest.raises(Exception, match="is known here"):
         test_goods_on_the_road_are_on_no_shelf_and_both_know_them(world)
