@@ -21,6 +21,7 @@ DUTIES: dict[str, Role | None] = {
     "sales.void": None,  # [approvals] void says who may do it alone
     "orders.work": None,  # picking, packing, handing over
     "returns.take": None,  # [approvals] return_without_receipt says who may do so alone
+    "stock.move": None,  # documents, counts, corrections: who stood there is in the trail
     "drawer.look": None,
     "drawer.kick": None,  # noted in the trail; a session's `no_sale` is how a drawer is opened for a reason
     "drawer.open": "cashier",

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from hub.api.staff.persons import SESSION_HEADER
 from hub.client import new_id
 from hub.store.catalogue.products import put_products
 
@@ -158,6 +159,31 @@ async def test_a_movement_of_one_sku_is_no_document(till: Any) -> None:
     assert (taken.status, taken.json["code"]) == (409, "other_content")
 
 
+async def test_no_document_puts_another_name_into_the_trail(hub: Any, till: Any, pair_till: Any) -> None:
+    manager = await pair_till(hub, scope="manager")
+    enrolled = {"cashier_id": "c7", "number": "7", "name": "Kit 陳", "role": "cashier", "pin": "6093"}
+    assert (await manager.post("/v1/cashiers", enrolled)).status == 201
+    signed = await till.post("/v1/cashiers/sign-in", {"cashier_id": "c7", "pin": "6093"})
+    broken = delivery({"sku": "TEA-01", "qty": -2}, document_id="d1", kind="adjust", cause="theft", by="cashier:c1")
+
+    said = await till.request("POST", "/v1/stock/documents", broken, **{SESSION_HEADER: signed.json["session"]})
+
+    assert said.status == 201
+    assert (await till.get("/v1/stock/documents/d1")).json["said"]["by"] == "cashier:c1"
+    (line,) = (await manager.get("/v1/trail", action="stock_adjusted")).json["items"]
+    assert line["actor"] == "cashier:c7"
+
+
+async def test_a_correction_of_one_sku_is_in_the_trail_once_and_a_delivery_is_not(till: Any, pair_till: Any) -> None:
+    manager = await pair_till(till.hub, scope="manager")
+    broken = {"movement_id": "m1", "sku": "TEA-01", "qty": -3, "reason": "adjust", "note": "box fell"}
+    for said in (broken, broken, {"movement_id": "m2", "sku": "TEA-01", "qty": 9, "reason": "receive"}):
+        assert (await till.post("/v1/stock/movements", said)).status in (200, 201)
+
+    (line,) = (await manager.get("/v1/trail", action="stock_adjusted")).json["items"]
+    assert (line["actor"], line["subject"], line["reason"]) == (f"till:{till.till_id}", "m1", "-3 TEA-01: box fell")
+
+
 async def test_who_adjusted_counted_and_closed_stands_in_the_trail(hub: Any, till: Any, pair_till: Any) -> None:
     manager = await pair_till(hub, scope="manager")
     await till.post("/v1/stock/documents", delivery({"sku": "TEA-01", "qty": 1}, document_id="d0"))
@@ -172,8 +198,8 @@ async def test_who_adjusted_counted_and_closed_stands_in_the_trail(hub: Any, til
     lines = (await manager.get("/v1/trail")).json["items"]
     told = [(line["actor"], line["action"], line["subject"], line["reason"]) for line in lines[:4][::-1]]
     assert told == [
-        ("ann", "stock_adjusted", "d1", "damage: box fell"),
-        (till.till_id, "stock_counted", "c1", "1 of 1 products differ"),
-        (manager.till_id, "safety_stock_set", "TEA-01", "3"),
-        ("bob", "attention_closed", "document:c1", "counted again"),
+        (f"till:{till.till_id}", "stock_adjusted", "d1", "damage: box fell"),
+        (f"till:{till.till_id}", "stock_counted", "c1", "1 of 1 products differ"),
+        (f"till:{manager.till_id}", "safety_stock_set", "TEA-01", "3"),
+        (f"till:{manager.till_id}", "attention_closed", "document:c1", "counted again"),
     ]

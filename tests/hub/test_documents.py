@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 
 from hub.errors import ConflictError, RefusedError
 from hub.store.stock import rights
+from hub.store.stock.branches import put_branch
 from hub.store.stock.documents import book_document
 from hub.store.stock.rights import Rule
 from hub.store.stock.stock import Booked
 from hub.store.upkeep.audit import audit
+from sync.retail.catalogue.branches import BranchRow
+from sync.retail.names import Name
 from sync.retail.stock.movements import Movement, MovementLine
 from sync.retail.stock.rebalance import Policy
 from sync.retail.stock.rights import SpendPolicy
@@ -162,3 +165,16 @@ def test_strict_refuses_a_transfer_beyond_the_right_but_not_what_is_gone(ends: E
     assert ends.hub_disk.value("SELECT count(*) FROM transfer") == 0
     assert stolen.is_new
     assert right(ends) == -1
+
+
+async def test_goods_sent_to_a_branch_that_is_none_of_those_shown_are_noted_and_go(store: Any) -> None:
+    before = await book(store, document("d1", "transfer_out", {"TEA-01": 1}, store="hk20"))
+    row = BranchRow(branch="hk02", n=0, name=Name(en="Mong Kok"), zone="Asia/Hong_Kong")
+    await store.db.write(lambda tx: put_branch(tx, store.replica, row))
+
+    known = await book(store, document("d2", "transfer_out", {"TEA-01": 1}, store="hk02"))
+    mistyped = await book(store, document("d3", "transfer_out", {"TEA-01": 1}, store="hk20"))
+
+    codes = [[flag.code for flag in booked.fact.flags] for booked in (before, known, mistyped) if booked.fact]
+    assert codes == [[], [], ["branch_unknown"]]
+    assert mistyped.stock

@@ -1,5 +1,6 @@
 """Look-up: products by SKU, GTIN, scan and words; stock."""
 
+from sqlite3 import Connection
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, structs
@@ -89,9 +90,10 @@ async def post_movement(call: Call) -> Reply:
         if not moved.repeated:
             hub.bus.publish("stock", {moved.sku: moved.on_hand}, now_ms=hub.now_ms())
 
-    moved = await hub.db.write(
-        lambda tx: stock.move(tx, hub.replica, movement, location=hub.shop.location, now_ms=now_ms), then=announce
-    )
+    def job(tx: Connection) -> Moved:
+        return stock.move(tx, hub.replica, movement, location=hub.shop.location, now_ms=now_ms, actor=call.actor)
+
+    moved = await hub.db.write(job, then=announce)
     return Reply(moved, 200 if moved.repeated else 201)
 
 
@@ -162,6 +164,7 @@ ROUTES = (
         STAFF,
         Moved,
         body=MovementRequest,
+        duty="stock.move",
         status=201,
         statuses=(200,),
         problems=(409, 422, 503),

@@ -122,7 +122,7 @@ async def post_note(call: Call) -> Reply:
     note = Note(asked.note_id, asked.text, asked.close, asked.by or call.client.till_id, utc(now_ms))
 
     def job(tx: Connection) -> bool:
-        return take_note(tx, line, note, now_ms=now_ms)
+        return take_note(tx, line, note, actor=call.actor, now_ms=now_ms)
 
     is_new = await hub.db.write(job)
     return Reply(LineView(_line(call, line), notes_of(hub.db.read, line.id)), 201 if is_new else 200)

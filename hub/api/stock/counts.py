@@ -110,6 +110,7 @@ ROUTES = (
         STAFF,
         CountAnswer,
         body=CountRequest,
+        duty="stock.move",
         status=201,
         statuses=(200,),
         problems=(409, 422, 503),

@@ -119,7 +119,7 @@ async def book(call: Call, said: Movement, does: Callable[..., Booked]) -> Booke
 
     def job(tx: Connection) -> Booked:
         own, location, rule = hub.replica, hub.shop.location, hub.rights.rule
-        return does(tx, own, said, location=location, rule=rule, now_ms=now_ms, actor=call.client.till_id)
+        return does(tx, own, said, location=location, rule=rule, now_ms=now_ms, actor=call.actor)
 
     return await hub.db.write(job, then=announce)
 
@@ -211,6 +211,7 @@ ROUTES = (
         STAFF,
         DocumentAnswer,
         body=DocumentRequest,
+        duty="stock.move",
         status=201,
         statuses=(200,),
         problems=(409, 422, 503),

@@ -69,8 +69,7 @@ async def put_safety(call: Call) -> Reply:
     if item.stock is None or item.parts:
         raise NotFoundError("not_stocked", f"{item.sku} has no stock of its own")
     shelf, qty = hub.shelf, call.body.qty
-    by = call.client.till_id
-    counts = await hub.db.write(lambda tx: put_safety_stock(tx, shelf, item.sku, qty, actor=by))
+    counts = await hub.db.write(lambda tx: put_safety_stock(tx, shelf, item.sku, qty, actor=call.actor))
     return Reply(SafetyAnswer(item.sku, counts))
 
 

@@ -261,7 +261,7 @@ def find_line(kinds: Mapping[str, Source], name: str) -> Waiting:
     return line
 
 
-def take_note(tx: Connection, line: Waiting, note: Note, *, now_ms: int) -> bool:
+def take_note(tx: Connection, line: Waiting, note: Note, *, actor: str, now_ms: int) -> bool:
     """Write a note once; say whether it is new. Raise ConflictError for a known id with other content, RefusedError to close what
     closes itself.
     """
@@ -280,7 +280,7 @@ def take_note(tx: Connection, line: Waiting, note: Note, *, now_ms: int) -> bool
         (note.note_id, *said, now_ms),
     )
     if note.closes:
-        audit_trail.note(tx, actor=note.by, action="attention_closed", subject=line.id, reason=note.text, now_ms=now_ms)
+        audit_trail.note(tx, actor=actor, action="attention_closed", subject=line.id, reason=note.text, now_ms=now_ms)
     return True
 
 

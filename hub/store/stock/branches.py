@@ -66,6 +66,12 @@ def branch_of(shop: Shop) -> BranchRow:
     )
 
 
+def branch_names(read: Connection, *, store: str) -> set[str]:
+    """Return the ids of the other branches that this shop sees."""
+    rows = read.execute("SELECT branch FROM branch WHERE gone = 0 AND branch <> ?", (store,))
+    return {branch for (branch,) in rows}
+
+
 def elsewhere(read: Connection, sku: str, *, store: str, now_ms: int) -> list[BranchStock]:
     """Return what lies at the other branches, those that have it first.
 

@@ -63,7 +63,7 @@ def book_count(
     for line in lines:
         note_counted(tx, own, Place(line.sku, location))
     found_in = f"{len(effects)} of {len(lines)} products differ"
-    note(tx, actor=said.by or actor, action="stock_counted", subject=said.movement_id, reason=found_in, now_ms=now_ms)
+    note(tx, actor=actor, action="stock_counted", subject=said.movement_id, reason=found_in, now_ms=now_ms)
     return book(tx, own, said, effects, now_ms=now_ms, flags=flags)
 
 

@@ -18,6 +18,7 @@ import msgspec
 from hub.errors import NotFoundError, RefusedError
 from hub.store.model import utc
 from hub.store.staff.audit_trail import MACHINE, note
+from hub.store.stock.branches import branch_names
 from hub.store.stock.rights import Place, Rule, is_shared, right_of
 from hub.store.stock.stock import Booked, book, known_movement
 from hub.store.stock.transfers import arrivals_of, find_transfer
@@ -38,7 +39,7 @@ def book_document(
 ) -> Booked:
     """Book a document once; raise ConflictError for a known id with other content, RefusedError for what can mean nothing.
 
-    An adjustment is in the trail; `actor` did it where the document names nobody.
+    An adjustment is in the trail: `actor` did it, whomever the document names.
     """
     known = known_movement(tx, said)
     if known is not None:
@@ -58,7 +59,7 @@ def book_document(
     _let_travel(tx, own, said, now_ms=now_ms)
     if said.reason == "adjust":
         why = f"{said.cause}: {said.note}" if said.note else str(said.cause)
-        note(tx, actor=said.by or actor, action="stock_adjusted", subject=said.movement_id, reason=why, now_ms=now_ms)
+        note(tx, actor=actor, action="stock_adjusted", subject=said.movement_id, reason=why, now_ms=now_ms)
     return booked
 
 
@@ -124,7 +125,9 @@ def overdraws(
 
 
 def _transfer_flags(tx: Connection, own: Replica, said: Movement) -> tuple[Flag, ...]:
-    """Hold what came against the other store's document, with all that had come of it before."""
+    """Hold what came against the other store's document, with all that had come of it before; what goes, against the branches."""
+    if said.reason == "transfer_out":
+        return _branch_flags(tx, own, said)
     if said.reason != "transfer_in":
         return ()
     transfer = find_transfer(tx, said.transfer)
@@ -139,6 +142,13 @@ def _transfer_flags(tx: Connection, own: Replica, said: Movement) -> tuple[Flag,
     for line in said.lines:
         came[line.sku] += line.qty
     return differences(sent, came)
+
+
+def _branch_flags(tx: Connection, own: Replica, said: Movement) -> tuple[Flag, ...]:
+    """Note a branch that is none of those that this shop sees; one that sees none cannot know."""
+    if not said.store or said.store in (others := branch_names(tx, store=own.store)) or not others:
+        return ()
+    return (Flag("branch_unknown", detail=f"{said.store} is no branch that is known here"),)
 
 
 def _let_travel(tx: Connection, own: Replica, said: Movement, *, now_ms: int) -> None:

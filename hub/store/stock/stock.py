@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from hub.errors import ConflictError, RefusedError
 from hub.store.model import utc
+from hub.store.staff.audit_trail import note
 from sync.model import Dot, Replica, Stream
 from sync.retail.selling.sales import StockEffect
 from sync.retail.stock.movements import MOVEMENT, Flag, Movement, MovementFact, content_hash
@@ -42,9 +43,19 @@ class Booked(NamedTuple):
 
 
 def move(
-    tx: Connection, replica: Replica, movement: Movement, *, location: str, now_ms: int, must_be_known: bool = True
+    tx: Connection,
+    replica: Replica,
+    movement: Movement,
+    *,
+    location: str,
+    now_ms: int,
+    must_be_known: bool = True,
+    actor: str = "",
 ) -> Moved:
-    """Book a movement once; raise ConflictError for a known id with other content, RefusedError for an unknown SKU."""
+    """Book a movement once; raise ConflictError for a known id with other content, RefusedError for an unknown SKU.
+
+    An adjustment of somebody is in the trail.
+    """
     known = known_movement(tx, movement)
     if known is not None:
         return Moved(movement.movement_id, movement.sku, on_hand(tx, movement.sku, location), known.dot, True)
@@ -53,6 +64,9 @@ def move(
         raise RefusedError("unknown_sku", f"no stocked product {movement.sku}", pointer="/sku")
     effects = (StockEffect(movement.sku, location, movement.qty),)
     booked = book(tx, replica, movement, effects, now_ms=now_ms)
+    if actor and movement.reason == "adjust":
+        said = f"{movement.qty:+} {movement.sku}: {movement.note}".rstrip(": ")
+        note(tx, actor=actor, action="stock_adjusted", subject=movement.movement_id, reason=said, now_ms=now_ms)
     return Moved(movement.movement_id, movement.sku, booked.stock[movement.sku], booked.dot)
 
 
