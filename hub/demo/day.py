@@ -21,7 +21,7 @@ from random import Random
 
 import aiohttp
 
-from hub.client import CloudClient, HubClient, now_ms
+from hub.client import HubClient, now_ms
 from hub.demo.counters import Counters
 from hub.demo.credentials import client_credentials, counter_credentials
 from hub.demo.desk import Desk
@@ -31,6 +31,8 @@ from hub.demo.processes import free_port, lead_process_group, refuse_busy_port
 from hub.demo.script import Cast, Journals, Play
 from hub.demo.settings import ENTRANCES, STORE_ID, write_private
 from hub.demo.tills import Shelf, Till
+from hub.demo.web_order import WebOrder
+from hub.demo.web_shop import Office
 from hub.demo.wires import PrinterWire, TillWire
 from sync.errors import StartError, one_error
 from sync.folder import own_folder
@@ -125,7 +127,7 @@ async def _cast(
     async with AsyncExitStack() as stack:
         control = await stack.enter_async_context(HubClient("http://hub", unix_socket=house.config.control_socket))
         manager = await stack.enter_async_context(await manager_of(house, control))
-        cloud = await stack.enter_async_context(CloudClient(house.cloud_url, house.keys.office_token))
+        cloud = await stack.enter_async_context(Office(house.cloud_url, house.keys.office_token))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         await fill_shelves(house, manager)
         entries = sample_entries()
@@ -142,6 +144,10 @@ async def _cast(
             till_rng = Random(rng.getrandbits(32))  # noqa: S311 - shoppers are no secret
             tills.append(Till(desk, known.till_id, scanner, shelf, rng=till_rng, pause_s=TILL_PAUSE_S))
         boss = await client_credentials(house.data / "boss.json", house.base_url, control, "manager", "manager")
+        packer = await client_credentials(house.data / "packing.json", house.base_url, control, "till", "packing")
+        table = Desk("packing table", packer.token, session, journals.tills, hub_url=house.base_url)
+        web_order = WebOrder(cloud, manager, table, journals.office)
+        web_order.choose(shelf, entry_of := {entry.product.sku: entry for entry in entries}, rng)
         doors = await counter_credentials(house.data / "doors.json", house.base_url, control, house.mqtt_port)
         door_rng = Random(rng.getrandbits(32))  # noqa: S311
         yield Cast(
@@ -154,7 +160,8 @@ async def _cast(
             counters=Counters(house.mqtt_port, doors, journals.mqtt, rng=door_rng, pause_s=DOOR_PAUSE_S),
             printer_wire=printer_wire,
             till_wire=till_wire,
-            entries={entry.product.sku: entry for entry in entries},
+            entries=entry_of,
+            web_order=web_order,
             rng=rng,
         )
 

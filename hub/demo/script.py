@@ -14,6 +14,7 @@ from hub.demo.desk import Desk
 from hub.demo.house import House
 from hub.demo.journal import Journal
 from hub.demo.tills import Shelf, Till, Wish
+from hub.demo.web_order import WebOrder
 from hub.demo.wires import PrinterWire, TillWire
 from hub.store.model import Entry
 from sync.errors import StartError, SyncError
@@ -56,6 +57,7 @@ class Cast(Struct, frozen=True, kw_only=True):
     printer_wire: PrinterWire
     till_wire: TillWire | None
     entries: dict[str, Entry]
+    web_order: WebOrder
     rng: Random
 
 
@@ -115,15 +117,19 @@ class Play:
 
     def _script(self) -> tuple[tuple[float, Step], ...]:
         return (
+            (0.02, self._order_on_line),
             (0.06, self._leave_retained),
             (0.12, self._cut_line),
             (0.18, self._change_prices),
+            (0.22, self._pick_the_order),
             (0.24, self._run_out_of_paper),
             (0.34, self._mend_line),
             (0.36, self._sell_at_new_prices),
+            (0.38, self._tell_the_code),
             (0.42, self._put_paper_in),
             (0.54, self._kill_hub),
             (0.68, self._cut_line),
+            (0.72, self._hand_over),
             (0.74, self._restart_counter),
             (0.84, self._mend_line),
             (0.86, self._plant_fault),
@@ -133,6 +139,24 @@ class Play:
 
     async def _leave_retained(self) -> None:
         await self._insist(self._cast.counters.retain)
+
+    async def _order_on_line(self) -> None:
+        order = self._cast.web_order
+        await self._until(order.is_given, "the cloud had nothing to promise")
+        await self._until(order.is_here, "the order did not come down")
+        self._tell("ordered", "a customer orders on line, to fetch it here")
+
+    async def _pick_the_order(self) -> None:
+        await self._cast.web_order.pick()
+        self._tell("packed", "the order is picked by scan and packed, without a line")
+
+    async def _tell_the_code(self) -> None:
+        await self._until(self._cast.web_order.is_told, "head office was not told the code of the order")
+        self._tell("told", "head office tells the customer the code")
+
+    async def _hand_over(self) -> None:
+        await self._cast.web_order.hand_over()
+        self._tell("handed_over", "the customer fetches the order by the code, without a line again")
 
     async def _cut_line(self) -> None:
         self._tell("line_down", "the line to the cloud is cut; both tills go on selling")

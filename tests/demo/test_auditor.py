@@ -72,6 +72,32 @@ def message(at: int, entered: int, exited: int, boot: str = "b1", **more: Any) -
     return entry | {"dup": False, "retain": False, "acked": True} | more
 
 
+CUPS = {"line": 1, "sku": "CUP", "qty": 2}
+
+
+def packing(ask: str, sent: Json, at: int, **more: Any) -> Json:
+    return till_entry(ask, sent, {}, at, order_id="W1", till="packing table", **more)
+
+
+def packed_and_fetched() -> list[Json]:
+    """Return what the packing table asked: a wrong article and a wrong code are refused."""
+
+    def step(state: str, at: int, code: str = "", **more: Any) -> Json:
+        return packing("step", {"step_id": f"W1 {state}{code[:3]}", "state": state, "code": code}, at, **more)
+
+    fetched = step("collected", T0 + 4500, "12345678")
+    fetched["sent"]["step_id"] = "W1 collected"
+    return [
+        step("picking", T0 + 100),
+        packing("scan", {"label": "0489"}, T0 + 200, status=422, wanted="422"),
+        packing("scan", {"label": "0471"}, T0 + 300, sku="CUP"),
+        packing("scan", {"label": "0471"}, T0 + 400, sku="CUP"),
+        step("ready", T0 + 500),
+        step("collected", T0 + 4400, "00000000", status=422, wanted="422"),
+        fetched,
+    ]
+
+
 def honest() -> Evidence:
     tea, ham = (
         {"sku": "TEA", "qty": 2, "unit_price": 1550, "per": 1},
@@ -86,7 +112,8 @@ def honest() -> Evidence:
         feed_row(n, {"movement": {}, "stock": [[sku, "shop", qty]]})
         for n, sku, qty in ((1, "TEA", 10), (2, "HAM", 900))
     ]
-    levels = [("TEA", 11, 2), ("HAM", 900, 350)]
+    opening.append(feed_row(3, {"movement": {}, "stock": [["CUP", "shop", 5]]}))
+    levels = [("TEA", 11, 2), ("HAM", 900, 350), ("CUP", 5, 2)]
     safe: Json = {"sales": [{"sale_id": name, "durable": True, "safe": True} for name in ("s1", "s2")]}
     safe["safe"] = {"rep": REP, "upto": 2}
     return Evidence(
@@ -98,9 +125,11 @@ def honest() -> Evidence:
             {"at": T0 + 21_000, "what": "hub_ready"},
         ],
         office=[
-            {"at": T0 - 1000, "ask": "opening", "sent": {"TEA": 10, "HAM": 900}, "status": 200},
+            {"at": T0 - 1000, "ask": "opening", "sent": {"TEA": 10, "HAM": 900, "CUP": 5}, "status": 200},
             {"at": T0 + 100, "ask": "prices", "sent": {"HAM": 4650}, "status": 200},
             {"at": T0 + 9000, "ask": "safe_sale", "sale_id": "s1", "status": 200},
+            {"at": T0 - 500, "ask": "order", "sent": {"order_id": "W1", "lines": [CUPS]}, "status": 200},
+            {"at": T0 + 5500, "ask": "code", "order_id": "W1", "code": "12345678", "status": 200},
         ],
         tills=[
             till_entry("sale", first, told1, T0 + 1000),
@@ -109,6 +138,7 @@ def honest() -> Evidence:
             till_entry("sale", second, None, T0 + 20_100, status=None, error="ClientError()"),
             till_entry("sale", second, told2, T0 + 21_200, status=200, tries=2),
             till_entry("status", {"ids": ["s1", "s2"]}, safe, T0 + 30_000, status=200),
+            *packed_and_fetched(),
         ],
         mqtt=[
             message(T0, 0, 0),
@@ -131,6 +161,17 @@ def honest() -> Evidence:
                 for n, (sku, come, gone) in enumerate(levels, 1)
             ],
             "footfall": [feed_row(1, {"entrance": "main-door", "quarter": "2026-11-22T00:00:00Z", "in": 6, "out": 1})],
+            "orders": [feed_row(1, {"order_id": "W1", "lines": [CUPS]})],
+            "order_steps": [
+                feed_row(n, {"step": {"order_id": "W1", "n": n, "state": state}, "told_id": f"W1 {state}"})
+                for n, state in enumerate(("created", "allocated", "picking", "ready", "collected"), 1)
+            ],
+            "promises": [
+                feed_row(1, {"kind": "promise", "promise_id": "p1", "order_id": "W1", "sku": "CUP", "n": 2}),
+                feed_row(
+                    2, {"kind": "promise_end", "promise_id": "p1", "ending": "picked", "stock": [["CUP", "shop", -2]]}
+                ),
+            ],
             "catalogue": [
                 feed_row(1, {"kind": "price", "sku": "HAM", "n": 2, "amount": 4650, "currency": "HKD", "per": 100}),
                 feed_row(2, {"kind": "price", "sku": "TEA", "n": 1, "amount": 1550, "currency": "HKD", "per": 1}),
@@ -146,7 +187,7 @@ def broken(evidence: Evidence) -> str:
 
 def test_an_honest_day_holds() -> None:
     findings = audit(honest())
-    assert verdict(findings) == "VERDICT: all 7 promises hold", table(findings)
+    assert verdict(findings) == "VERDICT: all 8 promises hold", table(findings)
 
 
 def change(evidence: Evidence, stream: str, index: int, **fields: Any) -> None:
@@ -303,6 +344,48 @@ def refuse_without_a_line(day: Evidence) -> None:
     day.tills.append(till_entry("sale", {"sale_id": "s8", "lines": []}, {"code": "busy"}, T0 + 2000, status=503))
 
 
+def of_table(day: Evidence, ask: str, n: int) -> Json:
+    """Return the n-th thing of its kind that the packing table asked."""
+    return [entry for entry in day.tills if entry["ask"] == ask and "order_id" in entry][n]
+
+
+def pack_one_less(day: Evidence) -> None:
+    day.tills.remove(of_table(day, "scan", 1))
+
+
+def let_a_wrong_article_in(day: Evidence) -> None:
+    of_table(day, "scan", 0).update(status=201, wanted="201")
+
+
+def hand_over_twice(day: Evidence) -> None:
+    day.tills.append(dict(of_table(day, "step", 3)))
+
+
+def hand_over_to_a_wrong_code(day: Evidence) -> None:
+    of_table(day, "step", 3)["sent"]["code"] = "87654321"
+
+
+def lose_a_step(day: Evidence) -> None:
+    del day.feed["order_steps"][2]
+
+
+def step_twice(day: Evidence) -> None:
+    day.feed["order_steps"].append(day.feed["order_steps"][4])
+
+
+def change_an_order(day: Evidence) -> None:
+    change(day, "orders", 0, lines=[CUPS | {"qty": 3}])
+
+
+def give_a_promise_back(day: Evidence) -> None:
+    change(day, "promises", 1, ending="given_back")
+
+
+def let_an_order_go_without_its_goods(day: Evidence) -> None:
+    change(day, "promises", 1, stock=[])
+    day.feed["levels"][2] = feed_row(3, {"sku": "CUP", "location": "shop", "received": 5, "issued": 0})
+
+
 @pytest.mark.parametrize(
     ("plant", "word"),
     [
@@ -340,6 +423,15 @@ def refuse_without_a_line(day: Evidence) -> None:
         (refuse_without_a_line, "refuse"),
         (keep_a_till_waiting, "refuse"),
         (keep_a_till_waiting_through_the_kill, "refuse"),
+        (pack_one_less, "misdeliver"),
+        (let_a_wrong_article_in, "misdeliver"),
+        (hand_over_twice, "misdeliver"),
+        (hand_over_to_a_wrong_code, "misdeliver"),
+        (lose_a_step, "misdeliver"),
+        (step_twice, "misdeliver"),
+        (change_an_order, "misdeliver"),
+        (give_a_promise_back, "misdeliver"),
+        (let_an_order_go_without_its_goods, "oversell"),
     ],
 )
 def test_each_fault_is_found_and_called_by_its_name_only(plant: Callable[[Evidence], None], word: str) -> None:
@@ -353,7 +445,7 @@ def test_a_day_that_shows_nothing_proves_nothing() -> None:
     day = Evidence(facts=honest().facts, feed={stream: [] for stream in honest().feed})
     findings = audit(day)
     assert not any(finding.holds for finding in findings)
-    assert verdict(findings) == "VERDICT: NOT SHOWN: promise 1, 2, 3, 4, 5, 6, 7"
+    assert verdict(findings) == "VERDICT: NOT SHOWN: promise 1, 2, 3, 4, 5, 6, 7, 8"
 
 
 def test_a_torn_receipt_that_is_printed_again_with_a_mark_is_right() -> None:
@@ -362,7 +454,7 @@ def test_a_torn_receipt_that_is_printed_again_with_a_mark_is_right() -> None:
     day.paper = [TEA_PAPER[:-20], HAM_PAPER + again]
     day.tills.append(till_entry("retry", {}, {}, T0 + 22_000, status=202, sale_id="s1"))
 
-    assert broken(day) == "VERDICT: all 7 promises hold"
+    assert broken(day) == "VERDICT: all 8 promises hold"
 
 
 def test_a_count_that_the_broker_lost_with_the_hub_is_made_up_for_by_the_next() -> None:
@@ -372,7 +464,7 @@ def test_a_count_that_the_broker_lost_with_the_hub_is_made_up_for_by_the_next() 
     later = feed_row(2, {"entrance": "main-door", "quarter": "2026-11-22T00:15:00Z", "in": 4, "out": 0})
     day.feed["footfall"].append(later)
 
-    assert broken(day) == "VERDICT: all 7 promises hold"
+    assert broken(day) == "VERDICT: all 8 promises hold"
 
 
 def test_a_page_that_is_not_what_its_digest_says_is_damage() -> None:

@@ -30,7 +30,7 @@ async def test_an_honest_day_holds_every_promise_and_leaves_nothing_behind() -> 
     code, said = await play()
 
     assert code == 0, said
-    assert "VERDICT: all 7 promises hold" in said
+    assert "VERDICT: all 8 promises hold" in said
     folder = Path(said.splitlines()[0].split(" in ")[1].split(";")[0])
     assert folder.is_absolute() and not folder.exists()
 

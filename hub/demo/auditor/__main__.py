@@ -9,12 +9,22 @@ from pathlib import Path
 from hub.demo.auditor.doors import judge_doors
 from hub.demo.auditor.evidence import Evidence, load_evidence
 from hub.demo.auditor.finding import Finding, table
+from hub.demo.auditor.orders import judge_orders
 from hub.demo.auditor.paper import judge_paper
 from hub.demo.auditor.sales import judge_lost, judge_served, judge_twice
 from hub.demo.auditor.shelves import judge_shelves
 from hub.demo.auditor.streams import judge_streams
 
-JUDGES = (judge_lost, judge_twice, judge_paper, judge_shelves, judge_doors, judge_streams, judge_served)
+JUDGES = (
+    judge_lost,
+    judge_twice,
+    judge_paper,
+    judge_shelves,
+    judge_doors,
+    judge_streams,
+    judge_served,
+    judge_orders,
+)
 
 
 def audit(evidence: Evidence) -> list[Finding]:

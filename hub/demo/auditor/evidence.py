@@ -3,7 +3,7 @@
 facts.json      where the cloud is, which sensor hangs where, how the printer is coded
 script.ndjson   when the line was cut, the hub was killed, the paper ran out
 office.ndjson   what head office sent and asked
-tills.ndjson    each request of a till and its answer, or that there was none
+tills.ndjson    each request of a till or the packing table and its answer, or that there was none; `wanted`: the right refusal
 mqtt.ndjson     each message of a people counter, and whether the broker acknowledged it
 paper/N.bin     the bytes the printer got in its N-th connection
 feed/STREAM     what the cloud's feed said, kept by the audit that asked
@@ -20,7 +20,18 @@ from typing import Any
 
 Json = dict[str, Any]  # Any: JSON
 
-STREAMS = ("sales", "returns", "stock", "prints", "levels", "footfall", "catalogue")
+STREAMS = (
+    "sales",
+    "returns",
+    "stock",
+    "prints",
+    "levels",
+    "footfall",
+    "catalogue",
+    "orders",
+    "order_steps",
+    "promises",
+)
 LOGS = ("sales", "returns", "stock", "prints")
 PAGE_ROWS = 500
 HTTP_TIMEOUT_S = 20.0

@@ -72,7 +72,9 @@ def judge_served(evidence: Evidence) -> Finding:
     kills, outages = evidence.spans("hub_killed", "hub_ready"), evidence.spans("line_down", "line_up")
     for entry in evidence.tills:
         is_in_kill = any(entry["at"] <= end and entry["until"] >= begin for begin, end in kills)
-        is_good = entry["status"] is not None and entry["status"] < 400
+        is_good = entry["status"] is not None and (
+            str(entry["status"]) == entry["wanted"] if "wanted" in entry else entry["status"] < 400
+        )
         if not is_good and not is_in_kill:
             finding.blame(f"{entry['till']} was told {entry['status'] or entry['error']} at {entry['path']}")
         if entry["ask"] == "sale" and is_good and any(begin <= entry["at"] <= end for begin, end in outages):

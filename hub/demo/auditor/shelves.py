@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from hub.demo.auditor.evidence import Evidence, Json
 from hub.demo.auditor.finding import Finding
+from hub.demo.auditor.orders import handed_over
 from hub.demo.auditor.sales import answered
 
 
@@ -12,7 +13,7 @@ def judge_shelves(evidence: Evidence) -> Finding:
     finding = Finding(4, "oversell", "the cloud's stock is what is on the shelf")
     received: dict[tuple[str, str], int] = defaultdict(int)
     issued: dict[tuple[str, str], int] = defaultdict(int)
-    for stream in ("stock", "sales", "returns"):
+    for stream in ("stock", "sales", "returns", "promises"):
         for each in evidence.feed[stream]:
             for sku, place, qty in each.row.get("stock", ()):
                 received[sku, place] += max(qty, 0)
@@ -51,7 +52,7 @@ def _levels(evidence: Evidence) -> dict[tuple[str, str], tuple[int, int]]:
 
 
 def _shelf(evidence: Evidence) -> dict[str, int]:
-    """Return what lies there: put there, less what went over the counter, and what came back.
+    """Return what lies there: put there, less what went over the counter or to who had ordered it, and what came back.
 
     Goods of a sale that the cloud never got are promise 1's and left out here; goods of one that no till made are promise 2's
     and taken as the feed has them. So each fault is named once.
@@ -71,6 +72,8 @@ def _shelf(evidence: Evidence) -> dict[str, int]:
         for line in back["lines"]:
             if (sku := sku_of.get(line["line"])) in shelf:
                 shelf[sku] += line["qty"]
+    for sku, qty in handed_over(evidence).items():
+        shelf[sku] -= qty
     return shelf
 
 
@@ -84,7 +87,7 @@ def _judge_told(evidence: Evidence, finding: Finding) -> None:
     begun = opening(evidence)
     issued: dict[str, int] = defaultdict(int)
     received: dict[str, int] = defaultdict(int)
-    for stream in ("sales", "returns"):
+    for stream in ("sales", "returns", "promises"):
         for each in evidence.feed[stream]:
             for sku, _, qty in each.row.get("stock", ()):
                 issued[sku] += max(-qty, 0)
