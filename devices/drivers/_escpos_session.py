@@ -24,6 +24,7 @@ from typing import Literal
 from devices.codecs.printing.escpos import DrawingNeededError, EncodedDocument, PrinterProfile, encode_document
 from devices.codecs.printing.escpos_status import AUTOMATIC_STATUS_REQUEST, ORDERED_STATUS_REQUEST, PrinterStatus
 from devices.driver import DeviceContext, PrintJob
+from devices.drivers._printer_jobs import is_ready_for, under_way, until_ready
 from devices.drivers._printer_words import trouble
 from devices.errors import EncodingError, JobTakenError
 from devices.escpos_wire import EscposWire, PrinterLostError
@@ -33,7 +34,6 @@ log = logging.getLogger(__name__)
 
 FRESH_S = 0.5  # a printer that has just confirmed a document is on line: asking again would tell nothing new
 SETTLE_S = 0.2  # answers that an earlier connection left behind come within this of the first answer to this one
-LEDGER_TIMEOUT_S = 5.0  # to make `unknown` durable while being cancelled
 MISSING_SHOWN_MAX = 8
 
 _WELL = StatusUpdate(Health.READY)
@@ -63,7 +63,7 @@ class EscposSession:
 
     async def work(self) -> None:
         """Print job after job; ends by PrinterLostError only."""
-        await self._until_ready()
+        await until_ready(self._can_print, self._pause)
         if self._manners.confirms:
             await self._settle()
         while True:
@@ -71,25 +71,10 @@ class EscposSession:
             encoded = await self._encoded(job)
             if encoded is None:
                 continue
-            if await self._is_online_for(job):
+            if await is_ready_for(job, self._is_online):
                 await self._print(job, encoded)
             else:
-                await self._until_ready()
-
-    async def _until_ready(self) -> None:
-        """Return when a document would come out; a job is not even looked at before, so that another printer may."""
-        while not await self._can_print():
-            await self._pause()
-
-    async def _is_online_for(self, job: PrintJob) -> bool:
-        """Ask whether the job would come out; if not, it goes back to where it came from."""
-        is_online = False
-        try:
-            is_online = await self._is_online()
-        finally:
-            if not is_online:
-                await job.put_back()
-        return is_online
+                await until_ready(self._can_print, self._pause)
 
     async def _is_online(self) -> bool:
         """Ask one question right before a job (DLE EOT 1, bit 3); not within FRESH_S of a document that came out."""
@@ -170,16 +155,8 @@ class EscposSession:
             await job.begin()
         except JobTakenError:
             return
-        try:
+        async with under_way(job):
             await self._deliver(encoded.payload)
-        except PrinterLostError as err:
-            await job.unknown(err.reason)
-            raise
-        except asyncio.CancelledError:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LEDGER_TIMEOUT_S):
-                    await asyncio.shield(job.unknown("interrupted"))
-            raise
         self._fresh_until_s = asyncio.get_running_loop().time() + FRESH_S
         await job.printed()
 

@@ -12,7 +12,6 @@ and password of HTTP Basic); the hub is the server. Documents go as StarPRNT or 
 """
 
 import asyncio
-from contextlib import suppress
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -31,13 +30,13 @@ from devices.codecs.printing.cloudprnt import (
 from devices.codecs.printing.page import EncodedDocument
 from devices.codecs.printing.profiles import DEFAULT_PROFILE, Cut, PrinterProfile, check_profile, printer_profile
 from devices.driver import HEARTBEAT_S, DeviceContext, Driver, PrinterOptions, PrintJob
+from devices.drivers._printer_jobs import interrupted
 from devices.drivers._printer_words import TROUBLES, trouble
 from devices.drivers._tasks import wire_errors_alone
 from devices.errors import EncodingError, JobTakenError
 from devices.model import Health, StatusUpdate
 from devices.supervision.requests import DeviceRequest
 
-LEDGER_TIMEOUT_S = 5.0  # to make `unknown` durable while being cancelled
 JSON = "application/json"
 
 Seconds = Annotated[float, Meta(gt=0, le=600)]
@@ -133,9 +132,7 @@ class _CloudPrinter:
     async def interrupted(self) -> None:
         """The hub stops: nobody will hear how a job that was fetched ended."""
         if self._job is not None and self._has_begun:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LEDGER_TIMEOUT_S):
-                    await asyncio.shield(self._job.unknown("interrupted"))
+            await interrupted(self._job)
 
     async def _polled(self, request: DeviceRequest) -> None:
         try:

@@ -26,6 +26,7 @@ from devices.codecs.printing.zpl import (
     encode_labels,
 )
 from devices.driver import HEARTBEAT_S, DeviceContext, Driver, PrintJob
+from devices.drivers._printer_jobs import is_ready_for, under_way, until_ready
 from devices.drivers._printer_lines import LineOptions, Seconds, printer_line
 from devices.drivers._printer_words import trouble
 from devices.drivers._serial_port import Handshake
@@ -38,7 +39,6 @@ BAUDRATE = 9_600  # as Zebra's printers leave the factory
 CHUNK_BYTES = 1_024
 READ_BYTES = 256
 DISCARD_S = 0.05  # what has come already is there at once
-LEDGER_TIMEOUT_S = 5.0  # to make `unknown` durable while being cancelled
 IDLE_ANSWERS = 2  # in a row: a format that is just being made counts nowhere
 
 
@@ -81,7 +81,7 @@ class _LabelPrinter:
     async def work(self) -> None:
         """Print job after job; ends by WireError only."""
         while True:
-            await self._until_ready()
+            await until_ready(self._can_print, self._pause_until_asked)
             job = await self._next_job()
             try:
                 encoded = await asyncio.to_thread(encode_labels, job.document, self._options.media)
@@ -90,15 +90,14 @@ class _LabelPrinter:
                 continue
             if encoded.missing:
                 self._ctx.count("characters_missing", len(encoded.missing))
-            if not await self._is_ready_for(job):
+            if not await is_ready_for(job, self._can_print):
                 continue
             with suppress(JobTakenError):
                 await job.begin()
                 await self._print(job, encoded.payload)
 
-    async def _until_ready(self) -> None:
-        while not await self._can_print():
-            await self._pause(self._options.poll_s)
+    async def _pause_until_asked(self) -> None:
+        await self._pause(self._options.poll_s)
 
     async def _pause(self, for_s: float) -> None:
         """Wait; an owner who asks seldom is no reason to look dead."""
@@ -106,15 +105,6 @@ class _LabelPrinter:
         while (left_s := ends_s - asyncio.get_running_loop().time()) > 0:
             self._ctx.heartbeat()
             await asyncio.sleep(min(left_s, HEARTBEAT_S))
-
-    async def _is_ready_for(self, job: PrintJob) -> bool:
-        is_ready = False
-        try:
-            is_ready = await self._can_print()
-        finally:
-            if not is_ready:
-                await job.put_back()
-        return is_ready
 
     async def _next_job(self) -> PrintJob:
         """Wait for a job; ask now and then how the printer is. A question that is under way is answered first."""
@@ -179,20 +169,10 @@ class _LabelPrinter:
         self._is_late = False
 
     async def _print(self, job: PrintJob, payload: bytes) -> None:
-        try:
+        async with under_way(job):
             await self._send(payload)
-            if self._confirms and not await self._is_out():
-                await job.unknown("not_confirmed")
-                return
-        except WireError as err:
-            await job.unknown(err.reason)
-            raise
-        except asyncio.CancelledError:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LEDGER_TIMEOUT_S):
-                    await asyncio.shield(job.unknown("interrupted"))
-            raise
-        await job.printed()
+            is_out = not self._confirms or await self._is_out()
+        await (job.printed() if is_out else job.unknown("not_confirmed"))
 
     async def _is_out(self) -> bool:
         """Wait until nothing waits in the printer; media that is out may take as long as it likes, silence may not."""
