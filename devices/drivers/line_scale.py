@@ -13,7 +13,7 @@ from devices.codecs.lines import LineFramer
 from devices.codecs.weighing.line import AND_PATTERN, AND_STATES, check_pattern, read_line
 from devices.codecs.weighing.units import Unit
 from devices.driver import DeviceContext, Driver
-from devices.drivers._scale import Shown
+from devices.drivers._scale import Rate, Shown
 from devices.drivers._serial_port import SerialOptions, opened
 from devices.errors import WeightError
 from devices.model import Health, StatusUpdate, WeighingState
@@ -23,12 +23,13 @@ REMEDY = "switch the scale on, check the cable and baudrate, let it send by itse
 
 
 class Options(SerialOptions, frozen=True):
-    """The port's; `pattern` with groups weight, unit, state; `request` is sent for each weight, or the scale sends by itself."""
+    """The port's; `pattern` with groups weight, unit, state; `request` is sent every `poll_ms`, or the scale sends by itself."""
 
     pattern: Annotated[str, Meta(max_length=300)] = AND_PATTERN
     states: dict[str, WeighingState] = field(default_factory=lambda: dict(AND_STATES))
     unit: Unit = "kg"
     request: Annotated[str, Meta(max_length=16)] = ""
+    poll_ms: Annotated[int, Meta(ge=100, le=2000)] = 250
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -41,10 +42,11 @@ async def run(ctx: DeviceContext, options: Options) -> None:
     request = options.request.encode()
     async with opened(ctx, options) as port:
         ctx.status(StatusUpdate(Health.READY))
-        is_under_way = False
+        is_under_way, rate = False, Rate(options.poll_ms / 1000)
         while True:
             ctx.heartbeat()
             if request and not is_under_way:
+                await rate.wait()
                 await port.write(request)
             chunk = await port.read(READ_S)
             lines = framer.feed(chunk)
@@ -55,7 +57,7 @@ async def run(ctx: DeviceContext, options: Options) -> None:
             try:
                 await shown.show(read_line(lines[-1], pattern, options.states, options.unit))
             except WeightError as err:
-                shown.refuse(err)
+                await shown.refuse(err)
 
 
 DRIVER = Driver(

@@ -53,7 +53,7 @@ async def _show(shown: Shown, frames: list[bytes], unit: Unit) -> None:
         try:
             await shown.show(read_frame(frame, unit))
         except WeightError as err:
-            shown.refuse(err)
+            await shown.refuse(err)
 
 
 async def _answers(port: SerialPort, framer: ToledoFramer, patience_s: float) -> list[bytes]:

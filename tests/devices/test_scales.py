@@ -101,6 +101,39 @@ async def test_a_scale_that_sends_by_itself_is_read_by_its_pattern(line: Virtual
         await ctx.wait_for(lambda: ctx.counters["refused_bad_frame"] == 1)
 
 
+async def test_a_weight_does_not_outlive_noise(line: VirtualSerialLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_scale, "SILENCE_MAX_S", 0.3)
+    ctx = RecordingContext("scale2")
+    async with Trickling(line, b"#\r") as scale, driven(line_scale.DRIVER, ctx, port=line.device_path):
+        await ctx.wait_for(lambda: ctx.counters["refused_bad_frame"] > 0)
+        scale.say(b"\rST,GS,+  0.750kg\r")
+        await ctx.wait_for(lambda: ctx.events == [Weight("stable", 750)])
+        await ctx.wait_for(lambda: ctx.events[-1] == Weight("not_ready"))
+        assert ctx.last_status is not None and ctx.last_status.reason == "bad_frame"
+
+
+class Prompt(SerialEnd):
+    """A scale that answers each question at once."""
+
+    def __init__(self, line: VirtualSerialLine) -> None:
+        super().__init__(line)
+        self.asked = 0
+
+    def heard(self, chunk: bytes) -> None:
+        """Answer."""
+        self.asked += len(chunk)
+        self.say(b"ST,GS,+  0.750kg\r" * len(chunk))
+
+
+async def test_a_scale_that_answers_at_once_is_asked_at_its_rate(line: VirtualSerialLine) -> None:
+    ctx, loop = RecordingContext("scale2"), asyncio.get_running_loop()
+    async with Prompt(line) as scale:
+        begun_s = loop.time()
+        async with driven(line_scale.DRIVER, ctx, port=line.device_path, request="Q", poll_ms=100):
+            await ctx.wait_for(lambda: ctx.heartbeats >= 6)
+        assert 5 <= scale.asked <= (loop.time() - begun_s) / 0.1 + 1
+
+
 class Trickling(SerialEnd):
     """A device that sends these bytes one at a time, again and again, whatever it hears."""
 
