@@ -196,6 +196,10 @@ class LineOptions(PrinterOptions, frozen=True, forbid_unknown_fields=True):
         if len(places) != 1:
             said = " and ".join(places) or "none"
             raise ValueError(f"say where the printer is by one of address, port, path and usb, not by {said}")
+        if self.address is not None and self.baudrate is not None:
+            raise ValueError(
+                "a printer on the network has no baudrate: leave it out, or give its `port` instead of `address`"
+            )
         if self.address is not None:
             split_address(self.address, port=DEFAULT_PORT)
 

@@ -2,8 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +14,24 @@ from devices.codecs.printing.profiles import printer_profile
 from devices.document import Columns, Cut, Document, Logo, Text
 from devices.drivers._printer_logo import LOGO_FILE_BYTES_MAX, LOGO_ROWS_MAX, LogoError, read_logo
 from devices.drivers.escpos_printer import DRIVER, Options, run
-from devices.errors import WireError
+from devices.errors import OptionError, WireError
 from devices.model import DrawerStatus, Health, StatusUpdate
 from devices.plug.attachment import Attached, Match
+from devices.registry import options_for
 from devices.testing.context import RecordingContext
 from devices.testing.escpos_reader import read_paper
 from devices.testing.paper import PaperImage
 from devices.testing.printer import SimulatedPrinter
 from devices.testing.printer_cable import PrinterCable
 from devices.testing.serial_line import VirtualSerialLine
+from tests.devices.driven import driven_until_lost
 
 RECEIPT = Document((*(Columns(f"第 {number} 行", "120") for number in range(300)), Cut()))
 QUICK = {"poll_s": 0.05, "answer_timeout_s": 2.0, "confirm_timeout_s": 2.0}
 
 
-@asynccontextmanager
-async def _driven(ctx: RecordingContext, **options: Any) -> AsyncIterator["asyncio.Task[str]"]:
-    async with asyncio.TaskGroup() as group:
-        driver = group.create_task(_reason(ctx, Options(**(QUICK | options))), name="driver")
-        try:
-            async with asyncio.timeout(30):
-                yield driver
-        finally:
-            driver.cancel()
-
-
-async def _reason(ctx: RecordingContext, options: Options) -> str:
-    try:
-        await run(ctx, options)
-    except WireError as err:
-        return err.reason
-    raise AssertionError("a driver ends by an error only")
+def _driven(ctx: RecordingContext, **options: Any) -> AbstractAsyncContextManager["asyncio.Task[str]"]:
+    return driven_until_lost(DRIVER, ctx, **(QUICK | options))
 
 
 @pytest.mark.parametrize("place", ["port", "path"])
@@ -144,6 +130,12 @@ async def test_a_cover_that_opens_is_told_by_the_printer_not_asked_for() -> None
 def test_a_printer_is_at_one_place(said: dict[str, str]) -> None:
     with pytest.raises(msgspec.ValidationError, match="one of address, port, path and usb"):
         msgspec.convert(said, DRIVER.options)
+
+
+@pytest.mark.parametrize("kind", ["escpos_printer", "zpl_printer"])
+def test_a_baudrate_of_a_printer_on_the_network_is_refused_with_the_remedy(kind: str) -> None:
+    with pytest.raises(OptionError, match="baudrate: leave it out, or give its `port`"):
+        options_for(kind, {"address": "10.0.0.5", "baudrate": 9600}, device_id="paper")
 
 
 def _png(path: Path, width: int, height: int, colour: str = "black") -> Path:

@@ -1,8 +1,7 @@
 """Shelf labels as ZPL, judged by a reader that shares nothing with the encoder; the driver against a simulated printer."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ from devices.codecs.printing import raster
 from devices.codecs.printing.zpl import HostStatus, LabelMedia, decode_host_status, encode_labels
 from devices.document import Document, ShelfLabel, Text
 from devices.drivers import zpl_printer
-from devices.drivers.zpl_printer import DRIVER, Options, run
-from devices.errors import EncodingError, WireError
+from devices.drivers.zpl_printer import DRIVER
+from devices.errors import EncodingError
 from devices.model import Health
 from devices.testing.context import RecordingContext
 from devices.testing.label_printer import SimulatedLabelPrinter
 from devices.testing.zpl_reader import ZplBarcode, ZplLabel, ZplPicture, ZplText, read_labels
+from tests.devices.driven import driven_until_lost
 
 TEA = ShelfLabel(
     sku="A1",
@@ -134,26 +134,11 @@ def test_any_answer_is_a_status_or_none(answer: bytes) -> None:
     assert status is None or status.waiting >= 0
 
 
-@asynccontextmanager
-async def _driven(
+def _driven(
     ctx: RecordingContext, printer: SimulatedLabelPrinter, **options: Any
-) -> AsyncIterator["asyncio.Task[str]"]:
+) -> AbstractAsyncContextManager["asyncio.Task[str]"]:
     quick = {"poll_s": 0.02, "answer_timeout_s": 0.5, "confirm_timeout_s": 1.0}
-    async with asyncio.TaskGroup() as group:
-        driver = group.create_task(_reason(ctx, Options(address=printer.address, **(quick | options))), name="driver")
-        try:
-            async with asyncio.timeout(30):
-                yield driver
-        finally:
-            driver.cancel()
-
-
-async def _reason(ctx: RecordingContext, options: Options) -> str:
-    try:
-        await run(ctx, options)
-    except WireError as err:
-        return err.reason
-    raise AssertionError("a driver ends by an error only")
+    return driven_until_lost(DRIVER, ctx, address=printer.address, **(quick | options))
 
 
 @pytest.mark.parametrize("confirm", ["status", "none"])
