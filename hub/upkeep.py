@@ -66,8 +66,8 @@ async def forget(hub: Runtime) -> int:
     own, done_ms, now_ms = hub.replica, _now_ms(hub), _counted_ms(hub)
     peer = PEER if hub.config.cloud is not None else None
     is_behind = _is_behind(hub, now_ms)
-    if peer is not None and not is_behind:
-        await hub.db.write(lambda tx: note_marks(tx, own, peer=PEER, now_ms=now_ms))
+    if not is_behind:
+        await hub.db.write(lambda tx: note_marks(tx, own, peer=peer, now_ms=now_ms))
     total = 0
     stopped: tuple[str, ...] = ()
     while not is_behind:

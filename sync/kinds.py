@@ -70,14 +70,18 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long rows stay: `days` after their date, until they are closed, or (neither) for ever. Keys outlive their rows."""
+    """How long rows stay: `days` after their date, until they are closed, or (neither) for ever. Keys outlive their rows.
+
+    Telemetry goes after its days also where this hub is the only copy.
+    """
 
     days: int | None = None
     until_closed: bool = False
+    is_telemetry: bool = False
 
     def __str__(self) -> str:
         if self.days is not None:
-            return f"{self.days} days"
+            return f"{self.days} days{', without a cloud too' * self.is_telemetry}"
         return "until closed" if self.until_closed else "for ever"
 
 
@@ -248,6 +252,8 @@ def _kind_problems(entity: Entity) -> list[str]:
         found.append("a register's row has `n` and `gone`")
     if entity.keep.days is not None and entity.keep.days < 1:
         found.append("keep: at least one day")
+    if entity.keep.is_telemetry and entity.keep.days is None:
+        found.append("telemetry is kept for days")
     if entity.keep.days is not None and not entity.dated:
         found.append("what is kept for days is `dated` by a path")
     if entity.measure and entity.kind is Kind.FACT and not entity.measure.amount:

@@ -99,8 +99,7 @@ class Days:
         def mark(tx: sqlite3.Connection) -> None:
             for _ in range(days - 1):
                 self.now_ms += DAY_MS
-                if self.peer is not None:
-                    note_marks(tx, self.replica, peer=self.peer, now_ms=self.now_ms)
+                note_marks(tx, self.replica, peer=self.peer, now_ms=self.now_ms)
 
         await self.db.write(mark)
         self.now_ms += DAY_MS
@@ -108,8 +107,7 @@ class Days:
 
     async def forget(self) -> list[Step]:
         peer = self.peer
-        if peer is not None:
-            await self.db.write(lambda tx: note_marks(tx, self.replica, peer=peer, now_ms=self.now_ms))
+        await self.db.write(lambda tx: note_marks(tx, self.replica, peer=peer, now_ms=self.now_ms))
         steps = []
         while (step := await self.db.write(self.step)).rows:
             steps.append(step)

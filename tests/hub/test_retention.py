@@ -2,6 +2,7 @@
 
 import random
 import sqlite3
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -10,14 +11,17 @@ from msgspec.structs import replace
 
 from hub.books import HubBooks
 from hub.errors import ConflictError, NotFoundError
+from hub.store import dwells
 from hub.store.model import SaleAnswer
 from hub.store.selling.sales import SERIES_LENGTH as SERIES_OF_SALES
 from hub.store.selling.sales import dots_of_sales, find_sale, is_known, series_of
+from hub.store.upkeep.audit import audit
 from sync.batch import START, Boundary, Head
 from sync.errors import SyncError
 from sync.model import Feed
 from sync.retail.selling.left import SERIES_LENGTH, split_number
 from sync.retail.selling.returns import ReturnLine
+from sync.retail.visitors.dwells import DwellRow
 from sync.store import retention
 from sync.store.cursors import note_acked
 from sync.store.replicas import replica_id
@@ -135,6 +139,27 @@ async def test_a_hub_without_a_cloud_forgets_no_fact(days: Days) -> None:
     await days.night(KEEP + 500)
 
     assert (days.count("sale"), days.count("print_job")) == (1, 0), "its print ledger is its own"
+
+
+async def test_stays_are_telemetry_and_go_without_a_cloud_too(days: Days) -> None:
+    days.peer = None
+    stays = [
+        DwellRow(dwell_id=f"d{n}", zone="desk", visitor="v", begun=days.at(), ended=days.at() + timedelta(days=n))
+        for n in (0, 40)
+    ]
+    for stay in (*stays, msgspec.structs.replace(stays[0], dwell_id="wrong", ended=days.at() + timedelta(days=9_000))):
+        await days.db.write(lambda tx, stay=stay: dwells.record(tx, days.replica, [stay]))
+    await days.sell()
+    await days.fold()
+
+    await days.night(89)
+    assert days.count("dwell") == 3
+    await days.night(2)
+    assert days.count("dwell") == 2
+    await days.night(40)
+    assert days.count("dwell") == 0, "one that a wrong clock dates into the future is as old as its mark"
+    assert days.count("sale") == 1
+    assert audit(days.db.read, days.replica) == []
 
 
 async def test_a_repeat_of_a_pruned_sale_is_known_and_never_booked_again(days: Days) -> None:

@@ -145,6 +145,7 @@ def declare(**changes: Any) -> Entity:
         ({"columns": (Column("x", path="id", compute=len, default=0),)}, "a path or is computed"),
         ({"keep": Keep(days=30)}, "is `dated` by a path"),
         ({"keep": Keep(days=0), "dated": "at"}, "at least one day"),
+        ({"keep": Keep(is_telemetry=True)}, "kept for days"),
         ({"dated": "when"}, "no field 'when'"),
         ({"names": (Named("whom", "thing"),)}, "no field 'whom'"),
         ({"measure": Measure(unit="at")}, "a fact's measure has an amount"),
@@ -301,8 +302,10 @@ def test_a_part_of_a_row_is_stored_whole_or_field_by_field() -> None:
 
 
 def test_what_is_kept_says_for_how_long() -> None:
-    assert [str(keep) for keep in (Keep(days=30), Keep(until_closed=True), Keep())] == [
+    kept = (Keep(days=30), Keep(days=9, is_telemetry=True), Keep(until_closed=True), Keep())
+    assert [str(keep) for keep in kept] == [
         "30 days",
+        "9 days, without a cloud too",
         "until closed",
         "for ever",
     ]

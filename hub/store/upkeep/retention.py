@@ -3,7 +3,7 @@
     facts of this store's lives     by their entity's `keep`, when the cloud has held them for the recovery window
     keys of pruned facts            KEYS_KEPT_DAYS after that: a till that repeats a sale later than this is told to ask a person;
                                     as long as a row that did not stand under one
-    footfall                        by its `keep`; where there is a cloud, only what it holds
+    footfall, dwell                 by their `keep`: telemetry; where there is a cloud, only what it holds
     approvals                       JOBS_KEPT_DAYS after they expired
     reservations                    that were over JOBS_KEPT_DAYS ago
     print ledger                    jobs that ended JOBS_KEPT_DAYS ago: a reprint of an older sale is a job of its own
@@ -12,7 +12,8 @@
     sensors                         that have said nothing for ASIDE_KEPT_DAYS, by clocks like ours: such a one begins anew
     boundaries that were offered    see sync.store.retention.thin_offered
 
-A hub without a cloud is the only copy: it forgets no fact. Not here: when it is done (hub.upkeep). Source: the design, 3.2.
+A hub without a cloud is the only copy: it forgets no fact but telemetry. Source: the design, 3.2.
+Not here: when it is done (hub.upkeep).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +41,7 @@ from sync.store.retention import (
     prune_log,
     thin_offered,
 )
+from sync.store.streams import stream_heads
 
 JOBS_KEPT_DAYS = 30
 ASIDE_KEPT_DAYS = 400
@@ -78,8 +80,13 @@ class Step(Struct, frozen=True):
         return sum(self.forgotten.values())
 
 
-def note_marks(tx: Connection, own: Replica, *, peer: str, now_ms: int) -> None:
-    """Note how far the cloud holds every stream of this store today."""
+def note_marks(tx: Connection, own: Replica, *, peer: str | None, now_ms: int) -> None:
+    """Note how far the cloud holds every stream of this store today; where there is none, how far telemetry is written."""
+    if peer is None:
+        written = stream_heads(tx, own)
+        for stream in _telemetry():
+            note_mark(tx, own.local_id, stream, written.get(stream, 0), now_ms=now_ms)
+        return
     for stream, last in acked(tx, own, peer=peer).items():
         note_mark(tx, own.local_id, stream, last, now_ms=now_ms)
     for replica, stream, last in _received(tx, own):
@@ -89,16 +96,16 @@ def note_marks(tx: Connection, own: Replica, *, peer: str, now_ms: int) -> None:
 def prune(tx: Connection, own: Replica, *, peer: str | None, now_ms: int) -> Step:
     """Forget up to PRUNE_MAX rows of one kind; `peer` is who must hold a fact first, None where there is nobody."""
     stopped: list[str] = []
-    if peer is not None:
-        for replica, stream, upto in _logs(tx, own, peer=peer):
-            try:
-                rows = prune_log(tx, replica, stream, upto=upto, now_ms=now_ms, rule=RULE)
-            except ForkError as err:
-                stopped.append(str(err))
-                continue
-            if rows:
-                _forget_old_names(tx, replica, stream)
-                return Step({stream: rows}, tuple(stopped))
+    logs = ((own.local_id, each, 2**53) for each in _telemetry()) if peer is None else _logs(tx, own, peer=peer)
+    for replica, stream, upto in logs:
+        try:
+            rows = prune_log(tx, replica, stream, upto=upto, now_ms=now_ms, rule=RULE)
+        except ForkError as err:
+            stopped.append(str(err))
+            continue
+        if rows:
+            _forget_old_names(tx, replica, stream)
+            return Step({stream: rows}, tuple(stopped))
     for name, rows in _others(tx, own, peer=peer, now_ms=now_ms):
         if rows:
             return Step({name: rows}, tuple(stopped))
@@ -124,6 +131,12 @@ def _logs(tx: Connection, own: Replica, *, peer: str) -> Iterator[tuple[int, str
         yield own.local_id, stream, min(held.get(stream, 0), folded.get(stream, 0) if moves else 2**53)
     others = [each for each in _received(tx, own) if _is_log(tx, each[0], each[1])]
     yield from sorted(others, key=lambda each: _is_effect(each[1]))
+
+
+def _telemetry() -> list[str]:
+    """Return the logs that go without a cloud too."""
+    logs = [stream for stream, feed in REGISTRY.feeds.items() if feed is Feed.LOG]
+    return [stream for stream in logs if all(entity.keep.is_telemetry for entity in REGISTRY.of(stream))]
 
 
 def _is_effect(stream: str) -> bool:
@@ -190,7 +203,11 @@ def note_numbers(tx: Connection, last: Mapping[tuple[str, str], int]) -> None:
 
 def _others(tx: Connection, own: Replica, *, peer: str | None, now_ms: int) -> Iterator[tuple[str, int]]:
     for entity in REGISTRY.entities:
-        if entity.kind is Kind.TALLY and entity.keep.days is not None:
+        if (
+            entity.kind is Kind.TALLY
+            and entity.keep.days is not None
+            and (peer is not None or entity.keep.is_telemetry)
+        ):
             yield entity.stream, _prune_tally(tx, own, entity, peer=peer, now_ms=now_ms)
     if peer is not None:
         for stream, feed in REGISTRY.feeds.items():

@@ -40,6 +40,6 @@ DWELL = Entity(
         Column("ended_ms", "INTEGER", path="ended", shape=Shape.UTC_MS, is_indexed=True),
     ),
     dated="ended",
-    keep=Keep(days=90),  # a season, to compare weeks; hours of years ago are asked of the cloud
+    keep=Keep(days=90, is_telemetry=True),  # a season, to compare weeks; hours of years ago are asked of the cloud
     priority=Priority.TELEMETRY,
 )

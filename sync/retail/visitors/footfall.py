@@ -315,7 +315,7 @@ FOOTFALL = Entity(
     ),
     numbers=(Column("entered", "INTEGER", path="in"), Column("exited", "INTEGER", path="out")),
     dated="quarter",
-    keep=Keep(days=1100),
+    keep=Keep(days=1100, is_telemetry=True),
     measure=Measure(),
     priority=Priority.TELEMETRY,
 )

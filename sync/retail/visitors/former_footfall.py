@@ -39,6 +39,6 @@ FORMER_FOOTFALL = Entity(
     ),
     numbers=(Column("entered", "INTEGER", path="in"), Column("exited", "INTEGER", path="out")),
     dated="quarter",
-    keep=Keep(days=1100),
+    keep=Keep(days=1100, is_telemetry=True),
     priority=Priority.TELEMETRY,
 )
