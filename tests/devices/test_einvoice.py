@@ -115,6 +115,7 @@ def test_amounts_are_hexadecimal_and_a_buyer_is_named_where_there_is_one() -> No
         (f"{HEADER[:21]}G{HEADER[22:]}", None, "amount"),
         (f"{HEADER[:10]}1021323{HEADER[17:]}", None, "date"),
         (f"{HEADER[:10]}10205²3{HEADER[17:]}", None, "date"),
+        (f"{HEADER[:10]}１020523{HEADER[17:]}", None, "date"),
         (HEADER, f"CD{HEADER[2:]}", "two_invoices"),
     ],
 )
@@ -195,8 +196,18 @@ def test_base64_that_was_encoded_once_is_read_wherever_it_was_cut(cut: int) -> N
     assert [item.name for item in invoice.items] == ["乾電池", "茶>>>"]
 
 
+def test_a_code_that_reads_both_ways_was_encoded_once() -> None:
+    """Cut within a group of four, both halves may happen to be text by themselves: the lines are those of the whole."""
+    whole = base64.b64encode(b"DADV:4:39").decode()
+    left, right = whole[:10], whole[10:]
+    assert base64.b64decode(left + "==") + base64.b64decode(right + "==") == b"DADV:4:3"
+    (item,) = read_invoice(f"{HEADER}:**********:1:1:2:{left}", f"**{right}").items
+    assert (item.name, item.quantity, item.unit_price) == ("DADV", "4", "39")
+
+
 def test_base64_that_is_none_gives_no_lines_and_no_error() -> None:
-    for junk in ("A", "!!!!", "/w=="):
+    noisy = base64.b64encode(TEXT.encode()).decode().replace("g", "g!", 1)
+    for junk in ("A", "!!!!", "/w==", noisy):
         assert read_invoice(f"{HEADER}:**********:1:1:2:{junk}").items == ()
 
 
@@ -206,6 +217,7 @@ def test_base64_that_is_none_gives_no_lines_and_no_error() -> None:
         ("10404UZ176908720122", None),
         ("*10402uz176908720122*", None),
         ("10412UZ176908720122", None),
+        ("10410UZ176908720122", None),
         ("10404UZ17690872012", "length"),
         ("10405UZ176908720122", "period"),
         ("10414UZ176908720122", "period"),

@@ -87,13 +87,17 @@ TESTS: dict[str, tuple[str, ...]] = {
     "devices/codecs/weighing/line.py": ("test_weighing.py",),
     "devices/codecs/weighing/toledo.py": ("test_weighing.py",),
     "devices/codecs/weighing/units.py": ("test_weighing.py",),
-    "devices/codecs/counters/count.py": ("test_counter_formats.py", "test_counters_codec.py"),
-    "devices/codecs/counters/formats.py": ("test_counter_formats.py", "test_counters_codec.py"),
-    "devices/codecs/counters/hikvision.py": ("test_counter_formats.py",),
-    "devices/codecs/counters/lorawan.py": ("test_counter_formats.py",),
-    "devices/codecs/counters/mapping.py": ("test_counter_formats.py",),
-    "devices/codecs/counters/own.py": ("test_counter_formats.py", "test_counters_codec.py"),
-    "devices/codecs/counters/uplinks.py": ("test_counter_formats.py",),
+    "devices/codecs/counters/count.py": ("test_counter_edges.py", "test_counter_formats.py", "test_counters_codec.py"),
+    "devices/codecs/counters/formats.py": (
+        "test_counter_edges.py",
+        "test_counter_formats.py",
+        "test_counters_codec.py",
+    ),
+    "devices/codecs/counters/hikvision.py": ("test_counter_edges.py", "test_counter_formats.py"),
+    "devices/codecs/counters/lorawan.py": ("test_counter_edges.py", "test_counter_formats.py"),
+    "devices/codecs/counters/mapping.py": ("test_counter_edges.py", "test_counter_formats.py"),
+    "devices/codecs/counters/own.py": ("test_counter_edges.py", "test_counter_formats.py", "test_counters_codec.py"),
+    "devices/codecs/counters/uplinks.py": ("test_counter_edges.py", "test_counter_formats.py"),
 }
 
 
