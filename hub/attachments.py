@@ -50,6 +50,8 @@ class Wakes(Protocol):
 
     def wake(self, device_id: str) -> None: ...
 
+    def reopen(self, device_id: str) -> None: ...
+
 
 class Attachments:
     """The hub's view of its sockets. `tell` announces an offer, once for as long as it stands."""
@@ -139,7 +141,7 @@ class Attachments:
             return before
         await self._db.write(lambda tx: kept.put_take_over(tx, taken, now_ms=now_ms))
         self._take_overs[device_id] = taken
-        self._wake(device_id)
+        self._reopen(device_id)
         return taken
 
     async def put_back(self, device_id: str, *, actor: str) -> None:
@@ -148,7 +150,7 @@ class Attachments:
         now_ms = self._now_ms()
         await self._db.write(lambda tx: kept.drop_take_over(tx, device_id, actor=actor, now_ms=now_ms))
         if self._take_overs.pop(device_id, None) is not None:
-            self._wake(device_id)
+            self._reopen(device_id)
 
     def _there(self) -> list[Attached]:
         try:
@@ -225,9 +227,9 @@ class Attachments:
     def _on_unplugged(self, node: str) -> None:
         self._arrived.discard(node)
 
-    def _wake(self, device_id: str) -> None:
+    def _reopen(self, device_id: str) -> None:
         if self._supervisor is not None:
-            self._supervisor.wake(device_id)
+            self._supervisor.reopen(device_id)
 
     def _announce(self, there: Sequence[Attached]) -> None:
         found = {(each.device_id, each.attached.node): each for each in self._offers(there)}

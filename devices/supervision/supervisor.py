@@ -62,6 +62,10 @@ class Supervisor:
         """What this device waits for may be there now: it tries at once."""
         self._devices[device_id].wake()
 
+    def reopen(self, device_id: str) -> None:
+        """This device is another one from now on: what its driver has open is let go, and it tries at once."""
+        self._devices[device_id].reopen()
+
     def blame(self, frame: FrameType) -> str | None:
         """Return the device whose driver runs in a frame of the loop's thread."""
         device = frame.f_locals.get("self") if frame.f_code is DeviceSupervisor.drive.__code__ else None
@@ -135,6 +139,12 @@ class DeviceSupervisor:
         self._is_awake = True
         if self._rest is not None:
             self._rest.cancel()
+
+    def reopen(self) -> None:
+        """End the driver as a stop of the hub does, and run it again without a back-off."""
+        self.wake()
+        if self._driver is not None:
+            self._driver.cancel()
 
     @property
     def requests(self) -> RequestQueue:

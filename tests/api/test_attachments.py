@@ -121,3 +121,7 @@ async def test_a_scanner_that_breaks_and_its_replacement_end_to_end(start_hub: A
         await until(
             lambda: manager.get("/v1/devices"), lambda answer: answer.json["items"][0]["counters"].get("labels") == 1
         )
+
+        undone = await manager.request("DELETE", "/v1/devices/lane1/take-over")
+        assert undone.status == 200
+        await reaches("offline", "not_attached")

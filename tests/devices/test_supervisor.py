@@ -145,6 +145,26 @@ async def test_what_is_plugged_in_begins_with_the_shortest_back_off_again() -> N
         assert await world.backoffs.get() <= BACKOFF_FIRST_S
 
 
+async def test_a_device_that_is_to_be_another_one_is_let_go_and_opened_anew_at_once() -> None:
+    async with running({"lane1": works, "lane2": works}) as world:
+        assert {(await world.events.get())[0] for _ in range(2)} == {"lane1", "lane2"}
+        world.supervisor.reopen("lane1")
+        assert (await world.events.get())[0] == "lane1"
+        assert world.backoffs.empty() and world.supervisor.state("lane2").counters.get("reconnects", 0) == 0
+
+
+async def test_a_device_that_rests_is_opened_at_once_when_it_is_to_be_another_one() -> None:
+    attempts = itertools.count()
+
+    async def works_at_last(ctx: DeviceContext, options: DriverOptions) -> None:
+        await (works if next(attempts) else fails)(ctx, options)
+
+    async with running({"lane1": works_at_last}) as world:
+        await world.backoffs.get()
+        world.supervisor.reopen("lane1")
+        assert (await world.events.get())[0] == "lane1"
+
+
 async def test_what_is_plugged_in_while_an_attempt_fails_is_tried_again_without_a_back_off() -> None:
     attempts = 0
 

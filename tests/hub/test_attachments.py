@@ -58,6 +58,9 @@ class Plugs:
     def wake(self, device_id: str) -> None:
         self.woken.append(device_id)
 
+    def reopen(self, device_id: str) -> None:
+        self.woken.append(f"{device_id} anew")
+
     def opens(self, device_id: str = "lane1", match: Match = LANE1) -> str:
         """Return the node that a driver is told to open, or the reason word."""
         try:
@@ -138,7 +141,7 @@ async def test_the_replacement_is_opened_from_the_moment_it_takes_over_and_after
     with plugs.attachments.watching(plugs):
         plugs.opens()
         taken = await plugs.attachments.take_over("lane1", "/dev/ttyACM1", actor="till:m1")
-        assert (taken.usb, plugs.woken) == (Match(vendor="05e0", product="1200", serial="S9"), ["lane1"])
+        assert (taken.usb, plugs.woken) == (Match(vendor="05e0", product="1200", serial="S9"), ["lane1 anew"])
         assert plugs.opens() == "/dev/ttyACM1" and plugs.offered() == []
         plugs.sockets.pull("/dev/ttyACM1")
         plugs.sockets.plug(scanner("S9", "/dev/ttyACM7"))
