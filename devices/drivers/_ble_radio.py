@@ -6,7 +6,7 @@ bleak does not switch adapters, so that power is set over a connection of our ow
     what BlueZ says                          reason              who mends it
     no socket of the system bus              no_dbus             the operator
     no owner of org.bluez                    bluetoothd_absent   the operator; noticed when it is back
-    AccessDenied                             no_permission       the operator
+    AccessDenied                             permission_denied   the operator
     no such adapter                          adapter_missing     the operator; noticed when it is back
     switched off, and Blocked when asked     rfkill_blocked      the operator
     switched off                             (none)              we: it is switched on
@@ -54,7 +54,7 @@ _MISSING = ("UnknownObject", "UnknownMethod", "UnknownInterface", "DoesNotExist"
 _REMEDIES = {
     "no_dbus": "no system D-Bus: install dbus and bluez, and start them",
     "bluetoothd_absent": "bluetoothd is not running: install bluez, then `systemctl enable --now bluetooth`",
-    "no_permission": "D-Bus does not let the hub speak to BlueZ: add its user to the group `bluetooth`, then restart it",
+    "permission_denied": "D-Bus refuses the hub: add its user to the group `bluetooth`, then start the hub again",
     "adapter_missing": "adapter {adapter} is not there: plug it in, or correct `adapters` (`bluetoothctl list` shows them)",
     "rfkill_blocked": "adapter {adapter} is blocked by rfkill: `rfkill unblock bluetooth`",
     "adapter_stuck": "adapter {adapter} does not answer as it should, off and on did not help: unplug it, or reboot",
@@ -132,7 +132,7 @@ class Radio:
         except BleakDBusError as err:
             raise _said(err.dbus_error, self.name, str(err.dbus_error_details or "")) from err
         except BleakBluetoothNotAvailableError as err:
-            raise RadioError("no_permission", self.name, str(err.args[0])) from err
+            raise RadioError("permission_denied", self.name, str(err.args[0])) from err
         except BleakError as err:
             reason = "passive_unsupported" if "passive" in str(err) else "adapter_missing"
             raise RadioError(reason, self.name) from err
@@ -197,7 +197,7 @@ def _said(error: str, adapter: str, detail: str) -> RadioError:
     if error.startswith(_ABSENT):
         return RadioError("bluetoothd_absent", adapter)
     if error.endswith("AccessDenied"):
-        return RadioError("no_permission", adapter)
+        return RadioError("permission_denied", adapter)
     if error == "org.bluez.Error.Blocked":
         return RadioError("rfkill_blocked", adapter)
     if error.endswith(_MISSING):

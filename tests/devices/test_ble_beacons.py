@@ -288,7 +288,7 @@ async def test_what_an_operator_must_mend_is_said_in_words(bluez: FakeBlueZ, ctx
     assert await failure(ctx) == "adapter_stuck"
     assert await failure(ctx, adapters=("hci4",)) == "adapter_missing"
     bluez.refuse("GetAll", "org.freedesktop.DBus.Error.AccessDenied")
-    assert await failure(ctx) == "no_permission"
+    assert await failure(ctx) == "permission_denied"
     bluez.block()
     assert await failure(ctx) == "rfkill_blocked"
     bluez.stop()
@@ -300,7 +300,7 @@ async def test_a_bus_that_lets_us_not_speak_to_bluez_is_a_matter_of_groups(
 ) -> None:
     async with private_bus(denies_bluez=True) as address, FakeBlueZ(address):
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
-        assert await failure(ctx) == "no_permission"
+        assert await failure(ctx) == "permission_denied"
 
 
 async def test_a_machine_without_d_bus_says_so(ctx: RecordingContext, monkeypatch: pytest.MonkeyPatch) -> None:
