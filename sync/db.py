@@ -125,10 +125,9 @@ class Database:
                 otherwise()
             raise BusyError("busy", f"{len(self._waiting)} writes are waiting")
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        answer.add_done_callback(_mark_retrieved)
         self._waiting.append(_Job(job, then, answer, otherwise))
         self._wake.set()
-        return await asyncio.shield(answer)
+        return await answer  # a caller that is cancelled cancels this, and not the job
 
     def write_soon(self, job: Callable[[sqlite3.Connection], T], *, then: Callable[[T], None]) -> None:
         """Run `job` with the next group or after SOON_S. For what a crash may forget; callers bound how many there are."""
@@ -233,7 +232,7 @@ async def open_database(path: Path, *, migrations: str, synchronous: Synchronous
 
 def _mark_retrieved(answer: "asyncio.Future[Any]") -> None:
     if not answer.cancelled():
-        answer.exception()  # a caller that hung up does not read it; asyncio would complain
+        answer.exception()  # nobody reads it; asyncio would complain
 
 
 def _settle(job: _Job[Any], outcome: _Outcome) -> None:
