@@ -219,7 +219,7 @@ class Runtime:
 
     def on_sync(self, view: SyncView) -> None:
         """Tell everybody how the hub stands to the cloud, and what is safe."""
-        self.bus.publish("sync", msgspec.to_builtins(view), now_ms=self.now_ms())
+        self.bus.publish("sync", view, now_ms=self.now_ms())
 
     def on_catalogue(self, changed: int) -> None:
         """Tell everybody that products or prices came down."""
@@ -252,7 +252,7 @@ class Runtime:
         self.metrics.prints.labels(job.printer_id, job.state).inc()
         if job.sale_id is not None and job.state in ("printed", "failed", "unknown"):
             trail.info("receipt ended", extra={"sale": job.sale_id, "job": job.job_id, "state": job.state})
-        self.bus.publish("print", msgspec.to_builtins(job), now_ms=self.now_ms(), device=job.printer_id)
+        self.bus.publish("print", job, now_ms=self.now_ms(), device=job.printer_id)
 
     def render(self, job: OpenJob, view: SaleView | None = None) -> Document:
         """Return what a job prints; after DRAWER_FRESH_MS in the queue, or at another printer, it opens no drawer."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
@@ -119,18 +118,18 @@ def authority_of(call: Call) -> Authority:
     return Authority(call.hub.config.approvals, call.person.role if call.person else None)
 
 
-def announce_sale(hub: Runtime, sale: Sale, recorded: Recorded) -> None:
+def announce_sale(hub: Runtime, recorded: Recorded) -> None:
     """Count it, and tell other screens of one that is new."""
     hub.metrics.sales.labels(recorded.status).inc()
-    if recorded.status != "created" or recorded.answer is None:
+    if recorded.view is None:
         return
     now_ms = hub.now_ms()
-    event = sales.sale_event(sale, recorded.answer)
-    hub.bus.publish("sale", msgspec.to_builtins(event), now_ms=now_ms)
+    event = sales.sale_event(recorded.view)
+    hub.bus.publish("sale", event, now_ms=now_ms)
     seen = {"sale": event.sale_id, "receipt_no": event.receipt_no, "till": event.till_id, "seq": event.dot.seq}
     trail.info("sale recorded", extra=seen)
     if recorded.stock:
-        hub.bus.publish("stock", dict(recorded.stock), now_ms=now_ms)
+        hub.bus.publish("stock", recorded.stock, now_ms=now_ms)
 
 
 async def get_sale(call: Call) -> Reply:
@@ -230,7 +229,7 @@ class Counter:
 
     def announce(self, recorded: Recorded) -> None:
         """After the commit: tell everybody, let the printer begin."""
-        announce_sale(self.hub, self.sale, recorded)
+        announce_sale(self.hub, recorded)
         self.paper.follow(self.hub, recorded)
 
 

@@ -63,7 +63,7 @@ async def post_book(call: Call) -> Reply:
 
     _, recorded = await hub.db.write(
         lambda tx: suspended.book_suspended(tx, suspended_id, sale_id=sale_id, by=by, book=book, now_ms=now_ms),
-        then=lambda booked: announce_sale(hub, *booked),
+        then=lambda booked: announce_sale(hub, booked[1]),
     )
     assert recorded.answer is not None, "a content that is not booked raises"
     return Reply(recorded.answer, 200 if recorded.status == "repeated" else 201)

@@ -340,17 +340,17 @@ class SaleEvent(Struct, frozen=True, omit_defaults=True):
     warnings: tuple[Warned, ...] = ()
 
 
-def sale_event(sale: Sale, answer: bytes) -> SaleEvent:
+def sale_event(view: SaleView) -> SaleEvent:
     """Return the `sale` event's data."""
-    told = msgspec.json.decode(answer, type=SaleAnswer)
+    fact = view.fact
     return SaleEvent(
-        sale_id=sale.sale_id,
-        receipt_no=told.receipt_no,
-        till_id=sale.till_id,
-        currency=sale.currency,
-        total=sale.total,
-        lines=len(sale.lines),
-        committed_at=told.committed_at,
-        dot=told.dot,
-        warnings=told.warnings,
+        sale_id=fact.sale.sale_id,
+        receipt_no=fact.receipt_no,
+        till_id=fact.sale.till_id,
+        currency=fact.sale.currency,
+        total=fact.sale.total,
+        lines=len(fact.sale.lines),
+        committed_at=fact.committed_at,
+        dot=view.dot,
+        warnings=fact.warnings,
     )
