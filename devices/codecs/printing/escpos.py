@@ -43,7 +43,7 @@ CUTS = {  # GS V 65/66 0 feed to the cutter first; without one, the last line is
 }
 BEEP_100_MS = 2
 EPSON_BEEP_100_MS = 10  # the cycle of one beep; the least that the reference allows
-TEXTS_KEPT = 1_024  # encoded texts: a shop's receipts say the same words, names and amounts again and again
+TEXTS_KEPT = 2_048  # encoded texts that are not plain ASCII: a shop's receipts say the same words and names again and again
 
 _ALIGN = {"left": 0, "center": 1, "right": 2}
 _REALTIME_SECOND_BYTES = b"\x04\x05\x14"  # DLE EOT, DLE ENQ, DLE DC4: obeyed even inside picture data
@@ -65,6 +65,13 @@ def raster_command(line: RasterLine) -> bytes:
         if rows[place] == 0x10 and rows[place + 1] in _REALTIME_SECOND_BYTES:
             rows[place] = 0x30  # one dot more, instead of a drawer that opens by itself
     return b"\x1dv0\x00" + sizes + bytes(rows)
+
+
+def _plain(text: str) -> Ready | None:
+    """Amounts and numbers are hardly ever the same: to keep them costs more than to encode them."""
+    if not text or text[-1] == " " or not text.isprintable():
+        return None
+    return Ready(text.encode("ascii"), len(text), text[0] != " ")
 
 
 @lru_cache(TEXTS_KEPT)
@@ -101,7 +108,7 @@ class _EscposPage(Page):
             self._out += SHIFT_JIS
 
     def _ready(self, text: str) -> Ready | None:
-        return _ready(text, self._profile.encoding)
+        return _plain(text) if text.isascii() else _ready(text, self._profile.encoding)
 
     def _lacking(self, text: str) -> tuple[str, ...]:
         pages = self._profile.code_pages

@@ -6,7 +6,7 @@ language is a subclass that says how its printer is told (devices.codecs.printin
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from devices.codecs.printing.chinese import (
@@ -76,6 +76,10 @@ class Style(NamedTuple):
 
 
 PLAIN = Style()
+BOLD = Style(bold=True)
+
+
+_style = lru_cache(64)(Style)  # there are few, and a look-up costs a third of making one
 
 
 class Page(ABC):
@@ -104,7 +108,7 @@ class Page(ABC):
             case Columns():
                 self._columns(element)
             case Rule():
-                self._line("-" * self._profile.columns, PLAIN)
+                self._text(Text("-" * self._profile.columns))
             case Feed():
                 self._set(PLAIN)
                 self._feed(element.lines)
@@ -198,7 +202,7 @@ class Page(ABC):
         return wrap_columns(self._printable(text), columns, self._profile.encoding)
 
     def _text(self, element: Text) -> None:
-        style = Style(element.bold, element.width, element.height, element.align)
+        style = _style(element.bold, element.width, element.height, element.align)
         columns = max(self._profile.columns // element.width, 2)
         ready = self._ready(element.text)
         if ready is not None and ready.columns <= columns:
@@ -209,7 +213,7 @@ class Page(ABC):
 
     def _columns(self, element: Columns) -> None:
         encoding, columns = self._profile.encoding, self._profile.columns
-        style = Style(bold=element.bold)
+        style = BOLD if element.bold else PLAIN
         left_ready, right_ready = self._ready(element.left), self._ready(element.right)
         if left_ready and right_ready and right_ready.is_bare:
             between = columns - left_ready.columns - right_ready.columns
