@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from typing import Protocol
 
 from devices.codecs.printing.escpos_status import (
@@ -122,12 +123,7 @@ class EscposWire:
 
     async def confirmed(self, number: int, timeout_s: float) -> bool:
         """Wait up to timeout_s for the answer to the number-th GS r of this connection."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._until(lambda: self.confirmations >= number)
-        except TimeoutError:
-            return False
-        return True
+        return await self._until(lambda: self.confirmations >= number, timeout_s)
 
     async def _ask(self, number: int, timeout_s: float) -> None:
         """Ask and wait; an answer that nobody waits for any more still finds its question, they come in order."""
@@ -137,11 +133,8 @@ class EscposWire:
         self._asked.append(number)
         awaited = self._answered + len(self._asked)
         self._write(realtime_status_request(number))
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._until(lambda: self._answered >= awaited)
-        except TimeoutError as err:
-            raise PrinterLostError("no_answer", f"no answer to DLE EOT {number} within {timeout_s:g} s") from err
+        if not await self._until(lambda: self._answered >= awaited, timeout_s):
+            raise PrinterLostError("no_answer", f"no answer to DLE EOT {number} within {timeout_s:g} s")
 
     def _write(self, payload: bytes) -> None:
         try:
@@ -159,15 +152,21 @@ class EscposWire:
                 async with asyncio.timeout(HEARTBEAT_S):
                     return await self._line.drain()
 
-    async def _until(self, holds: Callable[[], bool]) -> None:
-        """Wait without an end of its own; every caller sets one, but until_lost."""
+    async def _until(self, holds: Callable[[], bool], timeout_s: float = inf) -> bool:
+        """Wait and say whether it came within the time; only until_lost and until_news have none of their own."""
+        now_s = asyncio.get_running_loop().time
+        ends_s = now_s() + timeout_s
         while not holds():
             self._raise_if_lost()
             self._on_alive()
             self._changed.clear()
+            left_s = ends_s - now_s()
+            if left_s <= 0:
+                return False
             with suppress(TimeoutError):
-                async with asyncio.timeout(HEARTBEAT_S):
+                async with asyncio.timeout(min(HEARTBEAT_S, left_s)):
                     await self._changed.wait()
+        return True
 
     def _raise_if_lost(self) -> None:
         if self._lost is not None:
