@@ -1,6 +1,7 @@
 """Old and new programs together: what each machine's program knows, put in place before its code runs.
 
-    older     today's program, perhaps without features of the protocol that came late
+    older     today's program, perhaps without features of the protocol that came late; at a hub perhaps with the earlier rule
+              that of two rows of one life under a key the earlier stands (docs/lives.md; a cloud goes first)
     newer     one of tomorrow: version 2 of the protocol with a feature, a frame and a field that nobody knows yet, a new log
               `samples` that moves stock, and a field more of every product
 
@@ -8,10 +9,13 @@ A machine that is upgraded dies and starts with the newer program on its file, t
 Everything of the newer program is declared here; the rest is the product's own code, which reads the declarations.
 """
 
+import random
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -29,11 +33,13 @@ from sync.cloud.scopes import relay
 from sync.entities import REGISTRY, Registry
 from sync.errors import StartError
 from sync.kinds import Column, Entity, Kind, Measure, Priority
+from sync.merge import FactDot, standing
 from sync.model import Dot, Replica
 from sync.protocol import FEATURES, Hello, HelloOk, Unknown
 from sync.retail.catalogue import registers
 from sync.retail.catalogue.catalogue import Product as Goods
 from sync.retail.selling.sales import StockEffect
+from sync.store import facts as store_facts
 from sync.store import rows as store_rows
 from sync.store.schema import compare
 from sync.store.writing import record_fact
@@ -44,6 +50,7 @@ if TYPE_CHECKING:
 
 UPGRADE_MS = (5_000, 200_000)  # of a run of about three minutes
 OLDER_PCT = 60
+EARLIER_RULE_PCT = 50  # of the older hubs
 LATER = "later"  # the feature and the frame of tomorrow
 SAMPLES = "samples"
 MEETS = (
@@ -118,9 +125,12 @@ class Program:
 
 def begin(world: "World") -> None:
     """Draw who is older, and when he is upgraded."""
+    rules = random.Random(f"rules {world.options.seed}")
     for node in world.nodes:
+        is_earlier = rules.randrange(100) < EARLIER_RULE_PCT and node is not world.cloud
         if world.rng.randrange(100) < OLDER_PCT:
-            install(node, older(tuple(each for each in FEATURES if world.rng.random() < 0.7)))
+            features = tuple(each for each in FEATURES if world.rng.random() < 0.7)
+            install(node, older(features, is_earlier=is_earlier))
         else:
             install(node, newer())
 
@@ -205,10 +215,18 @@ def give_sample(tx: sqlite3.Connection, own: Replica, sample_id: str, sku: str, 
 
 
 @cache
-def older(features: tuple[str, ...]) -> Program:
-    """Return today's program with these features."""
+def older(features: tuple[str, ...], *, is_earlier: bool = False) -> Program:
+    """Return today's program with these features, and with the earlier rule of two rows of one life."""
     today, _ = _programs()
-    return replace(today, name="older", features=features, names=today.names | {(session, "FEATURES"): features})
+    names = today.names | {(session, "FEATURES"): features}
+    if is_earlier:
+        names |= {(store_facts, "standing"): earlier_standing}
+    return replace(today, name="older", features=features, names=names)
+
+
+def earlier_standing(one: FactDot, other: FactDot, sealed: Mapping[str, int] = MappingProxyType({})) -> FactDot:
+    """Return whose row stands of two under one key, as hubs had it once: of one life the earlier."""
+    return min(one, other) if one.rep == other.rep else standing(one, other, sealed)
 
 
 def newer() -> Program:
@@ -250,6 +268,7 @@ def _programs() -> tuple[Program, Program]:
         (relay, "PASSED_ON"): (*relay.PASSED_ON, SAMPLES),
         (rows, "_READERS"): {stream: rows._Reader(entities) for stream, entities in later.streams.items()},
         (facts, "SUMMED"): facts.SUMMED | {SAMPLES},
+        (store_facts, "standing"): standing,
     }
     names |= {(module, "fingerprint"): lambda *_: "newer" for module in (store_rows, hub_catalogue, facts, adopting)}
     today = {(module, name): getattr(module, name) for module, name in names}
