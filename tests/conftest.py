@@ -42,12 +42,13 @@ from hub.store.selling import sales
 from hub.store.selling.printing import PrintTo
 from hub.store.selling.sales import Recorded
 from hub.store.staff.tills import Scope
-from sync.db import Database, open_database
+from sync.db import Database
 from sync.model import Replica
 from sync.retail.catalogue.catalogue import Price, Product
 from sync.retail.names import Name
 from sync.retail.selling.sales import Sale, SaleLine, Tender
 from sync.store.replicas import identify
+from tests.files import open_fresh
 
 # how long an example takes is a matter of the machine: figures are measured by `python -m bench`
 hypothesis.settings.register_profile("storehub", deadline=None)
@@ -240,7 +241,7 @@ class LocalHub:
 
     async def run(self, started: "asyncio.Future[None]", stop: asyncio.Event, grace_s: float) -> None:
         """Be the hub's main until `stop`: hub.app's own wiring with the test's clock."""
-        async with open_database(self.config.database, migrations=MIGRATIONS) as db:
+        async with open_fresh(self.config.database, migrations=MIGRATIONS) as db:
             self.runtime = hub = await app.open_hub(self.config, db, now_ms=self.clock, claim_grace_s=grace_s)
             hub.attachments.machine = self.sockets
             supervisor = app.wire_devices(hub)
@@ -285,7 +286,7 @@ def shop() -> Shop:
 async def store(tmp_path: Path, shop: Shop) -> AsyncIterator[Store]:
     """The catalogue in a real file."""
     path = tmp_path / "hub.db"
-    async with open_database(path, migrations=MIGRATIONS) as db:
+    async with open_fresh(path, migrations=MIGRATIONS) as db:
         replica = await db.write(lambda tx: identify(tx, "hk01", incarnation="0123456789abcdef", now_ms=STARTED_MS))
         store = Store(db, replica, shop, path)
         await store.put(*CATALOGUE)

@@ -42,6 +42,7 @@ from sync.retail.catalogue.catalogue import Price, Product
 from sync.retail.names import Name
 from sync.retail.selling.returns import Return, ReturnLine
 from sync.retail.selling.sales import SaleLine, Tender
+from tests.files import open_fresh
 
 CHROMIUM = Path("/usr/bin/chromium")
 START_TIMEOUT_S = 60.0
@@ -199,7 +200,7 @@ class Desk:
         store = {"id": "hk01", "name_zh_hant": "示範店", "name_en": "Demo shop", "currency": "HKD"}
         raw = {"store": {**store, "zone": "Asia/Hong_Kong", "cut_over_hour": 4}, "api": {"port": 0}, **sections}
         config = parse_config(raw, base=self.folder)
-        async with open_database(config.database, migrations=MIGRATIONS) as db:
+        async with open_fresh(config.database, migrations=MIGRATIONS) as db:
             self.hub = hub = await app.open_hub(config, db, now_ms=self.clock)
             await db.write(
                 lambda tx: products.put_products(tx, hub.replica, [TEA], location="shop", now_ms=self.clock())

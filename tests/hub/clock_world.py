@@ -23,8 +23,8 @@ from hub.store.catalogue.products import put_products
 from hub.store.model import SaleAnswer
 from hub.store.selling.returns import ReturnAnswer
 from hub.store.staff.tills import Paired
-from sync.db import open_database
 from sync.retail.selling.returns import ReturnLine
+from tests.files import open_fresh
 
 NOW = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 MINUTE = 60_000
@@ -107,7 +107,7 @@ class Shop:
 async def shop_on(path: Path, machine: Machine, catalogue: Any = ()) -> AsyncIterator[Shop]:
     """Start the hub on a file; leaving ends it without a word, as a kill does: nothing is saved on the way out."""
     config = parse_config({"store": STORE}, base=path.parent)
-    async with open_database(path, migrations=MIGRATIONS) as db:
+    async with open_fresh(path, migrations=MIGRATIONS) as db:
         hub = await open_hub(config, db, now_ms=lambda: machine.wall_ms, clock=machine.clock)
         if catalogue:
             location = hub.shop.location

@@ -53,6 +53,7 @@ from sync.session import (
 )
 from sync.store.replicas import identify
 from sync.store.retention import DAY_MS
+from tests.files import open_fresh
 
 NOW_MS = 1_790_000_000_000
 
@@ -67,7 +68,7 @@ class Machine:
         self.now_ms = NOW_MS
 
     async def start(self, stack: AsyncExitStack, *, fingerprint: str = "") -> None:
-        self.db: Database = await stack.enter_async_context(open_database(self.path, migrations=MIGRATIONS))
+        self.db: Database = await stack.enter_async_context(open_fresh(self.path, migrations=MIGRATIONS))
         replica = await self.db.write(lambda tx: identify(tx, "hk01", incarnation=secrets.token_hex(8), now_ms=NOW_MS))
         if fingerprint:
             why = await self.db.write(lambda tx: why_new_life(tx, fingerprint))

@@ -34,7 +34,6 @@ from hub.store.selling.sale_approvals import Authority
 from hub.store.selling.sales import sale_job
 from hub.store.selling.voids import Void, void_job
 from hub.store.staff.approvals import ApprovalRules
-from sync.db import open_database
 from sync.retail.catalogue.catalogue import Price, Product
 from sync.retail.names import Name
 from sync.retail.selling.drawers import Counting, Moving, Opening
@@ -43,6 +42,7 @@ from sync.retail.selling.returns import Return
 from sync.retail.selling.sales import Sale
 from sync.retail.selling.tax import TaxRates
 from sync.store.replicas import identify
+from tests.files import open_fresh
 from tests.hub.z_ledger import FLOAT, GOODS, TILLS, Ledger, Sold, check, day_at, empty, half_up, to_coins
 
 SUPERVISOR = Doer("cashier:c2", "supervisor")
@@ -307,7 +307,7 @@ class Desk:
 
 async def live(zone: str, drawn: list[Any]) -> Desk:
     with tempfile.TemporaryDirectory() as folder:
-        async with open_database(Path(folder) / "hub.db", migrations=MIGRATIONS) as db:
+        async with open_fresh(Path(folder) / "hub.db", migrations=MIGRATIONS) as db:
             replica = await db.write(lambda tx: identify(tx, "s1", incarnation="0123456789abcdef", now_ms=1))
             desk = Desk(db, replica, zone)
             categories = {0: "books", 500: None, 1000: "food"}
