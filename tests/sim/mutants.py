@@ -37,8 +37,7 @@ from sync import clock, migrate, session
 from sync.actions import Apply, Send
 from sync.batch import START, Batch, Boundary, Gap, batch_of
 from sync.cloud import catalogue
-from sync.cloud import store as cloud_store
-from sync.cloud.arrivals import facts, tallies
+from sync.cloud.arrivals import applying, facts, tallies
 from sync.cloud.arrivals.cursors import cursor_of
 from sync.cloud.people import coupons
 from sync.cloud.rights import promises
@@ -139,7 +138,7 @@ def apply_across_gap() -> AbstractContextManager[Any]:
         rows = real(cursor, batch, **options)
         return batch.rows if isinstance(rows, Gap) else rows
 
-    return patch.object(cloud_store, "new_rows", new_rows)
+    return patch.object(applying, "new_rows", new_rows)
 
 
 def skip_digest() -> AbstractContextManager[Any]:
@@ -153,7 +152,7 @@ def skip_digest() -> AbstractContextManager[Any]:
             return batch.rows
         return real(cursor, batch, **options)
 
-    return patch.object(cloud_store, "new_rows", new_rows)
+    return patch.object(applying, "new_rows", new_rows)
 
 
 def mix_cursors() -> AbstractContextManager[Any]:
@@ -168,7 +167,7 @@ def mix_cursors() -> AbstractContextManager[Any]:
         ).fetchone()
         return Boundary(*row) if row else START
 
-    return patch.object(cloud_store, "cursor_of", of_any)
+    return patch.object(applying, "cursor_of", of_any)
 
 
 def forget_offered_digest() -> AbstractContextManager[Any]:
@@ -320,7 +319,7 @@ def adopt_twice() -> AbstractContextManager[Any]:
 
 def transfers_to_nobody() -> AbstractContextManager[Any]:
     """The cloud keeps what one branch has sent to another."""
-    return patch.object(cloud_store, "hand_on", lambda *_: False)
+    return patch.object(applying, "hand_on", lambda *_: False)
 
 
 def keep_lost_rights() -> AbstractContextManager[Any]:
