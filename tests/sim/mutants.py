@@ -346,28 +346,28 @@ OLD_AND_NEW = {"has_versions": "1", "has_forks": "0", "heal_minutes": "10"}
 SOON = {"heal_minutes": "10"}  # what never settles is known by then
 MUTANTS = {
     "drop_sale_key": Mutant(drop_sale_key, {}, 6),
-    "drop_fact_key": Mutant(drop_fact_key, {"roams": "1", "lost_answer_pct": "12"}, 2),
+    "drop_fact_key": Mutant(drop_fact_key, {"roams": "1", "lost_answer_pct": "12"}, 3),
     "sum_tallies": Mutant(sum_tallies, {}),
     "ack_before_commit": Mutant(ack_before_commit, {}),
-    "apply_across_gap": Mutant(apply_across_gap, {"is_hostile": "1"}, 6),
-    "skip_digest": Mutant(skip_digest, SOON | {"is_hostile": "1"}, 2),
+    "apply_across_gap": Mutant(apply_across_gap, {"is_hostile": "1"}, 9),
+    "skip_digest": Mutant(skip_digest, SOON | {"is_hostile": "1"}, 3),
     "mix_cursors": Mutant(mix_cursors, SOON, 3),
-    "forget_offered_digest": Mutant(forget_offered_digest, {"is_hostile": "1"}, 8),
-    "load_beyond_head": Mutant(load_beyond_head, {"is_hostile": "0", "slow_send_pct": "70", "regret_pct": "70"}, 4),
+    "forget_offered_digest": Mutant(forget_offered_digest, {"is_hostile": "1"}, 11),
+    "load_beyond_head": Mutant(load_beyond_head, {"is_hostile": "0", "slow_send_pct": "70", "regret_pct": "70"}, 12),
     "clock_wins_money": Mutant(clock_wins_money, {"faults": "clock"}, 2),
     "reuse_incarnation": Mutant(
         reuse_incarnation, SOON | {"has_forks": "1", "faults": "restored", "is_hostile": "0", "roams": "0"}, 1
     ),
     "prune_before_ack": Mutant(
-        prune_before_ack, SOON | {"prunes": "1", "faults": "partition", "is_hostile": "0", "has_forks": "0"}, 4
+        prune_before_ack, SOON | {"prunes": "1", "faults": "partition", "is_hostile": "0", "has_forks": "0"}, 6
     ),
-    "grant_after_sending": Mutant(grant_after_sending, {"faults": "power,failpoint,cut", "is_hostile": "0"}, 5),
-    "give_back_twice": Mutant(give_back_twice, {"faults": "power,failpoint"}, 59),
+    "grant_after_sending": Mutant(grant_after_sending, {"faults": "power,failpoint,cut", "is_hostile": "0"}, 8),
+    "give_back_twice": Mutant(give_back_twice, {"faults": "power,failpoint"}, 65),
     "unsure_beats_sure": Mutant(unsure_beats_sure, {"faults": "boot_1970,clock"}),
     "drop_unknown": Mutant(drop_unknown, OLD_AND_NEW, 6),
     "adopt_twice": Mutant(adopt_twice, OLD_AND_NEW, 6),
-    "transfers_to_nobody": Mutant(transfers_to_nobody, {}),
+    "transfers_to_nobody": Mutant(transfers_to_nobody, {}, 2),
     "adopt_later_versions_only": Mutant(adopt_later_versions_only, OLD_AND_NEW, 6),
     "count_right_twice": Mutant(count_right_twice, {}, 4),
-    "keep_lost_rights": Mutant(keep_lost_rights, SOON | {"has_forks": "1", "faults": "cloud_restored,cut,power"}, 2),
+    "keep_lost_rights": Mutant(keep_lost_rights, SOON | {"has_forks": "1", "faults": "cloud_restored,cut,power"}, 5),
 }
