@@ -7,8 +7,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from devices.codecs.variable_measure import VariableMeasure
 from devices.document import Document
 from devices.errors import CommandError
