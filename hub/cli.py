@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     with_config(pair).set_defaults(run=_pair)
 
     _tablet_commands(commands)
-    _backup_commands(commands)
+    _upkeep_commands(commands)
 
     imports = commands.add_parser("import", help="import a file").add_subparsers(required=True, metavar="WHAT")
     products = imports.add_parser("products", help="products, prices and opening stock from CSV or JSON")
@@ -155,7 +155,14 @@ def _tablet_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     with_config(tls.add_parser("renew", help="make this hub's certificate anew, now")).set_defaults(run=_tls_renew)
 
 
-def _backup_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _upkeep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    doctor = commands.add_parser(
+        "doctor", help="what is wrong with this machine, its books and its line, and the remedy"
+    )
+    doctor.add_argument("--whole", action="store_true", help="read every page of the database")
+    doctor.add_argument("--json", action="store_true", help="for programs: a list of {about, level, said, remedy}")
+    with_config(doctor).set_defaults(run=_doctor)
+
     what = commands.add_parser("backup", help="encrypted copies of the books on a second medium").add_subparsers(
         required=True, metavar="WHAT"
     )
@@ -271,6 +278,12 @@ def _tls_renew(args: argparse.Namespace) -> int:
     from hub.commands.tls import renew_tls
 
     return renew_tls(load_config(args.config))
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from hub.commands.doctor import run_doctor
+
+    return run_doctor(load_config(args.config), is_whole=args.whole, as_json=args.json)
 
 
 def _backup_make(args: argparse.Namespace) -> int:

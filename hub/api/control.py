@@ -8,11 +8,13 @@ from msgspec import Meta, Struct
 from hub.api.attached.attachments import AttachedList, PutBack, TakeOverRequest, list_attached
 from hub.api.attached.captures import ROUTES as CAPTURES
 from hub.api.attached.devices import DeviceList, list_devices
+from hub.api.replica.sync import get_sync
 from hub.api.routing import PUBLIC, Call, Reply, Route
 from hub.api.staff.cashiers import EnrolRequest, UnlockRequest, enrol, unlock
 from hub.api.staff.pairing import CodeAnswer, make_code
 from hub.api.staff.tills import TillList, list_tills, revoke
 from hub.errors import RefusedError
+from hub.replication import SyncView
 from hub.store.attachments import TakeOver
 from hub.store.catalogue import products
 from hub.store.catalogue.products import Opening, Put
@@ -179,6 +181,7 @@ ROUTES = (
     Route("GET", "/control/tills", list_tills, "Clients that were paired", PUBLIC, TillList),
     Route("DELETE", "/control/tills/{till_id}", delete_till, "Make a client's token worth nothing", PUBLIC, TillView),
     Route("GET", "/control/devices/attached", list_attached, "What is plugged in", PUBLIC, AttachedList),
+    Route("GET", "/control/sync", get_sync, "How the hub stands to the cloud", PUBLIC, SyncView),
     Route("GET", "/control/devices", list_devices, "All devices and their health", PUBLIC, DeviceList),
     Route(
         "POST",

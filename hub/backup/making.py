@@ -7,7 +7,6 @@ checked by a key that is made for this once and kept nowhere. Not here: the way 
 """
 
 import os
-import re
 import shutil
 import sqlite3
 import subprocess
@@ -19,10 +18,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
 from hub.backup.age import Identity, encrypt
 from hub.backup.archive import Manifest, pack, part_of
+from hub.backup.kept import SUFFIX, Kept, kept_in
 from hub.config import Config
 from hub.erasures import LIST
 from hub.store.readers import open_to_read
@@ -33,18 +32,8 @@ from sync.folder import own_folder
 
 WORK, LOCK = "backup", "backup.lock"
 DATABASE = "hub.db"
-SUFFIX = ".backup.tar.zst.age"
 SPARE_BYTES = 64 << 20  # what selling goes on with while a copy is made
 CHECK_TIMEOUT_S = 3600
-_NAME = re.compile(r"(?P<store>.+)-(?P<at>[0-9]{8}T[0-9]{6}Z)" + re.escape(SUFFIX))
-
-
-class Kept(Struct, frozen=True):
-    """A backup on the medium."""
-
-    path: Path
-    made_at: datetime
-    bytes: int
 
 
 def make_backup(config: Config, folder: Path, *, configuration: Path, now: datetime) -> tuple[Kept, Manifest]:
@@ -76,17 +65,6 @@ def make_backup(config: Config, folder: Path, *, configuration: Path, now: datet
     for old in made[config.backup.keep :]:
         old.path.unlink(missing_ok=True)
     return made[0], manifest
-
-
-def kept_in(folder: Path, store: str) -> list[Kept]:
-    """Return a store's backups in a folder, the newest first."""
-    found = []
-    for path in folder.glob(f"{store}-*{SUFFIX}"):
-        said = _NAME.fullmatch(path.name)
-        if said and said["store"] == store:
-            made_at = datetime.strptime(said["at"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-            found.append(Kept(path, made_at, path.stat().st_size))
-    return sorted(found, key=lambda each: each.made_at, reverse=True)
 
 
 def _pack(config: Config, work: Path, *, configuration: Path, now: datetime) -> tuple[Manifest, Path]:

@@ -5,19 +5,18 @@ Made beside a running hub; put back with the hub stopped. Not here: how (hub.bac
 
 import os
 import tempfile
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hub.backup.age import Identity
 from hub.backup.archive import Manifest
 from hub.backup.checking import open_backup
-from hub.backup.making import Kept, kept_in, make_backup
+from hub.backup.kept import LATE_AFTER, Kept, kept_in
+from hub.backup.making import make_backup
 from hub.backup.restoring import restore
 from hub.client import now_ms
 from hub.config import Config
 from sync.errors import StartError
-
-LATE_AFTER = timedelta(hours=26)  # a night and a slow start
 
 
 def make(config: Config, folder: Path | None, *, configuration: Path) -> int:

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from hub.app import on_this_machine
 from hub.backup.age import Identity
 from hub.backup.archive import Manifest, Part, pack, unpack
-from hub.backup.making import kept_in, make_backup
+from hub.backup.kept import kept_in
+from hub.backup.making import make_backup
 from hub.backup.restoring import restore
 from hub.cli import main
 from hub.config import HUB_LOCK, Config, load_config

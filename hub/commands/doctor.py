@@ -1,0 +1,59 @@
+"""`storehub doctor [--whole] [--json]`: everything that can be looked at here, with its remedy. Exit code 1: there is a fault."""
+
+import asyncio
+import sys
+
+import msgspec
+
+from hub.client import now_ms
+from hub.commands.asking import ask
+from hub.config import Config
+from hub.doctor.books import look_at_books
+from hub.doctor.findings import Finding, fault, well
+from hub.doctor.machine import look_at_machine
+from hub.doctor.running import look_at_broker, look_at_certificate, look_at_devices, look_at_line
+from hub.machine_client import MachineClient
+from sync.errors import SyncError
+
+MARKS = {"well": "well", "warning": "WARNING", "fault": "FAULT"}
+
+
+def run_doctor(config: Config, *, is_whole: bool, as_json: bool) -> int:
+    """Look, and say."""
+    found = [*look_at_machine(config), *look_at_books(config, now_ms=now_ms(), is_whole=is_whole), *_ask_hub(config)]
+    if as_json:
+        print(msgspec.json.encode(found).decode())
+    else:
+        _print(found)
+    return 1 if any(each.level == "fault" for each in found) else 0
+
+
+def _ask_hub(config: Config) -> list[Finding]:
+    if not config.is_running():
+        return [
+            fault(
+                "hub",
+                f"none runs on {config.data_dir}",
+                "`systemctl start store-hub`, and see `journalctl -u store-hub`",
+            )
+        ]
+
+    async def both(client: MachineClient) -> list[Finding]:
+        devices, view = await asyncio.gather(client.machine_devices(), client.machine_sync())
+        return [*look_at_devices(devices), *look_at_line(view)]
+
+    found = [well("hub", "runs"), *look_at_broker(config), *look_at_certificate(config, now_ms=now_ms())]
+    try:
+        return found + ask(config, both)
+    except SyncError as err:
+        return [*found, fault("hub", f"does not answer: {err}", "see `journalctl -u store-hub`")]
+
+
+def _print(found: list[Finding]) -> None:
+    width = max(len(each.about) for each in found)
+    for each in found:
+        print(f"{MARKS[each.level]:8} {each.about:{width}}  {each.said}")
+        if each.remedy:
+            print(f"{'':8} {'':{width}}  → {each.remedy}")
+    worst = [sum(each.level == level for each in found) for level in ("fault", "warning")]
+    print(f"{len(found)} looked at, {worst[0]} faults, {worst[1]} warnings", file=sys.stderr)

@@ -1,0 +1,72 @@
+"""What the running hub says of itself: devices, the line, its certificate. Not here: the machine below it."""
+
+import socket
+from collections.abc import Iterator
+
+from devices.model import Health
+from hub.api.attached.devices import DeviceList
+from hub.config import Config
+from hub.doctor.findings import Finding, fault, warning, well
+from hub.replication import SyncView
+from hub.tls.files import read_authority, read_leaf
+from hub.tls.keeper import RENEW_DAYS
+
+DAY_MS = 86_400_000
+BROKER_TIMEOUT_S = 2.0
+
+
+def look_at_devices(devices: DeviceList) -> Iterator[Finding]:
+    """Yield one finding a device."""
+    for device in devices.items:
+        about = f"device {device.device_id}"
+        if device.health == Health.READY:
+            yield well(about, device.kind)
+        else:
+            said = f"{device.kind} is {device.health}: {device.reason}"
+            yield warning(about, said, device.detail or "see its page in docs/devices.md")
+
+
+def look_at_line(view: SyncView) -> Iterator[Finding]:
+    """Yield how the hub stands to the cloud."""
+    if view.mode == "alone":
+        yield warning("cloud", "none is joined: there is one copy of the books", "join one, or see to backups")
+    elif view.up or view.mode in ("pull", "scheduled"):
+        yield well("cloud", f"{view.mode}, {view.rows_waiting} rows wait")
+    else:
+        said = f"the line is down since {view.since:%Y-%m-%d %H:%M} UTC ({view.reason}), {view.rows_waiting} rows wait"
+        yield warning("cloud", said, view.remedy or view.detail or "the shop sells on; see the store's router")
+    if view.clock_unsure:
+        yield warning("shop's time", "the hub is unsure what time it is", "confirm the time in the console")
+
+
+def look_at_certificate(config: Config, *, now_ms: int) -> Iterator[Finding]:
+    """Yield how long tablets still trust this hub."""
+    if not config.is_on_lan:
+        return
+    if read_authority(config.tls_folder) is None:
+        yield fault("store CA", "there is none", "start the hub: it makes one")
+        return
+    leaf = read_leaf(config.tls_folder)
+    days = (leaf[0].not_after_ms - now_ms) // DAY_MS if leaf else -1
+    if days < 0:
+        yield fault("certificate", "there is none that is good", "`storehub tls renew`")
+    elif days < RENEW_DAYS // 2:
+        yield warning("certificate", f"good for {days} days, the hub should have renewed it", "`storehub tls renew`")
+    else:
+        yield well("certificate", f"good for {days} days")
+
+
+def look_at_broker(config: Config) -> Iterator[Finding]:
+    """Yield whether the embedded broker's port answers."""
+    if config.mqtt is None:
+        return
+    try:
+        socket.create_connection(("127.0.0.1", config.mqtt.port), BROKER_TIMEOUT_S).close()
+    except OSError as err:
+        yield fault(
+            "MQTT broker",
+            f"127.0.0.1:{config.mqtt.port}: {err.strerror or err}",
+            "see the hub's log; is the port free?",
+        )
+        return
+    yield well("MQTT broker", f"answers on 127.0.0.1:{config.mqtt.port}")

@@ -1,0 +1,162 @@
+"""`storehub doctor` beside a hub that runs, one that does not, and machines with something wrong."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from devices.model import Health
+from hub.api.attached.devices import DeviceList, DeviceView
+from hub.commands.doctor import run_doctor
+from hub.config import Config, parse_config
+from hub.doctor import machine
+from hub.doctor.books import look_at_books
+from hub.doctor.findings import Finding
+from hub.doctor.machine import look_at_machine
+from hub.doctor.running import look_at_broker, look_at_certificate, look_at_devices, look_at_line
+
+STORE = {"id": "hk01", "name_zh_hant": "示範店", "name_en": "Demo shop", "currency": "HKD"}
+RECIPIENT = "age1" + "q" * 58
+
+
+def config(folder: Path, **sections: Any) -> Config:
+    return parse_config({"store": STORE, "data": {"dir": str(folder)}, **sections}, base=folder)
+
+
+def by_name(found: Any) -> dict[str, Finding]:
+    return {each.about: each for each in found}
+
+
+async def test_a_hub_that_runs_is_well_but_for_what_a_test_leaves_out(
+    start_hub: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub = await start_hub(devices={"lane1": {"kind": "serial_scanner", "port": "/dev/ttyNONE"}})
+    code = await asyncio.to_thread(run_doctor, hub.config, is_whole=True, as_json=True)
+    found = {each["about"]: each for each in json.loads(capsys.readouterr().out)}
+    assert found["hub"]["level"] == "well" and found["database"]["said"].endswith("every page is well")
+    assert found["device lane1"]["level"] == "warning"
+    assert found["cloud"]["level"] == "warning" and found["backup"]["level"] == "warning"
+    assert code == int(any(each["level"] == "fault" for each in found.values()))
+    assert all(each["remedy"] for each in found.values() if each["level"] != "well")
+
+
+async def test_a_hub_that_does_not_run_is_a_fault_in_plain_words(
+    store: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_doctor(config(tmp_path), is_whole=False, as_json=False) == 1
+    said = capsys.readouterr()
+    assert "FAULT    hub" in said.out and "→ `systemctl start store-hub`" in said.out
+    assert "faults" in said.err
+
+
+@pytest.mark.parametrize(
+    ("mounts", "level", "words"),
+    [
+        ("/dev/root / ext4 rw,noatime 0 0\n", "well", "ext4 at /"),
+        ("/dev/root / ext4 rw 0 0\n/dev/sda1 {folder} vfat rw 0 0\n", "fault", "is vfat"),
+        ("/dev/root / ext4 rw 0 0\nnas:/x {folder} nfs4 rw 0 0\n", "fault", "is nfs4"),
+        ("/dev/root / ext4 ro,noatime 0 0\n", "fault", "read-only"),
+    ],
+)
+def test_a_file_system_that_harms_the_books_is_named(tmp_path: Path, mounts: str, level: str, words: str) -> None:
+    file = tmp_path / "mounts"
+    file.write_text(mounts.format(folder=tmp_path))
+    found = by_name(look_at_machine(config(tmp_path), mounts=file))["file system"]
+    assert (found.level, words in found.said) == (level, True)
+
+
+@pytest.mark.parametrize(("free", "level"), [(2 << 30, "well"), ((1 << 30) - 1, "warning"), ((128 << 20) - 1, "fault")])
+def test_room_on_the_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, level: str) -> None:
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    assert by_name(look_at_machine(config(tmp_path)))["disk"].level == level
+
+
+def test_a_data_folder_that_others_can_read_and_one_that_is_not_there(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    assert by_name(look_at_machine(config(tmp_path)))["data folder"].level == "warning"
+    tmp_path.chmod(0o700)
+    assert by_name(look_at_machine(config(tmp_path)))["data folder"].level == "well"
+    missing = by_name(look_at_machine(config(tmp_path / "none")))
+    assert missing["disk"].level == missing["data folder"].level == "fault"
+
+
+@pytest.mark.parametrize(
+    ("is_synchronous", "has_rtc", "says_rtc", "level"),
+    [
+        (True, True, True, "well"),
+        (True, False, False, "well"),
+        (True, True, False, "warning"),
+        (False, True, True, "warning"),
+        (True, False, True, "fault"),
+    ],
+)
+def test_clocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_synchronous: bool, has_rtc: bool, says_rtc: bool, level: str
+) -> None:
+    monkeypatch.setattr(machine, "kernel_is_synchronous", lambda: is_synchronous)
+    rtc = tmp_path / "rtc0"
+    if has_rtc:
+        rtc.touch()
+    said = config(tmp_path, clock={"rtc": says_rtc})
+    assert by_name(look_at_machine(said, rtc=rtc))["clock"].level == level
+
+
+async def test_a_damaged_database_and_late_backups_are_faults(
+    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.db.empty_log()
+    medium = tmp_path / "medium"
+    medium.mkdir()
+    said = config(tmp_path, backup={"to": str(medium), "recipients": [RECIPIENT]})
+    now_ms = int(datetime(2026, 9, 22, 12, tzinfo=UTC).timestamp() * 1000)
+
+    def found(*, is_whole: bool = False) -> dict[str, Finding]:
+        return by_name(look_at_books(said, now_ms=now_ms, is_whole=is_whole))
+
+    assert found()["backup"].level == "fault" and "there is none" in found()["backup"].said
+    (medium / "hk01-20260921T023000Z.backup.tar.zst.age").touch()
+    assert found()["backup"].said == "the newest is 33 hours old"
+    (medium / "hk01-20260922T023000Z.backup.tar.zst.age").touch()
+    assert found()["backup"].level == "well"
+
+    assert found(is_whole=True)["database"].level == "well"
+    with store.path.open("r+b") as file:
+        middle = store.path.stat().st_size // 2048 * 1024
+        file.seek(middle)
+        file.write(b"\xff" * 1024 * 20)
+    assert found(is_whole=True)["database"].level == "fault"
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 31, 1))
+    assert found()["SQLite"].level == "fault"
+
+
+def test_devices_line_broker_and_certificate(tmp_path: Path, unused_tcp_port_factory: Callable[[], int]) -> None:
+    views = [
+        DeviceView("lane1", "serial_scanner", "Scanner", Health.READY, "", "", 0, {}, None),
+        DeviceView("scale", "line_scale", "Scale", Health.DEGRADED, "noise", "shield the cable", 0, {}, None),
+    ]
+    found = by_name(look_at_devices(DeviceList(views)))
+    assert found["device lane1"].level == "well" and found["device scale"].remedy == "shield the cable"
+    port = unused_tcp_port_factory()
+    assert by_name(look_at_broker(config(tmp_path, mqtt={"port": port})))["MQTT broker"].level == "fault"
+    assert not list(look_at_broker(config(tmp_path)))
+    assert not list(look_at_certificate(config(tmp_path), now_ms=0)), "nobody beyond this machine is shown one"
+    on_lan = config(tmp_path, api={"host": "0.0.0.0"})
+    assert by_name(look_at_certificate(on_lan, now_ms=0))["store CA"].level == "fault"
+
+
+def test_lines(tmp_path: Path) -> None:
+    def view(**fields: Any) -> Any:
+        usual = {"mode": "realtime", "up": True, "rows_waiting": 0, "clock_unsure": False, "reason": "", "detail": ""}
+        return SimpleNamespace(**(usual | {"remedy": "", "since": datetime(2026, 9, 22, tzinfo=UTC)} | fields))
+
+    assert by_name(look_at_line(view()))["cloud"].level == "well"
+    down = by_name(look_at_line(view(up=False, reason="unreachable", rows_waiting=7, remedy="see the router")))["cloud"]
+    assert down.remedy == "see the router" and "7 rows wait" in down.said
+    assert by_name(look_at_line(view(mode="alone")))["cloud"].level == "warning"
+    assert by_name(look_at_line(view(clock_unsure=True)))["shop's time"].level == "warning"
