@@ -92,17 +92,12 @@ class Sending:
             if head.rep == peer_rep:
                 continue
             out = self._streams[head.rep, head.stream]
-            if out.priority > room:
+            if not _is_due(head, out, room, now_ms=now_ms):
                 continue
             if out.is_summing:
-                if found := self._next_part(head, out, now_ms):
-                    return found
-                continue
-            if head.last <= max(out.sent.last, out.empty_to):
-                continue
-            if now_ms >= out.next_ms:
-                self._loading = head
-                return Load(head, out.sent, _rows_max(head.feed, out.priority), self._places(head.feed, out.priority))
+                return self._next_part(head, out, now_ms)
+            self._loading = head
+            return Load(head, out.sent, _rows_max(head.feed, out.priority), self._places(head.feed, out.priority))
         return None
 
     def summed_up(self, opening: Opening | None, floor: Boundary) -> Head | None:
@@ -120,11 +115,13 @@ class Sending:
         out.sent = floor
         return head
 
-    def loaded(self, batches: Sequence[Batch], now_ms: int) -> bool:
-        """Take what was read; whether it is to be sent."""
+    def loaded(self, batches: Sequence[Batch], now_ms: int, *, heads: Iterable[Head] = (), peer_rep: str = "") -> bool:
+        """Take what was read; whether it is to be sent, and not what has come before it in the order of `heads` meanwhile."""
         head, self._loading = self._loading, None
         assert head is not None, "nothing was asked for"
         out = self._streams[head.rep, head.stream]
+        if self._is_overtaken(head, heads, peer_rep):
+            return False
         is_all = not batches or batches[-1].last >= head.last  # what bytes or rows have cut short is not all
         if head.feed is Feed.STATE and is_all:
             out.next_ms = NEVER_MS if self.is_finishing else now_ms + STATE_PACE_MS
@@ -159,9 +156,7 @@ class Sending:
         out.is_summing = at.last < out.sum_to
         return out.pulls
 
-    def _next_part(self, head: Head, out: _Stream, now_ms: int) -> LoadOpening | Part | None:
-        if out.in_flight:
-            return None
+    def _next_part(self, head: Head, out: _Stream, now_ms: int) -> LoadOpening | Part:
         if not out.parts:
             self._loading = head
             return LoadOpening(head, out.sum_to)
@@ -170,6 +165,18 @@ class Sending:
         if not part.more:
             out.sent, out.is_summing = part.at, False
         return part
+
+    def _is_overtaken(self, head: Head, heads: Iterable[Head], peer_rep: str) -> bool:
+        """Whether another writer's log that goes before this one is due now: what the peer has another past of was adopted."""
+        room = self._room()
+        for each in heads:
+            if (each.rep, each.stream) == (head.rep, head.stream):
+                return False
+            if each.feed is Feed.LOG and each.rep not in (head.rep, peer_rep):
+                out = self._streams.get((each.rep, each.stream))
+                if out is None or _is_due(each, out, room, now_ms=0):
+                    return True
+        return False
 
     def _places(self, feed: Feed, priority: Priority) -> int:
         """How many batches may go out now: of state all that may, so that one commit makes their ends durable."""
@@ -186,6 +193,15 @@ class Sending:
             return Priority.URGENT
         is_telling = any(each.in_flight for each in self._streams.values() if each.priority is Priority.TELEMETRY)
         return Priority.LATER if is_telling else Priority.TELEMETRY
+
+
+def _is_due(head: Head, out: _Stream, room: int, *, now_ms: int) -> bool:
+    """Whether something of a stream can be read or sent now."""
+    if out.priority > room:
+        return False
+    if out.is_summing:
+        return not out.in_flight
+    return head.last > max(out.sent.last, out.empty_to) and now_ms >= out.next_ms
 
 
 def window_of(priority: Priority) -> int:

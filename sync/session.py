@@ -165,7 +165,8 @@ class Session:
 
     def loaded(self, batches: Sequence[Batch], now_ms: int) -> list[Effect]:
         """Take the result of the last Load."""
-        is_sent = self._sending.loaded(batches, now_ms)
+        heads = self._books.heads() if self._sending.loading.rep != self._own_rep else ()
+        is_sent = self._sending.loaded(batches, now_ms, heads=heads, peer_rep=self.peer_rep)
         if self._state != "open":
             return []
         return [*(map(Send, batches) if is_sent else ()), *self._more(now_ms)]
@@ -223,9 +224,8 @@ class Session:
         return [] if isinstance(frame, Unknown) and self._is_peer_newer else self._unexpected(frame)
 
     def _held(self, peer_rep: str) -> tuple[Held, ...]:
-        return tuple(
-            Held(rep, stream, at.last, at.digest) for (rep, stream), at in self._books.vector(peer_rep).items()
-        )
+        held = self._books.vector(peer_rep).items()
+        return tuple(Held(rep, stream, at.last, at.digest) for (rep, stream), at in held)
 
     def _answer(self, hello: Hello, now_ms: int, wall_ms: int) -> list[Effect]:
         if not self._admits(hello.rep):

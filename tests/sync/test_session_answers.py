@@ -426,6 +426,26 @@ def test_what_is_passed_on_goes_on_from_where_the_peer_is_and_its_acks_are_noted
     assert hear(session, Ack("hk02:cc", "sales", 5, AT.digest)) == [Acked("hk02:cc", "sales", Boundary(5, AT.digest))]
 
 
+class Adopting(MemoryBooks):
+    """Books that pass on a return of another life, whose sale becomes their own when it is seen that the peer holds another."""
+
+    def heads(self) -> list[Head]:
+        return [*super().heads(), Head("hk01:cc", "returns", Feed.LOG, 1)]
+
+
+def test_what_became_our_own_while_rows_of_another_life_were_read_goes_before_them() -> None:
+    books = Adopting(HUB)
+    session = greeted(books)
+    *_, told, asked = hear(session, NOBODY)
+    assert told.stream == asked.head.stream == "returns"
+    fill(books, "sales", 1)  # by the effect before the load
+    batch = Batch("hk01:cc", "returns", Feed.LOG, 0, 1, AT.digest, ((1, b"{}"),))
+
+    sent, again = load(session, books, session.loaded([batch], BEGAN_MS))
+    assert sent.frame.stream == "sales" and again == asked
+    assert session.loaded([batch], BEGAN_MS) == [Send(batch)]
+
+
 def test_rows_of_the_peer_itself_are_not_sent_back_to_it() -> None:
     books = Relaying(HUB)
 
