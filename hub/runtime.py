@@ -252,6 +252,11 @@ class Runtime:
             trail.info("receipt ended", extra={"sale": job.sale_id, "job": job.job_id, "state": job.state})
         self.bus.publish("print", job, now_ms=self.now_ms(), device=job.printer_id)
 
+    def standing(self, job: PrintJobView) -> PrintJobView:
+        """Return a job of the ledger as it is: what is on paper is printed before the ledger says so."""
+        spooler = self.spoolers.get(job.printer_id)
+        return spooler.standing(job) if spooler else job
+
     def render(self, job: OpenJob, view: SaleView | None = None) -> Document:
         """Return what a job prints; after DRAWER_FRESH_MS in the queue, or at another printer, it opens no drawer."""
         document = self._content(job, view)

@@ -5,6 +5,7 @@
     -              promised: a printer that works      hand_over -> printing already, ahead; release -> as before
     printing       ahead, no byte sent                 begin -> in hand; put_back, or trouble with the one before -> queued
     printing       in hand                             printed, unknown; a driver that was cut off -> unknown
+    printing       on paper                            told at once; printed with the next commit, see PRINTED_WITHIN_S
 
 Receipts that follow one another are begun AHEAD_MAX at a time: one commit for all of them, none of their own for those that come
 while the printer works. A power cut makes all that were begun `unknown`, so there are few.
@@ -18,6 +19,8 @@ from contextlib import contextmanager
 from sqlite3 import Connection
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from devices.document import Document, DrawerPulse
 from devices.driver import PrintJob
 from devices.errors import JobTakenError, WireError
@@ -30,6 +33,9 @@ from sync.model import Replica
 from sync.retail.prints import Ended
 
 DRAWER_TIMEOUT_S = 3.0  # a drawer that opens later than this opens when nobody expects it
+PRINTED_WITHIN_S = (
+    30.0  # `printed` rides with the next sale's commit: alone it costs the card as many blocks as half a sale
+)
 AHEAD_MAX = 4  # jobs begun before their turn; when so many are, a receipt is queued and begun later
 
 Render = Callable[[OpenJob, SaleView | None], Document]  # the sale where it is at hand, else as it stands in the books
@@ -37,8 +43,9 @@ Announce = Callable[[PrintJobView], None]
 
 
 class _Begun(NamedTuple):
-    """What is known of a job without a read; `sale` is what a receipt says."""
+    """What is known of a job without a read: as it was begun, what it prints; `sale` is what a receipt says."""
 
+    told: PrintJobView | None = None
     job: OpenJob | None = None
     sale: SaleView | None = None
 
@@ -146,6 +153,8 @@ class Spooler:
         self._poked = asyncio.Event()
         self._drawer: DrawerJob | None = None
         self._in_hand: str | None = None
+        self._begun: PrintJobView | None = None  # what is in hand, once it has begun
+        self._printed: dict[str, PrintJobView] = {}  # on paper, not yet in the ledger
         self._ahead: dict[str, _Begun] = {}  # in their order
         self._promised = 0
         self._is_attended = False
@@ -156,6 +165,10 @@ class Spooler:
     def is_attended(self) -> bool:
         """Whether a driver prints or waits for something to print."""
         return self._is_attended
+
+    def standing(self, job: PrintJobView) -> PrintJobView:
+        """Return a job of the ledger as it is: what is on paper is printed before the ledger says so."""
+        return self._printed.get(job.job_id, job)
 
     def poke(self) -> None:
         """Say that the ledger may have a job for this printer."""
@@ -180,7 +193,9 @@ class Spooler:
         """The promised job is in the ledger, begun: it is the printer's next, or is queued when nobody is there any more."""
         self._promised -= 1
         if self._is_attended:
-            self._ahead[job.job_id] = _Begun(OpenJob(job.job_id, job.mark, job.sale_id, None, job.created_ms), view)
+            self._ahead[job.job_id] = _Begun(
+                job, OpenJob(job.job_id, job.mark, job.sale_id, None, job.created_ms), view
+            )
             self._announce(job)
         else:
             self._queue_again([job.job_id])
@@ -238,7 +253,7 @@ class Spooler:
         """Make durable that a job's bytes may be at the printer; those behind it in the queue are begun with it."""
         self._in_hand = job_id
         if job_id in self._ahead:
-            del self._ahead[job_id]
+            self._begun = self._ahead.pop(job_id).told
             return
         now_ms = self._now_ms()
         begun = await self._db.write(
@@ -265,9 +280,19 @@ class Spooler:
         self._in_hand = None
 
     def printed(self, job_id: str) -> None:
-        """Write with the next group that a job is on paper: a crash before that makes it `unknown`, never printed twice."""
-        self._db.write_soon(self._end(job_id, "printed", ""), then=self._announce)
-        self._in_hand = None
+        """Say that a job is on paper and write it with the next group: a crash before that makes it `unknown`, never printed
+        twice.
+        """
+        assert self._begun is not None and self._begun.job_id == job_id, "a driver begins what it prints"
+        job = replace(self._begun, state="printed", reason="", changed_ms=self._now_ms())
+
+        def forget(_: object = None) -> None:
+            self._printed.pop(job_id, None)
+
+        self._printed[job_id] = job
+        self._db.write_soon(self._end(job_id, "printed", ""), then=forget, otherwise=forget, within_s=PRINTED_WITHIN_S)
+        self._in_hand = self._begun = None
+        self._announce(job)
 
     def _leave(self) -> None:
         """Nobody prints until next_job is asked again: nothing stays begun in advance."""
@@ -285,19 +310,20 @@ class Spooler:
 
     def _have_begun(self, jobs: list[PrintJobView]) -> None:
         self._has_queue = len(jobs) > AHEAD_MAX
-        self._ahead |= {job.job_id: _Begun() for job in jobs[1:]}
+        self._begun = jobs[0] if jobs else None
+        self._ahead |= {job.job_id: _Begun(job) for job in jobs[1:]}
         for job in jobs:
             self._announce(job)
 
     def _open_job(self) -> _Begun:
         if self._ahead:
             job_id, begun = next(iter(self._ahead.items()))
-            return begun if begun.job else _Begun(printing.open_job(self._db.read, job_id))
+            return begun if begun.job else _Begun(job=printing.open_job(self._db.read, job_id))
         if self._promised:
             return _Begun()  # what comes is older than whatever was queued since
         queued = printing.next_job(self._db.read, self.printer_id)
         self._has_queue = queued is not None
-        return _Begun(queued)
+        return _Begun(job=queued)
 
     def _announce_and_poke(self, job: PrintJobView) -> None:
         self._announce(job)

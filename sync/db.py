@@ -76,6 +76,8 @@ class Database:
         self._waiting: deque[_Job[Any]] = deque()
         self._wake = asyncio.Event()
         self._soon: list[_Job[Any]] = []
+        self._soon_timer: asyncio.TimerHandle | None = None
+        self._is_soon_due = False
         self._closing = False
         self.last_commit_ok = True
         self._written = 0
@@ -129,14 +131,22 @@ class Database:
         self._wake.set()
         return await answer  # a caller that is cancelled cancels this, and not the job
 
-    def write_soon(self, job: Callable[[sqlite3.Connection], T], *, then: Callable[[T], None]) -> None:
-        """Run `job` with the next group or after SOON_S. For what a crash may forget; callers bound how many there are."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[T] = loop.create_future()
+    def write_soon(
+        self,
+        job: Callable[[sqlite3.Connection], T],
+        *,
+        then: Callable[[T], None],
+        otherwise: Callable[[], None] | None = None,
+        within_s: float = SOON_S,
+    ) -> None:
+        """Run `job` with the next group, or alone after `within_s`; `otherwise` is called when it raises.
+
+        For what a crash may forget; callers bound how many there are.
+        """
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         answer.add_done_callback(_mark_retrieved)
-        if not self._soon:
-            loop.call_later(SOON_S, self._wake.set)
-        self._soon.append(_Job(job, then, answer))
+        self._soon.append(_Job(job, then, answer, otherwise))
+        self._wake_within(within_s)
 
     async def search(self, sql: str, parameters: dict[str, Any]) -> list[Any]:
         """Fetch all rows in the searching thread; raise BusyError when it takes longer than SEARCH_TIMEOUT_S."""
@@ -163,9 +173,8 @@ class Database:
         while not (self._closing and not self._waiting and not self._soon):
             await self._wake.wait()
             self._wake.clear()
-            while self._waiting or self._soon:
-                soon, waiting = self._soon, list(self._waiting)
-                self._soon = []
+            while self._waiting or (self._soon and (self._is_soon_due or self._closing)):
+                soon, waiting = self._take_soon(), list(self._waiting)
                 self._waiting.clear()
                 if not await self._commit(soon, waiting) and not self._waiting:
                     break
@@ -173,6 +182,26 @@ class Database:
     def drain(self) -> None:
         """Accept no more jobs; the writer ends when the waiting ones are done."""
         self._closing = True
+        self._wake.set()
+
+    def _take_soon(self) -> list[_Job[Any]]:
+        soon, self._soon, self._is_soon_due = self._soon, [], False
+        if self._soon_timer is not None:
+            self._soon_timer.cancel()
+            self._soon_timer = None
+        return soon
+
+    def _wake_within(self, within_s: float) -> None:
+        """Have the writer take what may wait when the time is over, unless a group takes it before."""
+        loop, timer = asyncio.get_running_loop(), self._soon_timer
+        at_s = loop.time() + within_s
+        if timer is None or at_s < timer.when():
+            if timer is not None:
+                timer.cancel()
+            self._soon_timer = loop.call_at(at_s, self._fall_due)
+
+    def _fall_due(self) -> None:
+        self._soon_timer, self._is_soon_due = None, True
         self._wake.set()
 
     async def _commit(self, soon: list[_Job[Any]], waiting: list[_Job[Any]]) -> bool:
@@ -213,7 +242,7 @@ class Database:
             log.error("writes were given up at the end", extra={"jobs": len(soon)})
         elif soon:
             self._soon = [*soon, *self._soon]
-            asyncio.get_running_loop().call_later(SOON_AGAIN_S, self._wake.set)
+            self._wake_within(SOON_AGAIN_S)
 
 
 @asynccontextmanager

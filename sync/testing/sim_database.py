@@ -83,6 +83,7 @@ class SimDatabase(Database):
         self._later = later
         self._commit_s = commit_s
         self._is_due = False
+        self._soon_within_s = SOON_S
 
     @property
     def read(self) -> sqlite3.Connection:
@@ -111,11 +112,19 @@ class SimDatabase(Database):
             self._later(self._commit_s(), self.commit)
         return await answer
 
-    def write_soon(self, job: Callable[[sqlite3.Connection], T], *, then: Callable[[T], None]) -> None:
+    def write_soon(
+        self,
+        job: Callable[[sqlite3.Connection], T],
+        *,
+        then: Callable[[T], None],
+        otherwise: Callable[[], None] | None = None,
+        within_s: float = SOON_S,
+    ) -> None:
         """See sync.db.Database.write_soon; without `later` it waits for the next write or `commit`."""
-        if not self._soon and self._later is not None:
-            self._later(SOON_S, self.commit)
-        self._soon.append(_Job(job, then, Answer()))  # type: ignore[arg-type]  # as above
+        if self._later is not None and (not self._soon or within_s < self._soon_within_s):
+            self._later(within_s, self.commit)
+            self._soon_within_s = within_s
+        self._soon.append(_Job(job, then, Answer(), otherwise))  # type: ignore[arg-type]  # as above
 
     async def search(self, sql: str, parameters: dict[str, Any]) -> list[Any]:
         """Fetch all rows."""

@@ -58,6 +58,15 @@ async def test_a_sale_prints_once_and_opens_the_drawer_for_cash(counter: Counter
     assert (view["attempts"], view["mark"]) == (1, "")
 
 
+async def test_who_asks_for_the_newest_jobs_is_told_what_is_on_paper(counter: Counter) -> None:
+    job = await counter.sell()
+    await counter.state(job, "printed")
+
+    (listed,) = (await counter.till.get("/v1/print")).json["items"]
+
+    assert (listed["job_id"], listed["state"]) == (job, "printed")
+
+
 async def test_a_repeated_sale_prints_nothing_more(counter: Counter, printer: Any) -> None:
     sale = counter.till.sale(print=True)
     first = await counter.till.post("/v1/sales", sale)

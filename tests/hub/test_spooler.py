@@ -9,6 +9,7 @@ import pytest
 
 from devices.document import Document, DrawerPulse, Text
 from hub import spooler as spooler_module
+from hub.errors import ConflictError
 from hub.spooler import AHEAD_MAX, LedgerError, Spooler
 from hub.store.selling import printing
 from hub.store.selling.printing import PrintJobView, PrintTo
@@ -162,6 +163,44 @@ async def test_a_cancelled_begin_does_not_leave_the_job_in_nobodys_hand(desk: De
     await desk.queue("b")
 
     assert ((await desk.spooler.next_job()).job_id, desk.state("a")) == ("b", "unknown")
+
+
+async def test_a_printed_job_is_told_at_once_and_written_with_the_next_sale(desk: Desk, sale: Any) -> None:
+    await desk.queue("a")
+    job = await desk.spooler.next_job()
+    await job.begin()
+    commits = desk.store.db.commits
+
+    await job.printed()
+
+    assert desk.told[-1] == ("a", "printed", "")
+    in_ledger = printing.job_view(desk.store.db.read, "a")
+    assert (in_ledger.state, desk.spooler.standing(in_ledger).state) == ("printing", "printed")
+    await desk.store.sell(sale())
+    assert (desk.state("a"), desk.store.db.commits - commits) == ("printed", 1)
+
+
+async def test_a_receipt_on_paper_that_a_crash_came_before_is_unknown_and_its_repeat_is_marked(desk: Desk) -> None:
+    await desk.queue("a")
+    job = await desk.spooler.next_job()
+    await job.begin()
+    await job.printed()
+
+    desk.store.db._soon.clear()  # as a power cut would
+    await desk.store.db.write(lambda tx: printing.settle_interrupted(tx, desk.store.replica, now_ms=8))
+    repeated = await desk.store.db.write(lambda tx: printing.retry(tx, "a", now_ms=9))
+
+    assert (repeated.state, repeated.mark) == ("queued", "repeat")
+
+
+async def test_a_printed_job_is_refused_a_retry_before_the_ledger_has_it(desk: Desk) -> None:
+    await desk.queue("a")
+    job = await desk.spooler.next_job()
+    await job.begin()
+    await job.printed()
+
+    with pytest.raises(ConflictError, match="was printed"):
+        await desk.store.db.write(lambda tx: printing.retry(tx, "a", now_ms=9))
 
 
 async def test_a_printed_job_whose_commit_failed_does_not_stay_printing(desk: Desk) -> None:

@@ -277,6 +277,44 @@ async def test_a_job_that_may_wait_goes_alone_when_nobody_comes(db: Database) ->
     assert notes(db) == ["may wait"]
 
 
+async def test_what_may_wait_longest_goes_with_what_waits_less(db: Database) -> None:
+    done, commits = asyncio.Event(), db.commits
+    db.write_soon(note("may wait an hour"), then=lambda _: None, within_s=3_600)
+    db.write_soon(note("may wait"), then=lambda _: done.set())
+
+    async with asyncio.timeout(30):
+        await done.wait()
+
+    assert (notes(db), db.commits - commits) == (["may wait an hour", "may wait"], 1)
+
+
+async def test_what_comes_during_a_commit_and_may_wait_does_wait(db: Database) -> None:
+    told: list[int] = []
+
+    def come_meanwhile(_: int) -> None:
+        db.write_soon(note("may wait"), then=told.append, within_s=3_600)
+
+    commits = db.commits
+    await db.write(note("first"), then=come_meanwhile)
+    await asyncio.to_thread(lambda: None)
+    await db.write(note("second"))
+
+    assert (notes(db), db.commits - commits, told) == (["first", "may wait", "second"], 2, [2])
+
+
+async def test_whoever_may_wait_is_told_when_it_raises(db: Database) -> None:
+    told: list[str] = []
+    db.write_soon(
+        lambda tx: tx.execute("INSERT INTO note (id) VALUES ('x')"),
+        then=lambda _: told.append("written"),
+        otherwise=lambda: told.append("raised"),
+    )
+
+    await db.write(note("beside"))
+
+    assert (told, notes(db)) == (["raised"], ["beside"])
+
+
 async def test_what_may_wait_is_done_before_the_file_is_closed(tmp_path: Path) -> None:
     async with open_database(tmp_path / "hub.db", migrations=MIGRATIONS) as db:
         await db.write(lambda tx: tx.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT) STRICT"))

@@ -45,7 +45,7 @@ async def post_labels(call: Call) -> Reply:
     known = printing.known_document(hub.db.read, request.job_id)
     if known is not None:
         _check_same(request, known)
-        return Reply(printing.job_view(hub.db.read, request.job_id), 202)
+        return Reply(hub.standing(printing.job_view(hub.db.read, request.job_id)), 202)
     document, now_ms = Document(_labels(call, request)), hub.now_ms()
     job = await hub.db.write(
         lambda tx: printing.queue_document(tx, request.job_id, document, printer_id=printer_id, now_ms=now_ms),

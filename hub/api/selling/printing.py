@@ -62,12 +62,13 @@ async def post_print(call: Call) -> Reply:
 
 async def list_print(call: Call) -> Reply:
     """GET /v1/print"""
-    return Reply(JobList(printing.list_jobs(call.hub.db.read, limit=call.query.limit)))
+    jobs = printing.list_jobs(call.hub.db.read, limit=call.query.limit)
+    return Reply(JobList([call.hub.standing(job) for job in jobs]))
 
 
 async def get_print(call: Call) -> Reply:
     """GET /v1/print/{job_id}"""
-    return Reply(printing.job_view(call.hub.db.read, call.path["job_id"]))
+    return Reply(call.hub.standing(printing.job_view(call.hub.db.read, call.path["job_id"])))
 
 
 async def post_retry(call: Call) -> Reply:
