@@ -24,6 +24,7 @@ DELIVER_MAX = 256  # of these on their way at a time
 WAITING_MAX = 1024  # messages taken but not sent on; when full no publisher is read: each waits for its acknowledgement
 WAITING_POLL_S = 0.001
 SETTLE_TIMEOUT_S = 5.0
+LEAVE_TIMEOUT_S = 60.0  # nobody waits for who leaves; forgotten is what was acknowledged to it and is not sent on by then
 QUIET_TIMEOUT_S = 3.0  # a batch is committed in milliseconds; on a full disk never
 HEARD_TIMEOUT_S = 3.0  # the hub's own driver subscribes within a moment of the start
 
@@ -93,9 +94,9 @@ class Engine(Broker):
         return not self.behind and self.waiting() < WAITING_MAX
 
     async def settle(self, client_id: str | None = None) -> None:
-        """Wait until what was taken (from one client) is on its way to its sessions, or kept for those that are away."""
+        """Wait until what was taken (from one client, that leaves) is on its way to its sessions, or kept for those away."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(SETTLE_TIMEOUT_S):
+            async with asyncio.timeout(SETTLE_TIMEOUT_S if client_id is None else LEAVE_TIMEOUT_S):
                 for _ in range(2):  # the second time nothing is between two queues any more
                     await asyncio.sleep(WAITING_POLL_S)
                     while self._is_taking(client_id):  # noqa: ASYNC110 - amqtt has no signal for it
