@@ -5,8 +5,8 @@ A driver is one file in devices/drivers: docstring (device, category, protocol d
 WireError when it does; the supervisor backs off and calls it again. A driver owns no task and no retry loop.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol
 
 from msgspec import Meta, Struct
@@ -112,22 +112,35 @@ class DeviceContext(Protocol):
         """Tell the supervisor that the driver is alive; call at least every HEARTBEAT_S while idle."""
 
 
-Read = Callable[[float], Awaitable[bytes]]
-"""Returns what was received, or nothing after so many seconds of silence; raises WireError at the end."""
+class Read(Protocol):
+    """Returns what was received, or nothing after so many seconds of silence; raises WireError at the end."""
+
+    async def __call__(self, silence_s: float, /) -> bytes: ...
+
+
+class Replayed(Read, Protocol):
+    """A trace that is played. `now_s` is the time since it began, by its own pauses."""
+
+    def now_s(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """How traces of a driver are masked (all chunks, by a salt; lengths stay) and played to its codec again."""
+    """How traces of a driver are masked (all chunks, by a salt) and played to its codec again.
 
-    mask: Callable[[Sequence[bytes], bytes], list[bytes]]
-    replay: Callable[[DeviceContext, Any, Read], Awaitable[None]]  # Any: the driver's own Options
+    `place` is what its section must say of where the device is, which no trace tells.
+    """
+
+    mask: Callable[[Sequence[bytes], bytes, Any], list[bytes]]  # Any: the driver's own Options
+    replay: Callable[[DeviceContext, Any, Replayed], Awaitable[None]]
+    place: Mapping[str, Any] = field(default_factory=lambda: {"usb": {"serial": "a trace"}})
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
     """A kind of device. `document` names the protocol document the decoder follows, `commands` what it can be told.
 
+    `uncaptured`: why nobody could mask what comes over its wire, or play it again.
     A driver that `takes_requests` serves a device that speaks HTTP to the hub; one that `announces` tells
     a wire of the hub.
     """
@@ -141,4 +154,5 @@ class Driver:
     commands: tuple[type[Command], ...] = ()
     takes_requests: bool = False
     capture: Capture | None = None
+    uncaptured: str = ""
     announces: bool = False

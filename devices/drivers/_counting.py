@@ -9,17 +9,18 @@ its content. Not here: the wires (mqtt_counter, http_counter), the forms (device
 import logging
 from collections.abc import Mapping as Mapped
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct
 
 from devices.codecs.counters.count import Count, joined
-from devices.codecs.counters.formats import FORMATS, Decode, mapped
+from devices.codecs.counters.formats import FORMATS, MAPPINGS, Decode, mapped
 from devices.codecs.counters.mapping import Mapping
 from devices.codecs.counters.own import SENSOR_CHARS_MAX, parse_reading
 from devices.driver import DeviceContext
 from devices.errors import CountError
 from devices.model import CounterReading, Health, StatusUpdate
+from devices.plug.masked_pushes import masked_push
 from devices.registry import near_miss
 
 OWN = "storehub"
@@ -69,6 +70,22 @@ class Wire(Struct, frozen=True):
 
 
 NO_WIRE = Wire()
+
+
+def masked(push: bytes, salt: bytes, options: "CounterOptions") -> bytes:
+    """Return a push of which no device and nobody is known."""
+    mapping = options.mapping or MAPPINGS.get(options.format)
+    return masked_push(push, salt, words=mapping.words if mapping else ())
+
+
+class CounterOptions(Protocol):
+    """What the options of a section say of the form of its counters."""
+
+    @property
+    def format(self) -> str: ...
+
+    @property
+    def mapping(self) -> Mapping | None: ...
 
 
 class Presence(Struct, frozen=True):

@@ -1,6 +1,7 @@
 """What drivers of scales share: the weight that is shown now, told when it changes, and a scale that has fallen silent."""
 
 import asyncio
+from collections.abc import Callable
 
 from devices.driver import DeviceContext
 from devices.errors import WeightError
@@ -26,11 +27,11 @@ class Rate:
 class Shown:
     """The scale's display as the hub sees it. The same weight again is no event: a till hears changes."""
 
-    def __init__(self, ctx: DeviceContext) -> None:
+    def __init__(self, ctx: DeviceContext, now_s: Callable[[], float] | None = None) -> None:
         self._ctx = ctx
         self._weight: Weight | None = None
-        self._loop = asyncio.get_running_loop()
-        self._heard_s = self._weighed_s = self._loop.time()
+        self._now_s = now_s or asyncio.get_running_loop().time
+        self._heard_s = self._weighed_s = self._now_s()
 
     async def show(self, weight: Weight) -> None:
         """Tell a weight that differs from the one before; the scale speaks, so it is ready."""
@@ -38,19 +39,19 @@ class Shown:
         if weight != self._weight:
             self._weight = weight
             await self._ctx.emit(weight)
-        self._heard_s = self._weighed_s = self._loop.time()
+        self._heard_s = self._weighed_s = self._now_s()
 
     async def refuse(self, error: WeightError) -> None:
         """Count what is no weight; the scale is ready with the next that is one. A weight does not outlive noise for long."""
-        self._heard_s = self._loop.time()
+        self._heard_s = self._now_s()
         self._ctx.count(f"refused_{error.reason}")
         self._ctx.status(StatusUpdate(Health.DEGRADED, error.reason, str(error)))
-        if self._loop.time() - self._weighed_s >= SILENCE_MAX_S:
+        if self._now_s() - self._weighed_s >= SILENCE_MAX_S:
             await self._forget()
 
     async def hear_nothing(self, remedy: str) -> None:
         """Nothing whole has come yet; when that lasts too long the scale counts as away and what it showed is no longer so."""
-        if self._loop.time() - self._heard_s < SILENCE_MAX_S:
+        if self._now_s() - self._heard_s < SILENCE_MAX_S:
             return
         self._ctx.status(StatusUpdate(Health.DEGRADED, "no_answer", f"silent for {SILENCE_MAX_S:g} s: {remedy}"))
         await self._forget()

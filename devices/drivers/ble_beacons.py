@@ -134,6 +134,7 @@ DRIVER = Driver(
     document="iBeacon R1; Eddystone; AltBeacon 1.0; BlueZ 5.66 D-Bus API",
     options=Options,
     run=run,
+    uncaptured="an advertisement names the beacon that somebody wears, and those of strangers who passed by",
 )
 
 

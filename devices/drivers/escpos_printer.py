@@ -117,4 +117,5 @@ DRIVER = Driver(
     document="Epson ESC/POS command reference",
     options=Options,
     run=run,
+    uncaptured="its answers are known by the questions before them, and these lie between receipts",
 )

@@ -6,13 +6,14 @@ taken sends it again, and the hub knows it again by its id or its totals. GET is
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta
 
 from devices.codecs.counters.mapping import Mapping
-from devices.driver import DeviceContext, Driver, DriverOptions
-from devices.drivers._counting import OWN, Counters, Entrance, decoder
+from devices.driver import Capture, DeviceContext, Driver, DriverOptions, Replayed
+from devices.drivers._counting import OWN, Counters, Entrance, decoder, masked
 from devices.errors import CountError, NotRecordedError
 from devices.model import Health, StatusUpdate
 from devices.supervision.requests import DeviceRequest
@@ -54,7 +55,19 @@ async def run(ctx: DeviceContext, options: Options) -> None:
             request.answer(200 if request.method == "GET" else 405)
 
 
+def _masked(chunks: Sequence[bytes], salt: bytes, options: Options) -> list[bytes]:
+    return [masked(body, salt, options) for body in chunks]
+
+
+async def _replay(ctx: DeviceContext, options: Options, read: Replayed) -> None:
+    counters = Counters(ctx, decoder(options.format, options.mapping), options.entrances)
+    while True:
+        if body := await read(float("inf")):
+            await _take(ctx, counters, DeviceRequest("POST", body=body))
+
+
 async def _take(ctx: DeviceContext, counters: Counters, request: DeviceRequest) -> None:
+    ctx.trace(request.body)
     try:
         readings = counters.readings(request.body, ctx.device_id)
         if readings:
@@ -80,4 +93,5 @@ DRIVER = Driver(
     options=Options,
     run=run,
     takes_requests=True,
+    capture=Capture(_masked, _replay, place={}),
 )

@@ -6,17 +6,18 @@ the next bytes are read; while the hub cannot write they are added up and handed
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from devices.codecs.lines import LineFramer
 from devices.codecs.passages import Gate, Meaning, Passed
-from devices.driver import HEARTBEAT_S, DeviceContext, Driver
+from devices.driver import HEARTBEAT_S, Capture, DeviceContext, Driver, Read, Replayed
 from devices.drivers._serial_port import SerialOptions, opened
 from devices.errors import NotRecordedError, WireError
 from devices.model import CounterReading, Health, StatusUpdate
+from devices.plug.masking import masked_words
 
 Word = Annotated[str, Meta(min_length=1, max_length=32)]
 
@@ -41,35 +42,51 @@ class Options(SerialOptions, frozen=True):
 
 async def run(ctx: DeviceContext, options: Options) -> None:
     """Record who passes until the port goes away."""
-    gate = Gate(options.words, options.beams, pair_ms=options.pair_ms, rest_ms=options.rest_ms)
-    framer, loop, books = LineFramer(), asyncio.get_running_loop(), _Books(ctx, options.entrance or ctx.device_id)
     async with opened(ctx, options) as port:
         ctx.status(StatusUpdate(Health.READY))
-        while True:
-            ctx.heartbeat()
-            try:
-                chunk = await port.read(HEARTBEAT_S)
-            except WireError:
-                await books.close()
-                raise
-            now_ms = int(loop.time() * 1000)
-            for word in framer.feed(chunk) if options.framing == "line" else chunk.decode("latin-1"):
-                heard = gate.hear(word, now_ms)
-                if heard is None:
-                    ctx.count("refused_word")
-                else:
-                    books.passed += heard
-            await books.hand_in()
+        await _listen(ctx, options, port.read, asyncio.get_running_loop().time, life=secrets.token_hex(4))
+
+
+async def _listen(ctx: DeviceContext, options: Options, read: Read, now_s: Callable[[], float], *, life: str) -> None:
+    gate = Gate(options.words, options.beams, pair_ms=options.pair_ms, rest_ms=options.rest_ms)
+    framer, books = LineFramer(), _Books(ctx, options.entrance or ctx.device_id, life)
+    while True:
+        ctx.heartbeat()
+        try:
+            chunk = await read(HEARTBEAT_S)
+        except WireError:
+            await books.close()
+            raise
+        if chunk:
+            ctx.trace(chunk)
+        now_ms = int(now_s() * 1000)
+        for word in framer.feed(chunk) if options.framing == "line" else chunk.decode("latin-1"):
+            heard = gate.hear(word, now_ms)
+            if heard is None:
+                ctx.count("refused_word")
+            else:
+                books.passed += heard
+        await books.hand_in()
+
+
+def _masked(chunks: Sequence[bytes], salt: bytes, options: Options) -> list[bytes]:
+    """Words with a meaning stay; any other might be anything."""
+    words = (*options.words, *(options.beams or ()))
+    return masked_words(chunks, salt, words, is_by_byte=options.framing == "byte")
+
+
+async def _replay(ctx: DeviceContext, options: Options, read: Replayed) -> None:
+    await _listen(ctx, options, read, read.now_s, life="trace")
 
 
 class _Books:
     """What is not durable yet. What was handed in and may have been written is handed in again as it was, under its id."""
 
-    def __init__(self, ctx: DeviceContext, entrance: str) -> None:
+    def __init__(self, ctx: DeviceContext, entrance: str, life: str) -> None:
         self.passed = Passed()
         self._ctx, self._entrance = ctx, entrance
         self._reading: CounterReading | None = None
-        self._life, self._n = secrets.token_hex(4), 0  # numbers begin anew with each run of the driver
+        self._life, self._n = life, 0  # numbers begin anew with each run of the driver
 
     async def hand_in(self) -> bool:
         """Hand in what waits; False while the hub cannot write."""
@@ -108,4 +125,5 @@ DRIVER = Driver(
     document="the gate's manual",
     options=Options,
     run=run,
+    capture=Capture(_masked, _replay),
 )

@@ -7,16 +7,18 @@ in the field is told once: again only when it was not read for `forget_ms`.
 import asyncio
 import re
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from msgspec import Meta
 
 from devices.codecs.epc import read_epc
 from devices.codecs.lines import LineFramer
-from devices.driver import HEARTBEAT_S, DeviceContext, Driver
+from devices.driver import HEARTBEAT_S, Capture, DeviceContext, Driver, Read, Replayed
 from devices.drivers._serial_port import SerialOptions, opened
 from devices.errors import LabelError
 from devices.model import Health, StatusUpdate, TagRead
+from devices.plug.masking import masked_epc, masked_lines
 
 TAGS_MAX = 4096
 """Tags remembered as being in the field. Beyond it the one read longest ago is forgotten, and told again when it is read."""
@@ -41,18 +43,33 @@ class Options(SerialOptions, frozen=True):
 
 async def run(ctx: DeviceContext, options: Options) -> None:
     """Hand on tags until the port goes away."""
-    framer, field, pattern = LineFramer(), _Field(options.forget_ms / 1000), re.compile(options.pattern)
     async with opened(ctx, options) as port:
         ctx.status(StatusUpdate(Health.READY))
-        while True:
-            ctx.heartbeat()
-            for line in framer.feed(await port.read(HEARTBEAT_S)):
-                tag = _tag(line, pattern)
-                if tag is None:
-                    ctx.count("refused_line")
-                elif field.is_new(tag.epc, asyncio.get_running_loop().time()):
-                    ctx.count("tags")
-                    await ctx.emit(tag)
+        await _listen(ctx, options, port.read, asyncio.get_running_loop().time)
+
+
+async def _listen(ctx: DeviceContext, options: Options, read: Read, now_s: Callable[[], float]) -> None:
+    framer, field, pattern = LineFramer(), _Field(options.forget_ms / 1000), re.compile(options.pattern)
+    while True:
+        ctx.heartbeat()
+        if chunk := await read(HEARTBEAT_S):
+            ctx.trace(chunk)
+        for line in framer.feed(chunk):
+            tag = _tag(line, pattern)
+            if tag is None:
+                ctx.count("refused_line")
+            elif field.is_new(tag.epc, now_s()):
+                ctx.count("tags")
+                await ctx.emit(tag)
+
+
+def _masked(chunks: Sequence[bytes], salt: bytes, options: Options) -> list[bytes]:
+    """What article a tag is on stays, which one of them, and so who carries it, does not."""
+    return masked_lines(chunks, salt, re.compile(options.pattern), hidden={"epc": masked_epc})
+
+
+async def _replay(ctx: DeviceContext, options: Options, read: Replayed) -> None:
+    await _listen(ctx, options, read, read.now_s)
 
 
 class _Field:
@@ -91,4 +108,5 @@ DRIVER = Driver(
     document="GS1 EPC Tag Data Standard 2.0; the reader's manual",
     options=Options,
     run=run,
+    capture=Capture(_masked, _replay),
 )

@@ -14,16 +14,18 @@ broker keeps it, also while the hub is away.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 from msgspec import Meta
 
 from devices.codecs.counters.mapping import Mapping
 from devices.codecs.counters.own import is_sensor_name
-from devices.driver import DeviceContext, Driver
+from devices.driver import Capture, DeviceContext, Driver, Replayed
 from devices.drivers._broker import BrokerOptions
-from devices.drivers._counting import OWN, Counters, Entrance, Presence, Wire, decoder, presence
+from devices.drivers._counting import OWN, Counters, Entrance, Presence, Wire, decoder, masked, presence
 from devices.drivers._recording import record_and_ack
 from devices.errors import CountError
 from devices.model import CounterReading
+from devices.plug.masking import other
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
@@ -62,16 +64,46 @@ async def run(ctx: DeviceContext, options: Options) -> None:
                 counters.report()
 
 
-DRIVER = Driver(
-    category="PeopleCounter",
-    summary="people counters that publish to an MQTT broker",
-    document="docs/mqtt.md and docs/counters.md; MQTT 5 and 3.1.1",
-    options=Options,
-    run=run,
-)
-
-
 _Said = list[CounterReading] | Presence | None
+
+
+class _Heard(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a topic and its message's flags say: a chunk of a trace is this as a line of JSON, and the payload."""
+
+    sensor: str
+    what: str
+    packet_id: int = 0
+    redelivered: bool = False
+    retained: bool = False
+
+
+def _masked(chunks: Sequence[bytes], salt: bytes, options: Options) -> list[bytes]:
+    """A sensor's name becomes another; a gateway's and its sensors' names stay apart."""
+    return [_masked_message(chunk, salt, options) for chunk in chunks]
+
+
+def _masked_message(chunk: bytes, salt: bytes, options: Options) -> bytes:
+    head, _, payload = chunk.partition(b"\n")
+    heard = msgspec.json.decode(head, type=_Heard)
+    sensor = "/".join(other(level.encode(), salt).decode() for level in heard.sensor.split("/"))
+    kept = payload if heard.what == "status" and len(payload) <= 16 else masked(payload, salt, options)
+    return msgspec.json.encode(msgspec.structs.replace(heard, sensor=sensor)) + b"\n" + kept
+
+
+async def _replay(ctx: DeviceContext, options: Options, read: Replayed) -> None:
+    counters = _MqttCounters(ctx, options)
+    while True:
+        if not (chunk := await read(float("inf"))):
+            continue
+        head, _, payload = chunk.partition(b"\n")
+        heard = msgspec.json.decode(head, type=_Heard)
+        try:
+            said = counters.said(heard, payload)
+        except CountError as err:
+            counters.refuse(heard.sensor, err)
+            continue
+        if isinstance(said, list) and said:
+            await ctx.record(said)
 
 
 class _MqttCounters(Counters):
@@ -95,12 +127,18 @@ class _MqttCounters(Counters):
         sensor = "?"
         try:
             sensor, what = self._who(message)
-            if what == "status":
-                return presence(sensor, message.payload)
-            return self.readings(message.payload, sensor, Wire(message.mid, message.dup, message.retain))
+            heard = _Heard(sensor, what, message.mid, message.dup, message.retain)
+            self._ctx.trace(msgspec.json.encode(heard) + b"\n" + bytes(message.payload))
+            return self.said(heard, message.payload)
         except CountError as err:
             self.refuse(sensor, err)
             return None
+
+    def said(self, heard: _Heard, payload: bytes | bytearray) -> _Said:
+        """Return what a message of this sensor says; raise CountError."""
+        if heard.what == "status":
+            return presence(heard.sensor, payload)
+        return self.readings(payload, heard.sensor, Wire(heard.packet_id, heard.redelivered, heard.retained))
 
     async def take(self, link: "MqttLink[_Said]", batch: Sequence[tuple[int, _Said]]) -> None:
         """Record a batch and acknowledge it; while the hub cannot write, try again with nothing acknowledged."""
@@ -125,3 +163,17 @@ class _MqttCounters(Counters):
         if not is_sensor_name(sensor) and (sensor or self._sensor_level is not None or not self._pushes):
             raise CountError("sensor_name", "the topic's sensor level is empty, too long or not printable")
         return sensor, what
+
+
+DRIVER = Driver(
+    category="PeopleCounter",
+    summary="people counters that publish to an MQTT broker",
+    document="docs/mqtt.md and docs/counters.md; MQTT 5 and 3.1.1",
+    options=Options,
+    run=run,
+    capture=Capture(
+        _masked,
+        _replay,
+        place={"store": "trace"},
+    ),
+)

@@ -70,4 +70,5 @@ DRIVER = Driver(
     options=Options,
     run=run,
     announces=True,
+    uncaptured="nothing comes over its wire: the hub tells",
 )

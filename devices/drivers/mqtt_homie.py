@@ -88,4 +88,5 @@ DRIVER = Driver(
     document="The Homie Convention 5",
     options=Options,
     run=run,
+    uncaptured="a value is known by the description that its device retained before; `mosquitto_sub -t homie/#` shows both",
 )

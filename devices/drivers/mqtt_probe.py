@@ -72,6 +72,7 @@ DRIVER = Driver(
     options=Options,
     run=run,
     evidence="simulated",
+    uncaptured="a report is of strangers' telephones; addresses that are exchanged would no longer be known for made up or not",
 )
 
 

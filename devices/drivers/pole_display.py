@@ -52,4 +52,5 @@ DRIVER = Driver(
     options=Options,
     run=run,
     commands=(ShowText,),
+    uncaptured="it says nothing",
 )

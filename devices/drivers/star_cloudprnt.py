@@ -277,4 +277,5 @@ DRIVER = Driver(
     options=Options,
     run=run,
     takes_requests=True,
+    uncaptured="its polls are known by the job that it was offered before",
 )

@@ -222,4 +222,5 @@ DRIVER = Driver(
     document="Zebra ZPL II Programming Guide",
     options=Options,
     run=run,
+    uncaptured="its answers are known by the questions before them, and these lie between labels",
 )

@@ -1,15 +1,16 @@
-"""Masks a scanner's trace: whose card or telephone number it was cannot be read from it, how the wire behaved can. Pure.
+"""Masks a trace: whose card, telephone number or tag it was cannot be read from it, how the wire behaved can. Pure.
 
 Every letter becomes another letter and every digit another digit, by a keyed stream of the label itself: the same label is
 masked alike within one trace, and in no other. Lengths, cuts, control characters, separators, signs and AIM identifiers stay.
 A GTIN keeps its first two digits and gets the check digit of what it has become, so that it is still read as a GTIN; GS1 element
 strings keep their application identifiers, dates and measures. Key codes of a scanner that types are treated so, label by label.
+Of other devices' lines stays what the section's own options say of them. Counters' pushes: devices.plug.masked_pushes.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from string import ascii_lowercase, ascii_uppercase, digits
+from string import ascii_lowercase, ascii_uppercase, digits, hexdigits
 
 from devices.codecs.hid_keys import EV_KEY, INPUT_EVENT, KEY_ENTER, KEY_KPENTER, KEY_TAB, RELEASED
 
@@ -22,6 +23,11 @@ _GS1_PARTS = re.compile(
 _GS1_AIM = (b"]C1", b"]d2", b"]Q3", b"]e0", b"]J1")
 _CLASSES = (digits.encode(), ascii_lowercase.encode(), ascii_uppercase.encode(), bytes(range(0x81, 0xFF)))
 
+_HEX = digits + "ABCDEF"
+SCHEME_DIGITS = 2  # hex digits that name an EPC's scheme
+SGTIN_HEAD_DIGITS = 15  # of 24: scheme, filter, partition, company, article, and two bits of the serial number
+Mask = Callable[[str, bytes], str]
+
 _EV_MSC = 4
 _KEY_CLASSES = (  # linux/input-event-codes.h: digits, letters, digits of the number pad
     tuple(range(2, 12)),
@@ -30,14 +36,14 @@ _KEY_CLASSES = (  # linux/input-event-codes.h: digits, letters, digits of the nu
 )
 
 
-def masked_labels(chunks: Sequence[bytes], salt: bytes) -> list[bytes]:
+def masked_labels(chunks: Sequence[bytes], salt: bytes, _options: object = None) -> list[bytes]:
     """Return the chunks of a serial scanner, cut where they were cut."""
     parts = _BOUNDS.split(b"".join(chunks))
     whole = b"".join(part if place % 2 else _label(part, salt) for place, part in enumerate(parts))
     return list(_cut(whole, chunks))
 
 
-def masked_keys(chunks: Sequence[bytes], salt: bytes) -> list[bytes]:
+def masked_keys(chunks: Sequence[bytes], salt: bytes, _options: object = None) -> list[bytes]:
     """Return the chunks of a scanner that types: `struct input_event`, one behind the other."""
     whole = b"".join(chunks)
     end = len(whole) - len(whole) % INPUT_EVENT.size
@@ -53,6 +59,65 @@ def masked_keys(chunks: Sequence[bytes], salt: bytes) -> list[bytes]:
             value = 0
         out += INPUT_EVENT.pack(seconds, micros, kind, code, value)
     return list(_cut(bytes(out) + whole[end:], chunks))
+
+
+def masked_lines(
+    chunks: Sequence[bytes], salt: bytes, pattern: re.Pattern[str], *, hidden: Mapping[str, Mask] | None = None
+) -> list[bytes]:
+    """Return the chunks of a device whose lines `pattern` reads: its groups stay (`hidden` ones are masked their own way), and
+    so does what the pattern itself asks for; all else becomes other letters and digits.
+    """
+    parts = _BOUNDS.split(b"".join(chunks))
+    whole = b"".join(
+        part if place % 2 else _line(part, salt, pattern, hidden or {}) for place, part in enumerate(parts)
+    )
+    return list(_cut(whole, chunks))
+
+
+def masked_words(chunks: Sequence[bytes], salt: bytes, words: Collection[str], *, is_by_byte: bool) -> list[bytes]:
+    """Return the chunks of a device that says words of which some are known: these stay."""
+    kept = {word.encode("latin-1", "replace") for word in words}
+    whole = b"".join(chunks)
+    parts = [bytes([each]) for each in whole] if is_by_byte else _BOUNDS.split(whole)
+    return list(_cut(b"".join(part if part.strip() in kept else other(part, salt) for part in parts), chunks))
+
+
+def masked_epc(epc: str, salt: bytes) -> str:
+    """Return another tag: of an SGTIN-96 another serial number of the same article, of another scheme another number."""
+    head = SGTIN_HEAD_DIGITS if epc.replace(" ", "").startswith("30") else SCHEME_DIGITS
+    stream, seen, out = _stream(salt, epc.encode()), 0, ""
+    for character in epc:
+        seen += character in hexdigits
+        is_kept = character not in hexdigits or seen <= head
+        out += character if is_kept else _HEX[next(stream) % 16]
+    return out
+
+
+def other(text: bytes, salt: bytes) -> bytes:
+    """Return another text of the same classes of characters and the same length; the same text becomes the same."""
+    return _other(text, _stream(salt, text))
+
+
+def _line(line: bytes, salt: bytes, pattern: re.Pattern[str], hidden: Mapping[str, Mask]) -> bytes:
+    text = line.decode("latin-1")
+    begin, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    match = pattern.fullmatch(text[begin:end])
+    if match is None:
+        return other(line, salt)
+    named = [(begin + match.start(name), begin + match.end(name), name) for name in match.groupdict() if match[name]]
+    out = list(text)
+    for first, last, name in named:
+        if name in hidden:
+            out[first:last] = hidden[name](text[first:last], salt)
+    inside = {place for first, last, _ in named for place in range(first, last)}
+    for place, drawn in enumerate(other(line, salt).decode("latin-1")):
+        if place in inside or drawn == out[place]:
+            continue
+        tried = [*out[:place], drawn, *out[place + 1 :]]
+        again = pattern.fullmatch("".join(tried)[begin:end])
+        if again is not None and all(again.span(name) == match.span(name) for name in match.groupdict()):
+            out = tried
+    return "".join(out).encode("latin-1")
 
 
 def _label(label: bytes, salt: bytes) -> bytes:

@@ -181,7 +181,10 @@ class DeviceSupervisor:
     def capture(self) -> None:
         """Begin; raise OptionError for a kind whose traces nobody could mask."""
         if self._spec.driver.capture is None:
-            raise OptionError(f"{self._spec.device_id}: devices of the kind {self._spec.kind} cannot be captured")
+            why = self._spec.driver.uncaptured
+            raise OptionError(
+                f"{self._spec.device_id}: devices of the kind {self._spec.kind} cannot be captured: {why}"
+            )
         self.context.tap = Tap(self._outside.monotonic_s)
 
     def captured(self, salt: bytes) -> Trace | None:

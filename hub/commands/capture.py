@@ -20,7 +20,7 @@ def capture(device_id: str, config: Config, *, seconds: float, file: Path) -> in
     if not 0 < seconds <= CAPTURE_MAX_S:
         raise RefusedError("no_capture", f"--seconds must be above 0 and at most {CAPTURE_MAX_S:g}")
     ask(config, lambda client: client.begin_capture(device_id))
-    print(f"capturing {device_id} for {seconds:g} s: scan now; Ctrl-C ends it earlier", file=sys.stderr)
+    print(f"capturing {device_id} for {seconds:g} s: use it now; Ctrl-C ends it earlier", file=sys.stderr)
     try:
         threading.Event().wait(seconds)
     except KeyboardInterrupt:
@@ -38,6 +38,6 @@ async def with_events(trace: Trace) -> Trace:
     """Return the trace with what its driver makes of it."""
     driver = load(trace.kind)
     assert driver.capture is not None, "a trace is of a driver that has captures"
-    options = options_for(trace.kind, with_place(trace.options), device_id="trace")
+    options = options_for(trace.kind, with_place(trace.options, driver.capture), device_id="trace")
     events = await replay(trace, RecordingContext(), driver.capture, options)
     return msgspec.structs.replace(trace, events=events)

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from devices import registry
 from devices.driver import Capture
 from devices.drivers.hid_scanner import Options as HidOptions
 from devices.drivers.serial_scanner import Options
@@ -30,10 +31,8 @@ async def test_a_trace_is_still_read_as_it_was(file: Path) -> None:
 
 
 def test_there_are_traces() -> None:
-    assert {msgspec.json.decode(file.read_bytes(), type=Trace).kind for file in TRACES} >= {
-        "serial_scanner",
-        "hid_scanner",
-    }
+    kinds = {msgspec.json.decode(file.read_bytes(), type=Trace).kind for file in TRACES}
+    assert kinds == {kind for kind in registry.kinds() if load(kind).capture is not None}
 
 
 async def test_what_comes_while_somebody_captures_is_masked_and_replayed(tmp_path: Path) -> None:
@@ -64,7 +63,7 @@ async def test_a_silence_that_ended_a_label_ends_it_in_the_replay() -> None:
 
 
 async def test_nothing_is_kept_of_a_kind_that_nobody_could_mask() -> None:
-    assert load("escpos_printer").capture is None
+    assert load("escpos_printer").capture is None and load("ble_beacons").uncaptured
     async with VirtualSerialLine() as line, running(Options(port=line.device_path)) as hub:
         with pytest.raises(KeyError):
             hub.supervisor.capture("lane9")

@@ -114,6 +114,14 @@ def _uplinks(decode: Callable[[int, bytes], list[Count]]) -> Decode:
     return decode_message
 
 
+MAPPINGS = {
+    "milesight": _MILESIGHT,
+    "milesight_interval": _MILESIGHT_INTERVAL,
+    "xovis": _XOVIS,
+    "axis": _AXIS,
+    "axis_live": _AXIS_LIVE,
+}
+"""The forms that are mappings, for whoever must know what they are read by."""
 _TTN = "github.com/TheThingsNetwork/lorawan-devices, vendor/"
 _MILESIGHT_CODECS = "github.com/Milesight-IoT/SensorDecoders (VS121, VS133, VS135, VS350)"
 FORMATS: dict[str, Format] = {

@@ -61,6 +61,24 @@ class Mapping(Struct, frozen=True, forbid_unknown_fields=True):
             if "*" in path.split("/") and path != self.each:
                 raise ValueError(f"path {path!r}: only `each` has steps *, which go through a list")
 
+    @property
+    def words(self) -> set[str]:
+        """The texts that items are known by: what `only` must say, and the steps `key=text`."""
+        paths = (
+            self.each,
+            self.sensor,
+            self.line,
+            self.in_,
+            self.out,
+            self.at,
+            self.zone,
+            self.boot,
+            self.only,
+            *_ids(self),
+        )
+        picks = (step.partition("=") for path in paths for step in path.split("/"))
+        return {text for _, is_pick, text in picks if is_pick} | ({self.is_} if self.only else set())
+
 
 def read(mapping: Mapping, document: Any) -> list[Count]:
     """Return the counts of a document (Any: JSON); raise CountError when there are none or one is no count."""
