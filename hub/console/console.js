@@ -24,6 +24,7 @@ import { Trail } from "/console/trail.js";
 import { Views } from "/console/views.js";
 import { Visitors } from "/console/visitors.js";
 import { applyWords, currentLanguage, named, switchLanguage, t } from "/console/words.js";
+import { Zones } from "/console/zones.js";
 
 const READ_AGAIN_MS = 3_000; // after a failed first read
 const SETTLE_PACE = { everyMs: 60_000, atMostEveryMs: 10_000 }; // how much waits for a person, while another page is shown
@@ -58,7 +59,7 @@ const orders = new Orders(catalogue, people, printer, (toDo, isMore) =>
   views.setCount("orders", toDo ? `${count(toDo)}${isMore ? "+" : ""}` : ""));
 const views = new Views([
   settle, orders, new Day(people, new Trail(people), printer), new Stock(catalogue, people), new Members(printer),
-  new Prices(catalogue, () => shop?.currency ?? ""),
+  new Prices(catalogue, () => shop?.currency ?? ""), new Zones(),
 ]);
 const settling = new Reread(() => Promise.all([settle, orders].filter((view) => !view.isOpen).map((view) => view.read())), SETTLE_PACE);
 const panels = [figures, cloud, visitors, sales, scans, prints, devices, search, tablets];
@@ -109,6 +110,7 @@ const HANDLERS = {
     settling.poke();
   },
   sync: (frame) => cloud.update(frame.data),
+  zone: () => views.poke("zones"),
   device: (frame) => devices.update(frame.device, frame.data),
 };
 

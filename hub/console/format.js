@@ -53,6 +53,11 @@ export function span(ms) {
   return new Intl.NumberFormat(currentLanguage(), { style: "unit", unit, unitDisplay: "long" }).format(Math.floor(ms / length));
 }
 
+/** Return a stay as minutes and seconds: `2:05`; hours are minutes as well. @param {number} seconds */
+export function stay(seconds) {
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
 /** Return how long ago a moment was: `3 minutes ago`. @param {Date | number | string} moment */
 export function ago(moment) {
   const ms = Date.now() - new Date(moment).getTime();

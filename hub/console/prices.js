@@ -3,6 +3,7 @@
 import { get, post, remove } from "/console/client.js";
 import { byId, h } from "/console/dom.js";
 import { minorOf, money, today } from "/console/format.js";
+import { Labels } from "/console/labels.js";
 import { View, facts, remedyOf, rowsOf } from "/console/view.js";
 import { named, t, wordsFor } from "/console/words.js";
 
@@ -18,12 +19,13 @@ export class Prices extends View {
     this.found = null;
     /** @type {() => HTMLElement | null} what was asked for, in the language of the moment */
     this.answer = () => null;
+    this.labels = new Labels();
     byId("own-form").onsubmit = (submit) => this.#set(submit);
     byId("price-form").onsubmit = (submit) => this.#ask(submit);
   }
 
   async read() {
-    const [pricing, own] = await Promise.all([get("/v1/pricing"), get("/v1/store-prices")]);
+    const [pricing, own] = await Promise.all([get("/v1/pricing"), get("/v1/store-prices"), this.labels.read()]);
     this.found = { ...pricing, own: own.items };
     await Promise.all(own.items.map(({ sku }) => this.catalogue.item(sku)));
   }
@@ -31,12 +33,14 @@ export class Prices extends View {
   clear() {
     this.found = null;
     this.answer = () => null;
+    this.labels.clear();
     byId("price").value = "";
   }
 
   drawAgain() {
     this.fill("price-now", this.answer() ?? h("p.empty", t("priceHow")));
     if (this.found === null) return;
+    this.fill("labels-said", this.labels.drawAgain());
     const { promotions, lists, own } = this.found;
     this.fill("promotions", rowsOf(inForceFirst(promotions).map((each) => this.#promotion(each)), "promotionsNone"));
     this.fill("price-lists", rowsOf(inForceFirst(lists).map(list), "listsNone"));

@@ -1,11 +1,13 @@
 """How long visitors stayed where on a business day: by zone, and by zone and hour. The last minutes are not recorded yet.
 
-A stay is counted where it ends; its time is counted in the hours that it covers. Read-only. Source: the design, section 5.
+A stay is counted where it ends, with its whole length in the median there; its time is counted in the hours that it covers. Of
+a stay over the cut-over only what lies in the day is looked at. Read-only. Source: the design, section 5.
 """
 
 from collections import defaultdict
 from datetime import date
 from sqlite3 import Connection
+from statistics import median
 
 from msgspec import Struct
 
@@ -16,13 +18,14 @@ STAY_MAX_MS = 2 * 3600 * 1000  # longer ones are recorded in pieces, at most an 
 
 
 class ZoneDwell(Struct, frozen=True):
-    """Visitors in a zone: stays, how many visitors that were, their time, that of one stay. Things: their time."""
+    """Visitors in a zone: stays, how many visitors that were, their time, that of one stay (mean, median). Things: their time."""
 
     zone: str
     visits: int
     visitors: int
     dwell_s: int
     mean_s: int
+    median_s: int
     things_s: int
 
 
@@ -31,8 +34,10 @@ class HourDwell(Struct, frozen=True):
 
     hour: str
     zone: str
+    visits: int
     visitors: int
     dwell_s: int
+    median_s: int
 
 
 class DwellDay(Struct, frozen=True):
@@ -48,8 +53,9 @@ class _Sum:
     """What is added up of a zone, or of an hour of it."""
 
     def __init__(self) -> None:
-        self.visits = self.dwell_ms = self.things_ms = 0
+        self.dwell_ms = self.things_ms = 0
         self.visitors: set[str] = set()
+        self.stays_ms: list[int] = []
 
     def add(self, visitor: str, spent_ms: int) -> None:
         if visitor:
@@ -57,6 +63,11 @@ class _Sum:
             self.dwell_ms += spent_ms
         else:
             self.things_ms += spent_ms
+
+    @property
+    def median_s(self) -> int:
+        """What half of the stays took at most."""
+        return round(median(self.stays_ms) / 1000) if self.stays_ms else 0
 
 
 def dwell_of_day(read: Connection, shop: Shop, day: date) -> DwellDay:
@@ -69,13 +80,23 @@ def dwell_of_day(read: Connection, shop: Shop, day: date) -> DwellDay:
     rows = read.execute(
         """
         SELECT zone, begun_ms, ended_ms, coalesce(body ->> '$.visitor', ''), coalesce(body ->> '$.goes_on', 0)
-        FROM dwell WHERE ended_ms > ? AND ended_ms < ? AND begun_ms < ?
+        FROM dwell WHERE ended_ms > ? AND ended_ms < ? AND begun_ms < ? ORDER BY begun_ms
         """,
         (begin_ms, end_ms + STAY_MAX_MS, end_ms),
     )
+    going_on: dict[
+        tuple[str, str], tuple[int, int]
+    ] = {}  # (zone, visitor) -> where the last piece ended, how long it is so far
     for zone, begun_ms, ended_ms, visitor, goes_on in rows:
-        zones[zone].add(visitor, min(ended_ms, end_ms) - max(begun_ms, begin_ms))
-        zones[zone].visits += bool(visitor) and not goes_on and ended_ms <= end_ms
+        spent_ms = min(ended_ms, end_ms) - max(begun_ms, begin_ms)
+        zones[zone].add(visitor, spent_ms)
+        last_ms, before_ms = going_on.pop((zone, visitor), (0, 0))
+        stay_ms = spent_ms + (before_ms if last_ms == begun_ms else 0)
+        if goes_on:
+            going_on[zone, visitor] = ended_ms, stay_ms
+        elif visitor and ended_ms <= end_ms:
+            zones[zone].stays_ms.append(stay_ms)
+            by_hour[max(hour_ms for hour_ms in hours if hour_ms < ended_ms), zone].stays_ms.append(stay_ms)
         for hour_ms, next_ms in zip(hours, [*hours[1:], end_ms], strict=True):
             if begun_ms < next_ms and ended_ms > hour_ms:
                 by_hour[hour_ms, zone].add(visitor, min(ended_ms, next_ms) - max(begun_ms, hour_ms))
@@ -84,7 +105,14 @@ def dwell_of_day(read: Connection, shop: Shop, day: date) -> DwellDay:
         time_zone=shop.zone.key,
         zones=[_zone(zone, found) for zone, found in sorted(zones.items())],
         hours=[
-            HourDwell(local_time(hour_ms, shop.zone), zone, len(found.visitors), round(found.dwell_ms / 1000))
+            HourDwell(
+                local_time(hour_ms, shop.zone),
+                zone,
+                len(found.stays_ms),
+                len(found.visitors),
+                round(found.dwell_ms / 1000),
+                found.median_s,
+            )
             for (hour_ms, zone), found in sorted(by_hour.items())
             if found.visitors
         ],
@@ -92,12 +120,13 @@ def dwell_of_day(read: Connection, shop: Shop, day: date) -> DwellDay:
 
 
 def _zone(zone: str, found: _Sum) -> ZoneDwell:
-    mean_ms = found.dwell_ms / found.visits if found.visits else 0
+    visits = len(found.stays_ms)
     return ZoneDwell(
         zone=zone,
-        visits=found.visits,
+        visits=visits,
         visitors=len(found.visitors),
         dwell_s=round(found.dwell_ms / 1000),
-        mean_s=round(mean_ms / 1000),
+        mean_s=round(found.dwell_ms / visits / 1000) if visits else 0,
+        median_s=found.median_s,
         things_s=round(found.things_ms / 1000),
     )

@@ -35,7 +35,7 @@ class FootfallDay(Struct, frozen=True, rename={"entered": "in", "exited": "out"}
     """Visitors of a business day, from its cut-over to the next; `hours` has every hour of it, 23 to 25 of them."""
 
     date: str
-    zone: str
+    time_zone: str
     entered: int
     exited: int
     entrances: list[EntranceCount]
@@ -62,7 +62,7 @@ def footfall_of_day(read: Connection, shop: Shop, day: date) -> FootfallDay:
             sums[1] += exited
     return FootfallDay(
         date=day.isoformat(),
-        zone=shop.zone.key,
+        time_zone=shop.zone.key,
         entered=sum(entered for entered, _ in entrances.values()),
         exited=sum(exited for _, exited in entrances.values()),
         entrances=[EntranceCount(name, *sums) for name, sums in sorted(entrances.items())],

@@ -42,7 +42,7 @@ class PhonesDay(Struct, frozen=True):
     """Phones of a business day; from one day to another nobody can be told to be the same."""
 
     date: str
-    zone: str
+    time_zone: str
     places: list[PhonePlace]
 
 

@@ -27,9 +27,9 @@ async def test_a_day_has_its_sums_its_entrances_and_all_its_hours(hub: Any, till
     answer = await till.get("/v1/insights/footfall")
     assert answer.status == 200
     found = answer.json
-    assert {key: found[key] for key in ("date", "zone", "in", "out")} == {
+    assert {key: found[key] for key in ("date", "time_zone", "in", "out")} == {
         "date": "2026-09-21",
-        "zone": "Asia/Hong_Kong",
+        "time_zone": "Asia/Hong_Kong",
         "in": 8,
         "out": 3,
     }
@@ -138,12 +138,34 @@ async def test_dwell_is_told_by_zone_and_hour_and_names_nobody(hub: Any, till: A
         "date": "2026-09-21",
         "time_zone": "Asia/Hong_Kong",
         "zones": [
-            {"zone": "desk", "visits": 1, "visitors": 1, "dwell_s": 30, "mean_s": 30, "things_s": 10},
-            {"zone": "entrance", "visits": 1, "visitors": 1, "dwell_s": 60, "mean_s": 60, "things_s": 0},
+            {"zone": "desk", "visits": 1, "visitors": 1, "dwell_s": 30, "mean_s": 30, "median_s": 30, "things_s": 10},
+            {
+                "zone": "entrance",
+                "visits": 1,
+                "visitors": 1,
+                "dwell_s": 60,
+                "mean_s": 60,
+                "median_s": 60,
+                "things_s": 0,
+            },
         ],
         "hours": [
-            {"hour": "2026-09-21T22:00:00+08:00", "zone": "desk", "visitors": 1, "dwell_s": 30},
-            {"hour": "2026-09-21T22:00:00+08:00", "zone": "entrance", "visitors": 1, "dwell_s": 60},
+            {
+                "hour": "2026-09-21T22:00:00+08:00",
+                "zone": "desk",
+                "visits": 1,
+                "visitors": 1,
+                "dwell_s": 30,
+                "median_s": 30,
+            },
+            {
+                "hour": "2026-09-21T22:00:00+08:00",
+                "zone": "entrance",
+                "visits": 1,
+                "visitors": 1,
+                "dwell_s": 60,
+                "median_s": 60,
+            },
         ],
     }
     bodies = [body for (body,) in hub.runtime.db.read.execute("SELECT body FROM dwell ORDER BY id").fetchall()]

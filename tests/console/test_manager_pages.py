@@ -19,7 +19,7 @@ from sync.store.replicas import replica_id
 
 Start = Callable[..., Awaitable[None]]
 Look = Callable[..., Awaitable[Any]]
-PAGES = ("live", "settle", "orders", "day", "stock", "members", "prices")
+PAGES = ("live", "settle", "orders", "day", "stock", "members", "prices", "zones")
 POST = "([path, body]) => import('/console/client.js').then((client) => client.post(path, body))"
 GET = "(path) => import('/console/client.js').then((client) => client.get(path))"
 SHORT_DELIVERY = DocumentRequest("note-7", "receive", (DocumentLine("TEA-01", 10, 12),), reference="DN-7", by="c1")

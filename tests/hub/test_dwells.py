@@ -38,7 +38,7 @@ def figures(store: Any, day: date = DAY) -> DwellDay:
 async def test_a_stay_that_is_handed_in_again_is_known(store: Any) -> None:
     assert await record(store, stay(1, 0, 60), stay(2, 60, 30)) == 2
     assert await record(store, stay(2, 61, 30), stay(3, 90, 30), stay(3, 90, 30)) == 1
-    assert figures(store).zones == [ZoneDwell("entrance", 3, 1, 120, 40, 0)]
+    assert figures(store).zones == [ZoneDwell("entrance", 3, 1, 120, 40, 30, 0)]
     assert len(rows_after(store.db.read, store.replica.local_id, "dwells", 0, 9)) == 3
 
 
@@ -47,23 +47,44 @@ async def test_time_falls_into_the_hours_that_it_covers_and_a_visit_where_it_end
         store, stay(1, 3000, 1200), stay(2, 3500, 50, visitor="v2"), stay(3, 0, 500, visitor="", thing="trolley")
     )
     found = figures(store)
-    assert found.zones == [ZoneDwell("entrance", 2, 2, 1250, 625, 500)]
+    assert found.zones == [ZoneDwell("entrance", 2, 2, 1250, 625, 625, 500)]
     assert found.hours == [
-        HourDwell("2026-09-21T12:00:00+08:00", "entrance", 2, 650),
-        HourDwell("2026-09-21T13:00:00+08:00", "entrance", 1, 600),
+        HourDwell("2026-09-21T12:00:00+08:00", "entrance", 1, 2, 650, 50),
+        HourDwell("2026-09-21T13:00:00+08:00", "entrance", 1, 1, 600, 1200),
     ]
 
 
 async def test_pieces_of_one_stay_are_one_visit(store: Any) -> None:
     await record(store, stay(1, 0, 900, goes_on=True), stay(2, 900, 900, goes_on=True), stay(3, 1800, 30))
-    assert figures(store).zones == [ZoneDwell("entrance", 1, 1, 1830, 1830, 0)]
+    assert figures(store).zones == [ZoneDwell("entrance", 1, 1, 1830, 1830, 1830, 0)]
+
+
+async def test_half_of_the_stays_are_no_longer_than_the_median_by_zone_and_by_the_hour_in_which_they_end(
+    store: Any,
+) -> None:
+    lengths = (10, 20, 30, 40, 3_000)
+    await record(store, *(stay(n, 100 * n, lasted, visitor=f"v{n}") for n, lasted in enumerate(lengths)))
+    await record(store, stay(9, 3_700, 90, visitor="v9"), stay(10, 3_700, 60, zone="desk", visitor="v9"))
+    found = figures(store)
+    assert [(each.zone, each.visits, each.median_s) for each in found.zones] == [("desk", 1, 60), ("entrance", 6, 35)]
+    assert [(each.hour[11:13], each.zone, each.visits, each.median_s) for each in found.hours] == [
+        ("12", "entrance", 5, 30),
+        ("13", "desk", 1, 60),
+        ("13", "entrance", 1, 90),
+    ]
+
+
+async def test_a_piece_whose_next_one_was_lost_makes_no_later_stay_longer(store: Any) -> None:
+    await record(store, stay(1, 0, 900, goes_on=True), stay(2, 2_000, 30))
+    (zone,) = figures(store).zones
+    assert (zone.visits, zone.median_s, zone.dwell_s) == (1, 30, 930)
 
 
 async def test_a_stay_over_the_cut_over_is_shared_by_two_days(store: Any) -> None:
     four = int((datetime(2026, 9, 21, 20, tzinfo=UTC) - NOON).total_seconds())  # 4 in the morning, the shop's cut-over
     await record(store, stay(1, four - 100, 300))
-    assert figures(store).zones == [ZoneDwell("entrance", 0, 1, 100, 0, 0)]
-    assert figures(store, date(2026, 9, 22)).zones == [ZoneDwell("entrance", 1, 1, 200, 200, 0)]
+    assert figures(store).zones == [ZoneDwell("entrance", 0, 1, 100, 0, 0, 0)]
+    assert figures(store, date(2026, 9, 22)).zones == [ZoneDwell("entrance", 1, 1, 200, 200, 200, 0)]
     assert figures(store, date(2026, 9, 23)) == DwellDay("2026-09-23", "Asia/Hong_Kong", [], [])
 
 
