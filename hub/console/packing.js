@@ -128,7 +128,7 @@ export class Packing {
   }
 
   #request({ wants, by, reason, at, answer }) {
-    const words = t("orderWants", by, wordsFor("order", wants), moment(at));
+    const words = t("orderWants", this.orders.people.actor(by), wordsFor("order", wants), moment(at));
     return h(answer === "open" ? "p.warn" : "p.hint", [words, reason, wordsFor("answer", answer)].filter(Boolean).join(" · "));
   }
 
@@ -175,7 +175,7 @@ export class Packing {
 
   #past({ state, at, by, rep, reason }) {
     return h("li", h("div.top", h("span", wordsFor("order", state)), h("time.hint", moment(at))),
-      h("div.sub", h("span", by ? this.orders.people.actor(by) : rep), reason && h("span", reason)));
+      h("div.sub", h("span", this.orders.people.actor(by || rep)), reason && h("span", reason)));
   }
 
   async #step(state) {

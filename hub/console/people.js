@@ -23,12 +23,13 @@ export class People {
     return name ? `${name} (${tillId})` : tillId;
   }
 
-  /** Return who an actor of the audit trail is. */
+  /** Return who an actor is: somebody at a till, the machine, or another machine by its store or cloud, without its life. */
   actor(actor) {
     const [kind, id] = actor.split(/:(.*)/s);
     if (kind === "cashier") return this.cashiers.get(id) ?? id;
     if (kind === "till") return this.till(id);
-    return kind === "machine" ? t("machine") : actor;
+    if (kind === "machine") return t("machine");
+    return /^[0-9a-f]{16}$/.test(id) ? kind : actor;
   }
 
   /** Return a subject of the audit trail in people's words, where it is somebody; else as it is. */

@@ -1,8 +1,10 @@
 """`storehub demo --once`: a day in a fresh store, played by a script, then audited by a program of its own.
 
-    opening   goods on the shelves, two tills, two doors          midday    the hub is killed while it sells
-    morning   the line is cut; prices change; paper runs out      later     the line is cut again; a counter loses power
-    noon      the line is back, the new prices come down          closing   all that waits goes to the cloud and on paper
+    opening   goods on the shelves, two tills, two doors; a web   midday    the hub is killed while it sells
+              order comes                                         later     the line is cut again; the order is fetched; a
+    morning   the line is cut; prices change; the order is                  counter loses power
+              packed; paper runs out                              closing   all that waits goes to the cloud and on paper
+    noon      the line is back, the new prices come down
 
 Here: the folder, the house, the audit. Not here: what happens when (hub.demo.script).
 """

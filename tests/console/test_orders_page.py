@@ -97,6 +97,14 @@ async def test_an_order_is_picked_by_scan_and_handed_over_by_its_code(desk: Any,
     assert [text for text in screen.complaints if "422" not in text and "409" not in text] == []
 
 
+async def test_who_took_a_step_is_said_in_peoples_words(screen: Any) -> None:
+    said = "(actors) => import('/console/people.js').then(({ People }) => actors.map((each) => new People().actor(each)))"
+
+    names = await screen.page.evaluate(said, ["demo-cloud:211948a387818450", "till:t1", "cashier:c7", "somebody"])
+
+    assert names == ["demo-cloud", "t1", "c7", "somebody"]
+
+
 async def test_what_is_short_or_called_off_asks_for_a_reason(screen: Any) -> None:
     page: Page = screen.page
     notice = page.locator("#view-orders .notice")
