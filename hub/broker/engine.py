@@ -24,7 +24,7 @@ DELIVER_MAX = 256  # of these on their way at a time
 WAITING_MAX = 1024  # messages taken but not sent on; when full no publisher is read: each waits for its acknowledgement
 WAITING_POLL_S = 0.001
 SETTLE_TIMEOUT_S = 5.0
-LEAVE_TIMEOUT_S = 60.0  # nobody waits for who leaves; forgotten is what was acknowledged to it and is not sent on by then
+LEAVE_TIMEOUT_S = 60.0  # what was acknowledged to who leaves and is not sent on by then is forgotten
 QUIET_TIMEOUT_S = 3.0  # a batch is committed in milliseconds; on a full disk never
 HEARD_TIMEOUT_S = 3.0  # the hub's own driver subscribes within a moment of the start
 

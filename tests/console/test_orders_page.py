@@ -98,7 +98,9 @@ async def test_an_order_is_picked_by_scan_and_handed_over_by_its_code(desk: Any,
 
 
 async def test_who_took_a_step_is_said_in_peoples_words(screen: Any) -> None:
-    said = "(actors) => import('/console/people.js').then(({ People }) => actors.map((each) => new People().actor(each)))"
+    said = (
+        "(actors) => import('/console/people.js').then(({ People }) => actors.map((each) => new People().actor(each)))"
+    )
 
     names = await screen.page.evaluate(said, ["demo-cloud:211948a387818450", "till:t1", "cashier:c7", "somebody"])
 
