@@ -33,9 +33,7 @@ from sync.model import Replica
 from sync.retail.prints import Ended
 
 DRAWER_TIMEOUT_S = 3.0  # a drawer that opens later than this opens when nobody expects it
-PRINTED_WITHIN_S = (
-    30.0  # `printed` rides with the next sale's commit: alone it costs the card as many blocks as half a sale
-)
+PRINTED_WITHIN_S = 30.0  # `printed` rides with the next sale's commit: alone it costs the card half a sale's blocks
 AHEAD_MAX = 4  # jobs begun before their turn; when so many are, a receipt is queued and begun later
 
 Render = Callable[[OpenJob, SaleView | None], Document]  # the sale where it is at hand, else as it stands in the books
