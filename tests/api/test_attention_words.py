@@ -53,4 +53,4 @@ def test_a_code_of_a_newer_machine_is_shown_as_it_is() -> None:
 def test_amounts_are_written_as_money() -> None:
     line = Waiting("dispute", "r1", {"serial": "TEN1", "amount": 1050, "currency": "TWD"})
 
-    assert said(line)["en"] == "TEN1 was used already; this shop bears TWD 10.50"
+    assert said(line)["en"] == "TEN1 had no use left; this shop bears TWD 10.50"

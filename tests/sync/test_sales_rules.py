@@ -345,6 +345,18 @@ def test_points_are_burned_by_a_member() -> None:
     check_sums(msgspec.structs.replace(sale, points_burned=0, member_id=None))
 
 
+def test_what_is_taken_off_for_points_is_taken_off_for_some() -> None:
+    """Else a word would do instead of an approval: points are none of the discounts that need one."""
+    line = SaleLine(1, "A", 1, 1000, per=1, discount=900, discounts=(Discount(900, "points"),))
+    sale = msgspec.structs.replace(sale_of((line,)), points_burned=9)
+
+    check_sums(sale)
+    with pytest.raises(RuleError) as refused:
+        check_sums(msgspec.structs.replace(sale, points_burned=0))
+
+    assert (refused.value.code, refused.value.pointer) == ("points_discount", "/points_burned")
+
+
 @pytest.mark.parametrize(("exchanged", "rounding"), [(700, -1), (700, 1), (701, 1), (703, -2), (703, 3)])
 def test_what_goods_that_came_back_have_paid_for_is_not_rounded(exchanged: int, rounding: int) -> None:
     """Nothing is left to pay: there are no coins to be short of, whatever the value that went over ends in."""

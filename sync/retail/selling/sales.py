@@ -246,6 +246,9 @@ def _check_lines(sale: Sale) -> None:
         if line.discounts and made_of != line.discount:
             detail = f"the discounts add up to {made_of}, the line's discount is {line.discount}"
             raise RuleError("discounts", f"/lines/{index}/discounts", detail)
+        if not sale.points_burned and any(part.kind == "points" for part in line.discounts):
+            detail = f"line {line.line} has a discount for points, and the sale burns none"
+            raise RuleError("points_discount", "/points_burned", detail)
 
 
 def _check_coupons(sale: Sale) -> None:
