@@ -111,7 +111,7 @@ async def test_a_return_that_has_happened_is_never_refused_for_what_is_left(till
 
 async def test_a_line_returned_in_three_parts_refunds_its_amount_and_no_more(till: Any) -> None:
     """20.00 for three: 6.67, 6.66, 6.67; then nothing is left, and the answer says so."""
-    discounts = [{"amount": 1270, "kind": "member"}]
+    discounts = [{"amount": 1270, "kind": "promotion"}]
     sale = till.sale({"sku": "TEA-01", "qty": 3, "unit_price": 1090, "discount": 1270, "discounts": discounts})
     await till.post("/v1/sales", sale)
 

@@ -44,6 +44,16 @@ async def test_without_an_approval_it_is_refused_with_one_it_is_sold_once(
     assert (other.status, other.json["code"], other.json["pointer"]) == (422, "approval", pointer)
 
 
+async def test_a_members_discount_for_nobody_is_given_by_hand(till: Any, manager: Any) -> None:
+    parts = [{"amount": 219, "kind": "member"}]
+
+    nobody = await till.post("/v1/sales", till.sale(LARGE | {"discounts": parts}))
+    somebody = await till.post("/v1/sales", till.sale(LARGE | {"discounts": parts}, member_id="m1"))
+
+    assert (nobody.status, nobody.json["code"], nobody.json["pointer"]) == (422, "approval_needed", "/lines/0/discount")
+    assert somebody.status == 201
+
+
 async def test_a_refused_sale_leaves_its_approval(till: Any, manager: Any) -> None:
     sale = till.sale(OVERRIDE)
     approvals = await approve(till, sale["sale_id"], "price_override")

@@ -3,7 +3,7 @@
     asks                             unless
     a line's `override`              whoever is signed in may do it alone (`[approvals] price_override`)
     a hand's discount on a line,     `[approvals] discount`; promotions, coupons, members' and points' discounts are no hand's
-    above `discount_above_pct`
+    above `discount_above_pct`       (a member's on a sale that names none is)
 
 One approval of an action is for the whole sale; its subject is the sale_id. Training asks for none: it would spend it.
 Not here: giving approvals (hub.store.staff.approvals).
@@ -21,6 +21,7 @@ from sync.retail.selling.sales import Sale, SaleLine
 from sync.retail.staff.cashiers import Role
 
 BY_HAND = frozenset({"manual", "sale"})
+WITHOUT_A_MEMBER = BY_HAND | {"member"}
 
 
 class Authority(Struct, frozen=True):
@@ -32,8 +33,9 @@ class Authority(Struct, frozen=True):
 
 def unapproved(tx: Connection, sale: Sale, authority: Authority, *, now_ms: int) -> Iterator[tuple[RefusedError, int]]:
     """Yield what nobody has approved of, and on which line; approvals that are there are spent on this sale."""
+    kinds = BY_HAND if sale.member_id else WITHOUT_A_MEMBER
     overrides = ((index, line) for index, line in enumerate(sale.lines) if line.override is not None)
-    discounts = ((index, line) for index, line in enumerate(sale.lines) if _is_large(line, authority.rules))
+    discounts = ((index, line) for index, line in enumerate(sale.lines) if _is_large(line, authority.rules, kinds))
     if (first := next(overrides, None)) is not None:
         yield from _refused(tx, sale, authority, "price_override", "override", *first, now_ms=now_ms)
     if (first := next(discounts, None)) is not None:
@@ -70,8 +72,8 @@ def _refused(  # noqa: PLR0917 - a line and what is asked of it
         yield RefusedError(err.code, err.detail, pointer=f"/lines/{index}/{field}"), line.line
 
 
-def _is_large(line: SaleLine, rules: ApprovalRules) -> bool:
+def _is_large(line: SaleLine, rules: ApprovalRules, kinds: frozenset[str]) -> bool:
     if not line.discount or line.per is None:
         return False
-    by_hand = line.discount if not line.discounts else sum(p.amount for p in line.discounts if p.kind in BY_HAND)
+    by_hand = line.discount if not line.discounts else sum(p.amount for p in line.discounts if p.kind in kinds)
     return rules.is_large(by_hand, line_amount(line.unit_price, line.qty, line.per))
