@@ -32,6 +32,7 @@ CONSOLE_FILES = {
     "fingerprint.js": "text/javascript",
     "format.js": "text/javascript",
     "icon.svg": "image/svg+xml",
+    "labels.js": "text/javascript",
     "members.js": "text/javascript",
     "orders.js": "text/javascript",
     "pace.js": "text/javascript",
@@ -60,6 +61,7 @@ CONSOLE_FILES = {
     "visitors.js": "text/javascript",
     "words-pages.js": "text/javascript",
     "words.js": "text/javascript",
+    "zones.js": "text/javascript",
 }
 _POLICY = (
     "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-src {frames}; "

@@ -60,7 +60,7 @@ export class Labels {
       await post("/v1/labels", { job_id: `l:${this.jobId}`, printer_id: printer, labels });
     } catch (error) {
       if (error.status && error.status < UNSURE) this.jobId = crypto.randomUUID();
-      this.#say(() => h("p.warn", remedyOf(error)));
+      this.#say(() => h("p.warn", refusal(error, labels)));
       return;
     }
     this.jobId = crypto.randomUUID();
@@ -72,6 +72,12 @@ export class Labels {
     this.answer = answer;
     byId("labels-said").replaceChildren(...this.drawAgain());
   }
+}
+
+/** Name the product that the hub refuses; anything else is said as everywhere. */
+function refusal(error, labels) {
+  const [, place] = /^\/labels\/(\d+)\/sku$/.exec(error.problem?.pointer ?? "") ?? [];
+  return place === undefined ? remedyOf(error) : t("labelsUnknown", labels[place].sku);
 }
 
 function copiesOf(line) {

@@ -2,7 +2,7 @@
 
 import { get } from "/console/client.js";
 import { byId, h } from "/console/dom.js";
-import { count, stay, today } from "/console/format.js";
+import { count, stay } from "/console/format.js";
 import { View, figuresTable } from "/console/view.js";
 import { t } from "/console/words.js";
 
@@ -11,24 +11,26 @@ export class Zones extends View {
     super("zones");
     /** @type {object | null} DwellDay */
     this.day = null;
-    byId("zones-date").onchange = () => this.refresh();
+    this.picked = ""; // a date; "": today's, whichever day it is
+    byId("zones-date").onchange = ({ target }) => {
+      this.picked = target.value;
+      this.refresh();
+    };
   }
 
   async read() {
-    const picked = byId("zones-date").value;
-    this.day = await get(`/v1/insights/dwells${picked ? `?date=${encodeURIComponent(picked)}` : ""}`);
-    if (!picked) byId("zones-date").max = today();
+    this.day = await get(`/v1/insights/dwells${this.picked ? `?date=${encodeURIComponent(this.picked)}` : ""}`);
   }
 
   clear() {
     this.day = null;
-    byId("zones-date").value = "";
+    this.picked = "";
   }
 
   drawAgain() {
     if (this.day === null) return;
     const { zones, hours } = this.day;
-    byId("zones-whose").textContent = this.day.date;
+    byId("zones-date").value = this.day.date;
     const visited = zones.filter(({ visitors }) => visitors > 0);
     this.fill("zones-sums", visited.length
       ? figuresTable(t("zonesTitle"), [t("zone"), t("zoneVisits"), t("zoneMedian"), t("zoneMean"), t("zoneVisitors")],
