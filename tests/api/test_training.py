@@ -57,7 +57,7 @@ async def test_training_tells_no_other_screen(till: Any) -> None:
         await till.post("/v1/sales", sale := till.sale())
         event = {"type": ""}
         while event["type"] not in ("sale", "stock"):
-            event = await ws.receive_json(timeout=10)
+            event = await ws.receive_json(timeout=60)
 
     assert event["data"]["sale_id"] == sale["sale_id"]
 

@@ -174,7 +174,7 @@ async def test_the_demo_line_cuts_the_stores_off_and_lets_head_office_through(cl
     assert (await cloud.store_item())["connected"]
 
     down = await cloud.post("/cloud/v1/demo/line", {"up": False})
-    ended = await asyncio.wait_for(ws.receive(), 10)
+    ended = await asyncio.wait_for(ws.receive(), 60)
     with pytest.raises(aiohttp.ClientError):
         await cloud.session.ws_connect(f"{cloud.url}/sync/v1/link", headers=headers, protocols=(SUBPROTOCOL,))
     item = await cloud.store_item()

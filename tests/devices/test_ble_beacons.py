@@ -31,6 +31,7 @@ BRAND = UUID("5b8e2d7a-91c4-4f0e-a3d6-127c9e50f4b8")
 APPLE = 0x004C
 EDDYSTONE = "0000feaa-0000-1000-8000-00805f9b34fb"
 BAND = "C0:00:00:00:00:01"
+WAIT_S = 60.0
 QUICK = {"enter_s": 0.5, "leave_s": 0.5, "gone_s": 2.0}
 
 
@@ -77,7 +78,7 @@ async def listening(bluez: FakeBlueZ, ctx: RecordingContext, given: Options) -> 
 async def say(bluez: FakeBlueZ, until: Callable[[], bool], **advertisement: Any) -> None:
     """Advertise ten times a second until it holds."""
     advertisement = {"address": BAND, "manufacturer": ibeacon(1, 1), "rssi": -50} | advertisement
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while not until():
             bluez.advertise(**advertisement)
             await asyncio.sleep(0.1)
@@ -118,7 +119,7 @@ async def test_every_kind_of_beacon_is_heard_and_weak_ones_are_somewhere_else(
             {"address": "C0:00:00:00:00:05", "service": {EDDYSTONE: b"\x30\xee" + b"\x44" * 8}},
             {"address": "C0:00:00:00:00:06", "service": {EDDYSTONE: b"\x10\xee\x03"}},
         ]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             while len(ctx.events) < 3:
                 for advertisement in sent:
                     bluez.advertise(rssi=-50, **advertisement)
@@ -134,7 +135,8 @@ async def test_every_kind_of_beacon_is_heard_and_weak_ones_are_somewhere_else(
 
 
 async def test_staff_fixed_and_unlisted_beacons_are_nowhere(bluez: FakeBlueZ, ctx: RecordingContext) -> None:
-    given = options(staff=(f"ibeacon:{BRAND}:7",), fixed=(f"ibeacon:{BRAND}:1:9",))
+    # who is forgotten meanwhile, on a busy machine, is counted again
+    given = options(staff=(f"ibeacon:{BRAND}:7",), fixed=(f"ibeacon:{BRAND}:1:9",), gone_s=600)
     async with listening(bluez, ctx, given):
         for address, manufacturer in (
             ("2", ibeacon(7, 1)),
@@ -188,7 +190,7 @@ async def test_a_hub_that_stops_records_who_is_still_there(bluez: FakeBlueZ, ctx
 async def test_two_adapters_tell_two_places_apart(bus: str, ctx: RecordingContext) -> None:
     zones = {"entrance": ZoneOptions(receiver="hci0"), "desk": ZoneOptions(receiver="hci1")}
     given = options(zones=zones, adapters=("hci0", "hci1"))
-    async with FakeBlueZ(bus, ("hci0", "hci1")) as bluez, listening(bluez, ctx, given), asyncio.timeout(10):
+    async with FakeBlueZ(bus, ("hci0", "hci1")) as bluez, listening(bluez, ctx, given), asyncio.timeout(WAIT_S):
         while not ctx.events:
             bluez.advertise(BAND, manufacturer=ibeacon(1, 1), rssi=-70, adapter="hci0")
             bluez.advertise(BAND, manufacturer=ibeacon(1, 1), rssi=-50, adapter="hci1")
@@ -212,11 +214,15 @@ async def test_an_adapter_that_hears_nothing_any_more_is_switched_off_and_on(
 async def test_an_adapter_that_stays_deaf_is_cycled_less_and_less_often(
     bluez: FakeBlueZ, ctx: RecordingContext
 ) -> None:
+    """After 0.2, 0.4, 0.8, 1.6 s, and not each fifth of a second: so many cycles take their time at least."""
+    loop = asyncio.get_running_loop()
     async with listening(bluez, ctx, options(silence_s=0.2)):
+        began_s = loop.time()
         bluez.advertise(BAND, manufacturer=ibeacon(1, 1))
         bluez.deafen(for_good=True)
-        await asyncio.sleep(3.5)
-    assert 2 <= ctx.counters["power_cycles"] <= 5, "after 0.2, 0.4, 0.8, 1.6, 3.2 s, and not each fifth of a second"
+        await _until(lambda: ctx.counters["power_cycles"] >= 4)
+        cycles, took_s = ctx.counters["power_cycles"], loop.time() - began_s
+    assert took_s >= 0.2 * 2 ** (cycles - 1)
     assert ctx.last_status is not None and ctx.last_status.reason == "adapter_silent"
 
 
@@ -257,7 +263,7 @@ async def test_a_start_that_is_never_answered_is_given_up(
 
 
 async def failure(ctx: RecordingContext, **more: Any) -> str:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         with pytest.raises(WireError) as caught:
             await DRIVER.run(ctx, options(**more))
     assert str(caught.value), "a remedy"
@@ -332,7 +338,7 @@ async def test_what_fails_while_it_listens_is_noticed(
         await say(bluez, lambda: bool(ctx.events))
         fault(bluez)
         with pytest.raises(WireError) as caught:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(WAIT_S):
                 await task
     assert caught.value.reason == reason
 
@@ -363,7 +369,7 @@ async def test_a_bus_that_dies_is_noticed(ctx: RecordingContext, monkeypatch: py
             bluez.stop()
             await stack.aclose()
             with pytest.raises(WireError) as caught:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(WAIT_S):
                     await task
     assert caught.value.reason == "no_dbus"
 
@@ -399,7 +405,7 @@ async def test_the_supervisor_brings_it_back_when_bluetoothd_is_back(bluez: Fake
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         while not holds():  # noqa: ASYNC110 - a state is no event
             await asyncio.sleep(0.02)
 
