@@ -23,6 +23,7 @@ WRITERS = ("aa:1111111111111111", "bb:2222222222222222", "aa:3333333333333333")
 WRITER = "replica.store || ':' || incarnation"
 Rows = list[tuple[int, bytes]]
 NAMES = [each.name for each in REGISTRY.entities]
+_spare: list[sqlite3.Connection] = []
 
 
 class End:
@@ -30,8 +31,8 @@ class End:
 
     def __init__(self, store: str = "zz", registry: Registry = REGISTRY) -> None:
         self.registry = registry
-        self.tx = sqlite3.connect(":memory:", isolation_level=None)
-        self.tx.deserialize(_empty())
+        self.tx = _spare.pop() if _spare else _new()
+        self.tx.execute("BEGIN")  # all that comes is taken back at the end: another may have the database then
         self.replica = begin_incarnation(self.tx, store, incarnation=store * 8, now_ms=1)
 
     def take(self, stream: str, rep: str, rows: Sequence[tuple[int, bytes]], **options: Any) -> Taken:
@@ -72,18 +73,25 @@ class End:
         self.tx.execute("INSERT INTO former_life (replica, why, ended_ms, seal_place) VALUES (?, '', 1, ?)", ended)
 
     def close(self) -> None:
-        self.tx.close()
+        self.tx.execute("ROLLBACK")
+        _spare.append(self.tx)
 
 
 @contextmanager
 def ends(count: int, registry: Registry = REGISTRY) -> Iterator[list[End]]:
-    """Databases that are closed at the end."""
+    """Databases that are let go at the end."""
     made = [End(registry=registry) for _ in range(count)]
     try:
         yield made
     finally:
         for each in made:
             each.close()
+
+
+def _new() -> sqlite3.Connection:
+    made = sqlite3.connect(":memory:", isolation_level=None)
+    made.deserialize(_empty())
+    return made
 
 
 @cache
