@@ -5,7 +5,9 @@ TLS: `ca` is the file of the CA that signed the broker's certificate (PEM; for t
 connection (devices.drivers._mqtt_link).
 """
 
+import asyncio
 import ssl
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
@@ -58,3 +60,8 @@ class BrokerOptions(DriverOptions, frozen=True, kw_only=True):
 
         host, port = split_address(self.address, port=TLS_PORT if self.tls else PORT)
         return Broker(host, port, client_id, self.username, self.password, self.keepalive_s, self.context(), will)
+
+
+async def load_paho() -> None:
+    """Import paho in a thread: a slow card takes seconds for it, and nobody else shall wait."""
+    await asyncio.to_thread(import_module, "devices.drivers._mqtt_link")

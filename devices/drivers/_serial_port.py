@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
@@ -72,6 +73,7 @@ async def opened_node(
     stop_bits: int = 1,
 ) -> AsyncIterator["SerialPort"]:
     """Open this port; raise WireError when it does not open."""
+    await asyncio.to_thread(import_module, "serialx")  # a slow card takes seconds for it, and nobody else shall wait
     import serialx  # here: the registry reads drivers on machines without a serial library
 
     # serialx logs every byte it receives at DEBUG, and a label may be somebody's member card.

@@ -20,7 +20,7 @@ from msgspec import Meta
 from devices.codecs.counters.mapping import Mapping
 from devices.codecs.counters.own import is_sensor_name
 from devices.driver import Capture, DeviceContext, Driver, Replayed
-from devices.drivers._broker import BrokerOptions
+from devices.drivers._broker import BrokerOptions, load_paho
 from devices.drivers._counting import OWN, Counters, Entrance, Presence, Wire, decoder, masked, presence
 from devices.drivers._recording import record_and_ack
 from devices.errors import CountError
@@ -50,6 +50,7 @@ class Options(BrokerOptions, frozen=True, kw_only=True):
 
 async def run(ctx: DeviceContext, options: Options) -> None:
     """Record what counters say until the broker goes away; raise WireError then, or when it refuses us."""
+    await load_paho()
     from devices.drivers._mqtt_link import connected  # here: a hub without counters has no use for paho
 
     counters = _MqttCounters(ctx, options)

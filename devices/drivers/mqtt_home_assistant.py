@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta
 
 from devices.driver import DeviceContext, Driver
-from devices.drivers._broker import BrokerOptions
+from devices.drivers._broker import BrokerOptions, load_paho
 from devices.model import Health, StatusUpdate
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Options(BrokerOptions, frozen=True, kw_only=True):
 
 async def run(ctx: DeviceContext, options: Options) -> None:
     """Announce until the broker goes away; raise WireError then, or when it refuses us."""
+    await load_paho()
     from devices.drivers._mqtt_link import connected  # here: a hub without MQTT has no use for paho
 
     said, retained, status = ctx.announcements, set[str](), f"store/{options.store}/hub/status"

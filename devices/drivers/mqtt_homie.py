@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from devices.codecs.homie import Homie
 from devices.driver import DeviceContext, Driver
-from devices.drivers._broker import BrokerOptions
+from devices.drivers._broker import BrokerOptions, load_paho
 from devices.drivers._counting import SHOWN_MAX, Counters, Entrance
 from devices.drivers._recording import record_and_ack
 from devices.errors import CountError
@@ -36,6 +36,7 @@ class Options(BrokerOptions, frozen=True, kw_only=True):
 
 async def run(ctx: DeviceContext, options: Options) -> None:
     """Record what accepted nodes count until the broker goes away; raise WireError then, or when it refuses us."""
+    await load_paho()
     from devices.drivers._mqtt_link import connected  # here: a hub without MQTT has no use for paho
 
     homie, refusals = Homie(options.entrances), Counters(ctx, None, {})

@@ -15,7 +15,7 @@ from msgspec import Meta
 from devices.codecs.counters.own import is_sensor_name
 from devices.codecs.probes import parse_report
 from devices.driver import DeviceContext, Driver
-from devices.drivers._broker import BrokerOptions
+from devices.drivers._broker import BrokerOptions, load_paho
 from devices.drivers._counting import Counters, Entrance, Presence, presence
 from devices.drivers._recording import record_and_ack
 from devices.errors import CountError
@@ -35,6 +35,7 @@ class Options(BrokerOptions, frozen=True, kw_only=True):
 
 async def run(ctx: DeviceContext, options: Options) -> None:
     """Record what probes hear until the broker goes away; raise WireError then, or when it refuses us."""
+    await load_paho()
     from devices.drivers._mqtt_link import connected  # here: a hub without probes has no use for paho
 
     probes = Counters(ctx, None, {})
