@@ -1,25 +1,34 @@
-"""The hub inside the machine: its configuration, its process, and a client of its API from outside."""
+"""The hub inside the machine, as a shop has it: its unit, its user, its configuration; and its clients outside."""
 
 import asyncio
-import re
+import compileall
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from zipfile import ZipFile
+
+import aiohttp
 
 from devices.model import Health
 from hub.api.attached.devices import DeviceView
 from hub.client import HubClient
-from tests.appliance.machine import PROJECT, Machine, said
+from hub.machine_client import MachineClient
+from tests.appliance.machine import PROJECT, Machine, packed, said
 
-FOLDER = "/opt/hub"
+FOLDER = "/opt/store-hub"
 CONFIG = "/etc/store-hub/hub.toml"
-PYTHON = f"PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={FOLDER}:/opt/packages python3"
+DATA = "/var/lib/store-hub"
+DROP_IN = "/run/systemd/system/storehub.service.d/test.conf"
+COMMAND = f"""#!/bin/sh
+PYTHONPATH={FOLDER}/lib:/opt/packages exec python3 -m hub "$@"
+"""
+SLOWLY = "[Service]\nTimeoutStartSec=300\n"  # emulated, and beside other work
 PORT = 8080
 PATIENCE_S = 120
-STORE = """
+STORE = f"""
 [store]
 id = "hk01"
 name_zh_hant = "示範店"
@@ -28,18 +37,28 @@ currency = "HKD"
 zone = "Asia/Hong_Kong"
 
 [api]
-port = 8080
+port = {PORT}
 
 [data]
-dir = "/var/lib/store-hub"
+dir = "{DATA}"
 """
 
 
 class GuestHub:
-    """A hub that runs, and a paired client of a manager, who sees everything."""
+    """A hub that runs; `till` is a paired client of a manager, who sees everything, `control` is its socket for commands."""
 
-    def __init__(self, machine: Machine, till: HubClient) -> None:
-        self.machine, self.till = machine, till
+    def __init__(self, url: str, token: str, till: HubClient, control: MachineClient) -> None:
+        self.till, self.control = till, control
+        self.url, self._token = url, token
+
+    async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Return status and JSON of a request of the manager's. Any: JSON."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        async with (
+            aiohttp.ClientSession(self.url, headers=headers) as session,
+            session.request(method, path, json=body) as response,
+        ):
+            return response.status, await response.json(content_type=None)
 
     async def reaches(self, device_id: str, health: Health, why: str = "") -> DeviceView:
         """Return a device's view once it is so; fail with what it was last."""
@@ -54,30 +73,27 @@ class GuestHub:
         except TimeoutError:
             raise AssertionError(f"{device_id} is not {health}: {last}") from None
 
-    async def resident_kib(self) -> int:
-        """Return the memory of the hub's process."""
-        return int((await self.machine.run("ps -o rss= -p $(systemctl show -P MainPID hub)")).strip())
-
 
 @asynccontextmanager
-async def guest_hub(machine: Machine, devices: str) -> AsyncIterator[GuestHub]:
-    """Run a hub with these device sections until the block ends; its log goes with what fails."""
-    await _install(machine)
+async def guest_hub(machine: Machine, devices: str, *, drop_in: str = "") -> AsyncIterator[GuestHub]:
+    """Run the unit with these sections until the block ends, its log goes with what fails; `drop_in` changes its [Service]."""
+    await installed(machine)
     await machine.run(
-        f"mkdir -p /etc/store-hub && rm -rf /var/lib/store-hub && cat > {CONFIG}", given=(STORE + devices).encode()
+        f"rm -rf {DATA}; install -m 640 -g storehub /dev/stdin {CONFIG}", given=(STORE + devices).encode()
     )
-    run = f"systemd-run --quiet --unit=hub --collect sh -c 'exec env {PYTHON} -m hub run --config {CONFIG}'"
-    await machine.run(run)
+    await machine.run(f"install -D -m 644 /dev/stdin {DROP_IN}", given=(SLOWLY + drop_in).encode())
     try:
-        code = await _code(machine)
-        async with HubClient(f"http://127.0.0.1:{await machine.forward(PORT)}") as till:
-            await till.pair(code, "Office")
-            yield GuestHub(machine, till)
+        await machine.run("systemctl daemon-reload && systemctl start storehub")
+        url = f"http://127.0.0.1:{await machine.forward(PORT)}"
+        socket = f"http://127.0.0.1:{await machine.forward(f'{DATA}/hub.sock')}"
+        async with MachineClient(socket) as control, HubClient(url) as till:
+            paired = await till.pair(await control.make_code("manager"), "Office")
+            yield GuestHub(url, paired.token, till, control)
     except BaseException:
-        print(await machine.run("journalctl -u hub --no-pager -n 80 -o cat"))
+        print(await machine.run("journalctl -u storehub --no-pager -n 80 -o cat"))
         raise
     finally:
-        await machine.run("systemctl stop hub 2>/dev/null || true")
+        await machine.run("systemctl stop storehub; systemctl reset-failed storehub 2>/dev/null || true")
 
 
 async def heard(
@@ -91,22 +107,29 @@ async def heard(
     raise AssertionError("the hub closed the socket")
 
 
-async def _code(machine: Machine) -> str:
-    """Return a pairing code, once the hub answers."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            said = await machine.run(f"{PYTHON} -m hub pair --scope manager --config {CONFIG} 2>&1 || true")
-            if found := re.search(r"\b[0-9A-Z]{4,}(?:-[0-9A-Z]+)*\b", said):
-                return found[0]
-            await asyncio.sleep(0.5)  # it has not opened its socket yet
+def is_scan(device: str, label: str) -> Callable[[dict[str, Any]], bool]:
+    """Whether an event is this scan."""
+    return lambda event: event["type"] == "scan" and event.get("device") == device and event["data"]["label"] == label
 
 
-async def _install(machine: Machine) -> None:
-    """Unpack the project's wheel on the machine, once; what a wheel leaves out is missing there too."""
+async def installed(machine: Machine) -> None:
+    """Unpack the project's wheel on the machine, once; what a wheel leaves out is missing there too. Unit and user as shipped."""
     if "there" in await machine.run(f"test -d {FOLDER} && echo there || true"):
         return
     with TemporaryDirectory() as folder:
         await said(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, str(PROJECT))
         (wheel,) = Path(folder).glob("*.whl")
-        await machine.run("cat > /tmp/hub.whl", given=wheel.read_bytes())
-    await machine.run(f"python3 -m zipfile -e /tmp/hub.whl {FOLDER}")
+        with ZipFile(wheel) as archive:
+            archive.extractall(Path(folder) / "lib")
+        compileall.compile_dir(Path(folder) / "lib", quiet=1)  # here: there it would take a minute
+        await machine.run(f"mkdir -p {FOLDER} && tar -C {FOLDER} -xf -", given=await packed(Path(folder), "lib"))
+    await machine.run(f"install -D -m 755 /dev/stdin {FOLDER}/bin/storehub", given=COMMAND.encode())
+    await machine.run(
+        "cat > /usr/lib/sysusers.d/storehub.conf", given=(PROJECT / "systemd/storehub.sysusers").read_bytes()
+    )
+    await machine.run(
+        "cat > /etc/systemd/system/storehub.service", given=(PROJECT / "systemd/storehub.service").read_bytes()
+    )
+    await machine.run(
+        f"systemd-sysusers && install -d -m 750 -g storehub /etc/store-hub && ln -s {FOLDER}/bin/storehub /usr/local/bin/"
+    )

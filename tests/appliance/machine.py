@@ -74,16 +74,12 @@ class Machine:
 
     async def copy(self, *names: str, to: str) -> None:
         """Copy files and folders of the project."""
-        packed = await asyncio.create_subprocess_exec(
-            "tar", "-C", str(PROJECT), "--exclude=__pycache__", "-cf", "-", *names, stdout=asyncio.subprocess.PIPE
-        )
-        content, _ = await packed.communicate()
-        await self.run(f"mkdir -p {to} && tar -C {to} -xf -", given=content)
+        await self.run(f"mkdir -p {to} && tar -C {to} -xf -", given=await packed(PROJECT, *names))
 
-    async def forward(self, port: int) -> int:
-        """Return a port of this host that leads to a port of the machine's loopback."""
-        here = free_port()
-        await self.run_here("-O", "forward", "-L", f"127.0.0.1:{here}:127.0.0.1:{port}")
+    async def forward(self, to: int | str) -> int:
+        """Return a port of this host that leads to a port of the machine's loopback, or to a socket in its file system."""
+        here, there = free_port(), to if isinstance(to, str) else f"127.0.0.1:{to}"
+        await self.run_here("-O", "forward", "-L", f"127.0.0.1:{here}:{there}")
         return here
 
     async def run_here(self, *options: str) -> None:
@@ -141,6 +137,16 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+async def packed(folder: Path, *names: str) -> bytes:
+    """Return a tar archive of files and folders below a folder."""
+    process = await asyncio.create_subprocess_exec(
+        "tar", "-C", str(folder), "-cf", "-", *names, stdout=asyncio.subprocess.PIPE
+    )
+    content, _ = await process.communicate()
+    assert process.returncode == 0
+    return content
 
 
 async def said(*command: str, given: bytes = b"") -> str:

@@ -5,10 +5,9 @@ import pytest
 from devices.model import Health
 from tests.appliance.guest_hub import guest_hub, heard
 from tests.appliance.machine import Machine
+from tests.appliance.plugs import BEACONS, radio
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-RADIO = "PYTHONPATH=/opt/packages python3 /opt/appliance/guest/radio.py"
-BEACONS = 12
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 SECTION = """
 [devices.radio]
 kind = "ble_beacons"
@@ -23,11 +22,7 @@ enter_dbm = -90
 
 
 async def test_beacons_come_and_go_through_bluez(machine: Machine) -> None:
-    await machine.run("modprobe hci_vhci && systemctl start bluetooth")
-    await machine.run(f"systemd-run --quiet --unit=radio --collect sh -c '{RADIO} {BEACONS} >/run/radio.log 2>&1'")
-    await machine.run("until grep -q air /run/radio.log; do systemctl is-active -q radio || exit 1; sleep 0.2; done")
-    await machine.run("until timeout 10 bluetoothctl power on | grep -q succeeded; do sleep 1; done")
-    async with guest_hub(machine, SECTION) as hub:
+    async with radio(machine), guest_hub(machine, SECTION) as hub:
         await hub.reaches("radio", Health.READY)
         async with hub.till.events() as events:
             await machine.run("touch /run/beacons")
@@ -41,7 +36,6 @@ async def test_beacons_come_and_go_through_bluez(machine: Machine) -> None:
                 event = await heard(events, lambda each: each["type"] == "zone" and each["data"]["left"] == "desk")
                 left.add(event["data"]["visitor"])
             assert left == entered
-    await machine.run("systemctl stop radio")
 
 
 async def test_a_radio_that_is_not_there_is_said_with_its_remedy(machine: Machine) -> None:

@@ -11,12 +11,13 @@ from devices.document import Cut, Document, Text
 from devices.model import Health
 from devices.testing.escpos_reader import EscposReader
 from devices.testing.paper import PaperLine
+from devices.testing.serial_line import VirtualSerialLine
 from hub.api.selling.printing import PrintRequest
-from tests.appliance.guest_hub import PATIENCE_S, GuestHub, guest_hub, heard
+from tests.appliance.guest_hub import PATIENCE_S, GuestHub, guest_hub, heard, is_scan
 from tests.appliance.machine import Machine
+from tests.appliance.plugs import GADGET, converter
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-GADGET = "python3 /opt/appliance/guest/gadget.py"
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 LABELS = [f"{number}" for number in range(1_000_000, 1_001_000)]
 DOCUMENT = Document((Text("凍頂烏龍茶 Oolong"), Cut()))
 TWINS = """
@@ -28,7 +29,6 @@ usb = { vendor = "05e0", product = "1200", port_path = "dummy_hcd.0-usb-1" }
 kind = "hid_scanner"
 usb = { vendor = "05e0", product = "1200", port_path = "dummy_hcd.1-usb-1" }
 """
-HOLD = 'import os, time; os.open("/dev/ttyUSB0", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK); time.sleep(60)'
 SPY = """
 import evdev, select, sys, time
 seen = 0
@@ -42,11 +42,7 @@ print("keys", seen)
 """
 
 
-def is_scan(device: str, label: str) -> Any:
-    return lambda event: event["type"] == "scan" and event.get("device") == device and event["data"]["label"] == label
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def twins(machine: Machine) -> AsyncIterator[GuestHub]:
     """Two scanners that are alike to their serial numbers, and a hub that tells them apart by their plug."""
     for port in ("0", "1"):
@@ -138,47 +134,17 @@ async def test_a_receipt_comes_out_of_the_usb_printer(machine: Machine) -> None:
 async def test_a_serial_scanner_that_comes_back_under_another_name_is_found(machine: Machine) -> None:
     """A converter is plugged into the machine by qemu; another holds its name when it comes back."""
     section = '[devices.lane3]\nkind = "serial_scanner"\nusb = { vendor = "0403", product = "6001" }\n'
-    async with guest_hub(machine, section) as hub, Converter(machine) as converter:
+    async with VirtualSerialLine() as line, guest_hub(machine, section) as hub, converter(machine, line) as plug:
         await hub.reaches("lane3", Health.READY)
         await hub.till.claim("lane3")
         async with hub.till.events() as events:
-            await converter.write(b"4006381333931\r\n")
+            await line.write(b"4006381333931\r\n")
             await heard(events, is_scan("lane3", "4006381333931"))
-            await machine.run(f"nohup python3 -c '{HOLD}' >/dev/null 2>&1 & sleep 0.5")
-            await converter.unplug()
-            await hub.reaches("lane3", Health.OFFLINE)
-            await converter.plug()
-            await hub.reaches("lane3", Health.READY)
-            await converter.write(b"96385074\r\n")
-            await heard(events, is_scan("lane3", "96385074"))
-
-
-class Converter:
-    """An FTDI converter of qemu's whose serial side is a socket of this host."""
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-        self._path = machine.folder / "converter"
-
-    async def __aenter__(self) -> "Converter":
-        address = {"type": "unix", "data": {"path": str(self._path)}}
-        backend = {"type": "socket", "data": {"addr": address, "server": True, "wait": False}}
-        await self._machine.qmp("chardev-add", id="converter", backend=backend)
-        _, self._writer = await asyncio.open_unix_connection(str(self._path))
-        await self.plug()
-        return self
-
-    async def __aexit__(self, *_exc: object) -> None:
-        await self.unplug()
-        self._writer.close()
-
-    async def plug(self) -> None:
-        options = {"chardev": "converter", "bus": "xhci.0", "port": "4", "always-plugged": True}
-        await self._machine.qmp("device_add", driver="usb-serial", id="ftdi", **options)
-
-    async def unplug(self) -> None:
-        await self._machine.qmp("device_del", id="ftdi")
-
-    async def write(self, sent: bytes) -> None:
-        self._writer.write(sent)
-        await self._writer.drain()
+            async with plug.name_taken():
+                await plug.pull_out()
+                await hub.reaches("lane3", Health.OFFLINE)
+                await plug.put_in()
+                await hub.reaches("lane3", Health.READY)
+                assert "ttyUSB1" in await machine.run("ls /dev")
+                await line.write(b"96385074\r\n")
+                await heard(events, is_scan("lane3", "96385074"))
