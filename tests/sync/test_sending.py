@@ -272,3 +272,32 @@ def test_a_sum_that_is_pulled_half_way_is_asked_for_again_and_its_pulls_are_coun
     assert sending.next([SALES], PEER, 0) == LoadOpening(SALES, 50)
     sending.acked(ME, "sales", START)
     assert sending.pulled(ME, "sales", START) == 2, "an ack of less than the sum is none"
+
+
+OTHERS = Head("hk01:c", "returns", Feed.LOG, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "is_sent"),
+    [
+        (SALES, False),
+        (LEVELS, True),  # no log: nothing follows from it
+        (Head("hk01:c", "sales", Feed.LOG, 5), True),  # of the same writer: in its place when that was chosen
+        (Head(PEER, "sales", Feed.LOG, 5), True),  # the peer's own are not sent to it
+    ],
+)
+def test_rows_of_another_life_wait_for_a_log_that_has_come_before_them_meanwhile(before: Head, is_sent: bool) -> None:
+    sending = Sending()
+    assert asked(sending, [OTHERS]) == ("returns", 0, BATCH_ROWS)
+
+    assert sending.loaded([rows(OTHERS, 0, 1)], 0, heads=[before, OTHERS], peer_rep=PEER) is is_sent
+    assert is_sent or asked(sending, [before, OTHERS]) == (before.stream, 0, BATCH_ROWS)
+
+
+def test_rows_of_another_life_do_not_wait_for_a_log_that_cannot_be_read_yet() -> None:
+    sending = summing(sent=0)
+    sending.summed_up(Opening(at(40), (b"{}",) * (PART_ROWS + 1)), START)
+    assert isinstance(following(sending, [SALES]), Part)
+    assert asked(sending, [SALES, OTHERS]) == ("returns", 0, BATCH_ROWS)
+
+    assert sending.loaded([rows(OTHERS, 0, 1)], 0, heads=[SALES, OTHERS], peer_rep=PEER)
