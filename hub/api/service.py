@@ -1,11 +1,11 @@
 """What is open without a token: health, readiness, metrics, the API's description, the console's files."""
 
+import asyncio
 import contextlib
 import ipaddress
 from collections.abc import Awaitable, Callable
 from importlib import resources
 
-import orjson
 from aiohttp import web
 
 from hub.api.problems import problem
@@ -106,12 +106,11 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     return web.Response(body=hub.metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
-def describe(document: dict[str, object]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Return the handler of /openapi.json."""
-    encoded = orjson.dumps(document)
+def describe(document: Callable[[], bytes]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Return the handler of /openapi.json; the document is made in a thread, when somebody asks."""
 
     async def openapi_json(_: web.Request) -> web.StreamResponse:
-        return web.Response(body=encoded, content_type="application/json")
+        return web.Response(body=await asyncio.to_thread(document), content_type="application/json")
 
     return openapi_json
 
