@@ -9,7 +9,6 @@ import os
 import socket
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
@@ -39,9 +38,18 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
+class _ShowVersion(argparse.Action):
+    """`--version`; a hub that starts does not read the package's metadata, which takes 20 ms and a MiB."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # here: nothing else needs it
+
+        parser.exit(message=f"store-hub {version('store-hub')}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="storehub", description="The one machine in a shop that everything talks to.")
-    parser.add_argument("--version", action="version", version=f"store-hub {version('store-hub')}")
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run the hub in the foreground")

@@ -5,7 +5,6 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import orjson
@@ -118,6 +117,8 @@ def control_application(hub: Runtime) -> web.Application:
 @cache
 def _document() -> bytes:
     """The description of the API: the same for every hub, and forty milliseconds of work that no start waits for."""
+    from importlib.metadata import version  # here: no start needs it
+
     return orjson.dumps(openapi(routes(), version=version("store-hub")))
 
 
