@@ -66,6 +66,23 @@ class _Outcome:
     error: Exception | None = None
 
 
+class Snapshot:
+    """One read transaction of a connection, begun and ended by a `with` block; they do not nest."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: sqlite3.Connection) -> None:
+        self._read = read
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._read.execute("BEGIN")
+        return self._read
+
+    def __exit__(self, *_: object) -> None:
+        if self._read.in_transaction:  # SQLite ends it itself where the file cannot be read
+            self._read.execute("COMMIT")
+
+
 class Database:
     """Owner of the only read-write connection. Use as a context manager; `run_writer` must run in a task group."""
 
@@ -93,6 +110,7 @@ class Database:
         self._writer = await aiosqlite.Connection(lambda: connection, 64)
         try:
             self._reader = connect_reader(self._path, cache_kib=READER_CACHE_KIB)
+            self._snapshot = Snapshot(self._reader)
             self._searcher = await aiosqlite.Connection(partial(connect_reader, self._path, other_thread=True), 64)
         except BaseException:
             await self._writer.close()
@@ -108,6 +126,10 @@ class Database:
     def read(self) -> sqlite3.Connection:
         """The read-only connection for point reads on the loop: they cost less than a hop to a thread."""
         return self._reader
+
+    def snapshot(self) -> "Snapshot":
+        """Read in a `with` block what is of one moment: each read outside takes and leaves SQLite's locks. Await nothing in it."""
+        return self._snapshot
 
     async def write(
         self,

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -225,6 +226,27 @@ async def test_a_reader_sees_what_is_committed_and_nothing_else(db: Database) ->
     await db.write(spy)
 
     assert (seen, notes(db)) == ([0], ["x"])
+
+
+async def test_what_is_read_in_a_snapshot_is_of_one_moment(db: Database, tmp_path: Path) -> None:
+    await db.write(note("before"))
+
+    with db.snapshot() as read:
+        seen = [read.execute("SELECT text FROM note").fetchall()]
+        with closing(sqlite3.connect(tmp_path / "hub.db", isolation_level=None)) as other:
+            other.execute("INSERT INTO note (text) VALUES ('meanwhile')")
+        seen.append(read.execute("SELECT text FROM note").fetchall())
+
+    assert seen == [[("before",)]] * 2
+    assert notes(db) == ["before", "meanwhile"]
+
+
+async def test_a_snapshot_ends_with_the_error_of_its_block(db: Database) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="nothing"), db.snapshot() as read:
+        read.execute("SELECT 1 FROM nothing")
+    await db.write(note("after"))
+
+    assert notes(db) == ["after"]
 
 
 @pytest.mark.parametrize("sql", ["INSERT INTO note (text) VALUES ('x')", "DELETE FROM note", "CREATE TABLE t (x)"])

@@ -59,10 +59,10 @@ async def list_products(call: Call) -> Reply:
     """GET /v1/products"""
     hub, query = call.hub, call.query
     location = hub.shop.location
-    if query.gtin is not None:
-        return Reply(_page_of(call, _by_gtin(call, query.gtin)))
-    if query.scan is not None:
-        return Reply(_page_of(call, by_scan(call, query.scan)))
+    if query.gtin is not None or query.scan is not None:
+        with hub.db.snapshot():
+            item = _by_gtin(call, query.gtin) if query.gtin is not None else by_scan(call, query.scan)
+            return Reply(_page_of(call, item))
     if query.q is not None:
         items = await products.search_items(
             hub.db, query.q, location=location, after=query.after, limit=query.limit + 1
@@ -70,12 +70,14 @@ async def list_products(call: Call) -> Reply:
     else:
         items = await products.list_items(hub.db, location=location, after=query.after, limit=query.limit + 1)
     shown, behind = cut(items, query.limit, name=lambda item: item.sku)
-    return Reply(ProductPage(_as_sold(call, shown), behind))
+    with hub.db.snapshot():
+        return Reply(ProductPage(_as_sold(call, shown), behind))
 
 
 async def get_product(call: Call) -> Reply:
     """GET /v1/products/{sku}"""
-    return Reply(_with_prices(call, [known_item(call, call.path["sku"])])[0])
+    with call.hub.db.snapshot():
+        return Reply(_with_prices(call, [known_item(call, call.path["sku"])])[0])
 
 
 async def post_movement(call: Call) -> Reply:

@@ -84,11 +84,12 @@ class ErasedAnswer(Struct, frozen=True):
 
 async def list_members(call: Call) -> Reply:
     """GET /v1/members"""
-    query, read, rules = call.query, call.hub.db.read, call.hub.shop.members
+    query, rules = call.query, call.hub.shop.members
     if query.q is not None:
         return await _search(call)
     if query.scan is not None:
-        return Reply(_page(call, found_by_code(read, query.scan, rules)))
+        with call.hub.db.snapshot() as read:
+            return Reply(_page(call, found_by_code(read, query.scan, rules)))
     if (query.of is None) != (query.value is None):
         raise RefusedError("member_query", "`of` and `value` belong together", pointer="/of")
     asked = {PHONE: query.phone, CARD: query.card, EMAIL: query.email, LINE: query.line, query.of or "": query.value}
@@ -100,7 +101,8 @@ async def list_members(call: Call) -> Reply:
         form = canonical(kind, text, region=rules.region, declared=rules.declared)
     except RuleError as err:
         raise RefusedError(err.code, str(err), pointer=_asked_at(query, kind, err.code)) from err
-    return Reply(_page(call, known_by(read, kind, form, rules)))
+    with call.hub.db.snapshot() as read:
+        return Reply(_page(call, known_by(read, kind, form, rules)))
 
 
 def _asked_at(query: MemberQuery, kind: str, code: str) -> str:

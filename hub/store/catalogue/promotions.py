@@ -20,6 +20,7 @@ from sync.retail.names import Name
 from sync.retail.windows import At
 
 LIVE_MAX = 200  # promotions of a day that are looked at, by their ids
+DAY = timedelta(days=1)
 KEPT_MAX = 4  # versions, days and shops of which the promotions are kept; the one read first goes
 _LIVE = f"""
   SELECT promotion_id, name_zh_hant, name_en, does, count, pay_for, amount_minor, rate_bp, skus, categories, members_only,
@@ -46,11 +47,11 @@ def live_promotions(read: Connection, shop: Shop, at: At, *, skus: Collection[st
 
     With `skus`, those that name one of them, a category, or nothing: what is for other goods alone is left out.
     """
-    slack = timedelta(days=1, milliseconds=0 if at.is_sure else at.grace_ms)
+    slack = DAY if at.is_sure else DAY + timedelta(milliseconds=at.grace_ms)
     (version,) = read.execute("SELECT version FROM promotion_version").fetchone()
-    begun_by, not_over_by = ((at.moment + off).date().isoformat() for off in (slack, -slack))
+    begun_by, not_over_by = (at.moment + slack).date().isoformat(), (at.moment - slack).date().isoformat()
     found = _read(read, _Asked(version, begun_by, not_over_by, shop.store_id))
-    if skus is None:
+    if skus is None or not found:
         return list(found)
     return [each for each in found if not each.skus or each.categories or not each.skus.isdisjoint(skus)]
 
