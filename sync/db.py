@@ -128,7 +128,7 @@ class Database:
         return self._reader
 
     def snapshot(self) -> "Snapshot":
-        """Read in a `with` block what is of one moment: each read outside takes and leaves SQLite's locks. Await nothing in it."""
+        """Read in a `with` block what is of one moment: each read outside takes SQLite's locks anew. Await nothing in it."""
         return self._snapshot
 
     async def write(
