@@ -6,7 +6,7 @@ from msgspec import Struct
 from hub.api.catalogue.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from hub.api.selling.returns import announce_return, terms_of
-from hub.api.selling.sales import SaleRequest, counter_of
+from hub.api.selling.sales import SaleRequest, counter_of, hear_sale
 from hub.api.staff.tills import check_till
 from hub.errors import NotFoundError
 from hub.store.selling.exchanges import ExchangeAnswer, Exchanged, ExchangeView, exchange_job, find_exchange
@@ -35,7 +35,9 @@ async def post_exchange(call: Call) -> Reply:
         check_till(call, till_id, what=part, pointer=f"/{part}/till_id")
     terms = await terms_of(call, call.body.back, has_happened=request.offline)
 
-    async with counter_of(call, request, is_exchange=True) as counter:
+    sale, coupons = await hear_sale(call, request)
+    async with hub.point_holds.word_for(sale) as points:
+        counter = counter_of(call, request, sale, coupons=coupons, points=points, is_exchange=True)
         now_ms = hub.now_ms()
 
         def announce(exchanged: Exchanged) -> None:
@@ -45,7 +47,7 @@ async def post_exchange(call: Call) -> Reply:
         job = exchange_job(
             hub.replica,
             hub.shop,
-            Exchange(call.body.exchange_id, call.body.back, counter.sale, call.body.value),
+            Exchange(call.body.exchange_id, call.body.back, sale, call.body.value),
             now_ms=now_ms,
             warnings=hub.clock.warnings,
             terms=terms,

@@ -1,8 +1,7 @@
 """Selling: POST /v1/sales and what is known of a sale."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import Annotated
@@ -20,6 +19,7 @@ from hub.runtime import Runtime
 from hub.spooler import Spooler
 from hub.store.model import SaleAnswer
 from hub.store.people.coupons import CouponTerms
+from hub.store.people.points import PointsWord
 from hub.store.selling import sales
 from hub.store.selling.admission import Context
 from hub.store.selling.printing import PrintTo
@@ -73,8 +73,9 @@ async def post_sale(call: Call) -> Reply:
     hub, request = call.hub, call.body
     check_till(call, request.till_id, what="sale")
 
-    async with counter_of(call, request) as counter:
-        sale = counter.sale
+    sale, coupons = await hear_sale(call, request)
+    async with hub.point_holds.word_for(sale) as points:
+        counter = counter_of(call, request, sale, coupons=coupons, points=points)
         job = counter.job(sale, now_ms=hub.now_ms())
         recorded = await hub.db.write(job, then=counter.announce, otherwise=counter.paper.give_up)
     if recorded.answer is None:
@@ -83,26 +84,35 @@ async def post_sale(call: Call) -> Reply:
     return Reply(recorded.answer, 200 if recorded.status == "repeated" else 201)
 
 
-@asynccontextmanager
-async def counter_of(call: Call, request: SaleRequest, *, is_exchange: bool = False) -> AsyncIterator["Counter"]:
-    """Have what a sale's job needs: its till's witness and clock, the cloud's word on coupons and points, a printer."""
-    hub = call.hub
+async def hear_sale(call: Call, request: SaleRequest) -> tuple[Sale, CouponTerms]:
+    """Return the till's content of a sale, and the cloud's word on its coupons; take its till's witness and clock."""
     if request.seen is not None:
-        await hub.replication.witness(request.seen)
+        await call.hub.replication.witness(request.seen)
     sale = Sale(**{name: getattr(request, name) for name in Sale.__struct_fields__})
     _hear_till(call, request)
-    coupons = await _coupon_terms(call, sale)
-    async with hub.point_holds.word_for(sale) as points:
-        paper = _paper_of(call, request)
-        context = Context(
-            hub.replication.is_cut_off,
-            hub.clock.is_sure,
-            authority_of(call),
-            is_exchange=is_exchange,
-            coupons=coupons,
-            points=points,
-        )
-        yield Counter(hub, sale, paper, context, Names(request.reservations, request.basket_id))
+    return sale, await _coupon_terms(call, sale)
+
+
+def counter_of(
+    call: Call,
+    request: SaleRequest,
+    sale: Sale,
+    *,
+    coupons: CouponTerms,
+    points: PointsWord,
+    is_exchange: bool = False,
+) -> "Counter":
+    """Return what a sale's job needs beside the sale: what it is made in, and a printer, which is promised it from now on."""
+    hub, paper = call.hub, _paper_of(call, request)
+    context = Context(
+        hub.replication.is_cut_off,
+        hub.clock.is_sure,
+        authority_of(call),
+        is_exchange=is_exchange,
+        coupons=coupons,
+        points=points,
+    )
+    return Counter(hub, sale, paper, context, Names(request.reservations, request.basket_id))
 
 
 async def _coupon_terms(call: Call, sale: Sale) -> CouponTerms:
