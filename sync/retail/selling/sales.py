@@ -223,7 +223,7 @@ def check_sums(sale: Sale) -> None:
         raise RuleError("points_member", "/points_burned", "points are burned, and the sale names no member")
     goods = sum(amount_of(line) for line in sale.lines)
     to_pay = max(0, goods - sale.exchanged)
-    if sale.rounding not in (0, cash_rounding(to_pay, sale.currency)):
+    if sale.rounding and sale.rounding != cash_rounding(to_pay, sale.currency):
         raise RuleError("rounding", "/rounding", f"{sale.rounding} does not round {to_pay} {sale.currency} for cash")
     if goods + sale.rounding != sale.total:
         raise RuleError(
