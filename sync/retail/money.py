@@ -7,6 +7,7 @@ no coin under TWD 1, Hong Kong none under HKD 0.10.
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 from sync.errors import SyncError
 
@@ -39,6 +40,7 @@ class AmountError(SyncError, ValueError):
         self.reason = reason
 
 
+@lru_cache(maxsize=64)  # a receipt asks a dozen times for the same one
 def minor_digits(currency: str) -> int:
     """Return how many decimals the currency's minor unit has (HKD 2, TWD 2, JPY 0); AmountError on a malformed code."""
     return MINOR_DIGITS.get(_checked(currency), DEFAULT_MINOR_DIGITS)
