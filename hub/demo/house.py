@@ -11,7 +11,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from devices.testing.customer_display import SimulatedDisplay
 from devices.testing.printer import Receipt, SimulatedPrinter
+from devices.testing.scale import SimulatedScale
 from devices.testing.scanners import SimulatedSerialScanner, VirtualHidScanner
 from devices.testing.serial_line import VirtualSerialLine
 from hub.client import CloudClient, HubClient, ProblemError, UnreachableError
@@ -43,6 +45,8 @@ class Wires(Struct, frozen=True):
     printer: SimulatedPrinter
     lane1: SimulatedSerialScanner
     lane2: VirtualHidScanner
+    scale: SimulatedScale
+    display: SimulatedDisplay
     paper: PaperPage
     line_url: str
 
@@ -89,6 +93,8 @@ async def open_house(
             printer=address,
             lane1=wires.lane1,
             lane2=wires.lane2,
+            scale=wires.scale.line.device_path,
+            display=wires.display.line.device_path,
             paper_url=wires.paper.url,
             line_url=wires.line_url,
             radio=RADIO_SECTION if radio_bus else "",
@@ -136,8 +142,12 @@ async def _wires(data: Path, cloud_url: str, keys: Keys, pace: Pace) -> AsyncIte
             SimulatedPrinter(encoding=ENCODING, lines_per_s=pace.lines_per_s, on_receipt=keep) as printer,
             VirtualSerialLine(links / "lane1-scanner", links / "lane1-scanner-outside") as lane1,
             VirtualHidScanner(links / "lane2-scanner") as lane2,
+            VirtualSerialLine(links / "lane2-scale", links / "lane2-scale-outside") as scale_line,
+            VirtualSerialLine(links / "lane2-display", links / "lane2-display-outside") as display_line,
+            SimulatedScale(scale_line) as scale,
+            SimulatedDisplay(display_line, charset=ENCODING) as display,
         ):
-            yield Wires(printer, SimulatedSerialScanner(lane1), lane2, paper, line.url)
+            yield Wires(printer, SimulatedSerialScanner(lane1), lane2, scale, display, paper, line.url)
 
 
 async def manager_of(house: House, control: HubClient) -> TillClient:

@@ -75,6 +75,15 @@ kind = "hid_scanner"
 path = {lane2}
 variable_measures = ["{template}"]
 
+[devices.lane2-scale]
+kind = "toledo_scale"
+port = {scale}
+
+[devices.lane2-display]
+kind = "pole_display"
+port = {display}
+encoding = "big5-hkscs"
+
 [devices.lane1-printer]
 kind = "escpos_printer"
 address = "{printer}"
@@ -137,6 +146,8 @@ class Wiring(Struct, frozen=True, kw_only=True):
     printer: str
     lane1: SimulatedScanner
     lane2: SimulatedScanner
+    scale: str
+    display: str
     paper_url: str
     line_url: str = ""
     radio: str = ""
@@ -170,6 +181,8 @@ def hub_toml(wiring: Wiring, keys: Keys) -> str:
         printer=wiring.printer,
         lane1=json.dumps(wiring.lane1.device_path),  # a TOML string is written as a JSON one
         lane2=json.dumps(wiring.lane2.device_path),
+        scale=json.dumps(wiring.scale),
+        display=json.dumps(wiring.display),
         paper_url=wiring.paper_url,
         line_page=_LINE_PAGE.format(url=wiring.line_url) if wiring.line_url else "",
         template=WEIGHT_TEMPLATE,

@@ -20,6 +20,7 @@ from hub.api.people.coupons import IssueRequest
 from hub.api.selling.sales import SaleRequest
 from hub.api.stock.documents import DocumentLine, DocumentRequest
 from hub.client import HubClient, ProblemError, new_id
+from hub.demo.counter_top import DISPLAY, SCALE, CounterTop
 from hub.demo.credentials import client_credentials
 from hub.demo.lane import Lane
 from hub.demo.people import COUPON, REGULARS, SPEND_MIN, TAKES_OFF, regular_id
@@ -39,6 +40,7 @@ SCAN_TIMEOUT_S = 5.0
 AGAIN_S = 1.0  # after the hub went away
 TORN_SHARE = 0.02  # labels that the scanner does not get to its end
 MEMBER_SHARE, COUPON_SHARE, RETURN_SHARE = 0.35, 0.15, 0.06
+LOOSE_SHARE = 0.5  # of weighed goods that have no label: they go onto the till's scale
 GRAMS_MAX = 1500  # of weighed goods that one shopper takes
 LEAST = {"each": 2, "g": GRAMS_MAX}  # on the shelf; below it a delivery is waited for
 REMEMBERED = 50  # sales of which something may come back
@@ -58,12 +60,14 @@ class Shoppers:
         scanner: SimulatedScanner,
         visitors: Visitors,
         *,
+        counter_top: CounterTop,
         rng: random.Random,
     ) -> None:
         self._base_url = base_url
         self._token_file = token_file
         self._control = control
         self._scanner = scanner
+        self._counter_top = counter_top
         self._visitors = visitors
         self._rng = rng
         self._lane = Lane(rng=rng)
@@ -84,7 +88,8 @@ class Shoppers:
             till.till_id = known.till_id
             goods = await self._goods(till)
             async with till.events() as events:
-                await till.claim(SCANNER)
+                for device_id in (SCANNER, SCALE, DISPLAY):
+                    await till.claim(device_id)
                 while True:
                     if await self._lane.man(till):
                         await _restock(till)
@@ -104,18 +109,30 @@ class Shoppers:
         for item in self._rng.sample(goods, k=min(len(goods), self._rng.choice((1, 1, 2, 2, 3, 4, 6)))):
             if _has_run_low(await till.product(item.sku)):
                 continue
+            if item.unit == "g" and self._rng.random() < LOOSE_SHARE:
+                lines.append(await self._weigh(till, item, len(lines) + 1))
+                continue
             label = self._label(item)
             scanned = await self._scan(label, events, "torn" if self._rng.random() < TORN_SHARE else None)
             if "error" in scanned:  # as at every till: the cashier scans again
                 scanned = await self._scan(label, events)
             for found in (await till.products(scan=scanned["label"])).items:
                 lines.append(_line(found, len(lines) + 1))
+                await self._counter_top.show(till, found.name.zh_hant or found.name.en, _price(found))
             await asyncio.sleep(self._rng.uniform(*BEEP_S))
         if lines:
             sale = await self._sale(till, tuple(lines))
             await till.sell(sale)
+            await self._counter_top.show(till, "TOTAL 合計", _money(sale.total, sale.currency))
             self._lane.count(sale.tenders)
             self._sold.append(sale)
+
+    async def _weigh(self, till: TillClient, item: Item, number: int) -> QuoteLine:
+        """Loose goods go onto the scale of the till instead of having a label."""
+        weight_g = await self._counter_top.weigh(till, self._rng.randrange(80, GRAMS_MAX, 5))
+        await self._counter_top.show(till, item.name.zh_hant or item.name.en, f"{weight_g} g  {_price(item)}")
+        await self._counter_top.clear(till)
+        return QuoteLine(line=number, sku=item.sku, qty=weight_g, unit="g")
 
     async def _scan(
         self, label: str, events: AsyncIterator[dict[str, Any]], fault: Fault | None = None
@@ -202,6 +219,16 @@ async def _restock(till: TillClient) -> None:
 def _line(item: Item, number: int) -> QuoteLine:
     qty = item.measure.qty if item.measure and item.measure.qty else 1
     return QuoteLine(line=number, sku=item.sku, qty=qty, unit=item.unit)  # type: ignore[arg-type]
+
+
+def _price(item: Item) -> str:
+    assert item.price is not None, "goods without a price are not taken"
+    per = "" if item.price.per == 1 else f" /{item.price.per} g"
+    return _money(item.price.amount, item.price.currency) + per
+
+
+def _money(amount_minor: int, currency: str) -> str:
+    return f"{currency} {amount_minor / 100:.2f}"
 
 
 def _with_coupon(line: SaleLine, coupons: tuple[Coupon, ...]) -> SaleLine:

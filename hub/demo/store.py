@@ -13,6 +13,7 @@ from pathlib import Path
 
 from devices.testing.scanners import SimulatedScanner
 from hub.client import HubClient, now_ms
+from hub.demo.counter_top import DISPLAY, SCALE, CounterTop
 from hub.demo.credentials import Credentials, counter_credentials
 from hub.demo.house import House, Pace, fill_shelves, manager_of, open_house, until_down
 from hub.demo.people import CASHIERS, COUPON, move_in
@@ -104,7 +105,10 @@ async def _open_shop(args: argparse.Namespace, house: House) -> None:
         if not args.no_shoppers:
             visitors = Visitors(house.mqtt_port, counters, rng=rng, now_ms=now_ms)
             token_file = house.data / "shoppers.json"
-            shoppers = Shoppers(house.base_url, token_file, control, house.wires.lane2, visitors, rng=rng)
+            counter_top = CounterTop(house.wires.scale, house.wires.display, rng=rng)
+            shoppers = Shoppers(
+                house.base_url, token_file, control, house.wires.lane2, visitors, counter_top=counter_top, rng=rng
+            )
             async with asyncio.TaskGroup() as group:
                 group.create_task(visitors.run(), name="visitors")
                 group.create_task(shoppers.run(), name="lane 2")
@@ -141,6 +145,8 @@ def _facts(house: House, till_code: str, counters: Credentials) -> dict[str, obj
             for name, (kind, scanner) in scanners.items()
         ]
         + [
+            {"id": SCALE, "kind": "toledo_scale", "category": "Scale", "at": wires.scale.line.device_path},
+            {"id": DISPLAY, "kind": "pole_display", "category": "LineDisplay", "at": wires.display.line.device_path},
             {"id": "lane1-printer", "kind": "escpos_printer", "category": "POSPrinter", "at": wires.printer.address},
             {"id": "counters", "kind": "mqtt_counter", "category": "PeopleCounter", "at": mqtt},
         ]

@@ -2,6 +2,7 @@
 
 from urllib.parse import quote
 
+from hub.api.attached.counter_top import DisplayText, Done
 from hub.api.day.drawer_sessions import Closed, CloseRequest, SessionList
 from hub.api.orders.orders import OrderPage, OrderScanAnswer, OrderScanRequest, OrderStepAnswer, OrderStepRequest
 from hub.api.people.coupons import IssueAnswer, IssueRequest
@@ -9,6 +10,7 @@ from hub.api.people.members import MemberAnswer
 from hub.api.staff.cashiers import CashierList, SignInAnswer, SignInRequest
 from hub.api.staff.persons import SESSION_HEADER
 from hub.api.stock.documents import DocumentAnswer, DocumentRequest
+from hub.attached.weights import WeightView
 from hub.client import HubClient, new_id
 from hub.store.catalogue.quotes import Quote, QuoteRequest
 from hub.store.day.drawers import SessionView, XReport
@@ -77,6 +79,14 @@ class TillClient(HubClient):
     async def orders(self, state: OrderState) -> list[OrderView]:
         """Return the orders in a state, by id."""
         return (await self._call("GET", "/v1/orders", OrderPage, query={"state": state, "limit": "200"})).items
+
+    async def weight(self, device_id: str) -> WeightView:
+        """Return what a scale shows now."""
+        return await self._call("GET", f"/v1/devices/{quote(device_id, safe='')}/weight", WeightView)
+
+    async def show(self, device_id: str, *lines: str) -> None:
+        """Show lines on a customer display; none clears it."""
+        await self._call("PUT", f"/v1/devices/{quote(device_id, safe='')}/text", Done, body=DisplayText(list(lines)))
 
     async def step(self, order_id: str, step: OrderStepRequest) -> OrderView:
         """Take an order's next step."""

@@ -90,7 +90,7 @@ async def test_a_stranger_pairs_scans_sells_and_sees_the_paper(started: Started,
             assert answer.receipt_no in paper
             assert item.name.zh_hant in paper
         assert {device["id"] for device in facts["devices"]} == {
-            *("lane1-scanner", "lane2-scanner", "lane1-printer", "counters"),
+            *("lane1-scanner", "lane2-scanner", "lane2-scale", "lane2-display", "lane1-printer", "counters"),
             *(("radio",) if has_dbus_daemon() else ()),
         }
 
