@@ -309,6 +309,12 @@ def test_items_of_lists_in_lists_are_each_a_count_and_know_what_they_stand_in() 
     assert [count.in_total for count in read(Mapping(each="/rooms/0/doors/1", in_="n"), document)] == [2]
 
 
+def test_the_words_of_a_mapping_are_what_its_items_are_known_by() -> None:
+    mapping = Mapping(each="a/t=x/*", in_="items/way=in/n", out="items/way=out/n", only="kind", is_="people", line="k=")
+    assert mapping.words == {"x", "in", "out", "people", ""}
+    assert Mapping(in_="n", is_="alone", counts="deltas", id=("a", "b=c")).words == {"c"}
+
+
 def test_only_items_that_say_so_are_counts() -> None:
     document = [{"kind": "a", "n": 1}, {"kind": "b", "n": 2}, {"n": 3}, {"kind": "b", "n": 4}]
     assert [count.in_total for count in read(Mapping(each="*", in_="n", only="kind", is_="b"), document)] == [2, 4]
