@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import socket
+import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,7 +20,6 @@ from typing import Any
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent
-RECIPE = (HERE / "build", PROJECT / "pyproject.toml")
 READY = b"APPLIANCE-READY"
 BUILD_TIMEOUT_S = 1200
 BOOT_TIMEOUT_S = 300  # emulated, on a machine that does something else as well
@@ -30,8 +30,9 @@ SHUT_DOWN_TIMEOUT_S = 10
 def store() -> Path:
     """Return the folder of the image that today's recipe builds; older ones are removed when a new one is built."""
     base = Path(os.environ.get("STOREHUB_APPLIANCE") or Path.home() / ".cache" / "store-hub-appliance")
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in RECIPE)).hexdigest()[:12]
-    return base / digest
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    packages = json.dumps([project["dependencies"], project["optional-dependencies"]["ble"]])
+    return base / hashlib.sha256((HERE / "build").read_bytes() + packages.encode()).hexdigest()[:12]
 
 
 async def built() -> Path:
@@ -42,8 +43,11 @@ async def built() -> Path:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)  # two processes of tests want it at once
         if not (folder / "root.img").exists():
             for older in folder.parent.iterdir():
-                if older != folder:
-                    shutil.rmtree(older)
+                if older == folder:
+                    continue
+                if (older / "debs").exists():
+                    shutil.copytree(older / "debs", folder / "debs", dirs_exist_ok=True)
+                shutil.rmtree(older)
             async with asyncio.timeout(BUILD_TIMEOUT_S):
                 await said(str(HERE / "build"), str(folder))
     return folder
