@@ -1,7 +1,8 @@
 """A store's SQLite file: one writer task, group commit, read-only connections.
 
 A write is a job, a function of the connection; jobs that wait together run in one transaction, each of several in a SAVEPOINT,
-and commit together with synchronous=FULL. Nobody waits for company: a group is whatever is waiting when the writer is free.
+and commit together with synchronous=FULL. Nobody waits for company: a group is what is waiting when the writer is free, of each
+client its share (sync.groups).
 
     job ends   job raises   COMMIT     answer to the caller        `then`
     yes        no           done       its result                  called, in commit order
@@ -19,6 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, Literal, Self, TypeVar
 
@@ -26,7 +28,9 @@ import aiosqlite
 
 from sync import failpoints
 from sync.errors import BusyError, OutcomeUnknownError, StartError
+from sync.groups import WRITES_FOR, take_group
 from sync.migrate import migrate
+from sync.snapshot import Snapshot
 
 WRITER_JOBS_MAX = 512  # waiting write jobs; when full a write is refused with 503 and Retry-After, nothing is dropped
 SEARCH_TIMEOUT_S = 2.0  # a text search beyond this is interrupted: it must not hold a WAL snapshot open for long
@@ -58,29 +62,13 @@ class _Job(Generic[T]):
     then: Callable[[T], None] | None
     answer: "asyncio.Future[T]"
     otherwise: Callable[[], None] | None = None
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     result: Any = None  # Any: each job has its own result type
     error: Exception | None = None
-
-
-class Snapshot:
-    """One read transaction of a connection, begun and ended by a `with` block; they do not nest."""
-
-    __slots__ = ("_read",)
-
-    def __init__(self, read: sqlite3.Connection) -> None:
-        self._read = read
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._read.execute("BEGIN")
-        return self._read
-
-    def __exit__(self, *_: object) -> None:
-        if self._read.in_transaction:  # SQLite ends it itself where the file cannot be read
-            self._read.execute("COMMIT")
 
 
 class Database:
@@ -129,6 +117,8 @@ class Database:
 
     def snapshot(self) -> "Snapshot":
         """Read in a `with` block what is of one moment: each read outside takes SQLite's locks anew. Await nothing in it."""
+    def snapshot(self) -> Snapshot:
+        """Read what is of one moment, in a `with` block without an await; each read outside takes and leaves SQLite's locks."""
         return self._snapshot
 
     async def write(
@@ -149,7 +139,7 @@ class Database:
                 otherwise()
             raise BusyError("busy", f"{len(self._waiting)} writes are waiting")
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Job(job, then, answer, otherwise))
+        self._waiting.append(_Job(job, then, answer, otherwise, WRITES_FOR.get()))
         self._wake.set()
         return await answer  # a caller that is cancelled cancels this, and not the job
 
@@ -196,8 +186,7 @@ class Database:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting or (self._soon and (self._is_soon_due or self._closing)):
-                soon, waiting = self._take_soon(), list(self._waiting)
-                self._waiting.clear()
+                soon, waiting = self._take_soon(), take_group(self._waiting, attrgetter("client"))
                 if not await self._commit(soon, waiting) and not self._waiting:
                     break
 

@@ -1,7 +1,8 @@
 """What every request passes before it is looked at: its client's turn, and whose page it comes from.
 
     turn      hub.limits; who is refused is answered after a while, so that asking again at once costs this hub next to nothing;
-              of those let in, one of each client begins in a pass of the loop (hub.api.lanes)
+              of those let in, one of each client begins in a pass of the loop (hub.api.lanes), and each has
+              its share of a group commit (sync.groups)
     origin    a browser names the page that asks; only this hub's own pages may (CORS is closed, also for WebSockets)
 
 Not here: connections (hub.api.door), tokens and scopes (hub.api.routing).
@@ -18,6 +19,7 @@ from hub.api.lanes import Lanes
 from hub.api.problems import problem
 from hub.api.routing import RUNTIME, client_of
 from hub.limits import Limits, Turn, Turns
+from sync.groups import WRITES_FOR
 
 REFUSED_HOLD_S = (
     1.0  # and up to as much again before a 429 goes out: a connection gets one a second at most, whatever it sends
@@ -43,6 +45,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if turn.wait_s:
             await asyncio.sleep(turn.wait_s)
         await request.app[LANES].begin(who)
+        WRITES_FOR.set(who)
         if is_foreign(request):
             return problem(403, "foreign_origin", "this page is not one of this hub's")
         return await handler(request)

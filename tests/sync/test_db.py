@@ -13,6 +13,7 @@ from hub.migrations import MIGRATIONS
 from sync import db as hub_db
 from sync.db import WRITER_JOBS_MAX, Database, connect_reader, open_database
 from sync.errors import BusyError, OutcomeUnknownError
+from sync.groups import WRITES_FOR
 
 Tx = sqlite3.Connection
 
@@ -104,6 +105,22 @@ async def test_a_cancelled_callers_job_still_commits_and_is_announced(db: Databa
     await db.write(note("next"))
 
     assert (notes(db), told) == (["kept", "next"], [1])
+
+
+async def test_a_crowd_of_one_clients_jobs_does_not_make_anothers_wait_for_all_of_it(db: Database) -> None:
+    done: list[str] = []
+
+    async def write(client: str) -> None:
+        WRITES_FOR.set(client)
+        await db.write(note(client))
+        done.append(client)
+
+    async with asyncio.TaskGroup() as group:
+        for client in (*["a"] * 16, *["b"] * 16, "honest"):
+            group.create_task(write(client))
+
+    assert done[:3] == ["a", "b", "honest"]
+    assert sorted(notes(db)) == sorted(done)
 
 
 async def test_callbacks_come_after_the_commit_in_its_order(db: Database, tmp_path: Path) -> None:
