@@ -5,7 +5,7 @@ from collections import Counter, deque
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.groups import ALONE_MAX, take_group
+from sync.groups import ALONE_MAX, BESIDE_MAX, take_group
 
 Job = tuple[int, str]
 
@@ -31,14 +31,14 @@ def test_all_are_taken_once_each_clients_in_its_order_and_what_is_nobodys_at_onc
 
 
 @given(st.lists(st.sampled_from(["", "a", "b", "c"]), max_size=40))
-def test_beside_others_each_client_has_one_in_a_group_and_alone_no_more_than_its_share(clients: list[str]) -> None:
+def test_each_client_has_its_share_of_a_group_beside_others_and_alone(clients: list[str]) -> None:
     left = Counter(client for client in clients if client)
     for group in groups(clients):
         counts = Counter(who for _, who in group if who)
-        share = 1 if len(left) > 1 else ALONE_MAX
+        share = BESIDE_MAX if len(left) > 1 else ALONE_MAX
         assert counts == Counter({who: min(share, count) for who, count in left.items()})
         left -= counts
 
 
-def test_two_crowds_of_sixteen_hold_a_third_client_up_for_one_group_of_three() -> None:
-    assert [who for _, who in groups(["a"] * 16 + ["b"] * 16 + ["honest"])[0]] == ["a", "b", "honest"]
+def test_two_crowds_of_sixteen_hold_a_third_client_up_for_one_group_of_five() -> None:
+    assert [who for _, who in groups(["a"] * 16 + ["b"] * 16 + ["honest"])[0]] == ["a", "a", "b", "b", "honest"]
