@@ -115,10 +115,8 @@ class Database:
         """The read-only connection for point reads on the loop: they cost less than a hop to a thread."""
         return self._reader
 
-    def snapshot(self) -> "Snapshot":
-        """Read in a `with` block what is of one moment: each read outside takes SQLite's locks anew. Await nothing in it."""
     def snapshot(self) -> Snapshot:
-        """Read what is of one moment, in a `with` block without an await; each read outside takes and leaves SQLite's locks."""
+        """Read what is of one moment, in a `with` block without an await; each read outside takes SQLite's locks anew."""
         return self._snapshot
 
     async def write(
