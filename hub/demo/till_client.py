@@ -10,7 +10,7 @@ from hub.api.people.members import MemberAnswer
 from hub.api.staff.cashiers import CashierList, SignInAnswer, SignInRequest
 from hub.api.staff.persons import SESSION_HEADER
 from hub.api.stock.documents import DocumentAnswer, DocumentRequest
-from hub.attached.weights import WeightView
+from hub.attached.weight_view import WeightView
 from hub.client import HubClient, new_id
 from hub.store.catalogue.quotes import Quote, QuoteRequest
 from hub.store.day.drawers import SessionView, XReport
