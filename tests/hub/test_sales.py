@@ -169,7 +169,7 @@ async def test_the_event_of_a_sale_says_what_other_screens_show(store: Any, sale
     one = sale(2)
     recorded = await store.sell(one)
 
-    event = msgspec.to_builtins(sale_event(one, recorded.answer))
+    event = msgspec.to_builtins(sale_event(recorded.view))
 
     assert (event["sale_id"], event["total"], event["lines"], event["till_id"]) == (one.sale_id, 2180, 1, "t1")
 
