@@ -5,8 +5,10 @@
 import asyncio
 import json
 import random
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -49,6 +51,9 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 60.0  # the machine may be busy
 EXPECT_TIMEOUT_MS = 30_000  # the machine may be busy
 FLAGS = [
+    "--headless",
+    "--hide-scrollbars",
+    "--disable-dev-shm-usage",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
@@ -353,25 +358,39 @@ class Screen:
             self.complaints.append(message.text)
 
 
-@pytest.fixture
-async def open_screen(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Screen]]]:
-    """Return a function that opens a Chromium window with a profile of its own."""
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start the browser that all screens of this process share; return where it is spoken to."""
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed (Debian: apt-get install chromium)")
+    folder = tmp_path_factory.mktemp("chromium")
+    where = folder / "DevToolsActivePort"
+    command = [CHROMIUM, *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={folder}"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            ends_s = time.monotonic() + START_TIMEOUT_S
+            while not where.exists() or len(said := where.read_text().split()) < 2:
+                assert process.poll() is None and time.monotonic() < ends_s, "the browser did not start"
+                time.sleep(0.01)  # it is a file: there is nothing to wait for but its coming
+            yield f"ws://127.0.0.1:{said[0]}{said[1]}"
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+async def open_screen(chromium: str) -> AsyncIterator[Callable[..., Awaitable[Screen]]]:
+    """Return a function that opens a Chromium window with a profile of its own."""
     expect.set_options(timeout=EXPECT_TIMEOUT_MS)
     async with async_playwright() as playwright:
+        browser = await playwright.chromium.connect_over_cdp(chromium)
         contexts = []
 
         async def open_one(width: int = 1440, height: int = 900, **options: Any) -> Screen:
-            context = await playwright.chromium.launch_persistent_context(
-                tmp_path / f"profile-{len(contexts)}",
-                executable_path=CHROMIUM,
-                args=FLAGS,
-                viewport={"width": width, "height": height},
-                **{"locale": "en-US", **options},
+            context = await browser.new_context(
+                viewport={"width": width, "height": height}, **{"locale": "en-US", **options}
             )
             contexts.append(context)
-            screen = Screen(context.pages[0])
+            screen = Screen(await context.new_page())
             screen.page.on("console", screen.hear)
             screen.page.on("pageerror", lambda error: screen.complaints.append(str(error)))
             return screen
