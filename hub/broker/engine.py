@@ -25,7 +25,7 @@ WAITING_MAX = 1024  # messages taken but not sent on; when full no publisher is 
 WAITING_POLL_S = 0.001
 SETTLE_TIMEOUT_S = 5.0
 LEAVE_TIMEOUT_S = 60.0  # what was acknowledged to who leaves and is not sent on by then is forgotten
-QUIET_TIMEOUT_S = 3.0  # a batch is committed in milliseconds; on a full disk never
+QUIET_TIMEOUT_S = 10.0  # a slow machine records thirty a second; a full disk none, and a service has 20 s to stop
 HEARD_TIMEOUT_S = 3.0  # the hub's own driver subscribes within a moment of the start
 
 
