@@ -87,7 +87,7 @@ class CloudStore:
 
         return await self.db.write(job, then=lambda put: self.on_grown() if put.created or put.updated else None)
 
-    async def end_life(self, rep: str, *, heir: str, why: str, wanted: Mapping[str, int]) -> Sealed | None:
+    async def end_life(self, rep: str, *, heir: str, why: str, wanted: Mapping[str, int] | None) -> Sealed | None:
         """Give up a life of a store and seal it if it is whole here; raise ProtocolError when a store has too many."""
         now_ms = self.now_ms()
 

@@ -69,7 +69,7 @@ async def test_what_was_sealed_before_anybody_could_read_its_keys_is_summed_up_a
     for by in (writer, heir):
         by.sell("sale-1", 100, stock=[["TEA-01", "shop", -1]])
         await cloud.books().apply(by.batch())
-        assert await cloud.cloud.books.end_life(by.rep, heir="", why="its card is dead", wanted={}) is not None
+        assert await cloud.cloud.books.end_life(by.rep, heir="", why="its card is dead", wanted=None) is not None
     levels = "SELECT sum(CAST(body AS TEXT) ->> 'issued') FROM tally"
     assert sql(levels) == [(2,)]
 

@@ -342,7 +342,7 @@ async def test_a_sealed_hub_that_comes_back_is_told_and_nothing_of_it_is_taken(
     pulling: Any, hub: PulledHub, sql: Any
 ) -> None:
     await pulling.pulls[0].round()
-    await pulling.cloud.books.end_life(hub.writer.rep, heir="hk01:cccccccccccccccc", why="head office", wanted={})
+    await pulling.cloud.books.end_life(hub.writer.rep, heir="hk01:cccccccccccccccc", why="head office", wanted=None)
     for n in range(5):
         hub.writer.sell(f"late{n}", 1)
 

@@ -240,7 +240,7 @@ async def test_a_sealed_hub_that_returns_begins_anew_and_its_sales_count(
     await meet(hub, cloud)
     await world.sell(hub, 2)
     old = hub.rep
-    await cloud.store.end_life(old, heir="", why="the shop has burnt down", wanted={})
+    await cloud.store.end_life(old, heir="", why="the shop has burnt down", wanted=None)
     ends = await meet(hub, cloud)
 
     assert ends[0] == "sealed" and ends[-1] == "quiet", ends
@@ -448,7 +448,7 @@ async def test_a_seal_counts_what_facts_of_a_kind_that_nobody_here_knows_have_mo
     await books.apply(batch_of(rep, "levels", Feed.STATE, START, levels))
     before = cloud.stock_by_tallies()
 
-    assert await cloud.store.end_life(rep, heir="", why="its machine is gone", wanted={}) is not None
+    assert await cloud.store.end_life(rep, heir="", why="its machine is gone", wanted=None) is not None
 
     assert cloud.stock_by_tallies() == before == {"TEA-01": -2}
 
@@ -501,6 +501,6 @@ async def test_seals_have_an_order_whatever_the_clock_of_the_cloud_does(cloud: C
     lives = [f"hk01:{n:016x}" for n in (9, 5, 7)]
     for rep, ahead_ms in zip(lives, (10**9, 0, 5), strict=True):
         cloud.now_ms = 1_790_000_000_000 + ahead_ms
-        assert await cloud.store.end_life(rep, heir="", why="its machine is gone", wanted={}) is not None
+        assert await cloud.store.end_life(rep, heir="", why="its machine is gone", wanted=None) is not None
 
     assert list(sealed_lives(cloud.db.read, "hk01")) == lives

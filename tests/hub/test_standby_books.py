@@ -114,7 +114,7 @@ async def test_what_a_dead_hub_had_sold_reaches_the_cloud_through_the_other(
     await follow(standby, hub)
     await everybody(cloud, standby)  # the primary never comes back
 
-    await cloud.store.end_life(hub.rep, heir="", why="its card is dead", wanted={})
+    await cloud.store.end_life(hub.rep, heir="", why="its card is dead", wanted=None)
     await everybody(cloud, standby)
     world.check(cloud, standby)
     assert confirmed(standby) == 0
@@ -151,7 +151,7 @@ async def test_what_came_after_a_hub_was_sealed_is_told_by_the_other_as_its_own(
     await everybody(cloud, hub, standby)
     await world.sell(hub, 2, 3)
     await follow(standby, hub)
-    await cloud.store.end_life(hub.rep, heir="", why="its card is dead", wanted={})
+    await cloud.store.end_life(hub.rep, heir="", why="its card is dead", wanted=None)
     await everybody(cloud, standby)
 
     world.check(cloud, standby)
@@ -172,7 +172,7 @@ async def test_rows_of_a_later_version_that_only_the_other_holds_are_not_lost(
 
     await hub.db.write(write)
     await follow(standby, hub)
-    await cloud.store.end_life(hub.rep, heir="", why="its card is dead", wanted={})
+    await cloud.store.end_life(hub.rep, heir="", why="its card is dead", wanted=None)
     await everybody(cloud, standby)
 
     at_cloud = "SELECT incarnation FROM fact JOIN replica ON replica.id = fact.replica WHERE body = ?"

@@ -28,6 +28,7 @@ from sync.retail.stock.levels import LevelRow
 from sync.store.replicas import replica_id
 from sync.store.streams import append_fact
 
+_EARLIER = "earlier"  # whoever told it before the cloud noted who
 LIVES_A_DAY_MAX = 20  # of one store: more are not restored machines but a fault, and a person has to look
 
 
@@ -67,18 +68,25 @@ def lives_of(read: Connection, store: str) -> list[Life]:
     return [Life(rep, began_ms, json.loads(streams), *ended) for rep, began_ms, streams, *ended in rows]
 
 
-def give_up(tx: Connection, rep: str, *, heir: str, why: str, wanted: Mapping[str, int], now_ms: int) -> int:
-    """Note that a life has ended and how much of it is still to come; return its id here."""
+def give_up(tx: Connection, rep: str, *, heir: str, why: str, wanted: Mapping[str, int] | None, now_ms: int) -> int:
+    """Note that a life has ended and how much of it its heir has to send, None where nobody knows; return its id here.
+
+    Of what one heir says the last word counts: rows that it has written as its own meanwhile come under its own name.
+    """
     replica = replica_id(tx, rep, now_ms=now_ms)
-    before = tx.execute("SELECT wanted FROM ended_life WHERE replica = ?", (replica,)).fetchone()
-    known: dict[str, int] = json.loads(before[0]) if before else {}
-    all_wanted = {stream: max(known.get(stream, 0), wanted.get(stream, 0)) for stream in sorted({*known, *wanted})}
+    row = tx.execute("SELECT wanted, told FROM ended_life WHERE replica = ?", (replica,)).fetchone()
+    sums, told = (json.loads(each) for each in row) if row else ({}, {})
+    told = told or ({_EARLIER: sums} if sums else {})
+    if wanted is not None:
+        told[heir] = dict(wanted)
+    streams = sorted({stream for heads in told.values() for stream in heads})
+    sums = {stream: max(heads.get(stream, 0) for heads in told.values()) for stream in streams}
     tx.execute(
         """
-        INSERT INTO ended_life (replica, heir, why, wanted, noted_ms) VALUES (?, ?, ?, ?, ?)
-        ON CONFLICT (replica) DO UPDATE SET wanted = excluded.wanted WHERE sealed_ms IS NULL
+        INSERT INTO ended_life (replica, heir, why, wanted, told, noted_ms) VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT (replica) DO UPDATE SET wanted = excluded.wanted, told = excluded.told WHERE sealed_ms IS NULL
         """,
-        (replica, heir, why, json.dumps(all_wanted), now_ms),
+        (replica, heir, why, json.dumps(sums), json.dumps(told), now_ms),
     )
     return replica
 

@@ -47,7 +47,7 @@ async def post_seal(request: web.Request) -> web.StreamResponse:
         raise AnswerError(404, "life", f"no life {asked.rep!r} has ever sent anything", pointer="/rep")
     if asked.heir is not None and asked.heir.rpartition(":")[0] != store:
         raise AnswerError(422, "heir", f"{asked.heir} is no life of {store}", pointer="/heir")
-    await books.end_life(asked.rep, heir=asked.heir or "", why=asked.why, wanted={})
+    await books.end_life(asked.rep, heir=asked.heir or "", why=asked.why, wanted=None)
     return answer(next(each for each in lives_of(books.db.read, store) if each.rep == asked.rep))
 
 
