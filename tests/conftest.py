@@ -58,7 +58,15 @@ STARTED_MS = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 WAIT_S = 60.0  # whatever a test waits for has happened long before, or never does; the machine may be busy
 ASK_AGAIN_S = 0.005  # the hub in this process wants its turn, too
 GARBAGE = 20_000  # new objects between two looks for cycles; at Python's 700 that is a tenth of the simulator's time
-LONG = ("tests/sim/", "tests/faults/", "tests/demo/", "tests/replay/", "tests/console/", "tests/cloud/test_kill.py")
+LONG = (
+    "tests/appliance/",
+    "tests/sim/",
+    "tests/faults/",
+    "tests/demo/",
+    "tests/replay/",
+    "tests/console/",
+    "tests/cloud/test_kill.py",
+)
 QUICK_PRINTER = {
     "poll_s": 0.05,
     "connect_timeout_s": 1.0,
