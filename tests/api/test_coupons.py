@@ -1,14 +1,16 @@
 """Coupons at a till by real HTTP: a shop without a cloud, which is the only holder there is."""
 
 import json
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
 import pytest
 
+from sync.model import Dot
 from sync.retail.names import Name
-from sync.retail.people.coupon_rows import COUPON, COUPON_BATCH, REDEMPTION, CouponBatchRow, CouponRow
-from sync.retail.people.coupons import RedemptionFact, redemption_id_of
+from sync.retail.people.coupon_rows import COUPON, COUPON_BATCH, REDEMPTION, RELEASE, CouponBatchRow, CouponRow
+from sync.retail.people.coupons import RedemptionFact, ReleaseFact, redemption_id_of
 from sync.store.replicas import replica_id
 from sync.store.rows import apply_rows
 from sync.store.writing import put_version
@@ -210,6 +212,35 @@ async def test_only_a_whole_return_gives_the_use_back(counter: Any) -> None:
         answer = await counter.post("/v1/returns", back | {"lines": [{"line": 1, "qty": 1}]})
         assert answer.status == 201, answer.body
         assert (await counter.get("/v1/coupons/TEN0005")).json["uses_left"] == left
+
+
+@pytest.mark.parametrize("has_seen_it", [True, False])
+async def test_a_return_whose_release_came_back_before_it_is_taken_and_gives_the_use_back_once(
+    counter: Any, has_seen_it: bool
+) -> None:
+    """A hub that was restored: releases and returns travel in streams of their own, and the till asks again."""
+    sale, db = with_coupon(counter, "TEN0006"), counter.hub.runtime.db
+    await counter.post("/v1/sales", sale)
+    [(rep, seq)] = db.read.execute(
+        "SELECT store || ':' || incarnation, seq FROM redemption JOIN replica ON replica.id = replica"
+    ).fetchall()
+    seen = Dot(rep, REDEMPTION.stream, seq if has_seen_it else seq + 1)
+    release_id = f"release-{blake2b(b'r1 TEN0006', digest_size=16).hexdigest()}"
+    fact = ReleaseFact(release_id=release_id, serial="TEN0006", sale_id=sale["sale_id"], seen=(seen,))
+
+    def arrive(tx: Any) -> None:
+        row, former = (1, msgspec.json.encode(fact)), "hk01:bbbbbbbbbbbbbbbb"
+        apply_rows(tx, RELEASE.stream, [row], replica=replica_id(tx, former, now_ms=0), rep=former)
+
+    await db.write(arrive)
+    back = {"return_id": "r1", "till_id": counter.till_id, "sale_id": sale["sale_id"], "reason": "size"}
+    answers = [await counter.post("/v1/returns", back | {"lines": [{"line": 1, "qty": 1}]}) for _ in range(2)]
+
+    assert [answer.status for answer in answers] == [201, 200], answers[0].body
+    assert (await counter.get("/v1/coupons/TEN0006")).json["uses_left"] == 1
+    rows = db.read.execute("SELECT body FROM coupon_release").fetchall()
+    released = [dot for (body,) in rows for dot in msgspec.json.decode(body, type=ReleaseFact).seen]
+    assert len(released) == len(set(released)) == (1 if has_seen_it else 2)
 
 
 async def test_training_uses_no_coupon(counter: Any) -> None:
