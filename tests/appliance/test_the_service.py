@@ -33,6 +33,7 @@ kind = "ble_beacons"
 [devices.radio.zones.desk]
 """
 GROUP_OF = {"scanner": "input", "receipts": "lp", "gate": "dialout", "radio": "bluetooth"}
+NEEDING = ("scanner", "receipts", "gate")
 WHO = "ps -o euser=,supgrp= -p $(systemctl show -P MainPID storehub)"
 CAPABILITIES = "grep CapEff /proc/$(systemctl show -P MainPID storehub)/status"
 
@@ -61,9 +62,10 @@ async def test_every_device_is_opened_by_a_user_who_is_not_root(machine: Machine
 @pytest.mark.usefixtures("everything")
 async def test_without_its_groups_each_device_names_the_one_it_needs(machine: Machine) -> None:
     async with guest_hub(machine, DEVICES, drop_in="SupplementaryGroups=\n") as hub:
-        for device_id, group in GROUP_OF.items():
+        for device_id in NEEDING:
             denied = await hub.reaches(device_id, Health.OFFLINE, "permission_denied")
-            assert f"group `{group}`" in denied.detail
+            assert f"group `{GROUP_OF[device_id]}`" in denied.detail
+        await hub.reaches("radio", Health.READY)  # Debian's D-Bus policy lets everybody of the machine speak to BlueZ
 
 
 async def test_a_wrong_configuration_is_said_once_and_not_tried_again(machine: Machine) -> None:
