@@ -48,12 +48,12 @@ from hub.store.people.members import Work
 from hub.store.people.point_asks import give_all_back
 from hub.store.replica.clock import last_commit_ms, load_clock, save_clock
 from hub.store.replica.lives import begin_life, why_new_life
+from hub.store.replica.settling import settle
 from hub.store.selling import printing
 from hub.store.selling.receipt_links import KEY_BYTES, receipt_key
 from hub.store.staff import tills
 from hub.store.staff.audit_trail import MACHINE
 from hub.store.stock.branches import branch_of, put_branch
-from hub.store.upkeep.siblings import settle
 from hub.tls.keeper import Tls
 from hub.tokens import Tokens
 from hub.upkeep import run_upkeep

@@ -21,11 +21,12 @@ from hub.store.catalogue.catalogue import TakenRows
 from hub.store.replica.clock import SavedClock, save_clock
 from hub.store.replica.confirmed import compare, marks
 from hub.store.replica.lives import Reborn, begin_life, former_lives, sealed_lives
+from hub.store.replica.settling import settle
 from hub.store.replica.sibling_visitors import is_another, tell_others
 from hub.store.upkeep.beside_registers import take_seals
 from hub.store.upkeep.cloud_batches import take_of_cloud
 from hub.store.upkeep.openings import told_of
-from hub.store.upkeep.siblings import Joined, is_taken, passed_on, relay_batch, settle, take_batch
+from hub.store.upkeep.siblings import Joined, is_taken, passed_on, relay_batch, take_batch
 from hub.sums import Sums
 from sync.batch import START, Batch, Boundary, Gap, Head
 from sync.db import Database

@@ -1,7 +1,7 @@
 """Members' points as cached sums: every fact that counts here, each once, changed in the transaction of the fact.
 
     facts of this hub                                    with the sale, return or entry that has the effects
-    facts of other lives, and second rows                hub.store.upkeep.siblings.settle
+    facts of other lives, and second rows                hub.store.replica.settling.settle
 
 A balance is what this store's facts come to, and what the cloud has told of the other stores of the region: as old as the line.
 Not here: what may be burned (hub.store.people.points). Functions of a write job; `balance` is a read.

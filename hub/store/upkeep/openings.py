@@ -18,10 +18,11 @@ import msgspec
 from backports import zstd
 
 from hub.store.replica.confirmed import move_mark
+from hub.store.replica.settling import settle
 from hub.store.selling.sales import series_of
 from hub.store.stock.stock import apply_effects
 from hub.store.upkeep.retention import RULE, note_numbers
-from hub.store.upkeep.siblings import Joined, settle
+from hub.store.upkeep.siblings import Joined
 from sync.batch import Boundary
 from sync.digest import roll
 from sync.effects import Effect
