@@ -66,6 +66,7 @@ class Machine:
         self.shop = shop
         self.deaf = False
         self.now_ms = NOW_MS
+        self.next_incarnation = ""
 
     async def start(self, stack: AsyncExitStack, *, fingerprint: str = "") -> None:
         self.db: Database = await stack.enter_async_context(open_fresh(self.path, migrations=MIGRATIONS))
@@ -81,7 +82,11 @@ class Machine:
                 assert reborn is not None
                 replica = reborn.replica
         self.books = HubBooks(
-            self.db, replica, currency="HKD", now_ms=lambda: self.now_ms, new_incarnation=lambda: secrets.token_hex(8)
+            self.db,
+            replica,
+            currency="HKD",
+            now_ms=lambda: self.now_ms,
+            new_incarnation=lambda: self.next_incarnation or secrets.token_hex(8),
         )
 
     @property

@@ -385,6 +385,29 @@ async def test_a_life_that_has_written_a_key_and_adopts_a_row_under_it_counts_on
     assert len(stands) == 1, stands
 
 
+@pytest.mark.parametrize("does_beaten_know", [False, True])
+@pytest.mark.parametrize("digit", ["0", "f"], ids=["smaller", "larger"])
+async def test_of_two_rows_under_a_key_one_counts_whatever_the_name_of_the_life_that_writes_the_one_again(  # noqa: PLR0917 - fixtures
+    world: World, hub: Machine, standby: Machine, cloud: Cloud, digit: str, does_beaten_know: bool
+) -> None:
+    """Its row stood beside the other hub's; under a larger name it does not, and nobody but this hub can say so."""
+    winner, beaten = sorted((hub, standby), key=lambda machine: machine.rep)
+    winner.next_incarnation = digit * 16
+    [sold] = await world.sell(beaten, 2)
+    await winner.sell(sold)
+    if does_beaten_know:
+        await follow(standby, hub)
+    else:
+        [head] = [head for head in beaten.books.heads() if (head.rep, head.stream) == (beaten.rep, Stream.SALES)]
+        for batch in await beaten.books.load(head, START, 100):
+            await winner.books.apply(batch)
+    await winner.books.forked("its card was copied")
+    await everybody(cloud, winner, beaten)
+
+    world.check(cloud, winner, beaten)
+    assert dot_of(winner, sold.sale_id) == dot_of(beaten, sold.sale_id)
+
+
 def dot_of(machine: Machine, sale_id: str) -> tuple[str, int]:
     """Which row of a sale stands here."""
     found: tuple[str, int] = machine.db.read.execute(

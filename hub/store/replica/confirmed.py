@@ -10,18 +10,15 @@ A log without a mark came from the cloud as far as it goes. Source: the design, 
 
 from sqlite3 import Connection
 
-from hub.store.replica.lives import sealed_lives, write_again
+from hub.store.replica.lives import sealed_lives, settled_beside, write_again
 from sync.batch import START, Batch, Boundary, new_rows
 from sync.entities import REGISTRY
-from sync.kinds import Kind
 from sync.model import Replica
 from sync.store.cursors import receive_to, received_to
 from sync.store.digests import digest_at
-from sync.store.facts import settle_beside
 from sync.store.reading import rows_after
 from sync.store.replicas import known_id
 from sync.store.rows import Taken
-from sync.store.tables import table_of
 
 Key = tuple[str, str]
 
@@ -104,9 +101,4 @@ def adopt(tx: Connection, own: Replica, replica: int, stream: str) -> Taken:
     write_again(tx, replica, own, stream, entities=entities, after=common)
     receive_to(tx, replica, stream, common)
     tx.execute("DELETE FROM confirmed WHERE replica = ? AND stream = ?", (replica, stream))
-    taken = Taken()
-    for entity in entities:
-        if entity.kind is Kind.FACT and entity.key:
-            added = settle_beside(tx, table_of(entity), own.local_id)
-            taken += Taken(0, 0, added.duplicates, added.counted, added.fallen)
-    return taken
+    return settled_beside(tx, own, entities)

@@ -2,7 +2,8 @@
 
     an ended life's rows                       become
     facts that the cloud has acknowledged      stay as they are; the cloud's copy of what came after joins them
-    facts after that                           written again under the new life: same keys, new dots
+    facts after that                           written again under the new life: same keys, new dots; where another hub of the
+                                               store has the key as well, the new name may be the larger: then its row stands now
     `duplicate` facts after that               go: they took back what the seal leaves out
     registers after that                       offered again by the new life
     footfall                                   told by the new life in the ended one's name, see
@@ -13,11 +14,12 @@
 Not here: when to do it (hub.lives), rows of other lives as they arrive (hub.store.upkeep.siblings).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 
 from msgspec import Struct
 
+from hub.store.replica.settling import settle
 from hub.store.replica.sibling_visitors import ask_again, forget_totals, tell_former
 from sync.batch import START, Boundary
 from sync.entities import REGISTRY
@@ -26,7 +28,7 @@ from sync.kinds import Entity, Kind
 from sync.model import Feed, Replica, Stream
 from sync.retail.visitors.former_footfall import FORMER_FOOTFALL
 from sync.store.cursors import acked_boundaries, receive_to
-from sync.store.facts import settle_again
+from sync.store.facts import settle_again, settle_beside
 from sync.store.replicas import begin_incarnation, own_replica
 from sync.store.rows import Taken
 from sync.store.streams import append_fact, reserve_state_seqs
@@ -82,6 +84,7 @@ def begin_life(tx: Connection, own: Replica, *, peer: str, incarnation: str, why
     ask_again(tx, own)
     forget_totals(tx)
     _forget_grants(tx, own, after=common.get(Stream.GRANTS, START))
+    settle(tx, new, settled_beside(tx, new, REGISTRY.entities))
     tx.execute("INSERT INTO former_life (replica, why, ended_ms) VALUES (?, ?, ?)", (own.local_id, why, now_ms))
     return Reborn(new, own, rewritten)
 
@@ -216,6 +219,16 @@ def write_again(
             (former, stream, seq, new.local_id, dot.seq),
         )
     return len(found)
+
+
+def settled_beside(tx: Connection, own: Replica, entities: Iterable[Entity]) -> Taken:
+    """Let other lives' rows stand beside those that were written again as ours, where the rule says so; return what changes."""
+    taken = Taken()
+    for entity in entities:
+        if entity.kind is Kind.FACT and entity.key:
+            added = settle_beside(tx, table_of(entity), own.local_id)
+            taken += Taken(0, 0, added.duplicates, added.counted, added.fallen)
+    return taken
 
 
 def _void_receipts(tx: Connection, former: int, stream: str, *, after: Boundary) -> None:
