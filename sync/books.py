@@ -51,7 +51,8 @@ class Books(Protocol):
     async def apply(self, batch: Batch) -> Boundary | Gap:
         """Commit the new rows of a peer's batch and its cursor together; return the cursor, or where the gap begins.
 
-        Raise ProtocolError for a batch that lies, OutcomeUnknownError or BusyError when it may be sent again.
+        Raise ProtocolError for a batch that lies, ForkError where rows of it are held as others, OutcomeUnknownError or BusyError
+        when it may be sent again.
         """
 
     def former(self) -> tuple[FormerLife, ...]:

@@ -40,7 +40,7 @@ from sync.cloud.scopes.scope_branches import mark_store
 from sync.cloud.scopes.scope_members import MEMBERS
 from sync.cloud.scopes.scope_visitors import is_forgotten, is_visitors, load_visitors, offer_visitors, visitors_head
 from sync.db import Database
-from sync.errors import ProtocolError, SyncError
+from sync.errors import ForkError, ProtocolError, SyncError
 from sync.model import Feed, Replica, Stream
 from sync.opening import Opening
 from sync.protocol import FormerLife
@@ -235,7 +235,7 @@ class CloudBooks:
                 then=lambda done: self._tell(batch, done),
             )
         except SyncError as err:
-            batches.labels(store, "refused" if isinstance(err, ProtocolError) else "failed").inc()
+            batches.labels(store, "refused" if isinstance(err, ForkError | ProtocolError) else "failed").inc()
             raise
         failpoints.hit("cloud.committed")
         if batch.stream == MEMBERS and any(b'"erased"' in body for _, body in batch.rows):

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from sync.batch import START, Boundary, Gap
-from sync.errors import ProtocolError
+from sync.errors import ForkError, ProtocolError
 from sync.model import Feed
 from sync.protocol import decode, encode, packed, unpacked
 
@@ -81,6 +81,24 @@ async def test_rows_behind_the_cursor_that_were_changed_are_noticed(cloud: Any, 
         await cloud.books().apply(restored.batch("sales", 0, 4))
 
     assert cloud.books().vector("")[writer.rep, "sales"] == writer.boundary("sales", 3)
+
+
+@pytest.mark.parametrize("held", [2, 3])
+async def test_a_batch_that_was_overtaken_by_a_copys_other_rows_is_refused(
+    cloud: Any, writer: Any, new_writer: Any, held: int
+) -> None:
+    """Two machines of one life on the line: the second has greeted before the rows of the first were here."""
+    sell(writer, 3)
+    copy = new_writer(writer.rep)
+    sell(copy, 1)
+    copy.sell("another", 1)
+    await cloud.books().apply(writer.batch("sales", 0, held))
+
+    with pytest.raises(ForkError, match="another past"):
+        await cloud.books().apply(copy.batch("sales", 1, 2))
+
+    assert cloud.books().vector("")[writer.rep, "sales"] == writer.boundary("sales", held)
+    assert await cloud.books().apply(writer.batch("sales", 1, 2)) == writer.boundary("sales", held)
 
 
 async def test_a_cut_payload_is_no_batch(writer: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sync.protocol import SUBPROTOCOL, Hello, HelloOk, decode, encode
+from sync.protocol import SUBPROTOCOL, Hello, HelloOk, Refused, decode, encode, packed
 
 WAIT_S = 60.0
 
@@ -60,6 +60,30 @@ async def test_a_lying_store_is_told_so_and_nothing_of_it_is_kept(
     assert (end.code, end.is_ours) == ("protocol", False)
     assert "digest" in end.detail
     assert sql("SELECT count(*) FROM fact") == [(0,)]
+
+
+async def test_a_copys_return_is_not_taken_where_its_sale_was_not(
+    cloud: Any, writer: Any, new_writer: Any, tokens: Any, sql: Any
+) -> None:
+    """The other machine of the life was first, after this one's hello; what goes with the sale is on its way already."""
+    writer.sell("s1")
+    copy = new_writer(writer.rep)
+    copy.sell("s2")
+    copy.give_back("r2", "s2")
+    headers = {"Authorization": f"Bearer {tokens['hk01']}"}
+
+    async with cloud.session.ws_connect(f"{cloud.url}/sync/v1/link", headers=headers, protocols=(SUBPROTOCOL,)) as ws:
+        await ws.send_bytes(encode(Hello(rep=copy.rep, vector=(), t1_ms=1)))
+        assert isinstance(decode(await ws.receive_bytes()), HelloOk)
+        await cloud.books().apply(writer.batch("sales"))
+        for stream in ("sales", "returns"):
+            await ws.send_bytes(encode(packed(copy.batch(stream))))
+        async with asyncio.timeout(WAIT_S):
+            said = decode(await ws.receive_bytes())
+            await ws.receive()  # nothing of it comes after the end
+
+    assert isinstance(said, Refused) and said.code == "fork"
+    assert sql("SELECT stream, last FROM received") == [("sales", 1)]
 
 
 async def test_a_token_on_the_wrong_hub_ends_the_line(

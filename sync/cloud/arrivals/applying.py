@@ -9,7 +9,7 @@ from sync import failpoints
 from sync.batch import Batch, Boundary, Gap, new_rows
 from sync.cloud.arrivals.clock import Restamped, take_stamps, tell_restamps
 from sync.cloud.arrivals.cursors import cursor_of, move_cursor, recovered_as
-from sync.cloud.arrivals.facts import Added, add_facts
+from sync.cloud.arrivals.facts import Added, add_facts, check_past
 from sync.cloud.arrivals.lives import Sealed, is_sealed, seal_if_whole
 from sync.cloud.arrivals.rows import is_tally_stream
 from sync.cloud.arrivals.tallies import merge_former_footfall, merge_tallies
@@ -19,7 +19,7 @@ from sync.cloud.rights.transfers import hand_on
 from sync.cloud.scopes.scope_branches import mark_store, share_out
 from sync.cloud.scopes.scope_members import share_members
 from sync.errors import ProtocolError
-from sync.model import Replica, Stream
+from sync.model import Feed, Replica, Stream
 from sync.retail.visitors.former_footfall import FORMER_FOOTFALL
 from sync.store.cursors import check_room
 from sync.store.replicas import replica_id
@@ -39,7 +39,10 @@ class Applied(Struct, frozen=True):
 def apply_batch(
     tx: Connection, own: Replica, store: str, batch: Batch, *, teller: str, waiting: Collection[int], now_ms: int
 ) -> Applied:
-    """The write job of a batch: its new rows, the sums, the cursor; a life that is whole with them is sealed."""
+    """The write job of a batch: its new rows, the sums, the cursor; a life that is whole with them is sealed.
+
+    Raise ForkError where rows that are here already are others: nothing that follows from them is taken.
+    """
     replica = replica_id(tx, batch.rep, now_ms=now_ms)
     if is_sealed(tx, replica):
         raise ProtocolError(f"{batch.rep} was sealed: nothing more is taken of it")
@@ -49,6 +52,8 @@ def apply_batch(
     if isinstance(rows, Gap):
         return Applied(rows)
     if not rows:
+        if batch.feed is Feed.LOG:
+            check_past(tx, batch, replica=replica)
         return Applied(cursor)
     handed_over, is_shared = None, False
     restamped = take_stamps(tx, own, batch.stream, rows, replica=replica, now_ms=now_ms)

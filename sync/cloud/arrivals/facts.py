@@ -11,11 +11,12 @@ from sqlite3 import Connection
 
 from msgspec import Struct
 
-from sync.batch import Row
+from sync.batch import Batch, Row
 from sync.cloud.arrivals.cursors import add_sum, number_rows
 from sync.cloud.arrivals.rows import NUMBERED_BY_STORE, SUMMED, Fact, key_of, read_facts
 from sync.cloud.people.member_points import add_points
 from sync.cloud.receipts import enter_receipts
+from sync.errors import ForkError
 from sync.model import Feed, Stream
 from sync.store.rows import fingerprint
 
@@ -56,6 +57,23 @@ def add_facts(
     if kind is Feed.LOG:
         add_points(tx, store, (body for n, (_, body) in enumerate(rows, numbers.first) if n not in late))
     return Added(len(rows), duplicates, facts.count(None))
+
+
+def check_past(read: Connection, batch: Batch, *, replica: int) -> None:
+    """Raise ForkError where rows of a batch are held as others: another machine of that life was on the line meanwhile.
+
+    Its sender holds what it says next, the returns of these sales, for known here.
+    """
+    rows = read.execute(
+        """
+        SELECT seq, body FROM fact
+        WHERE replica = ? AND stream = (SELECT id FROM feed WHERE stream = ?) AND seq BETWEEN ? AND ?
+        """,
+        (replica, batch.stream, batch.after + 1, batch.last),
+    )
+    held: dict[int, bytes] = dict(rows.fetchall())
+    if any(held.get(seq, body) != body for seq, body in batch.rows):
+        raise ForkError(f"{batch.rep} {batch.stream}: {batch.last} and what follows from it are of another past of it")
 
 
 def count_facts(
