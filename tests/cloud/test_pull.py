@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from backports import zstd
 from sync.batch import START, Boundary, Gap, Head, new_rows
 from sync.cloud.talk import hub_http, pull
 from sync.cloud.talk.hub_http import REMEDIES
-from sync.errors import SyncError
+from sync.errors import ForkError, SyncError
 from sync.feed import CONTENT_TYPE, write_feed
 from sync.model import Feed
 from sync.protocol import Packed, decode, unpacked
@@ -42,6 +42,7 @@ class PulledHub:
     siblings: list[Any] = field(default_factory=list)  # writers of other lives, passed on
     sealed: list[str] = field(default_factory=list)  # as the cloud told
     relayed: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    meanwhile: Callable[[], Awaitable[Any]] | None = None  # what happens before it answers
 
     async def hello(self, request: web.Request) -> web.StreamResponse:
         self.asked += 1
@@ -77,6 +78,8 @@ class PulledHub:
         last = min(after + min(limit, 400), len(writer.logs[name]))
         batch = writer.batch(name, after, last) if last > after else None
         body = write_feed(Head(writer.rep, name, Feed.LOG, last), writer.boundary(name, after), batch)
+        if self.meanwhile is not None:
+            await self.meanwhile()
         if self.fault == "busy" and name == "sales":
             writer.sell(f"sold-at-{last}", 1)
             writer.give_back(f"back-at-{last}", f"sold-at-{last}")
@@ -336,6 +339,20 @@ async def test_a_hub_that_begins_a_new_life_is_asked_again_as_somebody_else(
     assert hub.sealed == [old.rep], "and the hub is told"
     assert hub.acked == {"sales": 1}, "what is passed on is acknowledged by nobody"
     assert sql("SELECT last FROM received WHERE stream = 'sales' ORDER BY last") == [(1,), (1000,)]
+
+
+async def test_a_hub_whose_copy_was_faster_is_a_fork_and_its_returns_are_not_taken(
+    pulling: Any, hub: PulledHub, new_writer: Any, sql: Any
+) -> None:
+    copy = new_writer(hub.writer.rep)
+    for n in range(1000):
+        copy.sell(f"other{n}", 1)
+    hub.meanwhile = lambda: pulling.books().apply(copy.batch("sales"))
+
+    err = await failed(pulling)
+
+    assert isinstance(err, ForkError) and pull.reason_of(err) == "fork"
+    assert sql("SELECT stream, last FROM received") == [("sales", 1000)]
 
 
 async def test_a_sealed_hub_that_comes_back_is_told_and_nothing_of_it_is_taken(

@@ -35,7 +35,7 @@ from sync.cloud.talk.hub_http import (
     StreamsBody,
 )
 from sync.cloud.talk.line import Connection, Line
-from sync.errors import ProtocolError, SyncError
+from sync.errors import ForkError, ProtocolError, SyncError
 from sync.model import Feed
 from sync.opening import Gathered, parts_of
 from sync.protocol import OPENING, FormerLife, encode, packed, part_of, snapshot
@@ -257,6 +257,6 @@ class Puller:
 
 def reason_of(err: SyncError) -> str:
     """Return the key of REMEDIES for what ended a round."""
-    if isinstance(err, PullFaultError):
+    if isinstance(err, PullFaultError | ForkError):
         return err.code
     return "protocol" if isinstance(err, ProtocolError) else "cannot_write"
