@@ -118,7 +118,7 @@ def _grab(path: str, undo: ExitStack) -> tuple[int, bool]:
         raise remedied(path, GONE, subsystem="input") from err
 
 
-def _close(device: "InputDevice") -> None:
+def _close(device: "InputDevice[str]") -> None:
     with suppress(OSError):  # it may be unplugged
         device.close()
 
