@@ -20,7 +20,6 @@ LATE_PCT = 10
 PRUNES_PCT = 15  # of the runs without forks
 LAST = ("faults", "has_versions", "modes", "joins_late", "prunes")  # drawn after the others
 FORKS_PCT = 30  # have clones and restored backups
-DRAWN_FROM = 1_000_000  # from here on forks and late hubs are by hand only: 5 of 811 fresh seeds broke, all mended
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def draw(seed: int, kinds: list[tuple[str, bool]], given: dict[str, str]) -> Opt
         hubs=rng.choice((3, 3, 3, 4)),
         is_wired=rng.random() < 0.3,
         is_hostile=rng.random() < 0.25,
-        has_forks=rng.randrange(100) < FORKS_PCT and seed < DRAWN_FROM,
+        has_forks=rng.randrange(100) < FORKS_PCT,
         roams=rng.random() < 0.25,
         has_own_catalogue=rng.random() < 0.5,
         commit_ms_max=rng.choice((0, 5, 5, 60)),
@@ -93,7 +92,7 @@ def _drawn_last(seed: int, options: Options) -> dict[str, Any]:
     rng = random.Random(f"later options {seed}")
     is_mixed, has_modes = (rng.randrange(100) < pct for pct in (VERSIONS_PCT, MODES_PCT))
     modes = [rng.choice(MODES if n > 1 else DIALLING) for n in range(options.hubs)] if has_modes else []
-    is_late = rng.randrange(100) < LATE_PCT and seed < DRAWN_FROM
+    is_late = rng.randrange(100) < LATE_PCT
     prunes = rng.randrange(100) < PRUNES_PCT and not options.has_forks
     return {"has_versions": is_mixed, "modes": tuple(modes), "joins_late": is_late, "prunes": prunes}
 
