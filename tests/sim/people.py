@@ -61,6 +61,8 @@ class Client:
         self.kept: list[Request] = []  # told by its hub and not known to be on a second machine
         self.abroad: dict[str, tuple[int, Request]] = {}  # sales told by another hub, when, not known to be safe
         self.seen: dict[tuple[str, str], Seen] = {}  # of each life and stream the newest fact that it was ever answered
+        self.unsaid: list[Seen] = []  # what newer answers have put in the shade since the socket broke
+        self.is_connected = True
 
     @property
     def home(self) -> HubNode:
@@ -102,13 +104,17 @@ class Client:
         """The hub has started: say what the last facts were that it answered, as the event socket does."""
         hub = self.home.hub
         if hub is not None:
-            for seen in [each for (rep, _), each in self.seen.items() if rep == self.home.rep]:
+            for seen in [each for each in (*self.unsaid, *self.seen.values()) if each.rep == self.home.rep]:
                 self.home.run(lambda seen=seen: self.home.spawn(hub.replication.witness(seen)))  # type: ignore[misc]
+            self.unsaid.clear()
+            self.is_connected = True
 
     def remember(self, seen: Seen) -> None:
-        """Be a witness of what was answered."""
+        """Be a witness of what was answered; what the hub has not been told since the socket broke is not forgotten for it."""
         life = seen.rep, seen.stream
         if life not in self.seen or self.seen[life].seq < seen.seq:
+            if not self.is_connected and life in self.seen:
+                self.unsaid.append(self.seen[life])
             self.seen[life] = seen
 
     def _keep_abroad(self, request: Request) -> None:
@@ -163,11 +169,18 @@ class Client:
             return
         if hub.name not in request.hubs:
             request.hubs.append(hub.name)
+        said = self._as_witness(request)
         hub.run(
             lambda: hub.post(
-                request.handle, request.body, self.name, lambda status, body: self._told(request, hub, status, body)
+                request.handle, said, self.name, lambda status, body: self._told(request, hub, status, body)
             )
         )
+
+    def _as_witness(self, request: Request) -> Any:
+        """As it was made; without a socket a sale says what was answered last."""
+        if self.is_connected or request.kind != "sale":
+            return request.body
+        return msgspec.structs.replace(request.body, seen=self.seen.get((self.home.last_rep, "sales")))
 
     def _told(self, request: Request, hub: HubNode, status: int, body: bytes) -> None:
         world = self.world
@@ -367,9 +380,11 @@ class People:
         """A hub has started: its tills and its stockroom connect."""
         for till in self.tills:
             if till.home is hub:
+                till.is_connected = False
                 self.world.after(self.world.rng.randint(50, 2_000), till.connect)
         for room in self.stockrooms:
             if room.home is hub:
+                room.is_connected = False
                 self.world.after(CONNECTS_MS, room.connect)
 
     def on_new_life(self, hub: HubNode) -> None:
