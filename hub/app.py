@@ -271,6 +271,13 @@ async def run_line(hub: Runtime, *, rng: random.Random) -> None:
     hub.db.on_group = _both(hub.metrics.count_group, grown)
     async with asyncio.TaskGroup() as group:
         group.create_task(replication.run(), name="replication")
+        if hub.config.backup.feed_to:
+            from hub.medium.copying import FeedCopy  # here: a hub without one saves 3 MiB
+
+            copy = FeedCopy(hub.config, hub.db, replication.books, now_ms=hub.now_ms, on_change=replication.told)
+            replication.medium = lambda: copy.view
+            grown.append(copy.grown)
+            group.create_task(copy.run(), name="feed copy")
         if follows is not None:
             reconnect_max_s = follows.reconnect_max_s
             authority = FollowedAuthority(follows, is_sure=lambda: hub.clock.is_sure)

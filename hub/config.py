@@ -16,7 +16,7 @@ from devices.driver import PrinterOptions
 from devices.errors import OptionError
 from devices.registry import load, near_miss, options_for
 from devices.supervision.outside import DeviceSpec
-from hub.settings.backup import BackupSection
+from hub.settings.backup import BackupSection, checked
 from hub.settings.coupons import CouponsSection
 from hub.settings.file import WEEKDAYS, File, Id, MqttSection, PageSection
 from hub.settings.limits import LimitsSection
@@ -127,7 +127,7 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         coupons=file.coupons,
         orders=file.orders,
         limits=file.limits,
-        backup=file.backup,
+        backup=checked(file.backup),
         is_announced=not is_loopback(file.api.host) if file.mdns.announce is None else file.mdns.announce,
         safety_stock=_safety_stock(file),
         hold_s=file.stock.hold_s,

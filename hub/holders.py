@@ -1,4 +1,5 @@
-"""How far others hold this hub's own streams: the store's own cloud, the store's other hub, readers beside them.
+"""How far others hold this hub's own streams: the store's own cloud, the store's other hub, a second medium, readers beside
+them.
 
 What they say is noted with the next commit, and counts from then on; lost in a crash, the next hello says it again.
 
@@ -33,6 +34,7 @@ class Holders:
         self._replica = replica
         self.cloud: dict[str, int] = acked(self._db.read, replica, peer=PEER)
         self.beside: dict[str, int] = acked(self._db.read, replica, peer=STANDBY)
+        self.medium: dict[str, int] = {}  # what is on the second medium: it is read there, and kept nowhere else
         self._noting.clear()
 
     def of(self, peer: str) -> dict[str, int]:

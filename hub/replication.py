@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 from hub.books import HubBooks
 from hub.clock import HubClock
 from hub.holders import PEER
+from hub.medium.view import MediumView
 from hub.standby.line import Standby, StandbyView
 from hub.store.feeds import oldest_waiting, waiting_rows
 from hub.store.model import utc
@@ -84,6 +85,7 @@ class SyncView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     failures: int = 0
     safe: SafeView
     standby: StandbyView | None = None
+    medium: MediumView | None = None
 
 
 class Replication:
@@ -119,6 +121,7 @@ class Replication:
         self._news = asyncio.Event()
         self.on_contact: Callable[[str], Awaitable[None]] = _nobody
         self.standby = Standby(self.books, now_ms=now_ms, on_change=self._news.set)
+        self.medium: Callable[[], MediumView | None] = lambda: None
         self.books.on_acked = self._news.set
         self.books.on_catalogue = on_catalogue
         self.books.on_reborn = on_reborn
@@ -149,6 +152,7 @@ class Replication:
             failures=link.failures,
             safe=self.safe,
             standby=self.standby.view(),
+            medium=self.medium(),
         )
 
     def peer_of(self, client_id: str) -> str:
@@ -202,13 +206,16 @@ class Replication:
         """How far the sales are safe."""
         books = self.books
         return SafeView(
-            books.replica.rep, max(each.get(Stream.SALES, 0) for each in (books.holders.cloud, books.holders.beside))
+            books.replica.rep,
+            max(
+                each.get(Stream.SALES, 0) for each in (books.holders.cloud, books.holders.beside, books.holders.medium)
+            ),
         )
 
     @property
     def copies(self) -> str:
         """Where what was sold is: `one copy`, or how many sales are not on a second machine yet."""
-        if self.mode == "alone" and self.standby.view() is None:
+        if self.mode == "alone" and self.standby.view() is None and self.medium() is None:
             return "one copy"
         behind = stream_heads(self._db.read, self.books.replica)[Stream.SALES] - self.safe.upto
         return f"two copies, {behind} sales on this machine only" if behind else "two copies"
@@ -233,6 +240,10 @@ class Replication:
     def is_safe(self, rep: str, seq: int) -> bool:
         """Whether a sale's dot is on a second machine: what is here of another life went to the cloud, or came from it."""
         return seq <= (self.safe.upto if rep == self.books.rep else self.books.held_of(rep, Stream.SALES))
+
+    def told(self) -> None:
+        """Something about the copies has changed: tell everybody."""
+        self._news.set()
 
     def on_link(self, state: LinkState) -> None:
         """Take a new state of the line and tell everybody."""

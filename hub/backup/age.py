@@ -1,5 +1,6 @@
 """Encryption of backups: age (age-encryption.org/v1), public keys at the hub, the key that reads elsewhere."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyrage
@@ -36,6 +37,13 @@ class Identity:
                 return cls(line)
         raise StartError(f"{path}: there is no key in it")
 
+    def open(self, sealed: bytes) -> bytes:
+        """Return what was sealed for this key; raise StartError when it was not, or is damaged."""
+        try:
+            return bytes(pyrage.decrypt(sealed, [self._key]))
+        except pyrage.DecryptError as err:
+            raise StartError(f"made for another key, or damaged ({err})") from err
+
     def decrypt(self, sealed: Path, into: Path) -> None:
         """Write what a file holds; raise StartError when it was not made for this key, or is damaged."""
         try:
@@ -49,9 +57,18 @@ class Identity:
 
 def encrypt(plain: Path, into: Path, recipients: list[str]) -> None:
     """Write a file that only the recipients read; raise StartError for what is no recipient, OSError."""
-    try:
-        keys = [pyrage.x25519.Recipient.from_str(each) for each in recipients]
-    except pyrage.RecipientError as err:
-        raise StartError("backup.recipients: one is mistyped; `storehub backup new-key` shows a right one") from err
+    keys = _keys(recipients)
     with plain.open("rb") as source, into.open("wb") as target:
         pyrage.encrypt_io(source, target, keys)
+
+
+def seal(plain: bytes, recipients: Sequence[str]) -> bytes:
+    """Return what only the recipients read; raise StartError for what is no recipient."""
+    return bytes(pyrage.encrypt(plain, _keys(recipients)))
+
+
+def _keys(recipients: Sequence[str]) -> list[pyrage.x25519.Recipient]:
+    try:
+        return [pyrage.x25519.Recipient.from_str(each) for each in recipients]
+    except pyrage.RecipientError as err:
+        raise StartError("backup.recipients: one is mistyped; `storehub backup new-key` shows a right one") from err

@@ -2,6 +2,7 @@
 
 from sqlite3 import Connection
 
+from sync.batch import Boundary
 from sync.digest import roll
 from sync.entities import FEED_OF_STREAM
 from sync.errors import BusyError
@@ -22,6 +23,14 @@ def append_fact(tx: Connection, replica: Replica, stream: str, row: bytes) -> Do
         (seq + 1, roll(digest, row), replica.local_id, stream),
     )
     return Dot(replica.rep, stream, seq + 1)
+
+
+def follow(tx: Connection, replica: Replica, stream: str, at: Boundary) -> None:
+    """Move an own log to where its rows, which were written before and are put back, come to."""
+    tx.execute(
+        "UPDATE stream SET seq = ?, digest = ? WHERE replica = ? AND name = ?",
+        (at.last, at.digest, replica.local_id, stream),
+    )
 
 
 def reserve_state_seqs(tx: Connection, replica: Replica, stream: str, count: int) -> int:

@@ -36,6 +36,7 @@ from sync.store.tables import table_of
 
 LIVES_A_DAY_MAX = 10  # more are no restored cards: a peer tells of rows that never were, and a person has to look
 DAY_MS = 86_400_000
+OF_OTHERS = "sealed by the cloud"  # why a life is over of which only the cloud has told
 RESTORED = "restored"  # in the place of a machine's fingerprint, which is of hex digits
 
 
@@ -125,16 +126,36 @@ def note_sealed(tx: Connection, reps: Sequence[str], *, now_ms: int) -> Taken:
         tx.execute(
             """
             INSERT INTO former_life (replica, why, ended_ms, seal_place)
-            SELECT id, 'sealed by the cloud', ?, ? FROM replica WHERE incarnation = ? AND own = 0
+            SELECT id, ?, ?, ? FROM replica WHERE incarnation = ? AND own = 0
             ON CONFLICT (replica) DO UPDATE SET seal_place = excluded.seal_place
             """,
-            (now_ms, place, incarnation),
+            (OF_OTHERS, now_ms, place, incarnation),
         )
         for entity in REGISTRY.entities:
             if entity.kind is Kind.FACT and entity.key:
                 added = settle_again(tx, table_of(entity), rep)
                 taken += Taken(0, 0, added.duplicates, added.counted, added.fallen)
     return taken
+
+
+def ended_lives(read: Connection) -> list[str]:
+    """Return the lives of this machine that have ended, sealed or not."""
+    rows = read.execute(
+        """
+        SELECT store || ':' || incarnation FROM former_life JOIN replica ON replica.id = former_life.replica
+        WHERE why <> ? ORDER BY replica.id
+        """,
+        (OF_OTHERS,),
+    )
+    return [rep for (rep,) in rows]
+
+
+def note_ended(tx: Connection, replica: int, *, why: str, now_ms: int) -> None:
+    """Note that a life of this machine has ended, of which the database itself knows nothing; the next hello names it."""
+    tx.execute(
+        "INSERT INTO former_life (replica, why, ended_ms) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        (replica, why, now_ms),
+    )
 
 
 def sealed_lives(read: Connection) -> set[str]:

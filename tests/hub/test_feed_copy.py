@@ -1,0 +1,360 @@
+"""The feed on a second medium: what is there is safe, it is put back behind a backup, and no medium holds the selling up.
+
+Judged as in test_lives: what the tills were answered against facts, tallies and caches, by plain SQL.
+"""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pytest
+
+from hub.backup.age import Identity
+from hub.backup.noted import Made, Told, note
+from hub.config import Config, parse_config
+from hub.medium.copying import FeedCopy
+from hub.medium.record import Head, read_records, write_record
+from hub.medium.replay import Replayed, replay_feed
+from hub.medium.segments import disk_of
+from hub.store.model import Shop
+from hub.store.upkeep.copying import mark_restored
+from hub.store.upkeep.siblings import RELAYED
+from sync.batch import Boundary
+from sync.errors import ConfigError, StartError
+from sync.store.streams import stream_heads
+from tests.conftest import StartHub
+from tests.hub.lives_world import NOW_MS, Cloud, Machine, meet
+from tests.hub.test_lives import World
+
+KEY = Identity.new()
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for what in ("PACE_S", "AGAIN_S", "LOOK_EVERY_S"):
+        monkeypatch.setattr(f"hub.medium.copying.{what}", 0.02)
+
+
+@pytest.fixture
+async def world(tmp_path: Path, shop: Shop, sale: Callable[..., Any]) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        yield World(tmp_path, shop, stack, sale)
+
+
+@pytest.fixture
+async def hub(world: World, store: Any) -> Machine:
+    """With a catalogue and thirty teas."""
+    copy = Machine(store.path, world.shop).copy_to(world.folder / "catalogue.db")
+    hub = await world.machine("first", copy)
+    await world.receive(hub, 30)
+    return hub
+
+
+@pytest.fixture
+async def cloud(world: World) -> Cloud:
+    end = Cloud(world.folder / "cloud.db")
+    await end.start(world.stack)
+    return end
+
+
+def config(folder: Path, medium: Path, **more: Any) -> Config:
+    raw = {
+        "store": {"id": "hk01", "name_zh_hant": "示範店", "name_en": "Demo", "currency": "HKD"},
+        "data": {"dir": str(folder)},
+        "backup": {"feed_to": str(medium), "recipients": [KEY.recipient], **more},
+    }
+    return parse_config(raw, base=folder)
+
+
+@asynccontextmanager
+async def copying(machine: Machine, settings: Config) -> AsyncIterator[Callable[..., Any]]:
+    """Copy meanwhile; yields what waits until something is so."""
+    changed = asyncio.Event()
+    copy = FeedCopy(settings, machine.db, machine.books, now_ms=lambda: NOW_MS, on_change=changed.set)
+    task = asyncio.create_task(copy.run())
+
+    async def until(holds: Callable[[], bool]) -> FeedCopy:
+        async with asyncio.timeout(60):
+            while not holds():
+                changed.clear()
+                copy.grown()
+                await changed.wait()
+        return copy
+
+    yield until
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def is_copied(machine: Machine) -> bool:
+    heads = stream_heads(machine.db.read, machine.books.replica)
+    return all(machine.books.holders.medium.get(each, 0) == last for each, last in heads.items() if each in RELAYED)
+
+
+async def copy_all(machine: Machine, settings: Config) -> None:
+    async with copying(machine, settings) as until:
+        await until(lambda: is_copied(machine))
+
+
+def put_back(database: Path, medium: Path, *, key: Identity = KEY, is_whole: bool = True) -> Replayed:
+    done = replay_feed(database, medium, key, is_whole=is_whole, now_ms=NOW_MS)
+    mark_restored(database)
+    return done
+
+
+def segments(medium: Path) -> list[Path]:
+    return sorted(medium.glob("*.feed"))
+
+
+@pytest.mark.parametrize("has_cloud", [True, False])
+async def test_a_backup_and_the_copy_bring_everything_back_once(
+    world: World, hub: Machine, cloud: Cloud, small_disk: Path, has_cloud: bool
+) -> None:
+    settings = config(world.folder, small_disk)
+    await world.sell(hub, 1)
+    if has_cloud:
+        await meet(hub, cloud)
+    await world.sell(hub, 2)
+    backup = hub.copy_to(world.folder / "backup.db")
+    async with copying(hub, settings) as until:
+        await world.sell(hub, 3)
+        await until(lambda: is_copied(hub))
+        if has_cloud:
+            await meet(hub, cloud)
+        await world.sell(hub, 4, 5)
+        await until(lambda: is_copied(hub))
+    done = put_back(backup, small_disk)
+    assert done.rows == 3 and not done.lost and not done.unread
+
+    again = await world.machine("again", backup, fingerprint="abc")
+    assert again.rep != hub.rep
+    assert again.sale_ids() == sorted(world.answered) and again.on_hand() == world.on_hand
+    await world.sell(again, 6)
+    for _ in range(4):
+        await meet(again, cloud)
+    world.check(cloud, again)
+
+
+async def test_what_a_later_life_has_sold_comes_back_behind_a_backup_of_the_one_before(
+    world: World, hub: Machine, cloud: Cloud, small_disk: Path
+) -> None:
+    settings = config(world.folder, small_disk)
+    await world.sell(hub, 1)
+    backup = hub.copy_to(world.folder / "backup.db")
+    await world.sell(hub, 2)
+    async with copying(hub, settings) as until:
+        await until(lambda: is_copied(hub))
+        first = hub.rep
+        await hub.books.forked("two machines were on")
+        await world.sell(hub, 3)
+        await until(lambda: is_copied(hub))
+    assert put_back(backup, small_disk).rows >= 2
+    again = await world.machine("again", backup, fingerprint="abc")
+    assert again.rep not in (first, hub.rep)
+    assert again.sale_ids() == sorted(world.answered) and again.on_hand() == world.on_hand
+    for _ in range(4):
+        await meet(again, cloud)
+    world.check(cloud, again)
+
+
+async def test_a_copy_begins_where_the_newest_backup_ends_and_fits_no_older_one(
+    world: World, hub: Machine, small_disk: Path
+) -> None:
+    settings = config(world.folder, small_disk)
+    await world.sell(hub, 1)
+    older = hub.copy_to(world.folder / "older.db")
+    await world.sell(hub, 2)
+    newer = hub.copy_to(world.folder / "newer.db")
+    heads = {stream: last for stream, last in stream_heads(hub.db.read, hub.books.replica).items() if last}
+    made = Made("newer", datetime(2026, 9, 22, tzinfo=UTC), 1, hub.rep, heads)
+    note(world.folder, {"folder": Told(made.made_at, made)})
+    await world.sell(hub, 3)
+    await copy_all(hub, settings)
+
+    with pytest.raises(StartError, match=r"has a hole: sales 2 to 2 .* choose a newer backup"):
+        put_back(older, small_disk)
+    assert put_back(older, small_disk, is_whole=False).lost
+    assert put_back(newer, small_disk).rows == 1
+
+
+async def test_a_database_of_yesterday_learns_from_the_medium_that_it_is_one(
+    world: World, hub: Machine, small_disk: Path
+) -> None:
+    settings = config(world.folder, small_disk)
+    await world.sell(hub, 1)
+    yesterday = hub.copy_to(world.folder / "yesterday.db")
+    await world.sell(hub, 2)
+    await copy_all(hub, settings)
+    again = await world.machine("again", yesterday)
+    assert again.rep == hub.rep, "an old card in the same machine"
+    async with copying(again, settings) as until:
+        await until(lambda: again.rep != hub.rep and is_copied(again))
+    await world.sell(again, 4)
+
+    books = again.copy_to(world.folder / "books.db")
+    copytree(small_disk, world.folder / "before")
+    segments(world.folder / "before")[-1].unlink()
+    with pytest.raises(StartError, match="nothing in it is of"):
+        put_back(books, world.folder / "before")
+
+
+async def test_damage_is_found_wherever_it_is_and_what_stands_before_it_can_be_had(
+    world: World, hub: Machine, small_disk: Path
+) -> None:
+    settings = config(world.folder, small_disk)
+    backup = hub.copy_to(world.folder / "backup.db")
+    async with copying(hub, settings) as until:
+        for qty in (1, 2, 3):
+            await world.sell(hub, qty)
+            await until(lambda: is_copied(hub))
+    [segment] = segments(small_disk)
+    whole = segment.read_bytes()
+    records = list(read_records(whole))
+    assert len(records) >= 3 and whole.count(b"TEA-01") == 0, "no row is in clear"
+
+    middle = records[-2]
+    for at in (middle.begin + 1, middle.begin + 40, (middle.begin + middle.end) // 2, middle.end - 1):
+        segment.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        database = Machine(backup, world.shop).copy_to(world.folder / f"at{at}.db")
+        with pytest.raises(StartError, match="has a hole"):
+            put_back(database, small_disk)
+        done = put_back(database, small_disk, is_whole=False)
+        assert done.lost and done.unread == middle.end - middle.begin
+
+    segment.write_bytes(whole[: records[-1].end - 5])
+    done = put_back(Machine(backup, world.shop).copy_to(world.folder / "cut.db"), small_disk)
+    assert done.unread and not done.lost, "a power cut in the last record: the till still has that sale"
+
+    segment.write_bytes(whole)
+    database = Machine(backup, world.shop).copy_to(world.folder / "key.db")
+    with pytest.raises(StartError, match="made for another key"):
+        put_back(database, small_disk, key=Identity.new())
+    with pytest.raises(StartError, match="there is no feed copy of store hk01"):
+        put_back(database, world.folder)
+
+
+async def test_a_copy_of_another_past_is_refused_and_changes_nothing(
+    world: World, hub: Machine, small_disk: Path
+) -> None:
+    backup = hub.copy_to(world.folder / "backup.db")
+    other = await world.machine("other", hub.copy_to(world.folder / "other-copy.db"))
+    await world.sell(other, 1)
+    other_backup = other.copy_to(world.folder / "other-backup.db")
+    await world.sell(hub, 2, 3)
+    await copy_all(hub, config(world.folder, small_disk))
+    before = other_backup.read_bytes()
+    with pytest.raises(StartError, match="does not follow on this backup"):
+        put_back(other_backup, small_disk)
+    assert other_backup.read_bytes() == before
+    assert put_back(backup, small_disk).rows == 2
+
+
+async def test_a_medium_that_is_pulled_out_full_or_worn_is_named_and_caught_up(
+    world: World, hub: Machine, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.medium.segments.SEGMENT_BYTES", 1)  # the last page of a file has room on a full medium
+    settings = config(world.folder, small_disk)
+    async with copying(hub, settings) as until:
+        await world.sell(hub, 1)
+        copy = await until(lambda: is_copied(hub))
+        assert copy.view.up and copy.view.upto == 1
+
+        await asyncio.to_thread(run, "umount", str(small_disk))
+        await until(lambda: not copy.view.up)
+        assert copy.view.reason in ("away", "same_disk") and copy.view.remedy
+        await world.sell(hub, 2)
+        assert not list(small_disk.iterdir()), "nothing goes to the card instead"
+
+        await asyncio.to_thread(run, "mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small_disk))
+        await until(lambda: copy.view.up and is_copied(hub))
+        assert [
+            record.head.upto["sales"].last
+            for each in segments(small_disk)
+            for record in read_records(each.read_bytes())
+        ][-1] == 2, "another medium gets all of it"
+
+        filled = small_disk / "photos"
+        with filled.open("wb") as file:
+            file.write(bytes(os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize))
+        await world.sell(hub, 3)
+        await until(lambda: copy.view.reason == "full")
+        filled.unlink()
+        await until(lambda: copy.view.up and is_copied(hub))
+
+        await asyncio.to_thread(run, "mount", "-o", "remount,ro", str(small_disk))
+        await world.sell(hub, 4)
+        await until(lambda: copy.view.reason == "read_only")
+        await asyncio.to_thread(run, "mount", "-o", "remount,rw", str(small_disk))
+        await until(lambda: copy.view.up and is_copied(hub))
+        assert copy.view.upto == 4
+
+
+async def test_the_oldest_segments_go_when_a_backup_has_them_and_not_before(
+    world: World, hub: Machine, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.medium.segments.SEGMENT_BYTES", 1)
+    settings = config(world.folder, small_disk)
+    async with copying(hub, settings) as until:
+        await world.sell(hub, 1)
+        copy = await until(lambda: is_copied(hub))
+        copy._segments._bytes_max = copy.view.bytes + 10  # no test writes eight megabytes
+        await world.sell(hub, 2)
+        await until(lambda: copy.view.reason == "needs_backup")
+        heads = {stream: last for stream, last in stream_heads(hub.db.read, hub.books.replica).items() if last}
+        made = Made("now", datetime(2026, 9, 22, tzinfo=UTC), 1, hub.rep, heads)
+        note(world.folder, {"folder": Told(made.made_at, made)})
+        backup = hub.copy_to(world.folder / "backup.db")
+        await world.sell(hub, 3)
+        copy._segments._bytes_max = 3000
+        await until(lambda: copy.view.up and is_copied(hub))
+    assert put_back(backup, small_disk).rows == 1
+
+
+def test_a_folder_on_the_hubs_own_disk_is_no_second_medium(tmp_path: Path, small_disk: Path) -> None:
+    card = tmp_path / "sys"
+    (card / "devices" / "mmcblk0" / "p2").mkdir(parents=True)
+    (card / "devices" / "mmcblk0" / "p2" / "partition").touch()
+    device = tmp_path.stat().st_dev
+    (card / f"{os.major(device)}:{os.minor(device)}").symlink_to(card / "devices" / "mmcblk0" / "p2")
+    assert disk_of(tmp_path, sys=card) == "mmcblk0", "two partitions of a card are one card"
+    assert disk_of(tmp_path) != disk_of(small_disk)
+    with pytest.raises(ConfigError, match="storehub backup new-key"):
+        parse_config(
+            {
+                "store": {"id": "hk01", "name_zh_hant": "x", "name_en": "x", "currency": "HKD"},
+                "backup": {"feed_to": "/media/stick"},
+            },
+            base=tmp_path,
+        )
+
+
+def test_a_record_is_read_wherever_it_begins() -> None:
+    record = write_record(Head("hk01:0", "2026", {"sales": Boundary(3, bytes(8))}), b"sealed SHF1 within")
+    found = list(read_records(b"torn SHF1" + record[:-1] + record + b"SHF1\x00\x00\x00\x02{}SHF1" + record))
+    assert [each.sealed for each in found] == [b"sealed SHF1 within"] * 2
+
+
+async def test_a_sale_is_safe_once_it_is_on_the_medium(
+    start_hub: StartHub, pair_till: Any, small_disk: Path, until: Callable[..., Any]
+) -> None:
+    hub = await start_hub(backup={"feed_to": str(small_disk), "recipients": [KEY.recipient]})
+    till = await pair_till(hub, "manager")
+    sale = till.sale()
+    assert (await till.post("/v1/sales", sale)).status == 201
+    answer = await until(
+        lambda: till.post("/v1/sales/status", {"ids": [sale["sale_id"]]}), lambda said: said.json["sales"][0]["safe"]
+    )
+    assert answer.json["safe"]["upto"] == 1
+    medium = (await till.get("/v1/sync")).json["medium"]
+    assert medium["up"] and medium["upto"] == 1 and medium["to"] == str(small_disk)
+    assert (await till.get("/readyz")).json["copies"] == "two copies"
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True)
