@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import get_args
 
+from hub.commands.backup_options import backup_commands
 from hub.commands.options import DEFAULT_CONFIG, demo_options, import_options, with_config
 from hub.config import load_config
 from hub.store.staff.tills import Scope
@@ -171,27 +172,7 @@ def _upkeep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     doctor.add_argument("--json", action="store_true", help="for programs: a list of {about, level, said, remedy}")
     with_config(doctor).set_defaults(run=_doctor)
 
-    what = commands.add_parser("backup", help="encrypted copies of the books on a second medium").add_subparsers(
-        required=True, metavar="WHAT"
-    )
-    for name, told, run in (
-        ("make", "make one beside the running hub, and read it back", _backup_make),
-        ("list", "those that there are; exit code 1 when the newest is late", _backup_list),
-    ):
-        parser = what.add_parser(name, help=told)
-        parser.add_argument("--to", type=Path, metavar="FOLDER", help="where (default [backup] to)")
-        with_config(parser).set_defaults(run=run)
-    check = what.add_parser("check", help="read one to its end, as a restore would")
-    key = what.add_parser("new-key", help="make a key that reads backups; keep the file away from the hub")
-    key.add_argument("file", type=Path)
-    key.set_defaults(run=_backup_new_key)
-    restore = commands.add_parser("restore", help="put a backup back; the hub is stopped, and begins a new life")
-    restore.add_argument("--over", action="store_true", help="move a database that is there aside")
-    with_config(restore).set_defaults(run=_restore)
-    check.set_defaults(run=_backup_check)
-    for parser in (check, restore):
-        parser.add_argument("file", type=Path)
-        parser.add_argument("--identity", type=Path, required=True, metavar="FILE", help="the key that reads it")
+    backup_commands(commands)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -292,36 +273,6 @@ def _doctor(args: argparse.Namespace) -> int:
     from hub.commands.doctor import run_doctor
 
     return run_doctor(load_config(args.config), is_whole=args.whole, as_json=args.json)
-
-
-def _backup_make(args: argparse.Namespace) -> int:
-    from hub.commands.backup import make
-
-    return make(load_config(args.config), args.to, configuration=args.config)
-
-
-def _backup_list(args: argparse.Namespace) -> int:
-    from hub.commands.backup import show
-
-    return show(load_config(args.config), args.to)
-
-
-def _backup_check(args: argparse.Namespace) -> int:
-    from hub.commands.backup import check
-
-    return check(args.file, args.identity)
-
-
-def _backup_new_key(args: argparse.Namespace) -> int:
-    from hub.commands.backup import new_key
-
-    return new_key(args.file)
-
-
-def _restore(args: argparse.Namespace) -> int:
-    from hub.commands.backup import put_back
-
-    return put_back(load_config(args.config), args.file, args.identity, is_over=args.over)
 
 
 def _mqtt_accounts(args: argparse.Namespace) -> int:

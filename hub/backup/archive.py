@@ -39,6 +39,7 @@ class Manifest(Struct, frozen=True):
     schema: int
     heads: dict[str, int]
     parts: list[Part]
+    reason: str = ""
 
 
 def part_of(path: Path, name: str) -> Part:

@@ -13,8 +13,8 @@ import msgspec
 
 from hub.backup.age import Identity
 from hub.backup.archive import Manifest, unpack
-from hub.store.readers import open_to_read
 from hub.store.upkeep.copying import damage, describe
+from sync.db import connect_reader
 from sync.errors import StartError
 
 
@@ -27,7 +27,9 @@ def open_backup(sealed: Path, key: Identity, into: Path) -> Manifest:
         manifest = unpack(packed, into)
     finally:
         packed.unlink(missing_ok=True)
-    with closing(open_to_read(into / "hub.db")) as read:
+    with closing(
+        connect_reader(into / "hub.db")
+    ) as read:  # of an earlier version, too: the hub upgrades it at its start
         if wrong := damage(read):
             raise StartError(f"the database in {sealed.name} is damaged: {wrong}")
         copied = describe(read)

@@ -1,27 +1,30 @@
-"""Making a backup: one consistent copy of the books and what belongs to them, encrypted, read again, put beside the others.
+"""Making a backup: one consistent copy of the books and what belongs to them, encrypted, read again, brought to every target.
 
-    copy the database beside the hub ─ pack ─ encrypt to FILE.partial on the medium ─ read back in another process ─ FILE ─ prune
+    copy the database beside the hub ─ pack ─ encrypt ─ read back in another process ─ for each target: bring, read back, prune
 
-A file has its name only once it was read back whole. Each is readable by the recipients of the configuration, and while it is
-checked by a key that is made for this once and kept nowhere. Not here: the way back (hub.backup.restoring).
+Each is readable by the recipients of the configuration, and while it is checked by a key that is made for this once and kept
+nowhere. A target that takes none does not keep the others from theirs. What came of each: hub.backup.noted.
+Not here: the way back (hub.backup.restoring), targets (hub.backup.targets).
 """
 
-import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from hub.backup.age import Identity, encrypt
 from hub.backup.archive import Manifest, pack, part_of
-from hub.backup.kept import SUFFIX, Kept, kept_in
+from hub.backup.kept import Kept, name_of
+from hub.backup.noted import Made, Told, note
+from hub.backup.targets.target import Target
 from hub.config import Config
 from hub.erasures import LIST
 from hub.store.readers import open_to_read
@@ -31,43 +34,77 @@ from sync.errors import StartError
 from sync.folder import own_folder
 
 WORK, LOCK = "backup", "backup.lock"
-DATABASE = "hub.db"
+DATABASE, SEALED = "hub.db", "sealed"
 SPARE_BYTES = 64 << 20  # what selling goes on with while a copy is made
 CHECK_TIMEOUT_S = 3600
 
 
-def make_backup(config: Config, folder: Path, *, configuration: Path, now: datetime) -> tuple[Kept, Manifest]:
-    """Make one and take away those beyond `keep`; raise StartError with the remedy."""
+class Brought(Struct, frozen=True):
+    """What became of a backup at a target; `error` is empty where it is there."""
+
+    target: str
+    where: str
+    error: str = ""
+
+
+def make_backup(
+    config: Config,
+    targets: Sequence[Target],
+    *,
+    configuration: Path,
+    now: datetime,
+    reason: str = "manual",
+    is_noted: bool = True,
+) -> tuple[Kept, Manifest, list[Brought]]:
+    """Make one, bring it to every target and take away there those beyond `keep`; raise StartError where none could be made.
+
+    `is_noted`: these are the targets of the configuration, and what came of each is written down.
+    """
     if not config.backup.recipients:
         raise StartError(
             "backup.recipients is empty: make a key with `storehub backup new-key FILE`, keep FILE away from this machine and "
             "write the recipient that it shows into [backup]"
         )
-    if not folder.is_dir():
-        raise StartError(f"{folder} is not there: is the medium plugged in and mounted?")
-    name = f"{config.shop.store_id}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}{SUFFIX}"
-    partial = folder / f"{name}.partial"
+    name = name_of(config.shop.store_id, now)
     with own_folder(config.data_dir / WORK, LOCK), _empty(config.data_dir / WORK / "new") as work:
         try:
-            manifest, plain = _pack(config, work, configuration=configuration, now=now)
-            _room(folder, plain.stat().st_size)
-            once = Identity.new()
-            encrypt(plain, partial, [*config.backup.recipients, once.recipient])
-            _sync(partial)
-            _check_elsewhere(partial, once, work)
-            partial.rename(folder / name)
-            _sync(folder)
+            try:
+                manifest = _seal(config, work, configuration=configuration, now=now, reason=reason)
+            except StartError as err:
+                if is_noted:
+                    note(config.data_dir, {each.name: Told(now, error=str(err)) for each in targets})
+                raise
+            kept = Kept(name, now, (work / SEALED).stat().st_size)
+            made = Made(name, now, kept.bytes, manifest.rep, manifest.heads)
+            brought = [_bring(config, each, work / SEALED, name) for each in targets]
+            if is_noted:
+                told = {each.target: Told(now, None if each.error else made, each.error) for each in brought}
+                note(config.data_dir, told)
         except OSError as err:
-            raise StartError(f"{err.filename or folder}: {err.strerror}; the books are as they were") from err
-        finally:
-            partial.unlink(missing_ok=True)
-    made = kept_in(folder, config.shop.store_id)
-    for old in made[config.backup.keep :]:
-        old.path.unlink(missing_ok=True)
-    return made[0], manifest
+            raise StartError(f"{err.filename or config.data_dir}: {err.strerror}; the books are as they were") from err
+    return kept, manifest, brought
 
 
-def _pack(config: Config, work: Path, *, configuration: Path, now: datetime) -> tuple[Manifest, Path]:
+def _seal(config: Config, work: Path, *, configuration: Path, now: datetime, reason: str) -> Manifest:
+    manifest, plain = _pack(config, work, configuration=configuration, now=now, reason=reason)
+    once = Identity.new()
+    encrypt(plain, work / SEALED, [*config.backup.recipients, once.recipient])
+    plain.unlink()
+    _check_elsewhere(work / SEALED, once, work)
+    return manifest
+
+
+def _bring(config: Config, target: Target, sealed: Path, name: str) -> Brought:
+    try:
+        target.put(sealed, name)
+        for old in target.kept(config.shop.store_id)[config.backup.keep :]:
+            target.remove(old.name)
+    except StartError as err:
+        return Brought(target.name, target.where, str(err))
+    return Brought(target.name, target.where)
+
+
+def _pack(config: Config, work: Path, *, configuration: Path, now: datetime, reason: str) -> tuple[Manifest, Path]:
     _room(config.data_dir, config.database.stat().st_size if config.database.exists() else 0)
     try:
         with closing(open_to_read(config.database)) as read:
@@ -88,12 +125,13 @@ def _pack(config: Config, work: Path, *, configuration: Path, now: datetime) -> 
     for name, path in beside.items():
         if path.exists():  # copied first: the hub may write while it is packed
             files[name] = Path(shutil.copy(path, work / name.replace("/", "-")))
-    manifest = _manifest(copied, files, now)
+    manifest = manifest_of(copied, files, now, reason=reason)
     pack(manifest, files, work / "plain")
     return manifest, work / "plain"
 
 
-def _manifest(copied: Copied, files: dict[str, Path], now: datetime) -> Manifest:
+def manifest_of(copied: Copied, files: dict[str, Path], now: datetime, *, reason: str = "") -> Manifest:
+    """Say what a copy of the books is of, and what lies beside it."""
     return Manifest(
         store=copied.store,
         rep=copied.rep,
@@ -102,6 +140,7 @@ def _manifest(copied: Copied, files: dict[str, Path], now: datetime) -> Manifest
         schema=copied.schema,
         heads=copied.heads,
         parts=[part_of(path, name) for name, path in files.items()],
+        reason=reason,
     )
 
 
@@ -132,14 +171,5 @@ def _room(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < 3 * size + SPARE_BYTES:
         raise StartError(
-            f"{folder} has {free >> 20} MiB free, a backup takes {(3 * size + SPARE_BYTES) >> 20}: make room, or choose another "
-            "medium with [backup] to"
+            f"{folder} has {free >> 20} MiB free, to make a backup takes {(3 * size + SPARE_BYTES) >> 20}: make room there"
         )
-
-
-def _sync(path: Path) -> None:
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

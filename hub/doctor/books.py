@@ -6,7 +6,8 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hub.backup.kept import LATE_AFTER, kept_in
+from hub.backup.kept import LATE_AFTER
+from hub.backup.noted import Told, read_noted
 from hub.config import Config
 from hub.doctor.findings import Finding, fault, warning, well
 from hub.store.readers import open_to_read
@@ -24,7 +25,7 @@ def look_at_books(config: Config, *, now_ms: int, is_whole: bool) -> Iterator[Fi
     else:
         yield well("SQLite", said)
     yield _database(config.database, is_whole=is_whole)
-    yield _backup(config, datetime.fromtimestamp(now_ms / 1000, UTC))
+    yield from _backups(config, datetime.fromtimestamp(now_ms / 1000, UTC))
 
 
 def _database(path: Path, *, is_whole: bool) -> Finding:
@@ -40,15 +41,25 @@ def _database(path: Path, *, is_whole: bool) -> Finding:
     return well("database", f"{path}, {size}" + (", every page is well" if is_whole else "; --whole reads every page"))
 
 
-def _backup(config: Config, now: datetime) -> Finding:
-    if not config.backup.to or not config.backup.recipients:
-        return warning("backup", "none is configured", "[backup] to and recipients: see docs/backup.md")
-    folder = Path(config.backup.to)
-    found = kept_in(folder, config.shop.store_id) if folder.is_dir() else []
-    if not found:
-        return fault("backup", f"there is none in {folder}", "`storehub backup make`; is the medium mounted?")
-    age = now - found[0].made_at
-    if age > LATE_AFTER:
-        remedy = "`storehub backup make`, and see why none was made: `journalctl -u store-hub-backup`"
-        return fault("backup", f"the newest is {age // timedelta(hours=1)} hours old", remedy)
-    return well("backup", f"{len(found)} in {folder}, the newest {age // timedelta(hours=1)} hours old")
+def _backups(config: Config, now: datetime) -> Iterator[Finding]:
+    """What the last one came to at each target, as it was written down then: a target may be slow to answer."""
+    if not config.backup.targets or not config.backup.recipients:
+        yield warning("backup", "none is configured", "[backup] to and recipients: see docs/backup.md")
+        return
+    told = read_noted(config.data_dir)
+    for name in config.backup.targets:
+        yield _backup(name, told.get(name), now)
+
+
+def _backup(target: str, told: Told | None, now: datetime) -> Finding:
+    about = f"backup {target}"
+    if told is None or told.made is None:
+        said = f"none was made: {told.error}" if told else "none was ever made"
+        return fault(about, said, "`storehub backup make`")
+    age = f"the newest is {(now - told.made.made_at) // timedelta(hours=1)} hours old"
+    if now - told.made.made_at > LATE_AFTER:
+        said = f"{age}; the last one failed: {told.error}" if told.error else age
+        return fault(about, said, "`storehub backup make`, and see why none was made: `journalctl -u store-hub-backup`")
+    if told.error:
+        return warning(about, f"{age}; the last one failed: {told.error}", "`storehub backup make`")
+    return well(about, f"{age}, {told.made.name}, {told.made.bytes / 1e6:.1f} MB")

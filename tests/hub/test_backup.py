@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from hub.app import on_this_machine
 from hub.backup.age import Identity
 from hub.backup.archive import Manifest, Part, pack, unpack
-from hub.backup.kept import kept_in
+from hub.backup.kept import Kept
 from hub.backup.making import make_backup
 from hub.backup.restoring import restore
+from hub.backup.targets.folder import Folder
 from hub.cli import main
 from hub.config import HUB_LOCK, Config, load_config
 from hub.erasures import Erasures
@@ -68,8 +69,14 @@ class Shop:
         self.config: Config = load_config(self.file)
 
     def make(self, now: datetime = NOW) -> Path:
-        kept, _ = make_backup(self.config, self.medium, configuration=self.file, now=now)
-        return kept.path
+        kept, _, [brought] = make_backup(self.config, [Folder(self.medium)], configuration=self.file, now=now)
+        if brought.error:
+            raise StartError(brought.error)
+        return self.medium / kept.name
+
+    def kept(self) -> list[Path]:
+        found: list[Kept] = Folder(self.medium).kept("hk01")
+        return [self.medium / each.name for each in found]
 
 
 @pytest.fixture
@@ -121,8 +128,8 @@ async def test_what_is_put_back_sells_as_somebody_new_and_knows_who_was_erased_s
     new = tmp_path / "new"
     other = shop_at(new, key=shop.key)
     Erasures(new_folder(new)).add(["m2"])
-    manifest, aside = restore(other.config, sealed, other.key, is_over=False, now=NOW)
-    assert manifest.rep == store.replica.rep and not aside
+    done = restore(other.config, sealed, other.key, is_over=False, now=NOW)
+    assert done.manifest.rep == store.replica.rep and not done.aside
     assert set(Erasures(new).all()) == {"m1", "m2"}
     async with open_database(other.config.database, migrations=MIGRATIONS) as db:
         before = own_replica(db.read)
@@ -146,7 +153,7 @@ async def test_only_the_newest_are_kept_and_other_files_of_the_medium_stay(
     for each in (photo, others):
         each.write_bytes(b"x")
     made = [shop.make(NOW + timedelta(days=day)) for day in range(4)]
-    assert [each.path for each in kept_in(shop.medium, "hk01")] == [made[3], made[2]]
+    assert shop.kept() == [made[3], made[2]]
     assert photo.exists() and others.exists()
 
 
@@ -165,7 +172,7 @@ async def test_a_damaged_database_gives_no_backup_and_the_older_ones_stay(
     for day in (1, 2, 3):
         with pytest.raises(StartError, match=r"damaged|malformed|cannot be read back"):
             shop.make(NOW + timedelta(days=day))
-    assert [each.path for each in kept_in(shop.medium, "hk01")] == [old]
+    assert shop.kept() == [old]
     assert list(shop.medium.iterdir()) == [old]
 
 
@@ -215,11 +222,11 @@ async def test_the_commands_make_list_check_and_put_back(
     assert main(["backup", "make", *at]) == 0
     assert main(["backup", "list", *at]) == 0
     said = capsys.readouterr().out
-    [kept] = kept_in(shop.medium, "hk01")
-    assert str(kept.path) in said and store.replica.rep in said
-    assert main(["backup", "check", str(kept.path), "--identity", str(key)]) == 0
-    os.utime(kept.path)
-    old = kept.path.rename(shop.medium / kept.path.name.replace("-2", "-1"))
+    [kept] = shop.kept()
+    assert kept.name in said and store.replica.rep in said
+    assert main(["backup", "check", str(kept), "--identity", str(key)]) == 0
+    os.utime(kept)
+    old = kept.rename(shop.medium / kept.name.replace("-2", "-1"))
     assert main(["backup", "list", *at]) == 1
     assert "days old" in capsys.readouterr().err
     assert main(["restore", str(old), "--identity", str(key), "--over", *at]) == 0

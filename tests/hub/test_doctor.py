@@ -13,6 +13,7 @@ import pytest
 
 from devices.model import Health
 from hub.api.attached.devices import DeviceList, DeviceView
+from hub.backup.noted import Made, Told, note
 from hub.commands.doctor import run_doctor
 from hub.config import Config, parse_config
 from hub.doctor import machine
@@ -119,11 +120,16 @@ async def test_a_damaged_database_and_late_backups_are_faults(
     def found(*, is_whole: bool = False) -> dict[str, Finding]:
         return by_name(look_at_books(said, now_ms=now_ms, is_whole=is_whole))
 
-    assert found()["backup"].level == "fault" and "there is none" in found()["backup"].said
-    (medium / "hk01-20260921T023000Z.backup.tar.zst.age").touch()
-    assert found()["backup"].said == "the newest is 33 hours old"
-    (medium / "hk01-20260922T023000Z.backup.tar.zst.age").touch()
-    assert found()["backup"].level == "well"
+    assert found()["backup folder"].level == "fault" and "none was ever made" in found()["backup folder"].said
+    for made_at, error, level in (
+        (datetime(2026, 9, 21, 2, 30, tzinfo=UTC), "", "fault"),
+        (datetime(2026, 9, 22, 2, 30, tzinfo=UTC), "the stick is not there", "warning"),
+        (datetime(2026, 9, 22, 2, 30, tzinfo=UTC), "", "well"),
+    ):
+        note(tmp_path, {"folder": Told(made_at, Made("one", made_at, 1, "hk01:0", {}), error)})
+        assert found()["backup folder"].level == level and error in found()["backup folder"].said
+    note(tmp_path, {"folder": Told(datetime(2026, 9, 23, tzinfo=UTC), error="the stick is not there")})
+    assert "hours old" in found()["backup folder"].said, "what is there stays known"
 
     assert found(is_whole=True)["database"].level == "well"
     with store.path.open("r+b") as file:
