@@ -15,6 +15,7 @@ import pytest
 from hub.backup.age import Identity
 from hub.backup.kept import name_of
 from hub.backup.noted import read_noted
+from hub.backup.targets.folder import Folder
 from hub.backup.targets.rsync import Rsync
 from hub.backup.targets.s3 import S3
 from hub.cli import main
@@ -145,6 +146,22 @@ def test_settings_that_give_a_secret_away_are_refused(store_there: S3Store, tmp_
         read_secret(section.secret_key_file, "backup.s3.secret_key_file")
     with pytest.raises(ConfigError, match="http:// is for this machine only"):
         checked(BackupSection(s3=s3_section(store_there, tmp_path, endpoint="http://nas.example:9000")))
+
+
+def test_a_medium_that_ends_in_the_middle_has_nothing_that_looks_like_a_backup(
+    small_disk: Path, sealed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = Folder(small_disk)
+    with pytest.raises(StartError, match="make room, or choose another medium"):
+        target.put(sealed, NAME)
+    monkeypatch.setattr("hub.backup.targets.folder.SPARE_BYTES", -(8 << 20))  # somebody else takes the room meanwhile
+    sealed.write_bytes(bytes(5 << 20))
+    with pytest.raises(StartError, match="No space left on device; the books are as they were"):
+        target.put(sealed, NAME)
+    assert not list(small_disk.iterdir())
+    sealed.write_bytes(b"whole")
+    target.put(sealed, NAME)
+    assert [path.name for path in small_disk.iterdir()] == [NAME]
 
 
 class Sshd:
