@@ -1,6 +1,11 @@
 """Prometheus metrics of the hub, in a registry of their own. Labels never carry customers, tokens or SKUs."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from hub.backup.noted import Told
+from hub.medium.view import MediumView
 
 _GROUP_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -44,6 +49,20 @@ class Metrics:
             "storehub_audit_last_ok", "1 when the last audit of the books found nothing", registry=self.registry
         )
         self.audit_at = Gauge("storehub_audit_timestamp_seconds", "When the books were audited", registry=self.registry)
+        self.backup_at = Gauge(
+            "storehub_backup_timestamp_seconds",
+            "When the newest whole backup of a target was made",
+            ["target"],
+            registry=self.registry,
+        )
+        self.backup_ok = Gauge(
+            "storehub_backup_last_ok", "1 when the last backup came to its target", ["target"], registry=self.registry
+        )
+        self.medium_up = Gauge("storehub_medium_up", "1 when the feed copy is written", ["to"], registry=self.registry)
+        self.medium_bytes = Gauge("storehub_medium_bytes", "What the feed copy takes", ["to"], registry=self.registry)
+        self.medium_seq = Gauge(
+            "storehub_medium_safe_seq", "Sales up to this seq are on that medium", ["to"], registry=self.registry
+        )
         self.clock_sure = Gauge("storehub_clock_sure", "1 when the hub is sure of the time", registry=self.registry)
         self.clock_offset = Gauge(
             "storehub_clock_offset_seconds", "What is added to the machine's own clock", registry=self.registry
@@ -69,6 +88,20 @@ class Metrics:
         """Show what the last audit found."""
         self.audit_last_ok.set(not found)
         self.audit_at.set(at_ms / 1000)
+
+    def show_backups(self, told: Mapping[str, Told]) -> None:
+        """Show the newest backup of each target, and whether the last one came there."""
+        for target, each in told.items():
+            self.backup_ok.labels(target).set(not each.error)
+            if each.made is not None:
+                self.backup_at.labels(target).set(each.made.made_at.timestamp())
+
+    def show_medium(self, view: MediumView | None) -> None:
+        """Show how the feed copy is, where there is one."""
+        if view is not None:
+            self.medium_up.labels(view.to).set(view.up)
+            self.medium_bytes.labels(view.to).set(view.bytes)
+            self.medium_seq.labels(view.to).set(view.upto)
 
     def count_request(self, method: str, path: str, status: int) -> None:
         """Count one request; `path` is a route's, so there are as many as routes."""

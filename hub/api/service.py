@@ -10,6 +10,7 @@ from aiohttp import web
 
 from hub.api.problems import problem
 from hub.api.routing import RUNTIME, client_of, may
+from hub.backup.noted import read_noted
 from sync.errors import SyncError
 from sync.store.replicas import touch
 
@@ -99,6 +100,8 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     sync = hub.replication.view()
     oldest_s = hub.now_ms() / 1000 - sync.oldest.timestamp() if sync.oldest else 0.0
     hub.metrics.show_sync(is_up=sync.up, waiting=sync.waiting, oldest_s=oldest_s, safe_seq=sync.safe.upto)
+    hub.metrics.show_backups(read_noted(hub.config.data_dir))
+    hub.metrics.show_medium(sync.medium)
     hub.metrics.clock_sure.set(hub.clock.is_sure)
     hub.metrics.clock_offset.set(hub.clock.offset_ms / 1000)
     hub.metrics.clients.set(hub.bus.clients)

@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hub.backup.kept import LATE_AFTER
+from hub.backup.lateness import late
 from hub.backup.noted import Told, read_noted
 from hub.config import Config
 from hub.doctor.findings import Finding, fault, warning, well
@@ -57,9 +57,7 @@ def _backup(target: str, told: Told | None, now: datetime) -> Finding:
         said = f"none was made: {told.error}" if told else "none was ever made"
         return fault(about, said, "`storehub backup make`")
     age = f"the newest is {(now - told.made.made_at) // timedelta(hours=1)} hours old"
-    if now - told.made.made_at > LATE_AFTER:
-        said = f"{age}; the last one failed: {told.error}" if told.error else age
+    said = f"{age}; the last one failed: {told.error}" if told.error else f"{age}, {told.made.name}"
+    if late([target], {target: told}, now):
         return fault(about, said, "`storehub backup make`, and see why none was made: `journalctl -u store-hub-backup`")
-    if told.error:
-        return warning(about, f"{age}; the last one failed: {told.error}", "`storehub backup make`")
-    return well(about, f"{age}, {told.made.name}, {told.made.bytes / 1e6:.1f} MB")
+    return warning(about, said, "`storehub backup make`") if told.error else well(about, said)

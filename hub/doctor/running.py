@@ -28,13 +28,20 @@ def look_at_devices(devices: DeviceList) -> Iterator[Finding]:
 
 def look_at_line(view: SyncView) -> Iterator[Finding]:
     """Yield how the hub stands to the cloud."""
-    if view.mode == "alone":
+    if view.mode == "alone" and view.medium is None:
         yield warning("cloud", "none is joined: there is one copy of the books", "join one, or see to backups")
+    elif view.mode == "alone":
+        yield well("cloud", "none is joined; what is sold goes to the second medium")
     elif view.up or view.mode in ("pull", "scheduled"):
         yield well("cloud", f"{view.mode}, {view.rows_waiting} rows wait")
     else:
         said = f"the line is down since {view.since:%Y-%m-%d %H:%M} UTC ({view.reason}), {view.rows_waiting} rows wait"
         yield warning("cloud", said, view.remedy or view.detail or "the shop sells on; see the store's router")
+    if view.medium is not None and not view.medium.up:
+        yield fault("feed copy", f"{view.medium.to}: {view.medium.reason} {view.medium.detail}", view.medium.remedy)
+    elif view.medium is not None:
+        said = f"{view.medium.upto} sales of this life at {view.medium.to}, {view.medium.bytes / 1e6:.1f} MB"
+        yield well("feed copy", said)
     if view.clock_unsure:
         yield warning("shop's time", "the hub is unsure what time it is", "confirm the time in the console")
 

@@ -8,6 +8,7 @@ import hub
 from hub.api.problems import LANGUAGES
 from hub.api.stock.attention import KINDS
 from hub.api.stock.attention_words import said, words
+from hub.medium.copying import REMEDIES
 from hub.store.people.coupons import _AGAINST
 from hub.store.stock.attention import Waiting
 from sync.retail.orders.orders import OrderState
@@ -27,7 +28,7 @@ def places(words: str) -> set[str]:
 def test_both_languages_have_words_for_every_kind_and_fill_in_the_same_parts() -> None:
     en, zh = (words(language) for language in LANGUAGES)
 
-    assert set(en["said"]) == set(zh["said"]) == KINDS | {"claim_without_receipt"}
+    assert set(en["said"]) == set(zh["said"]) == KINDS | {"claim_without_receipt", "backup_none"}
     for code, text in en["said"].items():
         assert places(text) == places(zh["said"][code]), code
 
@@ -39,6 +40,7 @@ def test_every_code_that_a_part_may_hold_has_words() -> None:
         assert set(known["flags"]) == FLAGS
         assert set(known["against"]) == set(_AGAINST)
         assert set(known["steps"]) == set(OrderState)
+        assert set(known["why"]) == set(REMEDIES)
 
 
 def test_a_code_of_a_newer_machine_is_shown_as_it_is() -> None:

@@ -21,6 +21,7 @@ from hub.doctor.books import look_at_books
 from hub.doctor.findings import Finding
 from hub.doctor.machine import look_at_machine
 from hub.doctor.running import look_at_broker, look_at_certificate, look_at_devices, look_at_line
+from hub.medium.view import MediumView
 
 STORE = {"id": "hk01", "name_zh_hant": "示範店", "name_en": "Demo shop", "currency": "HKD"}
 RECIPIENT = "age1" + "q" * 58
@@ -159,10 +160,16 @@ def test_devices_line_broker_and_certificate(tmp_path: Path, unused_tcp_port_fac
 def test_lines(tmp_path: Path) -> None:
     def view(**fields: Any) -> Any:
         usual = {"mode": "realtime", "up": True, "rows_waiting": 0, "clock_unsure": False, "reason": "", "detail": ""}
-        return SimpleNamespace(**(usual | {"remedy": "", "since": datetime(2026, 9, 22, tzinfo=UTC)} | fields))
+        since = datetime(2026, 9, 22, tzinfo=UTC)
+        return SimpleNamespace(**(usual | {"remedy": "", "since": since, "medium": None} | fields))
 
     assert by_name(look_at_line(view()))["cloud"].level == "well"
     down = by_name(look_at_line(view(up=False, reason="unreachable", rows_waiting=7, remedy="see the router")))["cloud"]
     assert down.remedy == "see the router" and "7 rows wait" in down.said
     assert by_name(look_at_line(view(mode="alone")))["cloud"].level == "warning"
     assert by_name(look_at_line(view(clock_unsure=True)))["shop's time"].level == "warning"
+    medium = MediumView("/media/stick", True, datetime(2026, 9, 22, tzinfo=UTC), upto=7)
+    found = by_name(look_at_line(view(mode="alone", medium=medium)))
+    assert found["cloud"].level == found["feed copy"].level == "well" and "7 sales" in found["feed copy"].said
+    full = MediumView("/media/stick", False, medium.since, 7, 1, "full", "", "make room on it")
+    assert by_name(look_at_line(view(medium=full)))["feed copy"].remedy == "make room on it"

@@ -11,6 +11,9 @@ from hub.api.problems import LANGUAGES, texts
 from hub.api.replica.clock import MANAGER
 from hub.api.routing import Call, Reply, Route
 from hub.api.stock.attention_words import said
+from hub.backup.kept import LATE_AFTER
+from hub.backup.lateness import Late, late
+from hub.backup.noted import read_noted
 from hub.store.model import utc
 from hub.store.people.points import overdrafts
 from hub.store.selling.baskets import left_baskets
@@ -41,6 +44,8 @@ KINDS = CLOSED_BY_A_PERSON | {
     "locked",
     "points",
     "replacement",
+    "backup",
+    "medium",
 }
 NoteText = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*\Z")]
 
@@ -153,12 +158,27 @@ def _kinds(call: Call) -> dict[str, Source]:
         )
         for offer in hub.attachments.offers()
     )
+    made["backup"] = listed(
+        _late(each) for each in late(hub.config.backup.targets, read_noted(hub.config.data_dir), hub.now)
+    )
+    medium = hub.replication.medium()
+    made["medium"] = listed(
+        Waiting("medium", view.to, {"why": [{"code": view.reason}]}, int(view.since.timestamp() * 1000))
+        for view in ([medium] if medium and not medium.up and medium.reason != "starting" else [])
+    )
     left_basket = listed(
         Waiting("left_basket", basket, {"till": till, "day": day}, since_ms, till)
         for basket, day, since_ms, till in left
     )
     kept = sources(hub.db.read, store=hub.shop.store_id, now_ms=hub.now_ms())
     return {**made, **kept, "left_basket": left_basket}
+
+
+def _late(each: Late) -> Waiting:
+    if each.made_at is None or each.hours is None:
+        return Waiting("backup", each.target, {"target": each.target}, code="backup_none")
+    since_ms = int((each.made_at + LATE_AFTER).timestamp() * 1000)
+    return Waiting("backup", each.target, {"target": each.target, "hours": each.hours}, since_ms)
 
 
 def _line(call: Call, waiting: Waiting) -> Line:

@@ -20,6 +20,8 @@
     overdrawn   sold beyond the shop's rights (worked out in hub.rights)      itself: the cloud settles it
     at_risk     a promise that may have to give way (hub.rights)              itself: the settlement's word stands
     replacement a device that looks like the one of a missing one (hub.attachments)  itself: taken over, or pulled out
+    backup      a target of backups that has none of last night             itself: the next one
+    medium      the feed copy, which cannot be written (hub.medium)          itself: it can again
     locked      a cashier after too many wrong PINs                           itself: hub.store.staff.sign_ins.unlock
 
 A note never changes what it is about. Source: the design, 3.3.
