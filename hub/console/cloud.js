@@ -67,7 +67,7 @@ export class Cloud {
 /** A shop that the cloud asks (pull) has no line of its own; it is down when nobody asked for a while. A scheduled line rests. */
 function stateOf(view) {
   const since = moment(view.since);
-  if (view.mode === "alone") return { name: "alone", tone: "wait" };
+  if (view.mode === "alone") return view.medium?.up ? { name: "medium", tone: "good" } : { name: "alone", tone: "wait" };
   if (view.mode === "pull" && view.up) return { name: "pull", tone: "good", since: t("linePull") };
   if (view.up) return { name: "up", tone: "good", since: t("lineSince", since) };
   if (view.reason === "scheduled") {
@@ -83,6 +83,7 @@ function noteOf(view, state) {
     return { tone: "", what: wordsFor("line.reason", "scheduled"), remedy: t("remedy.scheduled") };
   }
   if (view.clock_unsure) return { tone: "bad", what: t("clockUnsureWhat"), remedy: t("clockUnsureRemedy") };
+  if (state === "medium") return { tone: "", what: t("mediumWhat", view.medium.to), remedy: "" };
   if (state === "alone") return { tone: "wait", what: t("aloneWhat"), remedy: t("aloneRemedy") };
   if (state === "down") {
     const key = `remedy.${view.reason}`;

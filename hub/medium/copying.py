@@ -1,4 +1,4 @@
-"""The hub's own logs onto a second medium, behind the selling: what is there is safe, as at the cloud or at the other hub.
+"""The hub's logs and registers onto a second medium, behind the selling: what is there is safe, as at the cloud.
 
     looking   the medium is opened; where the copy stands is held against the books   -> copying, down, or a new life begins
     copying   rows that are committed go there, at most once in PACE_S                -> down
@@ -29,14 +29,18 @@ from hub.medium.view import MediumView
 from hub.medium.worker import Worker
 from hub.store.model import utc
 from hub.store.replica.lives import ended_lives
+from hub.store.upkeep.replayed import REGISTERS
 from hub.store.upkeep.siblings import RELAYED
 from sync.batch import START, Batch, Boundary
 from sync.batch import Head as StreamHead
 from sync.db import Database
 from sync.errors import SyncError
+from sync.model import Feed
 from sync.store.cursors import acked_boundaries
 from sync.store.offering import batches_after
+from sync.store.streams import stream_heads
 
+COPIED = RELAYED | REGISTERS
 PACE_S = 0.5  # between two records: each costs the medium a sync and 300 bytes
 AGAIN_S = 15.0  # after an error
 LOOK_EVERY_S = 30.0  # while nothing is sold: is it still there?
@@ -98,18 +102,18 @@ class FeedCopy:
         if head is None or head.rep != self._rep:
             return
         for stream, at in head.upto.items():
-            if stream in RELAYED and not self._books.is_offered(self._rep, stream, at):
+            if not self._has(stream, at):
                 why = f"the feed copy holds {stream} {at.last} of this life, which is not what is here"
                 await self._books.forked(why)
                 raise MediumError("fork", why)
-        self._at = {stream: at for stream, at in head.upto.items() if stream in RELAYED}
+        self._at = dict(head.upto)
 
     async def _copy(self, worker: Worker) -> None:
         while True:
             self._grown.clear()
             if self._rep != self._books.rep:
                 self._rep, self._at = self._books.rep, {}
-            batches = self._next()
+            batches = await self._next()
             if batches:
                 await self._append(worker, batches)
                 await asyncio.sleep(PACE_S)
@@ -119,21 +123,31 @@ class FeedCopy:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._grown.wait(), LOOK_EVERY_S)
 
-    def _next(self) -> list[Batch]:
+    def _has(self, stream: str, at: Boundary) -> bool:
+        """Whether these books have what the copy has; registers have no digest that says so."""
+        if stream in RELAYED:
+            return self._books.is_offered(self._rep, stream, at)
+        return stream not in REGISTERS or at.last <= stream_heads(self._db.read, self._books.replica).get(stream, 0)
+
+    async def _next(self) -> list[Batch]:
         """Return the next rows of all logs, causes before their effects."""
         found: list[Batch] = []
         for head in self._books.heads():
-            if head.rep == self._rep and head.stream in RELAYED and len(found) < BATCHES_MAX:
+            if head.rep == self._rep and head.stream in COPIED and len(found) < BATCHES_MAX:
                 if head.stream not in self._at:
                     self._at[head.stream] = self._begin_of(head)
                 at, room = self._at[head.stream], BATCHES_MAX - len(found)
                 batches = batches_after(self._db.read, self._books.replica, head, at, rows_max=ROWS_MAX)
-                found += islice(batches, room)
+                for batch in islice(batches, room):
+                    found.append(batch)
+                    await asyncio.sleep(0)  # to read one takes as long as a sale, and a till may be waiting
         return found
 
     def _begin_of(self, head: StreamHead) -> Boundary:
         """Where a copy begins that has nothing yet of a log: behind the newest backup, or at its first row."""
         floor = self._books.floor(head)
+        if head.feed is Feed.STATE:
+            return Boundary(min(head.last, covered(self._config.data_dir, self._rep).get(head.stream, 0)))
         last = covered(self._config.data_dir, self._rep).get(head.stream, 0)
         digest = self._books.digest_at(head.stream, last) if floor.last < last <= head.last else None
         return floor if digest is None else Boundary(last, digest)

@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession
 from playwright.async_api import Page, expect
 
+from hub.backup.age import Identity
 from hub.client import HubClient
 from hub.demo.line_page import LinePage
 from hub.demo.paper_page import PaperPage
@@ -139,6 +141,20 @@ async def test_a_shop_of_its_own_is_told_that_there_is_one_copy(desk: Any, keep_
     await expect(panel).to_have_attribute("data-state", "alone")
     await expect(panel).to_contain_text("What is sold is stored on this machine only.")
     await expect(screen.page.locator("#cloud-rows")).to_be_hidden()
+    assert screen.complaints == []
+
+
+async def test_a_shop_of_its_own_with_a_second_medium_is_told_where_the_other_copy_is(
+    desk: Any, keep_running: Start, look_at: Look, small_disk: Path
+) -> None:
+    recipient = Identity.new().recipient
+    await keep_running(desk.run, {"backup": {"feed_to": str(small_disk), "recipients": [recipient]}})
+    screen = await look_at(desk)
+    panel = screen.page.locator("#panel-cloud")
+    await expect(panel).to_have_attribute("data-state", "medium")
+    await expect(panel).to_contain_text(f"What is sold is written to {small_disk} as well.")
+    await screen.page.get_by_role("button", name="中文").click()
+    await expect(panel).to_contain_text("銷售資料同時寫入")
     assert screen.complaints == []
 
 

@@ -5,9 +5,10 @@ Judged as in test_lives: what the tills were answered against facts, tallies and
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copytree
@@ -340,12 +341,17 @@ def test_a_record_is_read_wherever_it_begins() -> None:
     assert [each.sealed for each in found] == [b"sealed SHF1 within"] * 2
 
 
-async def test_a_sale_is_safe_once_it_is_on_the_medium(
+async def test_a_sale_is_safe_once_it_is_on_the_medium_and_members_come_back_with_it(
     start_hub: StartHub, pair_till: Any, small_disk: Path, until: Callable[..., Any]
 ) -> None:
     hub = await start_hub(backup={"feed_to": str(small_disk), "recipients": [KEY.recipient]})
     till = await pair_till(hub, "manager")
-    sale = till.sale()
+    folder = small_disk.parent
+    backup = Machine(hub.config.database, hub.config.shop).copy_to(folder / "backup.db")
+    enrolled = await till.post("/v1/members", {"member_id": "m-1", "name": "Chan Tai Man", "phone": "+85261234567"})
+    assert enrolled.status == 201, enrolled.body
+    assert (await till.request("PUT", "/v1/stock/TEA-01/safety-stock", {"qty": 3})).status == 200
+    sale = till.sale(member_id="m-1")
     assert (await till.post("/v1/sales", sale)).status == 201
     answer = await until(
         lambda: till.post("/v1/sales/status", {"ids": [sale["sale_id"]]}), lambda said: said.json["sales"][0]["safe"]
@@ -354,6 +360,22 @@ async def test_a_sale_is_safe_once_it_is_on_the_medium(
     medium = (await till.get("/v1/sync")).json["medium"]
     assert medium["up"] and medium["upto"] == 1 and medium["to"] == str(small_disk)
     assert (await till.get("/readyz")).json["copies"] == "two copies"
+
+    asked = (
+        "SELECT member_id FROM member",
+        "SELECT qty FROM safety_stock",
+        "SELECT member_id, hash FROM identity",
+        "SELECT key_id, secret FROM identity_key",
+    )
+    there = [hub.runtime.db.read.execute(sql).fetchall() for sql in asked]
+    async with asyncio.timeout(60):
+        while True:
+            done = put_back(Machine(backup, hub.config.shop).copy_to(folder / "again.db"), small_disk)
+            with closing(sqlite3.connect(folder / "again.db")) as books:
+                if [books.execute(sql).fetchall() for sql in asked] == there:
+                    break
+            await asyncio.sleep(0.02)
+    assert done.rows and there[0] == [("m-1",)] and there[1] == [(3,)]
 
 
 def run(*command: str) -> None:

@@ -78,7 +78,7 @@ def take_told(tx: Connection, own: Replica, rows: Iterable[Told], *, now_ms: int
     for (stream, rep), found in grouped.items():
         apply_rows(tx, stream, found, replica=replica_id(tx, rep, now_ms=now_ms), rep=rep, feed=Feed.STATE)
         if stream == MEMBER.stream:
-            members_arrived(tx, _members(found))
+            members_arrived(tx, members_in(found))
 
 
 def note_cloud(tx: Connection, rep: str, held: Mapping[RegisterStream, int]) -> None:
@@ -125,6 +125,17 @@ def take_seals(tx: Connection, own: Replica, reps: Sequence[str], *, now_ms: int
     return note_sealed(tx, reps, now_ms=now_ms)
 
 
+def members_in(rows: Iterable[Row]) -> list[str]:
+    """Return whose rows these are; what cannot be read is nobody's."""
+    found = []
+    for _, body in rows:
+        try:
+            found.append(_member.decode(body).key)
+        except NOT_JSON:
+            continue
+    return found
+
+
 def _newest(read: Connection, store: str, stream: RegisterStream) -> dict[str, int]:
     rows = read.execute(
         f"""
@@ -134,13 +145,3 @@ def _newest(read: Connection, store: str, stream: RegisterStream) -> dict[str, i
         (store,),
     ).fetchall()
     return dict(rows)
-
-
-def _members(rows: Iterable[Row]) -> list[str]:
-    found = []
-    for _, body in rows:
-        try:
-            found.append(_member.decode(body).key)
-        except NOT_JSON:
-            continue
-    return found
