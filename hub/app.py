@@ -40,6 +40,7 @@ from hub.machine import fingerprint
 from hub.machine_clock import MachineClock, machine_clock
 from hub.metrics import Metrics
 from hub.migrations import MIGRATIONS
+from hub.monitoring.version import installed_version
 from hub.runtime import Runtime
 from hub.spooler import Spooler
 from hub.store.people.arrivals import unlisted
@@ -101,7 +102,9 @@ async def _main(config: Config, on_ready: Ready) -> None:
                 group.create_task(run_announcer(hub, port), name="announcer"),
             ]
             gc.freeze()  # what is there now stays: walking it again and again would hold a sale up for tens of milliseconds
-            log.info("hub ready", extra={"rep": hub.replica.rep, "host": config.host, "port": port})
+            log.info(
+                "hub ready", extra={"rep": hub.replica.rep, "host": config.host, "port": port, "version": hub.version}
+            )
             on_ready(port)
             await stop.wait()
             await quiet()
@@ -164,6 +167,7 @@ async def open_hub(
         tokens=Tokens(tills.all_tokens(db.read), offered=tills.offered_tokens(db.read)),
         variable_measures=_variable_measures(config),
         tls=_open_tls(config, hub_clock),
+        version=installed_version(),
     )
 
 

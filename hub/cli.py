@@ -15,6 +15,7 @@ from typing import get_args
 from hub.commands.backup_options import backup_commands
 from hub.commands.options import DEFAULT_CONFIG, demo_options, import_options, with_config
 from hub.config import load_config
+from hub.monitoring.version import installed_version
 from hub.store.staff.tills import Scope
 from sync.errors import ConfigError, StartError, SyncError
 from sync.retail.staff.cashiers import Role
@@ -40,12 +41,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 class _ShowVersion(argparse.Action):
-    """`--version`; a hub that starts does not read the package's metadata, which takes 20 ms and a MiB."""
+    """`--version`."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version  # here: nothing else needs it
-
-        parser.exit(message=f"store-hub {version('store-hub')}\n")
+        parser.exit(message=f"store-hub {installed_version()}\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -98,6 +98,8 @@ class Runtime:
     spoolers: dict[str, Spooler] = field(default_factory=dict)
     tls: Tls | None = None
     port: int = 0  # where it listens, once it does
+    version: str = ""
+    started_ms: int = field(init=False)
     attachments: Attachments = field(init=False)
     erasures: Erasures = field(init=False)
     replication: Replication = field(init=False)
@@ -109,6 +111,7 @@ class Runtime:
     pseudonyms: Pseudonyms = field(init=False)
 
     def __post_init__(self) -> None:
+        self.started_ms = self.now_ms()
         self.erasures = Erasures(self.config.data_dir)
         self.attachments = Attachments(self.db, self.config.devices, now_ms=self.now_ms, tell=self.tell)
         mode = self.config.cloud.mode if self.config.cloud else "alone"

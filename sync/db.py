@@ -115,6 +115,11 @@ class Database:
         """The read-only connection for point reads on the loop: they cost less than a hop to a thread."""
         return self._reader
 
+    @property
+    def is_proven(self) -> bool:
+        """Whether this process has written something, and the last commit went through."""
+        return self.last_commit_ok and self._written > 0
+
     def snapshot(self) -> Snapshot:
         """Read what is of one moment, in a `with` block without an await; each read outside takes SQLite's locks anew."""
         return self._snapshot

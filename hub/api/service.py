@@ -11,6 +11,7 @@ from aiohttp import web
 from hub.api.problems import problem
 from hub.api.routing import RUNTIME, client_of, may
 from hub.backup.noted import read_noted
+from hub.store.model import utc
 from sync.errors import SyncError
 from sync.store.replicas import touch
 
@@ -81,14 +82,15 @@ async def healthz(_: web.Request) -> web.StreamResponse:
 
 
 async def readyz(request: web.Request) -> web.StreamResponse:
-    """The hub sells: the last commit went through."""
+    """The hub sells: this process has committed, and its last commit went through."""
     hub = request.app[RUNTIME]
-    if not hub.db.last_commit_ok:  # try again now: without traffic nobody else would
+    if not hub.db.is_proven:  # try now: without traffic nobody else would
         with contextlib.suppress(SyncError):
             await hub.db.write(touch)
-    if not hub.db.last_commit_ok:
+    if not hub.db.is_proven:
         return problem(503, "not_ready", "the last commit failed")
-    return web.json_response({"status": "ready", "rep": hub.replica.rep, "copies": hub.replication.copies})
+    said = {"status": "ready", "rep": hub.replica.rep, "copies": hub.replication.copies, "version": hub.version}
+    return web.json_response(said | {"started_at": utc(hub.started_ms).isoformat(timespec="milliseconds")})
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -27,6 +26,7 @@ from hub.backup.noted import Made, Told, note
 from hub.backup.targets.target import Target
 from hub.config import Config
 from hub.erasures import LIST
+from hub.monitoring.version import installed_version
 from hub.store.readers import open_to_read
 from hub.store.upkeep.copying import Copied, copy_database, describe
 from hub.tls.files import AUTHORITY, LEAF
@@ -136,7 +136,7 @@ def manifest_of(copied: Copied, files: dict[str, Path], now: datetime, *, reason
         store=copied.store,
         rep=copied.rep,
         made_at=now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        program=version("store-hub"),
+        program=installed_version(),
         schema=copied.schema,
         heads=copied.heads,
         parts=[part_of(path, name) for name, path in files.items()],
