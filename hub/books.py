@@ -215,6 +215,8 @@ class HubBooks:
         for batch in batches:
             self._prove(batch)
             self._sent[batch.stream, batch.last] = batch.digest
+        if head.stream == Stream.SALES and batches:
+            trail.info("sales are sent", extra={"rep": head.rep, "after": after.last, "upto": batches[-1].last})
         return batches
 
     def _prove(self, batch: Batch) -> None:

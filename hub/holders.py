@@ -60,7 +60,8 @@ class Holders:
                 return
             held = self.of(peer)
             if stream == Stream.SALES:
-                trail.info("sales are safe", extra={"peer": peer, "after": held.get(stream, 0), "upto": at.last})
+                said = {"peer": peer, "rep": replica.rep, "after": held.get(stream, 0), "upto": at.last}
+                trail.info("sales are safe", extra=said)
             held[stream] = at.last
             self._on_held(peer, stream, at.last)
 

@@ -1,7 +1,12 @@
-"""Logs as one JSON object a line on standard error: time, level, logger, message, fields. No tokens, names or card data."""
+"""Logs as one JSON object a line on standard error: time, level, logger, message, fields. No tokens, names or card data.
+
+Under systemd each line begins with its priority, which the journal takes off: `journalctl -p warning` (sd-daemon(3)).
+"""
 
 import logging
+import os
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,11 +14,16 @@ import orjson
 
 LINES_MAX = 20  # refusals logged in LINES_S: a till that repeats a mistake must not fill the card
 LINES_S = 10.0
+_PRIORITIES = {logging.DEBUG: "<7>", logging.INFO: "<6>", logging.WARNING: "<4>", logging.ERROR: "<3>"}
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class JsonFormatter(logging.Formatter):
     """A record as one line; what was given as `extra` becomes fields."""
+
+    def __init__(self, *, has_priorities: bool = False) -> None:
+        super().__init__()
+        self._priorities = _PRIORITIES if has_priorities else {}
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {  # Any: fields are whatever the record carries
@@ -25,7 +35,7 @@ class JsonFormatter(logging.Formatter):
         line |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        return self._priorities.get(record.levelno, "") + orjson.dumps(line, default=str).decode()
 
 
 class ClientFaultFilter(logging.Filter):
@@ -59,10 +69,16 @@ class RateLimitFilter(logging.Filter):
 def start_logging(level: str = "INFO") -> None:
     """Send all loggers to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter(has_priorities=_is_journal(sys.stderr.fileno(), os.environ)))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     logging.getLogger("aiohttp.server").addFilter(ClientFaultFilter())
     logging.getLogger("aiohttp.server").addFilter(RateLimitFilter())
     for name in ("hub.refused", "sync.cloud.refused"):
         logging.getLogger(name).addFilter(RateLimitFilter())
+
+
+def _is_journal(descriptor: int, environment: Mapping[str, str]) -> bool:
+    """Whether what is written there goes to systemd's journal: systemd.exec(5), JOURNAL_STREAM."""
+    there = os.fstat(descriptor)
+    return environment.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}"

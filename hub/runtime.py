@@ -252,7 +252,9 @@ class Runtime:
         """Tell everybody what became of a print job, after the commit."""
         self.metrics.prints.labels(job.printer_id, job.state).inc()
         if job.sale_id is not None and job.state in ("printed", "failed", "unknown"):
-            trail.info("receipt ended", extra={"sale": job.sale_id, "job": job.job_id, "state": job.state})
+            took_ms = job.changed_ms - job.created_ms
+            said = {"sale": job.sale_id, "job": job.job_id, "printer": job.printer_id, "state": job.state}
+            trail.info("receipt ended", extra=said | {"reason": job.reason, "took_ms": took_ms})
         self.bus.publish("print", job, now_ms=self.now_ms(), device=job.printer_id)
 
     def standing(self, job: PrintJobView) -> PrintJobView:

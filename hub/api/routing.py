@@ -41,6 +41,7 @@ _IMPLIED: dict[Scope, frozenset[Scope]] = {"manager": frozenset({"manager", "til
 log = logging.getLogger(__name__)
 refused = logging.getLogger("hub.refused")
 RUNTIME = web.AppKey("runtime", Runtime)
+SALE = web.RequestKey("sale", str)
 PUBLIC: frozenset[Scope] = frozenset()
 
 
@@ -135,7 +136,11 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         session = request.headers.get(SESSION_HEADER, "")
         person = person_for(hub, client or NOBODY, session, duty=route.duty) if route.duty else None
         call = Call(hub, client or NOBODY, dict(request.match_info), body, query, session, person, request.remote or "")
-        reply = await route.handle(call)
+        try:
+            reply = await route.handle(call)
+        except SyncError:
+            request[SALE] = getattr(body, "sale_id", "")  # what is refused can be followed, too
+            raise
         if route.is_bulk and isinstance(reply.body, Struct):
             return bulk_response(request, reply.body, status=reply.status)
         content = reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body)
@@ -286,4 +291,6 @@ def _log_refusal(request: web.Request, response: web.StreamResponse) -> None:
     said = response.get(PROBLEM)
     fields = {"status": response.status, "code": said.code if said else "", "pointer": said.pointer if said else ""}
     asked = {"method": request.method, "path": request.path[:200], "till": client.till_id if client else ""}
+    if request.get(SALE):
+        asked["sale"] = request[SALE]
     refused.log(level, "request refused", extra=fields | asked)

@@ -33,6 +33,21 @@ def import_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
+def follow_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add what `storehub follow` takes."""
+    parser.add_argument("key", help="a sale's id, or its receipt number")
+    parser.add_argument(
+        "--log",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="read this instead of the journal; - is stdin",
+    )
+    parser.add_argument("--since", default="-7 days", metavar="WHEN", help="as journalctl takes it (default -7 days)")
+    return parser
+
+
 def demo_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """Add what `storehub demo` takes."""
     parser.add_argument("--port", type=int, help="where the hub listens (default 8080; with --once a free one)")

@@ -313,7 +313,13 @@ class CloudBooks:
 
     def _follow(self, batch: Batch) -> None:
         """Say which rows came: each by its key where they are few, as a sale's are while the line is up; else the range."""
-        said = {"store": self._store, "stream": batch.stream, "after": batch.after, "upto": batch.last}
+        said = {
+            "store": self._store,
+            "rep": batch.rep,
+            "stream": batch.stream,
+            "after": batch.after,
+            "upto": batch.last,
+        }
         if batch.stream == Stream.SALES and len(batch.rows) <= FOLLOWED_MAX:
             said["sales"] = [fact.key for fact in read_facts(batch.stream, [row for _, row in batch.rows]) if fact]
         trail.info("rows received", extra=said)

@@ -137,6 +137,9 @@ def announce_sale(hub: Runtime, recorded: Recorded) -> None:
     event = sales.sale_event(recorded.view)
     hub.bus.publish("sale", event, now_ms=now_ms)
     seen = {"sale": event.sale_id, "receipt_no": event.receipt_no, "till": event.till_id, "seq": event.dot.seq}
+    seen |= {"rep": event.dot.rep, "event": hub.bus.cursor}
+    if recorded.print_job is not None:
+        seen["printer"] = recorded.print_job.printer_id
     trail.info("sale recorded", extra=seen)
     if recorded.stock:
         hub.bus.publish("stock", recorded.stock, now_ms=now_ms)
@@ -240,6 +243,8 @@ class Counter:
     def announce(self, recorded: Recorded) -> None:
         """After the commit: tell everybody, let the printer begin."""
         announce_sale(self.hub, recorded)
+        if recorded.status == "repeated":
+            trail.info("sale answered again", extra={"sale": self.sale.sale_id, "till": self.sale.till_id})
         self.paper.follow(self.hub, recorded)
 
 
