@@ -150,7 +150,7 @@ async def open_hub(
     if interrupted:
         log.warning("prints were interrupted; look at the paper, then retry or reprint", extra={"jobs": interrupted})
     metrics = Metrics()
-    db.on_group = metrics.count_group
+    db.on_group, db.on_took = metrics.count_group, metrics.commit_seconds.observe
     bus = Bus(epoch=secrets.token_hex(4))
     return Runtime(
         config=config,

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import get_args
 
 from hub.commands.backup_options import backup_commands
-from hub.commands.options import DEFAULT_CONFIG, demo_options, import_options, with_config
 from hub.commands.options import DEFAULT_CONFIG, demo_options, follow_options, import_options, with_config
 from hub.config import load_config
 from hub.monitoring.version import installed_version
@@ -175,28 +174,6 @@ def _upkeep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     backup_commands(commands)
     follow = commands.add_parser("follow", help="one sale's way through the log: committed, on paper, sent, safe")
     follow_options(follow).set_defaults(run=_follow)
-
-    what = commands.add_parser("backup", help="encrypted copies of the books on a second medium").add_subparsers(
-        required=True, metavar="WHAT"
-    )
-    for name, told, run in (
-        ("make", "make one beside the running hub, and read it back", _backup_make),
-        ("list", "those that there are; exit code 1 when the newest is late", _backup_list),
-    ):
-        parser = what.add_parser(name, help=told)
-        parser.add_argument("--to", type=Path, metavar="FOLDER", help="where (default [backup] to)")
-        with_config(parser).set_defaults(run=run)
-    check = what.add_parser("check", help="read one to its end, as a restore would")
-    key = what.add_parser("new-key", help="make a key that reads backups; keep the file away from the hub")
-    key.add_argument("file", type=Path)
-    key.set_defaults(run=_backup_new_key)
-    restore = commands.add_parser("restore", help="put a backup back; the hub is stopped, and begins a new life")
-    restore.add_argument("--over", action="store_true", help="move a database that is there aside")
-    with_config(restore).set_defaults(run=_restore)
-    check.set_defaults(run=_backup_check)
-    for parser in (check, restore):
-        parser.add_argument("file", type=Path)
-        parser.add_argument("--identity", type=Path, required=True, metavar="FILE", help="the key that reads it")
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -1,13 +1,22 @@
-"""Prometheus metrics of the hub, in a registry of their own. Labels never carry customers, tokens or SKUs."""
+"""Prometheus metrics of the hub, in a registry of their own. Labels never carry customers, tokens or SKUs.
 
-from collections.abc import Mapping
+What is counted while it happens is a counter here; what is there already is shown at a scrape (hub.monitoring.scrape).
+"""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Iterable, Iterator, Mapping
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from devices.supervision.outside import DeviceState
 from hub.backup.noted import Told
 from hub.medium.view import MediumView
+from hub.monitoring.disk import DiskFacts
+from hub.store.selling.printing import OpenJobs
 
 _GROUP_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+_COMMIT_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Metrics:
@@ -24,6 +33,13 @@ class Metrics:
         self.requests = Counter(
             "storehub_http_requests", "API requests", ["method", "path", "status"], registry=self.registry
         )
+        self.commit_seconds = Histogram(
+            "storehub_commit_seconds",
+            "How long a group of writes took, its commit included",
+            buckets=_COMMIT_S,
+            registry=self.registry,
+        )
+        self.jobs_waiting = self._gauge("write_jobs_waiting", "Write jobs that wait for their commit; 512 at most")
         self._requests: dict[tuple[str, str, int], Counter] = {}
         self.scans = Counter(
             "storehub_scans", "Scans by device and result", ["device", "result"], registry=self.registry
@@ -34,46 +50,68 @@ class Metrics:
         self.readings = Counter(
             "storehub_visitor_readings", "Messages of people counters by verdict", ["verdict"], registry=self.registry
         )
-        self.devices = Gauge("storehub_device_ready", "1 when the device is ready", ["device"], registry=self.registry)
-        self.sync_up = Gauge("storehub_sync_up", "1 when the line to the cloud is up", registry=self.registry)
-        self.sync_waiting = Gauge(
-            "storehub_sync_rows_waiting", "Rows that the cloud does not hold yet", ["stream"], registry=self.registry
-        )
-        self.sync_oldest = Gauge(
-            "storehub_sync_oldest_seconds",
-            "Age of the oldest fact that the cloud does not hold",
-            registry=self.registry,
-        )
-        self.sync_safe = Gauge("storehub_sync_safe_seq", "Sales up to this seq are safe", registry=self.registry)
-        self.audit_last_ok = Gauge(
-            "storehub_audit_last_ok", "1 when the last audit of the books found nothing", registry=self.registry
-        )
-        self.audit_at = Gauge("storehub_audit_timestamp_seconds", "When the books were audited", registry=self.registry)
-        self.backup_at = Gauge(
-            "storehub_backup_timestamp_seconds",
-            "When the newest whole backup of a target was made",
-            ["target"],
-            registry=self.registry,
-        )
-        self.backup_ok = Gauge(
-            "storehub_backup_last_ok", "1 when the last backup came to its target", ["target"], registry=self.registry
-        )
-        self.medium_up = Gauge("storehub_medium_up", "1 when the feed copy is written", ["to"], registry=self.registry)
-        self.medium_bytes = Gauge("storehub_medium_bytes", "What the feed copy takes", ["to"], registry=self.registry)
-        self.medium_seq = Gauge(
-            "storehub_medium_safe_seq", "Sales up to this seq are on that medium", ["to"], registry=self.registry
-        )
-        self.clock_sure = Gauge("storehub_clock_sure", "1 when the hub is sure of the time", registry=self.registry)
-        self.clock_offset = Gauge(
-            "storehub_clock_offset_seconds", "What is added to the machine's own clock", registry=self.registry
-        )
+        self.devices = self._gauge("device_ready", "1 when the device is ready", "device")
         self.limited = Counter(
             "storehub_limited", "Requests and connections refused as too many", ["what"], registry=self.registry
         )
-        self.clients = Gauge("storehub_event_clients", "Connected event sockets", registry=self.registry)
-        self.dropped = Gauge(
-            "storehub_event_clients_dropped", "Event sockets closed as too slow", registry=self.registry
+        self.clients = self._gauge("event_clients", "Connected event sockets")
+        self.dropped = self._gauge("event_clients_dropped", "Event sockets closed as too slow")
+        self.clock_sure = self._gauge("clock_sure", "1 when the hub is sure of the time")
+        self.clock_offset = self._gauge("clock_offset_seconds", "What is added to the machine's own clock")
+        self.clock_synchronous = self._gauge("clock_synchronous", "1 when a time daemon keeps the machine's clock")
+        self._audit_gauges()
+        self._line_gauges()
+        self._machine_gauges()
+
+    def _audit_gauges(self) -> None:
+        self.audit_last_ok = self._gauge("audit_last_ok", "1 when the last audit of the books found nothing")
+        self.audit_at = self._gauge("audit_timestamp_seconds", "When the books were audited, 0 for never")
+
+    def _line_gauges(self) -> None:
+        self.sync_up = self._gauge("sync_up", "1 when the line to the cloud is up")
+        self.sync_mode = self._gauge("sync_mode", "1 at how this hub is joined to its cloud", "mode")
+        self.sync_failures = self._gauge("sync_failures", "Contacts that failed in a row")
+        self.sync_waiting = self._gauge("sync_rows_waiting", "Rows that the cloud does not hold yet", "stream")
+        self.sync_oldest = self._gauge("sync_oldest_seconds", "Age of the oldest fact that the cloud does not hold")
+        self.sync_safe = self._gauge("sync_safe_seq", "Sales up to this seq are safe")
+        self.cloud_offset = self._gauge(
+            "cloud_clock_offset_seconds", "The cloud's clock less the machine's, 0 while unheard"
         )
+        self.copies = self._gauge("copies", "On how many machines what was sold is kept: 1 or 2")
+        self.here_only = self._gauge("sales_on_one_machine", "Sales that wait for a second machine")
+        self.standby_up = self._gauge("standby_up", "1 when the line between the store's two hubs is up", "role")
+
+    def _machine_gauges(self) -> None:
+        self.build = self._gauge("build_info", "1 at the version that runs", "version")
+        self.started = self._gauge("start_time_seconds", "When this process began")
+        self.disk_answers = self._gauge("disk_answers", "1 when the data folder answers within 2 s")
+        self.disk_free = self._gauge("disk_free_bytes", "Free for the hub where its data lie")
+        self.disk_size = self._gauge("disk_size_bytes", "Size of the file system where its data lie")
+        self.database = self._gauge("database_bytes", "Size of the database")
+        self.log = self._gauge("database_log_bytes", "Size of the database's write-ahead log")
+        self.backup_configured = self._gauge("backup_configured", "1 when backups are configured")
+        self.backup_at = self._gauge(
+            "backup_timestamp_seconds", "When the newest backup was made, 0 for none", "target"
+        )
+        self.backup_ok = self._gauge("backup_last_ok", "1 when the last backup came to its target", "target")
+        self.medium_up = self._gauge("medium_up", "1 when the feed copy is written", "to")
+        self.medium_bytes = self._gauge("medium_bytes", "What the feed copy takes", "to")
+        self.medium_seq = self._gauge("medium_safe_seq", "Sales up to this seq are on that medium", "to")
+        self.certificates = self._gauge("certificate_end_timestamp_seconds", "Until when a certificate is good", "of")
+        self.print_jobs = self._gauge("print_jobs", "Print jobs that have not ended", "printer", "state")
+        self.print_oldest = self._gauge("print_oldest_seconds", "Age of the oldest job that waits", "printer")
+        self.device_state = self._gauge("device_state", "1 at how a device is", "device", "kind", "health", "reason")
+        self._device_counters = _DeviceCounters()
+        self.registry.register(self._device_counters)
+        ProcessCollector(registry=self.registry)
+
+    def _gauge(self, name: str, said: str, *labels: str) -> Gauge:
+        return Gauge(f"storehub_{name}", said, labels, registry=self.registry)
+
+    def show_build(self, *, version: str, started_s: float) -> None:
+        """Show which program this is, and since when."""
+        self.build.labels(version).set(1)
+        self.started.set(started_s)
 
     def show_sync(self, *, is_up: bool, waiting: dict[str, int], oldest_s: float, safe_seq: int) -> None:
         """Show how the hub stands to the cloud."""
@@ -84,17 +122,37 @@ class Metrics:
         self.sync_oldest.set(oldest_s)
         self.sync_safe.set(safe_seq)
 
-    def show_audit(self, *, found: int, at_ms: int) -> None:
-        """Show what the last audit found."""
-        self.audit_last_ok.set(not found)
-        self.audit_at.set(at_ms / 1000)
+    def show_line(self, *, mode: str, failures: int, cloud_offset_ms: int | None) -> None:
+        """Show how the line is meant to be, and what the cloud's clock says where it was heard."""
+        _show_all(self.sync_mode, {mode: 1})
+        self.sync_failures.set(failures)
+        self.cloud_offset.set((cloud_offset_ms or 0) / 1000)
 
-    def show_backups(self, told: Mapping[str, Told]) -> None:
-        """Show the newest backup of each target, and whether the last one came there."""
-        for target, each in told.items():
-            self.backup_ok.labels(target).set(not each.error)
-            if each.made is not None:
-                self.backup_at.labels(target).set(each.made.made_at.timestamp())
+    def show_copies(self, sales_here_only: int | None) -> None:
+        """Show on how many machines the sales are; None: on this one only, for good."""
+        self.copies.set(1 if sales_here_only is None else 2)
+        self.here_only.set(sales_here_only or 0)
+
+    def show_standby(self, up_by_role: Mapping[str, bool]) -> None:
+        """Show the line to the store's other hub, where there is one."""
+        _show_all(self.standby_up, up_by_role)
+
+    def show_disk(self, facts: DiskFacts | None) -> None:
+        """Show what lies on the disk; None where it does not answer: then the last figures stand."""
+        self.disk_answers.set(facts is not None)
+        if facts is None:
+            return
+        self.disk_free.set(facts.free)
+        self.disk_size.set(facts.total)
+        self.database.set(facts.database)
+        self.log.set(facts.log)
+
+    def show_backups(self, targets: Iterable[str], told: Mapping[str, Told]) -> None:
+        """Show the newest backup of each target that is configured, and whether the last one came there."""
+        made = {target: told[target].made if target in told else None for target in targets}
+        self.backup_configured.set(bool(made))
+        _show_all(self.backup_at, {target: each.made_at.timestamp() if each else 0 for target, each in made.items()})
+        _show_all(self.backup_ok, {target: not told[target].error for target in made if target in told})
 
     def show_medium(self, view: MediumView | None) -> None:
         """Show how the feed copy is, where there is one."""
@@ -102,6 +160,35 @@ class Metrics:
             self.medium_up.labels(view.to).set(view.up)
             self.medium_bytes.labels(view.to).set(view.bytes)
             self.medium_seq.labels(view.to).set(view.upto)
+
+    def show_certificates(self, ends_ms: Mapping[str, int]) -> None:
+        """Show until when they are good."""
+        _show_all(self.certificates, {of: end_ms / 1000 for of, end_ms in ends_ms.items()})
+
+    def show_devices(self, states: Iterable[DeviceState]) -> None:
+        """Show how each device is, and what its driver counted."""
+        self._device_counters.states = tuple(states)
+        self.device_state.clear()
+        for each in self._device_counters.states:
+            self.device_state.labels(each.device_id, each.kind, each.health, each.reason).set(1)
+
+    def show_print_queues(self, printers: Iterable[str], jobs: Iterable[OpenJobs], *, now_ms: int) -> None:
+        """Show what waits for each printer."""
+        self.print_jobs.clear()
+        self.print_oldest.clear()
+        for printer in printers:
+            self.print_oldest.labels(printer).set(0)
+            for state in ("queued", "printing"):
+                self.print_jobs.labels(printer, state).set(0)
+        for each in jobs:
+            self.print_jobs.labels(each.printer_id, each.state).set(each.jobs)
+            if each.state == "queued":
+                self.print_oldest.labels(each.printer_id).set((now_ms - each.since_ms) / 1000)
+
+    def show_audit(self, *, found: int, at_ms: int) -> None:
+        """Show what the last audit found."""
+        self.audit_last_ok.set(not found)
+        self.audit_at.set(at_ms / 1000)
 
     def count_request(self, method: str, path: str, status: int) -> None:
         """Count one request; `path` is a route's, so there are as many as routes."""
@@ -119,3 +206,32 @@ class Metrics:
     def render(self) -> bytes:
         """Return the text exposition format 0.0.4."""
         return generate_latest(self.registry)
+
+
+class _DeviceCounters(Collector):
+    """What drivers count themselves: totals since the start, under names of their own."""
+
+    states: tuple[DeviceState, ...] = ()
+
+    def describe(self) -> Iterator[CounterMetricFamily]:
+        """Name it without asking."""
+        yield _device_events()
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Return the totals."""
+        family = _device_events()
+        for each in self.states:
+            for what, total in each.counters.items():
+                family.add_metric([each.device_id, what], total)
+        yield family
+
+
+def _device_events() -> CounterMetricFamily:
+    return CounterMetricFamily("storehub_device_events", "What a driver counted", labels=["device", "what"])
+
+
+def _show_all(gauge: Gauge, values: Mapping[str, float]) -> None:
+    """Show these and no others: what is gone is not shown as it was."""
+    gauge.clear()
+    for label, value in values.items():
+        gauge.labels(label).set(value)

@@ -215,10 +215,17 @@ class Replication:
     @property
     def copies(self) -> str:
         """Where what was sold is: `one copy`, or how many sales are not on a second machine yet."""
-        if self.mode == "alone" and self.standby.view() is None and self.medium() is None:
+        behind = self.sales_here_only
+        if behind is None:
             return "one copy"
-        behind = stream_heads(self._db.read, self.books.replica)[Stream.SALES] - self.safe.upto
         return f"two copies, {behind} sales on this machine only" if behind else "two copies"
+
+    @property
+    def sales_here_only(self) -> int | None:
+        """How many sales are not on a second machine yet; None where there is no second machine."""
+        if self.mode == "alone" and self.standby.view() is None and self.medium() is None:
+            return None
+        return stream_heads(self._db.read, self.books.replica)[Stream.SALES] - self.safe.upto
 
     async def witness(self, seen: Seen) -> bool:
         """Hear from a client what it was answered last; say whether this hub had to begin a new life.

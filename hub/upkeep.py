@@ -105,7 +105,6 @@ async def look(hub: Runtime) -> list[Finding]:
         note_done(tx, "audit", found=len(found), said=said, now_ms=now_ms)
 
     await hub.db.write(job)
-    hub.metrics.show_audit(found=len(found), at_ms=now_ms)
     if found:
         log.error("the books differ; run `storehub audit`", extra={"differences": len(found), "first": said})
     else:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Generic, Literal, Self, TypeVar
 
 import aiosqlite
@@ -89,6 +90,7 @@ class Database:
         self.commits = 0
         self.jobs = 0
         self.on_group: Callable[[int, bool], None] = lambda _jobs, _ok: None
+        self.on_took: Callable[[float], None] = lambda _took_s: None
 
     async def __aenter__(self) -> Self:
         try:  # in a passing thread: a file that does not open leaves none behind
@@ -114,6 +116,11 @@ class Database:
     def read(self) -> sqlite3.Connection:
         """The read-only connection for point reads on the loop: they cost less than a hop to a thread."""
         return self._reader
+
+    @property
+    def waiting(self) -> int:
+        """How many write jobs wait for their commit; WRITER_JOBS_MAX are refused."""
+        return len(self._waiting)
 
     @property
     def is_proven(self) -> bool:
@@ -222,6 +229,7 @@ class Database:
         group, has_failed = [*soon, *waiting], False
         # aiosqlite has no public way to run a function in its thread; a hop for each statement would cost more than the sale
         run: Callable[..., Awaitable[list[_Outcome]]] = self._writer._execute
+        begun_s = perf_counter()
         try:
             outcomes = await run(_run_group, self._writer._conn, [job.run for job in group])
         except sqlite3.Error as err:
@@ -236,6 +244,7 @@ class Database:
         else:
             self._note_success()
         self.jobs += len(group)
+        self.on_took(perf_counter() - begun_s)
         self.on_group(len(group), not has_failed)
         for job, outcome in zip(group, outcomes, strict=True):
             _settle(job, outcome)

@@ -30,6 +30,7 @@ from hub.api.selling import baskets, elsewhere, exchanges, printing, quotes, rec
 from hub.api.staff import approvals, cashiers, pairing, tills, trail, trust
 from hub.api.stock import attention, counts, documents, reservations, stock
 from hub.limits import Limits
+from hub.monitoring.scrape import Scrape
 from hub.runtime import Runtime
 from sync.errors import StartError
 
@@ -91,6 +92,7 @@ def api_application(hub: Runtime, limits: Limits) -> web.Application:
     app[SOCKETS] = set()
     app[LIMITS] = limits
     app[LANES] = Lanes()
+    app[service.SCRAPE] = Scrape(hub)
     app.on_shutdown.append(close_all)
     app.router.add_get("/v1/events", events)
     app.router.add_get("/sync/v1/link", link)

@@ -10,11 +10,12 @@ from aiohttp import web
 
 from hub.api.problems import problem
 from hub.api.routing import RUNTIME, client_of, may
-from hub.backup.noted import read_noted
+from hub.monitoring.scrape import Scrape
 from hub.store.model import utc
 from sync.errors import SyncError
 from sync.store.replicas import touch
 
+SCRAPE = web.AppKey("scrape", Scrape)
 CONSOLE_FILES = {
     "docs.html": "text/html",
     "index.html": "text/html",
@@ -99,16 +100,9 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     client = client_of(request, hub)
     if not _is_local(request) and not (client and may(client, frozenset({"ops"}))):
         return problem(401, "unauthorized")
-    sync = hub.replication.view()
-    oldest_s = hub.now_ms() / 1000 - sync.oldest.timestamp() if sync.oldest else 0.0
-    hub.metrics.show_sync(is_up=sync.up, waiting=sync.waiting, oldest_s=oldest_s, safe_seq=sync.safe.upto)
-    hub.metrics.show_backups(read_noted(hub.config.data_dir))
-    hub.metrics.show_medium(sync.medium)
-    hub.metrics.clock_sure.set(hub.clock.is_sure)
-    hub.metrics.clock_offset.set(hub.clock.offset_ms / 1000)
-    hub.metrics.clients.set(hub.bus.clients)
-    hub.metrics.dropped.set(hub.bus.dropped_clients)
-    return web.Response(body=hub.metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+    return web.Response(
+        body=await request.app[SCRAPE].render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+    )
 
 
 def describe(document: Callable[[], bytes]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -91,6 +91,7 @@ async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], 
     if adopted:
         log.info("rows that the former version could not read were applied", extra={"rows": adopted})
     metrics = CloudMetrics()
+    metrics.expect(config.stores, now_ms=begun_ms)
     db.on_group = metrics.count_group
     books = CloudStore(db, replica, metrics=metrics, now_ms=now_ms, new_incarnation=new_incarnation)
     line = Line(metrics=metrics, now_ms=now_ms)

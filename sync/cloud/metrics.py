@@ -1,5 +1,7 @@
 """Prometheus metrics of the cloud end, in a registry of their own. Labels never carry customers, tokens or SKUs."""
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from sync.entities import REGISTRY
@@ -37,9 +39,21 @@ class CloudMetrics:
         self.connected = Gauge(
             "storehub_cloud_connected", "1 while a store is connected", ["store"], registry=self.registry
         )
+        self.seen = Gauge(
+            "storehub_cloud_seen_timestamp_seconds",
+            "When a store was heard of last, or this process began",
+            ["store"],
+            registry=self.registry,
+        )
         self.requests = Counter(
             "storehub_cloud_http_requests", "API requests", ["method", "path", "status"], registry=self.registry
         )
+
+    def expect(self, stores: Iterable[str], *, now_ms: int) -> None:
+        """Name the stores that there are: one that never comes is missed, too."""
+        for store in stores:
+            self.connected.labels(store).set(0)
+            self.seen.labels(store).set(now_ms / 1000)
 
     def count_group(self, _jobs: int, ok: bool) -> None:
         """Count one group commit."""

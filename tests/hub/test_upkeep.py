@@ -6,6 +6,7 @@ import pytest
 
 from hub import upkeep
 from hub.holders import PEER
+from hub.monitoring.scrape import Scrape
 from hub.store.upkeep.mending import BEHIND_MAX
 from hub.store.upkeep.upkeep import last_done
 from hub.upkeep import do_due, forget, look
@@ -36,7 +37,7 @@ async def test_once_a_day_the_books_are_audited_and_it_shows_in_the_metrics(star
 
     assert {task: done.n for task, done in first.items()} == {"audit": 1, "counted": 1, "retention": 1}
     assert {task: done.n for task, done in last_done(hub.runtime.db.read).items()} == dict.fromkeys(first, 2)
-    assert b"storehub_audit_last_ok 1.0" in hub.runtime.metrics.render()
+    assert b"storehub_audit_last_ok 1.0" in await Scrape(hub.runtime).render()
 
 
 async def test_what_differs_is_logged_and_shown(start_hub: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -46,7 +47,7 @@ async def test_what_differs_is_logged_and_shown(start_hub: Any, caplog: pytest.L
     found = await look(hub.runtime)
 
     assert [finding.key for finding in found] == [("GHOST", "shop")]
-    assert "the books differ" in caplog.text and b"storehub_audit_last_ok 0.0" in hub.runtime.metrics.render()
+    assert "the books differ" in caplog.text and b"storehub_audit_last_ok 0.0" in await Scrape(hub.runtime).render()
     assert "GHOST" in last_done(hub.runtime.db.read)["audit"].said
 
 

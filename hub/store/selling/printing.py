@@ -62,6 +62,15 @@ class OpenJob(Struct, frozen=True):
     is_moved: bool = False
 
 
+class OpenJobs(Struct, frozen=True):
+    """What waits for a printer or is at it, in one state; `since_ms` is when the oldest was asked for."""
+
+    printer_id: str
+    state: str
+    jobs: int
+    since_ms: int
+
+
 class PrintTo(Struct, frozen=True):
     """Where a sale's receipt goes; `is_promised` when the printer expects just this job (hub.spooler.Spooler.reserve)."""
 
@@ -132,6 +141,17 @@ def retry(tx: Connection, job_id: str, *, now_ms: int) -> PrintJobView:
             (mark, now_ms, job_id),
         )
     return job_view(tx, job_id)
+
+
+def open_jobs(read: Connection) -> list[OpenJobs]:
+    """Return what is not ended yet, by printer and state."""
+    rows = read.execute(
+        """
+        SELECT printer_id, state, count(*), min(created_ms) FROM print_job
+        WHERE state IN ('queued', 'printing') GROUP BY printer_id, state
+        """
+    ).fetchall()
+    return [OpenJobs(*row) for row in rows]
 
 
 def next_job(read: Connection, printer_id: str) -> OpenJob | None:

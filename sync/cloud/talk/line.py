@@ -113,4 +113,5 @@ class Line:
 
     def seen(self, store: str) -> None:
         """Note that a store was heard of."""
-        self.last_seen_ms[store] = self._now_ms()
+        now_ms = self.last_seen_ms[store] = self._now_ms()
+        self._metrics.seen.labels(store).set(now_ms / 1000)
