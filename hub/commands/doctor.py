@@ -12,6 +12,7 @@ from hub.doctor.books import look_at_books
 from hub.doctor.findings import Finding, fault, well
 from hub.doctor.machine import look_at_machine
 from hub.doctor.running import look_at_broker, look_at_certificate, look_at_devices, look_at_line
+from hub.doctor.wiring import look_at_cloud, look_at_wiring
 from hub.machine_client import MachineClient
 from sync.errors import SyncError
 
@@ -20,7 +21,13 @@ MARKS = {"well": "well", "warning": "WARNING", "fault": "FAULT"}
 
 def run_doctor(config: Config, *, is_whole: bool, as_json: bool) -> int:
     """Look, and say."""
-    found = [*look_at_machine(config), *look_at_books(config, now_ms=now_ms(), is_whole=is_whole), *_ask_hub(config)]
+    at_ms = now_ms()
+    found = [
+        *look_at_machine(config, now_ms=at_ms),
+        *look_at_books(config, now_ms=at_ms, is_whole=is_whole),
+        *look_at_certificate(config, now_ms=at_ms),
+        *_ask_hub(config),
+    ]
     if as_json:
         print(msgspec.json.encode(found).decode())
     else:
@@ -35,14 +42,16 @@ def _ask_hub(config: Config) -> list[Finding]:
                 "hub",
                 f"none runs on {config.data_dir}",
                 "`systemctl start store-hub`, and see `journalctl -u store-hub`",
-            )
+            ),
+            *look_at_wiring(config),
+            *look_at_cloud(config),
         ]
 
     async def both(client: MachineClient) -> list[Finding]:
         devices, view = await asyncio.gather(client.machine_devices(), client.machine_sync())
         return [*look_at_devices(devices), *look_at_line(view)]
 
-    found = [well("hub", "runs"), *look_at_broker(config), *look_at_certificate(config, now_ms=now_ms())]
+    found = [well("hub", "runs"), *look_at_broker(config)]
     try:
         return found + ask(config, both)
     except SyncError as err:

@@ -1,4 +1,4 @@
-"""What the running hub says of itself: devices, the line, its certificate. Not here: the machine below it."""
+"""What the running hub says of itself: devices, the line, its broker; and its certificate. Not here: the machine below it."""
 
 import socket
 from collections.abc import Iterator
@@ -10,9 +10,11 @@ from hub.doctor.findings import Finding, fault, warning, well
 from hub.replication import SyncView
 from hub.tls.files import read_authority, read_leaf
 from hub.tls.keeper import RENEW_DAYS
+from sync.errors import StartError
 
 DAY_MS = 86_400_000
 BROKER_TIMEOUT_S = 2.0
+AUTHORITY_WARNING_DAYS = 365  # every tablet has to be taken in hand once
 
 
 def look_at_devices(devices: DeviceList) -> Iterator[Finding]:
@@ -50,13 +52,23 @@ def look_at_certificate(config: Config, *, now_ms: int) -> Iterator[Finding]:
     """Yield how long tablets still trust this hub."""
     if not config.is_on_lan:
         return
-    if read_authority(config.tls_folder) is None:
+    try:
+        authority, leaf = read_authority(config.tls_folder), read_leaf(config.tls_folder)
+    except StartError as err:
+        yield fault("certificate", str(err), "start the hub again; a damaged CA comes back with `storehub restore`")
+        return
+    if authority is None:
         yield fault("store CA", "there is none", "start the hub: it makes one")
         return
-    leaf = read_leaf(config.tls_folder)
+    ca_days = (authority.not_after_ms - now_ms) // DAY_MS
+    if ca_days < AUTHORITY_WARNING_DAYS:
+        remedy = "move tls/authority.pem away, start the hub again, let each tablet trust the new one at /pair"
+        yield warning("store CA", f"it ends in {ca_days} days", remedy)
     days = (leaf[0].not_after_ms - now_ms) // DAY_MS if leaf else -1
     if days < 0:
         yield fault("certificate", "there is none that is good", "`storehub tls renew`")
+    elif leaf and leaf[0].not_before_ms > now_ms:
+        yield fault("certificate", "it begins in the future of this clock", "set the time: `timedatectl`")
     elif days < RENEW_DAYS // 2:
         yield warning("certificate", f"good for {days} days, the hub should have renewed it", "`storehub tls renew`")
     else:

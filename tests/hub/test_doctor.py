@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +22,15 @@ from hub.doctor import machine
 from hub.doctor.books import look_at_books
 from hub.doctor.findings import Finding
 from hub.doctor.machine import look_at_machine
-from hub.doctor.running import look_at_broker, look_at_certificate, look_at_devices, look_at_line
+from hub.doctor.running import DAY_MS, look_at_broker, look_at_certificate, look_at_devices, look_at_line
+from hub.doctor.wiring import look_at_cloud
 from hub.medium.view import MediumView
+from hub.tls.files import LEAF
 
 STORE = {"id": "hk01", "name_zh_hant": "示範店", "name_en": "Demo shop", "currency": "HKD"}
 RECIPIENT = "age1" + "q" * 58
+NOW_MS = 1_790_000_000_000
+ON_LAN = {"host": "0.0.0.0"}
 
 
 def config(folder: Path, **sections: Any) -> Config:
@@ -33,6 +39,13 @@ def config(folder: Path, **sections: Any) -> Config:
 
 def by_name(found: Any) -> dict[str, Finding]:
     return {each.about: each for each in found}
+
+
+def set_rtc(system: Path, says: object) -> None:
+    """Let the kernel say what the battery-backed clock says."""
+    rtc = system / "class/rtc/rtc0"
+    rtc.mkdir(parents=True, exist_ok=True)
+    (rtc / "since_epoch").write_text(f"{says}\n")
 
 
 async def test_a_hub_that_runs_is_well_but_for_what_a_test_leaves_out(
@@ -69,22 +82,22 @@ async def test_a_hub_that_does_not_run_is_a_fault_in_plain_words(
 def test_a_file_system_that_harms_the_books_is_named(tmp_path: Path, mounts: str, level: str, words: str) -> None:
     file = tmp_path / "mounts"
     file.write_text(mounts.format(folder=tmp_path))
-    found = by_name(look_at_machine(config(tmp_path), mounts=file))["file system"]
+    found = by_name(look_at_machine(config(tmp_path), now_ms=NOW_MS, mounts=file))["file system"]
     assert (found.level, words in found.said) == (level, True)
 
 
 @pytest.mark.parametrize(("free", "level"), [(2 << 30, "well"), ((1 << 30) - 1, "warning"), ((128 << 20) - 1, "fault")])
 def test_room_on_the_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, level: str) -> None:
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
-    assert by_name(look_at_machine(config(tmp_path)))["disk"].level == level
+    assert by_name(look_at_machine(config(tmp_path), now_ms=NOW_MS))["disk"].level == level
 
 
 def test_a_data_folder_that_others_can_read_and_one_that_is_not_there(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    assert by_name(look_at_machine(config(tmp_path)))["data folder"].level == "warning"
+    assert by_name(look_at_machine(config(tmp_path), now_ms=NOW_MS))["data folder"].level == "warning"
     tmp_path.chmod(0o700)
-    assert by_name(look_at_machine(config(tmp_path)))["data folder"].level == "well"
-    missing = by_name(look_at_machine(config(tmp_path / "none")))
+    assert by_name(look_at_machine(config(tmp_path), now_ms=NOW_MS))["data folder"].level == "well"
+    missing = by_name(look_at_machine(config(tmp_path / "none"), now_ms=NOW_MS))
     assert missing["disk"].level == missing["data folder"].level == "fault"
 
 
@@ -102,11 +115,108 @@ def test_clocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_synchronous: bool, has_rtc: bool, says_rtc: bool, level: str
 ) -> None:
     monkeypatch.setattr(machine, "kernel_is_synchronous", lambda: is_synchronous)
-    rtc = tmp_path / "rtc0"
     if has_rtc:
-        rtc.touch()
+        set_rtc(tmp_path, NOW_MS // 1000)
     said = config(tmp_path, clock={"rtc": says_rtc})
-    assert by_name(look_at_machine(said, rtc=rtc))["clock"].level == level
+    assert by_name(look_at_machine(said, now_ms=NOW_MS, system=tmp_path))["clock"].level == level
+
+
+@pytest.mark.parametrize(("says", "level"), [(NOW_MS // 1000 + 60, "well"), (0, "warning"), ("", "warning")])
+def test_a_battery_clock_is_held_against_one_that_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: object, level: str
+) -> None:
+    monkeypatch.setattr(machine, "kernel_is_synchronous", lambda: True)
+    set_rtc(tmp_path, says)
+
+    found = by_name(look_at_machine(config(tmp_path), now_ms=NOW_MS, system=tmp_path))["battery clock"]
+
+    assert found.level == level and (level == "well" or "hwclock --systohc" in found.remedy)
+
+
+@pytest.mark.parametrize(("count", "level"), [("0", None), ("3", "fault")])
+def test_a_card_whose_file_system_met_errors_is_a_fault(tmp_path: Path, count: str, level: str | None) -> None:
+    mounts, card = tmp_path / "mounts", tmp_path / "fs/ext4/mmcblk0p2"
+    mounts.write_text("/dev/mmcblk0p2 / ext4 rw,noatime 0 0\n")
+    card.mkdir(parents=True)
+    (card / "errors_count").write_text(count)
+
+    found = by_name(look_at_machine(config(tmp_path), now_ms=NOW_MS, mounts=mounts, system=tmp_path))
+
+    assert (found["card"].level if "card" in found else None) == level
+
+
+def test_a_small_disk_and_one_that_became_read_only_are_faults_for_real(small_disk: Path) -> None:
+    """By the kernel's own words of a file system of four megabytes."""
+    found = by_name(look_at_machine(config(small_disk), now_ms=NOW_MS))
+    assert found["disk"].level == "fault" and found["file system"].said == f"tmpfs at {small_disk}"
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    assert "read-only" in by_name(look_at_machine(config(small_disk), now_ms=NOW_MS))["file system"].said
+
+
+async def test_certificates_that_end_are_damaged_or_of_tomorrow(start_hub: Any, capsys: Any) -> None:
+    hub = await start_hub(api=ON_LAN | {"port": 0})
+    leaf, authority = hub.runtime.tls.leaf, hub.runtime.tls.authority
+
+    def found(now_ms: int) -> dict[str, Finding]:
+        return by_name(look_at_certificate(hub.config, now_ms=now_ms))
+
+    assert {name: each.level for name, each in found(hub.clock.now_ms).items()} == {"certificate": "well"}
+    assert found(leaf.not_after_ms - 50 * DAY_MS)["certificate"].level == "warning"
+    assert found(leaf.not_after_ms + 1)["certificate"].level == "fault"
+    assert "timedatectl" in found(leaf.not_before_ms - DAY_MS)["certificate"].remedy
+    assert found(authority.not_after_ms - 300 * DAY_MS)["store CA"].level == "warning"
+    (hub.config.tls_folder / LEAF).write_text("rust")
+    damaged = found(hub.clock.now_ms)["certificate"]
+    assert damaged.level == "fault" and "is damaged" in damaged.said
+
+
+async def test_a_hub_that_is_stopped_is_looked_at_by_what_it_would_find(
+    tmp_path: Path, printer: Any, unused_tcp_port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    master, slave = os.openpty()
+    devices = {
+        "lane1": {"kind": "serial_scanner", "port": os.ttyname(slave)},
+        "lane2": {"kind": "serial_scanner", "port": "/dev/ttyNONE"},
+        "p1": {"kind": "escpos_printer", "address": printer.address},
+        "p2": {"kind": "escpos_printer", "address": f"127.0.0.1:{unused_tcp_port}"},
+        "doors": {"kind": "mqtt_counter", "store": "hk01", "address": f"[::1]:{unused_tcp_port}"},
+    }
+    said = config(tmp_path, devices=devices)
+    code = await asyncio.to_thread(run_doctor, said, is_whole=False, as_json=True)
+    found = {each["about"]: each for each in json.loads(capsys.readouterr().out)}
+    os.close(master)
+    os.close(slave)
+
+    levels = {name: found[f"device {name}"]["level"] for name in devices}
+    assert code == 1 and found["hub"]["level"] == "fault"
+    assert levels == {"lane1": "well", "lane2": "warning", "p1": "well", "p2": "warning", "doors": "warning"}
+    assert found["device lane2"]["remedy"] == "plug it in, or correct it in [devices.lane2]"
+
+
+@pytest.mark.parametrize(
+    ("answer", "level", "words"),
+    [
+        (b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"ok"}', "well", "answers"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n<html>log in</", "warning", "is no cloud end"),
+        (b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", "warning", "does not answer"),
+        (b"SSH-2.0-OpenSSH\r\n", "warning", "does not answer"),
+        (b"", "warning", "does not answer"),
+    ],
+)
+async def test_what_answers_at_the_clouds_address(tmp_path: Path, answer: bytes, level: str, words: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if answer:
+            await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        cloud = {"url": f"http://127.0.0.1:{port}", "token": "a-token-of-this-store"}
+        found = await asyncio.to_thread(lambda: list(look_at_cloud(config(tmp_path, cloud=cloud))))
+
+    assert [each.level for each in found] == [level] and words in found[0].said
+    assert level == "well" or found[0].remedy
 
 
 async def test_a_damaged_database_and_late_backups_are_faults(
@@ -153,7 +263,7 @@ def test_devices_line_broker_and_certificate(tmp_path: Path, unused_tcp_port_fac
     assert by_name(look_at_broker(config(tmp_path, mqtt={"port": port})))["MQTT broker"].level == "fault"
     assert not list(look_at_broker(config(tmp_path)))
     assert not list(look_at_certificate(config(tmp_path), now_ms=0)), "nobody beyond this machine is shown one"
-    on_lan = config(tmp_path, api={"host": "0.0.0.0"})
+    on_lan = config(tmp_path, api=ON_LAN)
     assert by_name(look_at_certificate(on_lan, now_ms=0))["store CA"].level == "fault"
 
 
