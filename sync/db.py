@@ -28,10 +28,11 @@ from typing import Any, Generic, Literal, Self, TypeVar
 import aiosqlite
 
 from sync import failpoints
-from sync.errors import BusyError, OutcomeUnknownError, StartError
+from sync.errors import BusyError, StartError
 from sync.groups import WRITES_FOR, take_group
 from sync.migrate import migrate
 from sync.snapshot import Snapshot
+from sync.storage_faults import StorageFault, is_storage_fault, refusal, storage_fault
 
 WRITER_JOBS_MAX = 512  # waiting write jobs; when full a write is refused with 503 and Retry-After, nothing is dropped
 SEARCH_TIMEOUT_S = 2.0  # a text search beyond this is interrupted: it must not hold a WAL snapshot open for long
@@ -41,16 +42,7 @@ READER_CACHE_KIB = 8192  # the inner pages of an index of a million entries; SQL
 SOON_AGAIN_S = 1.0  # after a commit failed
 SOON_S = 0.05  # a job that may wait rides with the next group, or goes alone after this
 CHECKPOINT_PAGES = 8000  # 8 MiB of log: pages written often are copied once; half of it costs a sale 1 to 2 KiB
-_STORAGE_FAULTS = {  # primary result codes: the low byte of an extended one
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_BUSY,
-}
+CHECKPOINT_PAGES_SCARCE = 1000  # where room is scarce the log stays below 1 MiB, whatever a sale costs more
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -86,6 +78,8 @@ class Database:
         self._is_soon_due = False
         self._closing = False
         self.last_commit_ok = True
+        self.fault: StorageFault | None = None  # why the last commit failed, where it did
+        self.make_room: Callable[[], bool] = lambda: False  # asked when there is none; True: there may be some now
         self._written = 0
         self.commits = 0
         self.jobs = 0
@@ -190,6 +184,15 @@ class Database:
         row = await run(lambda: self._writer._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
         return bool(row[0] == 0)
 
+    async def save_room(self, *, is_scarce: bool) -> None:
+        """Keep the write-ahead log short where room is scarce; what can be cut of it is given back now."""
+        pages = CHECKPOINT_PAGES_SCARCE if is_scarce else CHECKPOINT_PAGES
+        run: Callable[..., Awaitable[Any]] = self._writer._execute
+        await run(lambda: self._writer._conn.execute(f"PRAGMA wal_autocheckpoint = {pages}").fetchone())
+        if is_scarce:
+            with suppress(sqlite3.Error):  # no room to empty it into: the commits will say so
+                await self.empty_log()
+
     async def run_writer(self) -> None:
         """Serve write jobs until `drain` is called and all of them are answered."""
         while not (self._closing and not self._waiting and not self._soon):
@@ -227,20 +230,19 @@ class Database:
 
     async def _commit(self, soon: list[_Job[Any]], waiting: list[_Job[Any]]) -> bool:
         group, has_failed = [*soon, *waiting], False
-        # aiosqlite has no public way to run a function in its thread; a hop for each statement would cost more than the sale
-        run: Callable[..., Awaitable[list[_Outcome]]] = self._writer._execute
         begun_s = perf_counter()
         try:
-            outcomes = await run(_run_group, self._writer._conn, [job.run for job in group])
+            outcomes = await self._run([job.run for job in group])
         except sqlite3.Error as err:
-            if self.last_commit_ok:
-                log.error("commit failed; check the disk", extra={"error": str(err), "jobs": len(group)})
-            self.last_commit_ok = False
+            fault = storage_fault(err, self._path)
+            if fault != self.fault:
+                log.error("commit failed; check the disk", extra={"error": str(err), "why": fault, "jobs": len(group)})
+            self.last_commit_ok, self.fault = False, fault
             self._written = self._writer.total_changes  # counts what was undone as well
             has_failed = True
             self._put_off(soon)
             group = waiting
-            outcomes = [_Outcome(error=OutcomeUnknownError("outcome_unknown", str(err)))] * len(group)
+            outcomes = [_Outcome(error=refusal(fault, err))] * len(group)
         else:
             self._note_success()
         self.jobs += len(group)
@@ -250,12 +252,23 @@ class Database:
             _settle(job, outcome)
         return not has_failed
 
+    async def _run(self, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[_Outcome]:
+        """Run a group, again where it found no room and some was made: nothing of it was written."""
+        # aiosqlite has no public way to run a function in its thread; a hop for each statement would cost more than the sale
+        run: Callable[..., Awaitable[list[_Outcome]]] = self._writer._execute
+        while True:
+            try:
+                return await run(_run_group, self._writer._conn, jobs)
+            except sqlite3.Error as err:
+                if storage_fault(err, self._path) != "no_space" or not self.make_room():
+                    raise
+
     def _note_success(self) -> None:
         """A group that wrote nothing proves nothing of the disk."""
         written = self._writer.total_changes
         if not self.last_commit_ok and written != self._written:
             log.info("commits go through again")
-            self.last_commit_ok = True
+            self.last_commit_ok, self.fault = True, None
         self._written = written
         self.commits += 1
 
@@ -303,7 +316,7 @@ def _settle(job: _Job[Any], outcome: _Outcome) -> None:
 def _run_group(connection: sqlite3.Connection, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[_Outcome]:
     """Run jobs in one transaction: one that fails leaves nothing, those beside it stand.
 
-    A SAVEPOINT keeps a copy of each page that changes, in a file from 64 KiB on: a job that is alone has none.
+    A SAVEPOINT keeps a copy of each page that changes, in memory: a job that is alone has none.
     """
     run = _run_beside if len(jobs) > 1 else _run_alone
     try:
@@ -343,14 +356,9 @@ def _run_job(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection],
     try:
         return _Outcome(job(connection))
     except Exception as err:
-        if not connection.in_transaction or _is_storage_fault(err):  # no job's fault; SQLite may have undone the group
+        if not connection.in_transaction or is_storage_fault(err):  # no job's fault; SQLite may have undone the group
             raise sqlite3.OperationalError(str(err)) from err
         return _Outcome(error=err)
-
-
-def _is_storage_fault(err: Exception) -> bool:
-    """Whether the file or the disk is at fault (full, I/O, read-only, corrupt); a wrong statement or value is a job's own."""
-    return isinstance(err, sqlite3.Error) and getattr(err, "sqlite_errorcode", 0) & 0xFF in _STORAGE_FAULTS
 
 
 def connect_writer(path: Path, migrations: str, synchronous: Synchronous = "full") -> sqlite3.Connection:
@@ -367,6 +375,7 @@ def connect_writer(path: Path, migrations: str, synchronous: Synchronous = "full
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")  # Debian's default; who is erased is overwritten, not only unlinked
     migrate(connection, migrations)
+    connection.execute("PRAGMA temp_store = MEMORY")  # a /tmp that is full, or gone, stops no sale
     return connection
 
 

@@ -8,11 +8,13 @@ import tomllib
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+from typing import get_args
 
 import hub
 from hub.api import problems
 from hub.api.stock import attention
 from sync.errors import ConfigError, StartError, SyncError
+from sync.storage_faults import StorageFault
 from sync.wire import WireError
 
 FOLDER = Path(inspect.getfile(hub)).parent
@@ -74,8 +76,8 @@ def used_codes() -> dict[str, str]:
 
 
 def edge_codes() -> set[str]:
-    """The codes that the API edge gives to HTTP errors of aiohttp."""
-    return {"not_found", "method_not_allowed", "too_large", "internal"}
+    """The codes that the API edge gives to HTTP errors of aiohttp, and those of a disk that refuses."""
+    return {"not_found", "method_not_allowed", "too_large", "internal", *get_args(StorageFault)}
 
 
 def test_every_code_has_texts_in_both_languages() -> None:
@@ -83,7 +85,8 @@ def test_every_code_has_texts_in_both_languages() -> None:
     assert len(used) > 30, "the search finds the codes"
 
     for language in problems.LANGUAGES:
-        missing = {code: place for code, place in used.items() if code not in problems.texts(language)}
+        said = problems.texts(language)
+        missing = {code: place for code, place in used.items() if code not in said} | dict.fromkeys(edge_codes() - set(said))
         assert missing == {}, language
 
 

@@ -42,7 +42,7 @@ async def test_a_full_disk_acknowledges_nothing_and_recovers_by_itself(
 
     assert kept == (50, {(writer.rep, "sales"): writer.boundary("sales", 50)})
     assert (ready.status, ready.json["code"]) == (503, "not_ready")
-    assert (imported.status, imported.json["code"], imported.headers["Retry-After"]) == (503, "outcome_unknown", "1")
+    assert (imported.status, imported.json["code"], imported.headers["Retry-After"]) == (503, "no_space", "1")
     assert again == writer.boundary("sales", 300)
     assert (await cloud.get("/readyz")).status == 200
     assert (await cloud.store_item())["sales"]["count"] == 300

@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,14 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
     async with open_database(tmp_path / "hub.db", migrations=MIGRATIONS) as db:
         await db.write(lambda tx: tx.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT) STRICT"))
         yield db
+
+
+@pytest.fixture
+def temporary_files_in() -> Iterator[Callable[[Path], None]]:
+    """Tell SQLite where its temporary files go, for all of this process, as SQLITE_TMPDIR does when it starts."""
+    with closing(sqlite3.connect(":memory:")) as asked:
+        yield lambda folder: asked.execute(f"PRAGMA temp_store_directory = '{folder}'").close()
+        asked.execute("PRAGMA temp_store_directory = ''")
 
 
 def note(text: str, *, note_id: int | None = None) -> "hub_db.Callable[[Tx], int]":
@@ -362,3 +370,63 @@ async def test_what_may_wait_is_done_before_the_file_is_closed(tmp_path: Path) -
     reader = connect_reader(tmp_path / "hub.db")
     assert reader.execute("SELECT text FROM note").fetchall() == [("last",)]
     reader.close()
+
+
+async def test_a_group_that_finds_no_room_is_run_again_where_some_can_be_made(small_disk: Path) -> None:
+    answered: list[int] = []
+    async with open_database(small_disk / "hub.db", migrations=MIGRATIONS) as db:
+        await db.write(lambda tx: tx.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT) STRICT"))
+        reserve, ballast = small_disk / "reserve", small_disk / "ballast"
+        reserve.write_bytes(bytes(256 * 1024))
+        with ballast.open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+        db.make_room = lambda: reserve.exists() and reserve.unlink() is None
+        with pytest.raises(OutcomeUnknownError) as refused:
+            for _ in range(1000):
+                answered.append(await db.write(note("x" * 5000)))
+        made = not reserve.exists()
+        kept, fault = db.read.execute("SELECT count(*) FROM note").fetchone()[0], db.fault
+        ballast.unlink()
+        await db.write(note("again"))
+
+    assert made and len(answered) == kept > 10
+    assert (fault, refused.value.code, db.fault) == ("no_space", "no_space", None)
+
+
+async def test_a_folder_for_temporary_files_that_is_full_stops_no_write(
+    small_disk: Path, tmp_path: Path, temporary_files_in: Callable[[Path], None]
+) -> None:
+    (tmp_path / "books").mkdir()
+    with (small_disk / "ballast").open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    temporary_files_in(small_disk)
+    async with open_database(tmp_path / "books" / "hub.db", migrations=MIGRATIONS) as db:
+        await db.write(lambda tx: tx.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT) STRICT"))
+        await db.write(lambda tx: tx.executemany("INSERT INTO note (text) VALUES (?)", [("x" * 500,)] * 1000))
+
+        def change_all(tx: Tx) -> int:
+            return tx.execute("UPDATE note SET text = 'y' || text").rowcount
+
+        assert await asyncio.gather(db.write(change_all), db.write(change_all)) == [1000, 1000]
+
+
+async def test_where_room_is_scarce_the_log_is_cut_and_stays_short(tmp_path: Path) -> None:
+    log = tmp_path / "hub.db-wal"
+    async with open_database(tmp_path / "hub.db", migrations=MIGRATIONS) as db:
+        await db.write(lambda tx: tx.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT) STRICT"))
+        for _ in range(40):
+            await db.write(note("x" * 100_000))
+        grown = log.stat().st_size
+        await db.save_room(is_scarce=True)
+        cut = log.stat().st_size
+        for _ in range(80):
+            await db.write(note("x" * 100_000))
+        short = log.stat().st_size
+        await db.save_room(is_scarce=False)
+        for _ in range(40):
+            await db.write(note("x" * 100_000))
+        long = log.stat().st_size
+
+    assert (cut, grown > 4_000_000, short < 1_400_000, long > 4_000_000) == (0, True, True, True)

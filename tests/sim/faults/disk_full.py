@@ -1,4 +1,4 @@
-"""A disk has no room for a while; commits fail half-way, and whoever asked is told that the outcome is unknown."""
+"""A disk has no room for a while; commits fail half-way, and whoever asked is told that there is no room."""
 
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,12 @@ def strike(world: "World") -> bool:
     node = world.rng.choice(world.nodes)
     if not node.is_up:
         return False
-    before = node.log["outcome_unknown"]
+    before = node.log["no_space"]
     node.disk.fill(world.rng.randint(0, 3))
 
     def free() -> None:
         node.disk.free()
-        if node.log["outcome_unknown"] > before:
+        if node.log["no_space"] > before:
             world.meet("disk full")
 
     world.until_healed(free, ms=(1_000, 30_000))
