@@ -58,7 +58,7 @@ from hub.store.stock.branches import branch_of, put_branch
 from hub.tls.keeper import Tls
 from hub.tokens import Tokens
 from hub.upkeep import run_upkeep
-from sync import failpoints
+from sync import failpoints, lookups
 from sync.db import Database, open_database
 from sync.dialler import Dialler
 from sync.errors import one_error
@@ -76,7 +76,7 @@ Ready = Callable[[int], None]
 def run(config: Config, on_ready: Ready) -> None:
     """Run a hub until SIGTERM or SIGINT; raise StartError when it cannot start. `on_ready` gets the port."""
     with own_folder(config.data_dir, HUB_LOCK), one_error():
-        asyncio.run(_main(config, on_ready))
+        lookups.run(_main(config, on_ready))
 
 
 async def _main(config: Config, on_ready: Ready) -> None:

@@ -14,9 +14,16 @@ LIES_MAX = 3  # in a row; from there on a wait is never short
 LIES = frozenset(
     {"protocol", "unexpected", "gap", "no_ack", "version"}
 )  # what an honest peer on an honest line does not do
+LOCAL = frozenset({"dns", "captive_portal"})  # seen in the shop or its line: asking again soon is no load for any cloud
+LOCAL_MAX_S = 30.0
 MODES_TOLD = ("realtime", "scheduled")  # what a cloud may tell a hub that dials
 REMEDIES = {
     "unreachable": "check the shop's line, the cloud's address and the firewall",
+    "dns": "the cloud's name is not found: check the shop's router and its DNS, and the name in [cloud] url",
+    "captive_portal": "a login page answers instead of the cloud: open any page in a browser on this network and log in "
+    "there, or have the line's owner let the cloud's address pass",
+    "tls": "the certificate at this address is not the cloud's: a login page or a proxy opens what passes (log in there, or "
+    "have the cloud's address let through), or this machine's clock is wrong (timedatectl)",
     "timeout": "the line is up but nobody answers in time: check the line's quality and the cloud's load",
     "refused": "the cloud does not take this token for this store: correct [cloud] token or [store] id",
     "not_a_cloud": "something else answers at this address (a captive portal, a proxy): log in there or correct [cloud] url",
@@ -79,6 +86,7 @@ class Attempts:
         self.failures = self.lies = 0
         self._rng = rng
         self._max_s = max_s
+        self._was_local = False
 
     def wait_s(self, code: str, schedule: Schedule, *, held_ms: int) -> float:
         """Take how a contact ended that held so long; return how long to wait for the next."""
@@ -87,8 +95,11 @@ class Attempts:
             return until_next_s(schedule, self._rng) if schedule.is_scheduled else 0.0
         is_healthy = held_ms >= HEALTHY_MS
         self.lies = self.lies + 1 if code in LIES else 0 if is_healthy else self.lies
-        self.failures = 0 if is_healthy else self.failures + 1
-        return backoff_s(self.failures, self._rng, max_s=self._max_s, lies=self.lies)
+        comes_nearer = self._was_local and code not in LOCAL  # the line is back as far as to the cloud
+        self._was_local = code in LOCAL
+        self.failures = 0 if is_healthy else 1 if comes_nearer else self.failures + 1
+        max_s = min(self._max_s, LOCAL_MAX_S) if self._was_local else self._max_s
+        return backoff_s(self.failures, self._rng, max_s=max_s, lies=self.lies)
 
 
 def backoff_s(failures: int, rng: random.Random, *, max_s: float, lies: int = 0) -> float:

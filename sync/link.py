@@ -36,6 +36,7 @@ from sync.batch import SENT_BYTES_MAX, Batch, Boundary, Gap
 from sync.books import Books
 from sync.errors import ForkError, ProtocolError, SyncError
 from sync.line import Schedule, backoff_s
+from sync.line_faults import reason_of_error, reason_of_status
 from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Packed, decode, encode, packed, unpacked
 from sync.push import BODY_MAX, CONTENT_TYPE, HOLD_S, PushWire
 from sync.sending import WINDOW
@@ -80,7 +81,11 @@ class WebSocketWire:
         """See sync.wire; raise ProtocolError for a message that is not binary."""
         async for message in self._ws:
             if message.type is WSMsgType.ERROR:
-                raise ProtocolError(str(self._ws.exception()))
+                if isinstance(
+                    err := self._ws.exception(), TimeoutError | OSError
+                ):  # a line that is cut one way, no liar
+                    return f"no answer to a ping: {err or type(err).__name__}"
+                raise ProtocolError(str(err))
             if message.type is not WSMsgType.BINARY:
                 raise ProtocolError(f"a message of type {message.type.name}")
             await take(message.data)
@@ -322,12 +327,14 @@ class Connector:
         except TimeoutError as err:
             raise WireError("timeout", f"no answer within {CONNECT_TIMEOUT_S:g} s") from err
         except aiohttp.WSServerHandshakeError as err:
-            is_cloud = err.headers is not None and err.headers.get("Content-Type", "").startswith(PROBLEM)
+            content_type = err.headers.get("Content-Type", "") if err.headers is not None else ""
+            is_cloud = content_type.startswith(PROBLEM)
             may_be_proxy = err.status in (400, 426) or (not is_cloud and err.status in PROXY_STATUSES)
-            raise WireError(_reason_of(err.status), f"HTTP {err.status}", may_be_proxy=may_be_proxy) from err
+            reason = reason_of_status(err.status, content_type)
+            raise WireError(reason, f"HTTP {err.status} {content_type}".rstrip(), may_be_proxy=may_be_proxy) from err
         except (aiohttp.ClientConnectionError, OSError) as err:
             cut_short = isinstance(err, aiohttp.ServerDisconnectedError | ConnectionResetError)
-            raise WireError("unreachable", str(err), may_be_proxy=cut_short) from err
+            raise WireError(reason_of_error(err), str(err), may_be_proxy=cut_short) from err
         except (aiohttp.ClientError, ValueError) as err:
             raise WireError("not_a_cloud", str(err)) from err
         return WebSocketWire(ws)
@@ -351,15 +358,14 @@ class Connector:
             ) as answer:
                 if answer.status == 404 and answer.content_type == PROBLEM:
                     raise WireError("hung_up", "the cloud does not know this exchange any more")
-                if answer.status != 200:
-                    raise WireError(_reason_of(answer.status), f"HTTP {answer.status} to an exchange")
-                if answer.content_type != CONTENT_TYPE:
-                    raise WireError("not_a_cloud", f"{answer.content_type} to an exchange")
+                if answer.status != 200 or answer.content_type != CONTENT_TYPE:
+                    reason = reason_of_status(answer.status, answer.content_type)
+                    raise WireError(reason, f"HTTP {answer.status} {answer.content_type} to an exchange")
                 return await _read_bounded(answer.content)
         except TimeoutError as err:
             raise WireError("timeout", f"no answer to an exchange within {POST_TIMEOUT_S:g} s") from err
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError) as err:
-            raise WireError("unreachable", str(err)) from err
+            raise WireError(reason_of_error(err), str(err)) from err
         except (aiohttp.ClientError, ValueError) as err:
             raise WireError("not_a_cloud", str(err)) from err
 
@@ -389,9 +395,3 @@ def _goes_on(batch: Batch, before: Batch) -> bool:
 def _steady_ms() -> int:
     """Milliseconds that never go back, for time-outs and pace: the wall clock may jump by a year when the line comes back."""
     return int(asyncio.get_running_loop().time() * 1000)
-
-
-def _reason_of(status: int) -> str:
-    if status in (401, 403):
-        return "refused"
-    return "server_error" if status >= 500 else "not_a_cloud"

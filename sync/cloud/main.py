@@ -15,7 +15,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from sync import failpoints
+from sync import failpoints, lookups
 from sync.cloud.arrivals.adopting import adopt, has_untried
 from sync.cloud.config import CLOUD_LOCK, CloudConfig
 from sync.cloud.metrics import CloudMetrics
@@ -42,7 +42,7 @@ Ready = Callable[[int], None]
 def run(config: CloudConfig, on_ready: Ready, *, clock_ns: Callable[[], int]) -> None:
     """Run the cloud end until SIGTERM or SIGINT; raise StartError when it cannot start. `on_ready` gets the port."""
     with own_folder(config.data_dir, CLOUD_LOCK), one_error():
-        asyncio.run(_main(config, on_ready, lambda: clock_ns() // 1_000_000))
+        lookups.run(_main(config, on_ready, lambda: clock_ns() // 1_000_000))
 
 
 async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int]) -> None:

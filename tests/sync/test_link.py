@@ -149,7 +149,7 @@ HELLO_OK = encode(HelloOk(rep=CLOUD, vector=(), t1_ms=0, t2_ms=0, t3_ms=0))
 @pytest.mark.parametrize(
     ("misbehaves", "reason"),
     [
-        (page, "not_a_cloud"),
+        (page, "captive_portal"),
         (fault, "server_error"),
         (stranger, "refused"),
         (slammed, "unreachable"),
