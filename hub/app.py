@@ -29,6 +29,8 @@ from hub.bus import Bus
 from hub.claims import CLAIM_GRACE_S, Claims
 from hub.clock import HubClock, start_clock
 from hub.config import HUB_LOCK, Config
+from hub.disk.levels import step_of
+from hub.disk.reserve import give_to_start
 from hub.erasures import Erasures, list_erased
 from hub.failover import FailOver
 from hub.following.keys import run_keys
@@ -76,6 +78,7 @@ Ready = Callable[[int], None]
 def run(config: Config, on_ready: Ready) -> None:
     """Run a hub until SIGTERM or SIGINT; raise StartError when it cannot start. `on_ready` gets the port."""
     with own_folder(config.data_dir, HUB_LOCK), one_error():
+        give_to_start(config.data_dir, step_of(config.disk))
         lookups.run(_main(config, on_ready))
 
 
@@ -97,6 +100,7 @@ async def _main(config: Config, on_ready: Ready) -> None:
             tasks = [
                 group.create_task(supervisor.run(), name="devices"),
                 group.create_task(run_upkeep(hub), name="upkeep"),
+                group.create_task(hub.room.run(), name="disk"),
                 group.create_task(run_line(hub, rng=random.Random()), name="line"),  # noqa: S311 - jitter is no secret
                 group.create_task(hub.clock.run(db), name="clock"),
                 group.create_task(run_announcer(hub, port), name="announcer"),

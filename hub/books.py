@@ -81,6 +81,7 @@ class HubBooks:
         self.on_acked: Callable[[], None] = lambda: None
         self.on_catalogue: Callable[[int], None] = lambda _: None
         self.on_orders: Callable[[], None] = lambda: None
+        self.admit_rows: Callable[[], None] = lambda: None  # raises BusyError where others' rows find no room
         self.on_members: Callable[[], Awaitable[object]] | None = None
         self.on_reborn: Callable[[Reborn], None] = lambda _: None
         self.on_joined: Callable[[Joined], None] = lambda _: None
@@ -229,6 +230,7 @@ class HubBooks:
         """Commit rows of the cloud, or of another life of this store, with the cursor."""
         if batch.rep == self.rep:
             raise ProtocolError(f"{batch.rep}: nobody but this hub writes its rows")
+        self.admit_rows()
         now_ms, seen = self._now_ms(), self.clock.take(batch) if self.clock else None
         if batch.rep.rpartition(":")[0] == self.replica.store:
             if not is_taken(batch.stream, batch.feed):
@@ -257,6 +259,7 @@ class HubBooks:
 
     async def take_beside(self, batch: Batch) -> Boundary | Gap:
         """Commit rows that the store's other hub has sent itself; whether the cloud holds them is seen later."""
+        self.admit_rows()
         now_ms = self._now_ms()
         await self.sums.rest()
         return self._joined(

@@ -18,6 +18,7 @@ from devices.registry import load, near_miss, options_for
 from devices.supervision.outside import DeviceSpec
 from hub.settings.backup import BackupSection, checked
 from hub.settings.coupons import CouponsSection
+from hub.settings.disk import DiskSection, checked_disk
 from hub.settings.file import WEEKDAYS, File, Id, MqttSection, PageSection
 from hub.settings.limits import LimitsSection
 from hub.settings.lines import CloudLine, Follows, cloud_line, followed
@@ -60,6 +61,7 @@ class Config:
     orders: OrdersSection = dataclass_field(default_factory=OrdersSection)
     limits: LimitsSection = dataclass_field(default_factory=LimitsSection)
     backup: BackupSection = dataclass_field(default_factory=BackupSection)
+    disk: DiskSection = dataclass_field(default_factory=DiskSection)
     is_announced: bool = False
     safety_stock: int = 0
     hold_s: int = 1800
@@ -128,6 +130,7 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         orders=file.orders,
         limits=file.limits,
         backup=checked(file.backup),
+        disk=checked_disk(file.disk),
         is_announced=not is_loopback(file.api.host) if file.mdns.announce is None else file.mdns.announce,
         safety_stock=_safety_stock(file),
         hold_s=file.stock.hold_s,

@@ -22,6 +22,10 @@ class RefusedError(HubError):
     """The request is understood but wrong; nothing was changed, a corrected one may follow."""
 
 
+class NoRoomError(HubError):
+    """The rest of the disk is kept for selling; nothing was changed, the same may be asked again when there is room."""
+
+
 class WaitError(HubError):
     """It is too early for this after what came before; nothing was changed, the same may be asked again in `wait_s`."""
 

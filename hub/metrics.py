@@ -54,6 +54,9 @@ class Metrics:
         self.limited = Counter(
             "storehub_limited", "Requests and connections refused as too many", ["what"], registry=self.registry
         )
+        self.thinned = Counter(
+            "storehub_telemetry_thinned", "Rows of telemetry not written to keep room for sales", registry=self.registry
+        )
         self.clients = self._gauge("event_clients", "Connected event sockets")
         self.dropped = self._gauge("event_clients_dropped", "Event sockets closed as too slow")
         self.clock_sure = self._gauge("clock_sure", "1 when the hub is sure of the time")
@@ -87,6 +90,8 @@ class Metrics:
         self.disk_answers = self._gauge("disk_answers", "1 when the data folder answers within 2 s")
         self.disk_free = self._gauge("disk_free_bytes", "Free for the hub where its data lie")
         self.disk_size = self._gauge("disk_size_bytes", "Size of the file system where its data lie")
+        self.disk_reserve = self._gauge("disk_reserve_bytes", "Held back for sales")
+        self.disk_state = self._gauge("disk_state", "1 for the state that the disk is in", "state")
         self.database = self._gauge("database_bytes", "Size of the database")
         self.log = self._gauge("database_log_bytes", "Size of the database's write-ahead log")
         self.backup_configured = self._gauge("backup_configured", "1 when backups are configured")
@@ -146,6 +151,11 @@ class Metrics:
         self.disk_size.set(facts.total)
         self.database.set(facts.database)
         self.log.set(facts.log)
+
+    def show_room(self, state: str, *, states: Iterable[str], reserve: int) -> None:
+        """Show what gives way to sales, and how much is held back for them."""
+        self.disk_reserve.set(reserve)
+        _show_all(self.disk_state, {each: each == state for each in states})
 
     def show_backups(self, targets: Iterable[str], told: Mapping[str, Told]) -> None:
         """Show the newest backup of each target that is configured, and whether the last one came there."""

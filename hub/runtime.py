@@ -23,6 +23,7 @@ from hub.claims import Claims
 from hub.clock import SURE, UNSURE, HubClock
 from hub.config import Config
 from hub.coupons import Coupons
+from hub.disk.room import DiskView, Room
 from hub.erasures import Erasures, list_erased
 from hub.errors import NotFoundError
 from hub.metrics import Metrics
@@ -101,6 +102,7 @@ class Runtime:
     version: str = ""
     started_ms: int = field(init=False)
     attachments: Attachments = field(init=False)
+    room: Room = field(init=False)
     erasures: Erasures = field(init=False)
     replication: Replication = field(init=False)
     rights: Rights = field(init=False)
@@ -114,6 +116,7 @@ class Runtime:
         self.started_ms = self.now_ms()
         self.erasures = Erasures(self.config.data_dir)
         self.attachments = Attachments(self.db, self.config.devices, now_ms=self.now_ms, tell=self.tell)
+        self.room = Room(self.db, self.config.database, self.config.disk, now_ms=self.now_ms, on_change=self.on_disk)
         mode = self.config.cloud.mode if self.config.cloud else "alone"
         self.replication = Replication(
             self.db,
@@ -127,6 +130,7 @@ class Runtime:
             on_reborn=self.on_reborn,
             clock=self.clock,
         )
+        self.replication.books.admit_rows = self.room.admit_rows
         self.replication.books.on_members = partial(list_erased, self.db, self.erasures)
         self.clock.on_change = self.on_clock
         self.tokens.on_first_use = self.on_token_used
@@ -237,6 +241,10 @@ class Runtime:
             "rewritten": reborn.rewritten,
         }
         self.bus.publish("alarm", data, now_ms=self.now_ms())
+
+    def on_disk(self, view: DiskView) -> None:
+        """Tell everybody that room is scarce, or there again."""
+        self.bus.publish("disk", view, now_ms=self.now_ms())
 
     def on_clock(self) -> None:
         """Tell everybody that this hub has become sure, or unsure, of the time."""

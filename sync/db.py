@@ -44,6 +44,11 @@ SOON_S = 0.05  # a job that may wait rides with the next group, or goes alone af
 CHECKPOINT_PAGES = 8000  # 8 MiB of log: pages written often are copied once; half of it costs a sale 1 to 2 KiB
 CHECKPOINT_PAGES_SCARCE = 1000  # where room is scarce the log stays below 1 MiB, whatever a sale costs more
 
+_START_REMEDIES: dict[StorageFault, str] = {
+    "no_space": "the disk is full: make room, then start again",
+    "read_only": "the file system is read-only: see `dmesg`, the card may be worn; mount it read-write, or replace it",
+    "outcome_unknown": "restore a backup, or move the file away to begin anew",
+}
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Synchronous = Literal["full", "off"]
@@ -90,7 +95,7 @@ class Database:
         try:  # in a passing thread: a file that does not open leaves none behind
             connection = await asyncio.to_thread(connect_writer, self._path, self._migrations, self._synchronous)
         except sqlite3.Error as err:
-            raise StartError(f"{self._path}: {err}; restore a backup, or move the file away to begin anew") from err
+            raise StartError(f"{self._path}: {err}; {_START_REMEDIES[storage_fault(err, self._path)]}") from err
         self._writer = await aiosqlite.Connection(lambda: connection, 64)
         try:
             self._reader = connect_reader(self._path, cache_kib=READER_CACHE_KIB)

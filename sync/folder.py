@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sync.errors import StartError
@@ -34,5 +34,6 @@ def _take(lock: int, path: Path) -> None:
     except BlockingIOError as err:
         holder = path.read_text(encoding="ascii", errors="replace").strip()
         raise StartError(f"{path.parent} is in use by process {holder}; stop it first") from err
-    os.ftruncate(lock, 0)
-    os.write(lock, str(os.getpid()).encode())
+    with suppress(OSError):  # who holds it is a courtesy, and a full disk has no room for it
+        os.ftruncate(lock, 0)
+        os.write(lock, str(os.getpid()).encode())

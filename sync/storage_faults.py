@@ -1,5 +1,6 @@
 """What a failing disk says through SQLite, in the words of this program: whose fault it is, and which. No connection here."""
 
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -44,8 +45,8 @@ def refusal(fault: StorageFault, err: BaseException) -> OutcomeUnknownError:
     return OutcomeUnknownError(fault, str(err))
 
 
-def is_read_only(folder: Path) -> bool:
-    """Whether the file system of a folder takes no writes; False where nobody can say."""
+def is_mounted_read_only(folder: Path) -> bool:
+    """Whether the file system of a folder says that it takes no writes; False where nobody can say."""
     try:
         return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
     except OSError:
@@ -58,9 +59,18 @@ def _of_folder(folder: Path) -> StorageFault:
         said = os.statvfs(folder)
     except OSError:
         return "outcome_unknown"
-    if said.f_flag & os.ST_RDONLY:
+    if said.f_flag & os.ST_RDONLY or _takes_no_file(folder):
         return "read_only"
     return "no_space" if said.f_bavail * said.f_frsize < ROOM_MIN else "outcome_unknown"
+
+
+def _takes_no_file(folder: Path) -> bool:
+    """Whether a file cannot even be begun: an ext4 that gave up after an error does not say so of itself (`emergency_ro`)."""
+    try:
+        os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY))
+    except OSError as err:
+        return err.errno == errno.EROFS
+    return False
 
 
 def _result_code(err: BaseException) -> int:

@@ -393,11 +393,12 @@ async def pair_till() -> AsyncIterator[Callable[..., Awaitable[Till]]]:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of four megabytes below the test's folder; only root can mount one."""
-    folder = tmp_path / "small"
+def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A file system of four megabytes, or of the mark `megabytes`, below the test's folder; only root can mount one."""
+    folder, mark = tmp_path / "small", request.node.get_closest_marker("megabytes")
     folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], check=False).returncode:
+    size = f"size={mark.args[0] if mark else 4}m"
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)], check=False).returncode:
         pytest.skip("no right to mount a small file system")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -8,11 +8,13 @@ from msgspec import Meta, Struct
 from hub.api.attached.attachments import AttachedList, PutBack, TakeOverRequest, list_attached
 from hub.api.attached.captures import ROUTES as CAPTURES
 from hub.api.attached.devices import DeviceList, list_devices
+from hub.api.disk import get_disk
 from hub.api.replica.sync import get_sync
 from hub.api.routing import PUBLIC, Call, Reply, Route
 from hub.api.staff.cashiers import EnrolRequest, UnlockRequest, enrol, unlock
 from hub.api.staff.pairing import CodeAnswer, make_code
 from hub.api.staff.tills import TillList, list_tills, revoke
+from hub.disk.room import DiskView
 from hub.errors import RefusedError
 from hub.replication import SyncView
 from hub.store.attachments import TakeOver
@@ -86,6 +88,7 @@ async def post_code(call: Call) -> Reply:
 async def post_products(call: Call) -> Reply:
     """POST /control/products"""
     hub, entries = call.hub, call.body.entries
+    hub.room.admit_import()
     if hub.config.cloud is not None:
         raise RefusedError("joined", "the cloud keeps the products of this store")
     now_ms = hub.now_ms()
@@ -98,6 +101,7 @@ async def post_products(call: Call) -> Reply:
 async def post_openings(call: Call) -> Reply:
     """POST /control/openings"""
     hub, openings = call.hub, call.body.openings
+    hub.room.admit_import()
     now_ms = hub.now_ms()
 
     def book(tx: Connection) -> int:
@@ -182,6 +186,7 @@ ROUTES = (
     Route("DELETE", "/control/tills/{till_id}", delete_till, "Make a client's token worth nothing", PUBLIC, TillView),
     Route("GET", "/control/devices/attached", list_attached, "What is plugged in", PUBLIC, AttachedList),
     Route("GET", "/control/sync", get_sync, "How the hub stands to the cloud", PUBLIC, SyncView),
+    Route("GET", "/control/disk", get_disk, "Room where the books lie", PUBLIC, DiskView),
     Route("GET", "/control/devices", list_devices, "All devices and their health", PUBLIC, DeviceList),
     Route(
         "POST",

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from hub.errors import ConflictError, NotFoundError, RefusedError, WaitError
+from hub.errors import ConflictError, NoRoomError, NotFoundError, RefusedError, WaitError
 from sync.errors import BusyError, OutcomeUnknownError, SyncError
 
 LANGUAGES = ("en", "zh-Hant")
@@ -22,6 +22,7 @@ _STATUS: dict[type[SyncError], int] = {
     RefusedError: 422,
     WaitError: 429,
     BusyError: 503,
+    NoRoomError: 507,
     OutcomeUnknownError: 503,
 }
 _STATUS_OF_CODE = {

@@ -11,7 +11,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from hub.api import control, service, shop
+from hub.api import control, disk, service, shop
 from hub.api.attached import attachments, counter_top, device_wire, devices, insights
 from hub.api.catalogue import catalogue, labels, mirror, pricing, styles
 from hub.api.day import days, drawer_sessions
@@ -45,6 +45,7 @@ def routes() -> tuple[Route, ...]:
         *pairing.ROUTES,
         *tills.ROUTES,
         *shop.ROUTES,
+        *disk.ROUTES,
         *catalogue.ROUTES,
         *mirror.ROUTES,
         *documents.ROUTES,

@@ -1,9 +1,9 @@
 """What is open without a token: health, readiness, metrics, the API's description, the console's files."""
 
 import asyncio
-import contextlib
 import ipaddress
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from importlib import resources
 
 from aiohttp import web
@@ -29,6 +29,7 @@ CONSOLE_FILES = {
     "day.js": "text/javascript",
     "devices.js": "text/javascript",
     "docs.js": "text/javascript",
+    "disk.js": "text/javascript",
     "dom.js": "text/javascript",
     "enrol.js": "text/javascript",
     "figures.js": "text/javascript",
@@ -85,13 +86,16 @@ async def healthz(_: web.Request) -> web.StreamResponse:
 async def readyz(request: web.Request) -> web.StreamResponse:
     """The hub sells: this process has committed, and its last commit went through."""
     hub = request.app[RUNTIME]
-    if not hub.db.is_proven:  # try now: without traffic nobody else would
-        with contextlib.suppress(SyncError):
+    hub.room.look()
+    await hub.room.try_again()  # now: without traffic nobody else would
+    if hub.db.fault is None and not hub.db.is_proven:
+        with suppress(SyncError):
             await hub.db.write(touch)
     if not hub.db.is_proven:
-        return problem(503, "not_ready", "the last commit failed")
+        return problem(503, "not_ready", f"the last commit failed: {hub.db.fault}")
     said = {"status": "ready", "rep": hub.replica.rep, "copies": hub.replication.copies, "version": hub.version}
-    return web.json_response(said | {"started_at": utc(hub.started_ms).isoformat(timespec="milliseconds")})
+    began = utc(hub.started_ms).isoformat(timespec="milliseconds")
+    return web.json_response(said | {"started_at": began, "disk": hub.room.state})
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:

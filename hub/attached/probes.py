@@ -53,6 +53,9 @@ class Probes:
         fresh: dict[tuple[str, int | None], set[str]] = {}
         for report in reports:
             heard += self._heard(report, fresh, now_ms)
+        if hub.room.thins:
+            hub.metrics.thinned.inc(sum(each.hour_ms is not None for each in heard))
+            heard = [each for each in heard if each.hour_ms is None]
         forget_before = (date.fromisoformat(today) - timedelta(days=KEEP_DAYS)).isoformat()
         try:
             await hub.db.write(

@@ -23,8 +23,12 @@ class Readings:
 
     async def on_readings(self, device_id: str, readings: Sequence[Reading]) -> None:
         """Return when the readings are durable; raise NotRecordedError when the hub cannot write."""
+        try:
+            self._hub.room.admit_telemetry()
+        except BusyError as err:
+            raise NotRecordedError(f"{device_id}: {err.code}") from err
         counts = [reading for reading in readings if isinstance(reading, CounterReading)]
-        stays = [reading for reading in readings if isinstance(reading, Dwell)]
+        stays = [reading for reading in readings if isinstance(reading, Dwell) and self._is_kept(reading)]
         reports = [reading for reading in readings if isinstance(reading, ProbeReport)]
         if counts:
             await self._visitors.on_readings(device_id, counts)
@@ -32,6 +36,11 @@ class Readings:
             await self._record(device_id, [self._row(stay) for stay in stays])
         if reports:
             await self._probes.on_reports(device_id, reports)
+
+    def _is_kept(self, stay: Dwell) -> bool:
+        is_kept = self._hub.room.keeps_stay(stay.lasted_ms, goes_on=stay.goes_on)
+        self._hub.metrics.thinned.inc(not is_kept)
+        return is_kept
 
     async def _record(self, device_id: str, rows: Sequence[DwellRow]) -> None:
         hub = self._hub

@@ -6,6 +6,7 @@ Not here: what is counted while it happens (hub.metrics).
 from functools import partial
 
 from hub.backup.noted import read_noted
+from hub.disk.levels import STATES
 from hub.machine_clock import kernel_is_synchronous
 from hub.monitoring.disk import DiskLook, look_at_disk
 from hub.runtime import Runtime
@@ -23,8 +24,9 @@ class Scrape:
 
     async def render(self) -> bytes:
         """Return the text exposition of now."""
-        metrics, config = self._hub.metrics, self._hub.config
+        metrics, config, room = self._hub.metrics, self._hub.config, self._hub.room.view
         metrics.show_disk(await self._disk.facts())
+        metrics.show_room(room.state, states=STATES, reserve=room.reserve_bytes)
         metrics.show_backups(config.backup.targets, read_noted(config.data_dir))
         self._show_line()
         self._show_clock()

@@ -8,7 +8,7 @@ claims [[console.pages]] title_zh_hant, title_en, url, height: a device's own we
 [cloud], [standby]: hub.settings.lines; [coupons]: hub.settings.coupons; [orders]: hub.settings.orders
 [stock]      safety_stock: what stays on the shelf of each SKU (with [rights]: written there); hold_s: how long goods are held
 [rights]     see sync.rights_settings, and policy (physical-first, strict), reclaimed_online: the shop shares rights to its stock
-[limits]     hub.settings.limits; [backup]: hub.settings.backup; [mdns] announce: this hub is announced on the local network
+[limits], [backup], [disk]: hub.settings.limits, backup, disk; [mdns] announce: this hub is announced on the local network
 [clock]      rtc: this machine has a battery-backed clock
 [mqtt]       port, tls_port; username, password: the hub's own drivers' at the broker
 [devices.NAME]   kind = a file name in devices/drivers, plus that driver's options
@@ -20,6 +20,7 @@ from msgspec import Meta, Struct, field
 
 from hub.settings.backup import BackupSection
 from hub.settings.coupons import CouponsSection
+from hub.settings.disk import DiskSection
 from hub.settings.limits import LimitsSection
 from hub.settings.lines import CloudSection, StandbySection
 from hub.settings.members import MembersSection
@@ -152,6 +153,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     orders: OrdersSection = field(default_factory=OrdersSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
     backup: BackupSection = field(default_factory=BackupSection)
+    disk: DiskSection = field(default_factory=DiskSection)
     mdns: MdnsSection = field(default_factory=MdnsSection)
     stock: StockSection = field(default_factory=StockSection)
     members: MembersSection = field(default_factory=MembersSection)

@@ -86,7 +86,9 @@ def test_every_code_has_texts_in_both_languages() -> None:
 
     for language in problems.LANGUAGES:
         said = problems.texts(language)
-        missing = {code: place for code, place in used.items() if code not in said} | dict.fromkeys(edge_codes() - set(said))
+        missing = {code: place for code, place in used.items() if code not in said} | dict.fromkeys(
+            edge_codes() - set(said)
+        )
         assert missing == {}, language
 
 

@@ -28,6 +28,8 @@ name_en = "Demo shop"
 currency = "HKD"
 [api]
 port = {port}
+[disk]
+reserve_mib = 0
 """
 PRINTER = """
 [receipt]
