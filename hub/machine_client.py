@@ -7,6 +7,7 @@ from hub.api.attached.attachments import AttachedList, PutBack, TakeOverRequest
 from hub.api.attached.captures import Begun
 from hub.api.attached.devices import DeviceList
 from hub.client import HubClient
+from hub.disk.room import DiskView
 from hub.replication import SyncView
 from hub.store.attachments import TakeOver
 
@@ -17,6 +18,10 @@ class MachineClient(HubClient):
     async def machine_devices(self) -> DeviceList:
         """All configured devices, by the control socket."""
         return await self._call("GET", "/control/devices", DeviceList)
+
+    async def machine_disk(self) -> DiskView:
+        """Room where the books lie, by the control socket."""
+        return await self._call("GET", "/control/disk", DiskView)
 
     async def machine_sync(self) -> SyncView:
         """How the hub stands to the cloud, by the control socket."""

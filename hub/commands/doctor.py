@@ -11,7 +11,7 @@ from hub.config import Config
 from hub.doctor.books import look_at_books
 from hub.doctor.findings import Finding, fault, well
 from hub.doctor.machine import look_at_machine
-from hub.doctor.running import look_at_broker, look_at_certificate, look_at_devices, look_at_line
+from hub.doctor.running import look_at_broker, look_at_certificate, look_at_devices, look_at_disk, look_at_line
 from hub.doctor.wiring import look_at_cloud, look_at_wiring
 from hub.machine_client import MachineClient
 from sync.errors import SyncError
@@ -47,13 +47,15 @@ def _ask_hub(config: Config) -> list[Finding]:
             *look_at_cloud(config),
         ]
 
-    async def both(client: MachineClient) -> list[Finding]:
-        devices, view = await asyncio.gather(client.machine_devices(), client.machine_sync())
-        return [*look_at_devices(devices), *look_at_line(view)]
+    async def all_of(client: MachineClient) -> list[Finding]:
+        devices, view, disk = await asyncio.gather(
+            client.machine_devices(), client.machine_sync(), client.machine_disk()
+        )
+        return [*look_at_disk(disk), *look_at_devices(devices), *look_at_line(view)]
 
     found = [well("hub", "runs"), *look_at_broker(config)]
     try:
-        return found + ask(config, both)
+        return found + ask(config, all_of)
     except SyncError as err:
         return [*found, fault("hub", f"does not answer: {err}", "see `journalctl -u store-hub`")]
 

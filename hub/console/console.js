@@ -4,6 +4,7 @@ import { Events, get, keepToken, pair, token } from "/console/client.js";
 import { Cloud } from "/console/cloud.js";
 import { Day } from "/console/day.js";
 import { Devices } from "/console/devices.js";
+import { Disk } from "/console/disk.js";
 import { byId, h } from "/console/dom.js";
 import { Figures } from "/console/figures.js";
 import { count, setShopFacts } from "/console/format.js";
@@ -49,6 +50,7 @@ const devices = new Devices(byId("devices"), (all) => {
   figures.setDevices(all.filter((device) => device.health === "ready").length, all.length);
   visitors.setHasCounters(all.some((device) => device.category === "PeopleCounter"));
 });
+const disk = new Disk(byId("disk"));
 const search = new Search();
 const tablets = new Tablets(byId("tablet"));
 const people = new People();
@@ -62,7 +64,7 @@ const views = new Views([
   new Prices(catalogue, () => shop?.currency ?? ""), new Zones(),
 ]);
 const settling = new Reread(() => Promise.all([settle, orders].filter((view) => !view.isOpen).map((view) => view.read())), SETTLE_PACE);
-const panels = [figures, cloud, visitors, sales, scans, prints, devices, search, tablets];
+const panels = [figures, cloud, visitors, sales, scans, prints, devices, disk, search, tablets];
 const watched = [cloud, visitors, devices];
 
 const HANDLERS = {
@@ -109,6 +111,7 @@ const HANDLERS = {
     views.poke("stock", "settle");
     settling.poke();
   },
+  disk: (frame) => disk.update(frame.data),
   sync: (frame) => cloud.update(frame.data),
   zone: () => views.poke("zones"),
   device: (frame) => devices.update(frame.device, frame.data),
@@ -167,7 +170,7 @@ async function read(isGap) {
   if (isGap) figures.markGap();
   try {
     const [shopRead] = await Promise.all([
-      get("/v1/shop"), prints.read(), devices.read(), cloud.read(), visitors.read(),
+      get("/v1/shop"), prints.read(), devices.read(), cloud.read(), visitors.read(), disk.read(),
     ]);
     shop = shopRead;
     setShopFacts(shop);

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hub.config import Config
+from hub.disk.levels import Marks, marks_of
 from hub.doctor.findings import Finding, fault, warning, well
 from hub.machine_clock import kernel_is_synchronous
 
-FREE_WARNING, FREE_FAULT = 1 << 30, 128 << 20  # bytes: a year of sales of a small shop; an hour's log of a busy one
 NOT_LOCAL = {"nfs", "nfs4", "cifs", "smb3", "9p", "vfat", "exfat", "fuse.sshfs"}  # no locks, or none that hold
 
 
@@ -22,7 +22,7 @@ def look_at_machine(
     config: Config, *, now_ms: int, mounts: Path = Path("/proc/mounts"), system: Path = Path("/sys")
 ) -> Iterator[Finding]:
     """Yield what was found."""
-    yield _room(config.data_dir)
+    yield _room(config.data_dir, marks_of(config.disk))
     device, found = _file_system(config.data_dir, mounts)
     yield found
     yield from _errors(system / "fs/ext4" / device / "errors_count")
@@ -33,15 +33,16 @@ def look_at_machine(
         yield _rtc(rtc, now_ms // 1000)
 
 
-def _room(folder: Path) -> Finding:
+def _room(folder: Path, marks: Marks) -> Finding:
+    """By the marks of [disk]: below the one where telemetry thins room is scarce, below the one for imports it is a fault."""
     try:
         free = shutil.disk_usage(folder).free
     except OSError as err:
         return fault("disk", f"{folder}: {err.strerror}", "name the data folder in [data] dir, start the hub once")
     said = f"{free >> 20} MiB free at {folder}"
-    if free < FREE_FAULT:
+    if free < marks.refuse:
         return fault("disk", said, "make room now: look for old logs and copies with `du -xh / | sort -h | tail`")
-    if free < FREE_WARNING:
+    if free < marks.thin:
         return warning("disk", said, "make room, or move the data folder to a larger card")
     return well("disk", said)
 

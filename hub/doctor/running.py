@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from devices.model import Health
 from hub.api.attached.devices import DeviceList
 from hub.config import Config
+from hub.disk.room import DiskView
 from hub.doctor.findings import Finding, fault, warning, well
 from hub.replication import SyncView
 from hub.tls.files import read_authority, read_leaf
@@ -26,6 +27,20 @@ def look_at_devices(devices: DeviceList) -> Iterator[Finding]:
         else:
             said = f"{device.kind} is {device.health}: {device.reason}"
             yield warning(about, said, device.detail or "see its page in docs/devices.md")
+
+
+def look_at_disk(view: DiskView) -> Iterator[Finding]:
+    """Yield whether the running hub can write, and what it gives up to go on."""
+    said = f"{view.state}: {view.reserve_bytes >> 20} of {view.reserve_whole_bytes >> 20} MiB are held back for sales"
+    if view.takes_sales and view.takes_imports:
+        yield well("selling", said)
+    elif view.state == "full":
+        yield fault("selling", "the disk is full and sales are refused", "make room: the hub goes on by itself")
+    elif view.takes_sales:
+        yield fault("selling", said, "make room now: imports are refused, sales are next")
+    else:
+        remedy = "see `dmesg`: the card may be worn; back it up, replace it, `storehub restore` on the new one"
+        yield fault("selling", f"the disk is {view.state} and sales are refused", remedy)
 
 
 def look_at_line(view: SyncView) -> Iterator[Finding]:

@@ -18,11 +18,19 @@ from hub.api.attached.devices import DeviceList, DeviceView
 from hub.backup.noted import Made, Told, note
 from hub.commands.doctor import run_doctor
 from hub.config import Config, parse_config
+from hub.disk.room import DiskView
 from hub.doctor import machine
 from hub.doctor.books import look_at_books
 from hub.doctor.findings import Finding
 from hub.doctor.machine import look_at_machine
-from hub.doctor.running import DAY_MS, look_at_broker, look_at_certificate, look_at_devices, look_at_line
+from hub.doctor.running import (
+    DAY_MS,
+    look_at_broker,
+    look_at_certificate,
+    look_at_devices,
+    look_at_disk,
+    look_at_line,
+)
 from hub.doctor.wiring import look_at_cloud
 from hub.medium.view import MediumView
 from hub.tls.files import LEAF
@@ -86,7 +94,9 @@ def test_a_file_system_that_harms_the_books_is_named(tmp_path: Path, mounts: str
     assert (found.level, words in found.said) == (level, True)
 
 
-@pytest.mark.parametrize(("free", "level"), [(2 << 30, "well"), ((1 << 30) - 1, "warning"), ((128 << 20) - 1, "fault")])
+@pytest.mark.parametrize(
+    ("free", "level"), [(2 << 30, "well"), ((512 << 20) - 1, "warning"), ((128 << 20) - 1, "fault")]
+)
 def test_room_on_the_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, level: str) -> None:
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     assert by_name(look_at_machine(config(tmp_path), now_ms=NOW_MS))["disk"].level == level
@@ -283,3 +293,29 @@ def test_lines(tmp_path: Path) -> None:
     assert found["cloud"].level == found["feed copy"].level == "well" and "7 sales" in found["feed copy"].said
     full = MediumView("/media/stick", False, medium.since, 7, 1, "full", "", "make room on it")
     assert by_name(look_at_line(view(medium=full)))["feed copy"].remedy == "make room on it"
+
+
+@pytest.mark.parametrize(
+    ("state", "level"),
+    [
+        ("well", "well"),
+        ("stop", "well"),
+        ("refuse", "fault"),
+        ("reserve", "fault"),
+        ("full", "fault"),
+        ("read_only", "fault"),
+    ],
+)
+def test_a_hub_that_cannot_write_or_soon_will_not_says_what_to_do(state: Any, level: str) -> None:
+    view = DiskView(
+        state=state,
+        since=datetime(2026, 9, 22, tzinfo=UTC),
+        free_bytes=0,
+        reserve_bytes=0,
+        reserve_whole_bytes=32 << 20,
+        takes_telemetry=state == "well",
+        takes_imports=state in ("well", "stop"),
+        takes_sales=state not in ("full", "read_only"),
+    )
+    (found,) = look_at_disk(view)
+    assert (found.level, bool(found.remedy)) == (level, level == "fault")
