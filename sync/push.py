@@ -38,7 +38,7 @@ PARALLEL = 2  # exchanges under way
 KEPT = 4  # answers that can be had again
 TRIES = 4  # of one exchange; between them up to RETRY_S times two, four, eight
 RETRY_S = 0.25
-_MAY_GET_BETTER = ("unreachable", "timeout", "server_error")
+_MAY_GET_BETTER = ("unreachable", "dns", "timeout", "server_error")
 _LENGTH_BYTES = 4
 
 

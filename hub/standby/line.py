@@ -27,6 +27,9 @@ _REMEDIES = REMEDIES | {
     "timeout": "the other hub is reached and does not answer in time: look at its log",
     "refused": "pair at the other hub (storehub pair --scope standby) and correct [standby] token, or [store] id",
     "not_a_cloud": "something else answers at this address: correct [standby] follows",
+    "dns": "the other hub's name is not found: check [standby] follows, or write its address there",
+    "captive_portal": "a login page answers at this address: correct [standby] follows",
+    "tls": "the certificate is not the other hub's: write [standby] ca_sha256 as `storehub tls show` there says; see the clock",
     "wrong_ca": "compare [standby] ca_sha256 with `storehub tls show` there; where it is right, somebody else answers",
 }
 log = logging.getLogger(__name__)

@@ -232,6 +232,6 @@ async def test_without_a_fingerprint_the_stores_own_authority_is_nobody(
 ) -> None:
     follower = await follow_by_tls(followed_on_lan, start_hub, pair_till, ca_sha256="")
     beside = await pair_till(follower)
-    down = lambda got: got.json["standby"].get("reason") == "unreachable"  # noqa: E731
+    down = lambda got: got.json["standby"].get("reason") == "tls"  # noqa: E731
     said = (await until(lambda: beside.get("/v1/sync"), down)).json["standby"]
     assert "certificate" in said["detail"].lower()
