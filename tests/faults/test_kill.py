@@ -1,7 +1,8 @@
 """`kill -9` under eight tills, then a judge that shares no code with the store: plain sqlite3, json and hashlib.
 
-Every till sells and takes back with ids of its own making and repeats each under the same id until it is answered. Kills
-come at drawn moments and at every named failpoint, also while the hub recovers from the kill before. Replay a run by seed:
+Every till sells, takes back, takes goods in and enrols with ids of its own making and repeats each under the same id until it
+is answered (tills.py). Kills come at drawn moments and at every named failpoint, also while the hub recovers from the kill before.
+Replay a run by seed:
 
     STOREHUB_SEED=12345 .venv/bin/pytest tests/faults -q -s
 """
@@ -19,15 +20,9 @@ import aiohttp
 import pytest
 
 from devices.testing.printer import SimulatedPrinter
-from hub.client import HubClient, new_id
-from hub.store.model import Entry
-from sync.retail.catalogue.catalogue import Price, Product
-from sync.retail.names import Name
+from tests.faults.tills import OPENING, QUIET_S, SKUS, TILLS, Tills, open_shop, printed_twice_unmarked, settle_prints
 
-TILLS = 8
 DRAWN_KILLS = 200 if os.environ.get("STOREHUB_FULL") else 20  # ./test --full draws the larger number
-OPENING = 1000
-SKUS = ("TEA", "CUP", "POT")
 WORKING = (
     *("commit.before", "commit.after", "job.done"),
     *("sale.dot_taken", "sale.written", "return.dot_taken", "return.written"),
@@ -40,92 +35,9 @@ PROMISING = ("promise.ended",)  # tests/sync/test_rights_stored.py
 COUPONS = ("coupon.redeemed", "coupon.released")  # the simulator
 COMMITS_OF_A_START = 4  # who we are and where; what could not be read before; what was printing when we died
 PRINTER_LINES_PER_S = 400.0  # a receipt takes a twentieth of a second: most kills find one on its way
-PRINTING_TILL, PRINTED_SHARE = "t1", 0.1  # always some receipts waiting, never more than the end can print
 KILL_AFTER_S = (0.0, 0.5)  # from ready to the kill; a sale takes a few milliseconds
-RETURNED_SHARE = 0.3  # of the sales: something of them comes back
-QUIET_S = 60.0
 
 MakeHub = Callable[..., Any]
-
-
-class Tills:
-    """Eight tills that sell and take back until told to stop, and what they were answered."""
-
-    def __init__(self, rng: random.Random, base_url: str) -> None:
-        self.answers: dict[str, Any] = {}
-        self.posted: dict[str, Any] = {}
-        self.returns: dict[str, Any] = {}
-        self._rng, self._url = rng, base_url
-        self._receipts = 0
-        self._stop = asyncio.Event()
-        self._up = asyncio.Event()
-        self._news = asyncio.Event()
-
-    def hub_is(self, is_up: bool) -> None:
-        """Tell the tills whether repeating is of any use."""
-        self._up.set() if is_up else self._up.clear()
-
-    def stop(self) -> None:
-        """Let every till finish the sale in its hand."""
-        self._stop.set()
-
-    async def are_ahead_of(self, kills: int) -> None:
-        """Wait until every till has sold, something came back and something was printed for each kill, however slow all is."""
-        while not (len(self.answers) > kills * TILLS and len(self.returns) > kills and self._receipts > kills):
-            self._news.clear()
-            await self._news.wait()
-
-    async def shift(self, token: str, till_id: str) -> None:
-        """Sell, sale after sale, and take some of it back, until stopped; each is repeated until it is answered."""
-        timeout = aiohttp.ClientTimeout(total=5)
-        headers = {"Authorization": f"Bearer {token}"}
-        async with aiohttp.ClientSession(self._url, headers=headers, timeout=timeout) as session:
-            while not self._stop.is_set():
-                sale = self.draw_sale(till_id)
-                self.posted[sale["sale_id"]] = sale
-                self.answers[sale["sale_id"]] = await self._until_answered(session, "/v1/sales", sale)
-                self._receipts += sale["print"]
-                self._news.set()
-                if self._rng.random() < RETURNED_SHARE:
-                    back = self.draw_return(sale)
-                    self.returns[back["return_id"]] = await self._until_answered(session, "/v1/returns", back)
-
-    async def _until_answered(self, session: aiohttp.ClientSession, path: str, asked: Any) -> Any:
-        while True:
-            await self._up.wait()
-            with suppress(aiohttp.ClientError, TimeoutError):
-                async with session.post(path, json=asked) as response:
-                    body = await response.json()
-                    assert response.status in (200, 201, 503), body
-                    if response.status != 503:
-                        return body
-
-    def draw_sale(self, till_id: str) -> Any:
-        chosen = self._rng.sample(SKUS, self._rng.randint(1, len(SKUS)))
-        lines = [
-            {"line": n, "sku": sku, "qty": self._rng.randint(1, 3), "unit_price": 1000}
-            for n, sku in enumerate(chosen, 1)
-        ]
-        total = sum(line["qty"] * 1000 for line in lines)
-        return {
-            "sale_id": new_id(),
-            "till_id": till_id,
-            "currency": "HKD",
-            "lines": lines,
-            "tenders": [{"type": "card", "amount": total}],
-            "total": total,
-            "print": till_id == PRINTING_TILL and self._rng.random() < PRINTED_SHARE,
-        }
-
-    def draw_return(self, sale: Any) -> Any:
-        chosen = self._rng.sample(sale["lines"], self._rng.randint(1, len(sale["lines"])))
-        return {
-            "return_id": new_id(),
-            "till_id": sale["till_id"],
-            "sale_id": sale["sale_id"],
-            "lines": [{"line": line["line"], "qty": self._rng.randint(1, line["qty"])} for line in chosen],
-            "reason": "changed their mind",
-        }
 
 
 @pytest.fixture
@@ -136,35 +48,10 @@ def seed() -> int:
     return seed
 
 
-async def open_shop(hub: Any) -> list[tuple[str, str]]:
-    """Put the goods on the shelf and pair the tills; return their tokens and names."""
+async def opened(hub: Any) -> list[tuple[str, str]]:
+    """Open the shop at a hub that runs; return tokens and names of its tills."""
     async with hub.control() as control:
-        await control.put_products(
-            [Entry(Product(sku=sku, name=Name(en=sku)), Price(1000, "HKD"), OPENING) for sku in SKUS]
-        )
-        codes = [await control.make_code("till") for _ in range(TILLS)]
-    paired = []
-    for code in codes:
-        async with HubClient(hub.url) as client:
-            answer = await client.pair(code, "till")
-            paired.append((answer.token, answer.till_id))
-    return paired
-
-
-async def settle_prints(hub: Any, token: str) -> None:
-    """Have every unknown receipt printed again, as a person would, until the ledger is at rest."""
-    open_states = {"queued", "printing", "unknown"}
-    async with aiohttp.ClientSession(hub.url, headers={"Authorization": f"Bearer {token}"}) as session:
-        async with asyncio.timeout(QUIET_S):
-            while True:
-                async with session.get("/v1/print", params={"limit": "500"}) as response:
-                    jobs = [job for job in (await response.json())["items"] if job["state"] in open_states]
-                if not jobs:
-                    return
-                for job in jobs:
-                    if job["state"] == "unknown":
-                        async with session.post(f"/v1/print/{job['job_id']}/retry") as response:
-                            assert response.status == 202
+        return await open_shop(control, hub.url)
 
 
 async def start_after(hub: Any, failpoint: str = "") -> bool:
@@ -207,7 +94,7 @@ async def test_no_answered_sale_is_lost_or_doubled_by_any_kill(hub_process: Make
     async with SimulatedPrinter(lines_per_s=PRINTER_LINES_PER_S) as printer:
         hub = hub_process(printer_address=printer.address)
         await hub.start()
-        paired = await open_shop(hub)
+        paired = await opened(hub)
         await hub.kill()
         tills = Tills(rng, hub.url)
         async with asyncio.TaskGroup() as group:
@@ -218,7 +105,7 @@ async def test_no_answered_sale_is_lost_or_doubled_by_any_kill(hub_process: Make
             tills.stop()
             tills.hub_is(True)
         printer.lines_per_s = 0
-        await settle_prints(hub, paired[0][0])
+        await settle_prints(hub.url, paired[0][0])
         await hub.kill()
         paper = [line for receipt in printer.receipts for line in receipt.lines()] + printer.uncut.lines()
 
@@ -230,7 +117,10 @@ async def test_no_answered_sale_is_lost_or_doubled_by_any_kill(hub_process: Make
     assert len(tills.returns) > DRAWN_KILLS
     assert verdict.gaps() == []
     assert verdict.streams_that_differ() == []
-    assert verdict.wrong_stock(dict.fromkeys(SKUS, OPENING), tills.posted.values(), tills.returns.values()) == {}
+    moved = (tills.posted.values(), tills.returns.values(), tills.deliveries.values())
+    assert verdict.wrong_stock(dict.fromkeys(SKUS, OPENING), *moved) == {}
+    assert {name: dot for name, dot in verdict.documents.items() if name in tills.deliveries} == tills.delivered
+    assert dict(verdict.members) == dict.fromkeys(tills.enrolled, 1) and len(verdict.members) == len(tills.enrolled)
     assert len(verdict.prints) > DRAWN_KILLS, "the printer had work at every kill"
     assert verdict.prints == {sale_id for sale_id, sale in tills.posted.items() if sale["print"]}
     assert verdict.results_that_differ() == []
@@ -238,26 +128,12 @@ async def test_no_answered_sale_is_lost_or_doubled_by_any_kill(hub_process: Make
     assert "Traceback" not in hub.log.read_text(encoding="utf-8")
 
 
-def printed_twice_unmarked(paper: list[str]) -> list[str]:
-    """Return the receipt numbers that stand on the paper more than once without a mark above them."""
-    unmarked: list[str] = []
-    is_marked = False
-    for line in paper:
-        if "重印" in line or "副本" in line:
-            is_marked = True
-        elif number := re.search(r"單號 Receipt\s+(\S+)", line):
-            if not is_marked:
-                unmarked.append(number[1])
-            is_marked = False
-    return sorted({number for number in unmarked if unmarked.count(number) > 1})
-
-
 async def test_a_first_start_killed_in_the_migration_starts_again(hub_process: MakeHub, judge: Any) -> None:
     hub = hub_process()
     assert not await start_after(hub, *MIGRATING)
 
     await hub.start()
-    paired = await open_shop(hub)
+    paired = await opened(hub)
     await hub.kill()
 
     assert (judge(hub.folder).integrity, len(paired)) == ("ok", TILLS)
@@ -266,7 +142,7 @@ async def test_a_first_start_killed_in_the_migration_starts_again(hub_process: M
 async def test_recovery_killed_at_each_step_again_and_again_ends_well(hub_process: MakeHub, judge: Any) -> None:
     hub = hub_process()
     await hub.start()
-    await open_shop(hub)
+    await opened(hub)
     await hub.kill()
 
     for name in STARTING * 2:
@@ -281,7 +157,7 @@ async def test_an_answer_lost_by_a_kill_after_the_commit_is_given_again(hub_proc
     """The commit is on disk, the till never heard: the same id gets the first sale's answer, not a second sale."""
     hub = hub_process()
     await hub.start()
-    ((token, till_id), *_) = await open_shop(hub)
+    ((token, till_id), *_) = await opened(hub)
     await hub.kill()
     await hub.start(failpoint=f"commit.after:{COMMITS_OF_A_START + 1}")
     sale = Tills(random.Random(0), hub.url).draw_sale(till_id) | {"print": False}
@@ -304,7 +180,7 @@ async def test_a_print_killed_as_it_ends_is_unknown_with_one_result(hub_process:
     async with SimulatedPrinter() as printer:
         hub = hub_process(printer_address=printer.address)
         await hub.start(failpoint=PRINTING[0])
-        ((token, till_id), *_) = await open_shop(hub)
+        ((token, till_id), *_) = await opened(hub)
         tills, prints = Tills(random.Random(0), hub.url), True
         headers = {"Authorization": f"Bearer {token}"}
         async with aiohttp.ClientSession(hub.url, headers=headers) as session, asyncio.timeout(QUIET_S):
@@ -350,7 +226,7 @@ async def test_the_tills_get_problems_not_silence_when_the_id_is_reused(hub_proc
     """After all kills the API still knows its rules: other content under a known id is a conflict."""
     hub = hub_process()
     await hub.start()
-    ((token, till_id), *_) = await open_shop(hub)
+    ((token, till_id), *_) = await opened(hub)
     tills = Tills(random.Random(1), hub.url)
     first = tills.draw_sale(till_id) | {"print": False}
     async with aiohttp.ClientSession(hub.url, headers={"Authorization": f"Bearer {token}"}) as session:
