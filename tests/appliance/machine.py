@@ -13,7 +13,7 @@ import os
 import shutil
 import socket
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,20 @@ def has_kvm() -> bool:
 class Machine:
     """A running machine. `run` is a root's shell on it."""
 
-    def __init__(self, image: Path, folder: Path, port: int) -> None:
-        self._image, self._folder, self._port = image, folder, port
+    def __init__(self, image: Path, folder: Path, port: int, process: asyncio.subprocess.Process) -> None:
+        self._image, self._folder, self._port, self._process = image, folder, port, process
+
+    async def is_up(self) -> None:
+        """Return when it has booted; fail with qemu's words when that ends before."""
+        console = self._folder / "console.log"
+        async with asyncio.timeout(BOOT_TIMEOUT_S):
+            while not (console.exists() and READY in console.read_bytes()):
+                assert self._process.returncode is None, (self._folder / "qemu.log").read_text()
+                await asyncio.sleep(0.1)  # the console is a file: there is nothing to wait for but its growing
+
+    def lose_power(self) -> None:
+        """End at once, without a word to the kernel in it."""
+        self._process.kill()
 
     async def run(self, command: str, *, given: bytes = b"", timeout_s: float = COMMAND_TIMEOUT_S) -> str:
         """Run a shell command as root and return what it printed; one that fails fails the test with what it said."""
@@ -111,19 +123,31 @@ class Machine:
 @asynccontextmanager
 async def booted(folder: Path) -> AsyncIterator[Machine]:
     """Boot a copy of the image that forgets everything, and end it."""
-    image, port = await built(), free_port()
-    disk, console = folder / "disk.qcow2", folder / "console.log"
+    image, disk = await built(), folder / "disk.qcow2"
     await said("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(image / "root.img"), str(disk))
+    async with powered(image, folder, str(disk)) as machine:
+        await machine.is_up()
+        yield machine
+
+
+@asynccontextmanager
+async def powered(
+    image: Path, folder: Path, disk: str, *more: str, ports: Mapping[int, int] | None = None
+) -> AsyncIterator[Machine]:
+    """Switch a machine on that has this disk, and end it; `ports` of this host lead to its LAN, `more` goes to qemu."""
+    port = free_port()
+    for name in ("console.log", "qmp", "ssh"):
+        (folder / name).unlink(missing_ok=True)  # of the machine that lost its power here
     log = (folder / "qemu.log").open("wb")
     process = await asyncio.create_subprocess_exec(
-        *_command(image, folder, port), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+        *_command(image, folder, disk, {port: 22, **(ports or {})}),
+        *more,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
     )
-    machine = Machine(image, folder, port)
+    machine = Machine(image, folder, port, process)
     try:
-        async with asyncio.timeout(BOOT_TIMEOUT_S):
-            while not (console.exists() and READY in console.read_bytes()):
-                assert process.returncode is None, (folder / "qemu.log").read_text()
-                await asyncio.sleep(0.1)  # the console is a file: there is nothing to wait for but its growing
         yield machine
     finally:
         with contextlib.suppress(AssertionError, TimeoutError):
@@ -167,14 +191,15 @@ async def said(*command: str, given: bytes = b"") -> str:
     return out.decode()
 
 
-def _command(image: Path, folder: Path, port: int) -> tuple[str, ...]:
+def _command(image: Path, folder: Path, disk: str, ports: Mapping[int, int]) -> tuple[str, ...]:
     accel, processor = ("kvm", "host") if has_kvm() else ("tcg,thread=multi", "max")
     kernel = "root=/dev/vda rw console=ttyS0 quiet loglevel=3 mitigations=off audit=0 panic=-1"
+    forwards = ",".join(f"hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in ports.items())
     line = f"""qemu-system-x86_64 -M q35,usb=off,vmport=off -accel {accel} -cpu {processor} -m 1024 -smp 2 -nodefaults
         -display none
         -kernel {image}/vmlinuz -initrd {image}/initrd
-        -drive file={folder}/disk.qcow2,if=none,id=d0,cache=writeback -device virtio-blk-pci,drive=d0
-        -netdev user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22 -device virtio-net-pci,netdev=n0,romfile=
+        -drive file={disk},if=none,id=d0,cache=writeback -device virtio-blk-pci,drive=d0
+        -netdev user,id=n0,restrict=on,{forwards} -device virtio-net-pci,netdev=n0,romfile=
         -object rng-random,id=r0,filename=/dev/urandom -device virtio-rng-pci,rng=r0 -device qemu-xhci,id=xhci
         -chardev file,id=console,path={folder}/console.log -serial chardev:console
         -qmp unix:{folder}/qmp,server=on,wait=off -no-reboot"""

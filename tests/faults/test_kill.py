@@ -1,8 +1,8 @@
 """`kill -9` under eight tills, then a judge that shares no code with the store: plain sqlite3, json and hashlib.
 
-Every till sells, takes back, takes goods in and enrols with ids of its own making and repeats each under the same id until it
-is answered (tills.py). Kills come at drawn moments and at every named failpoint, also while the hub recovers from the kill before.
-Replay a run by seed:
+Every till sells, takes back, takes goods in and enrols with ids of its own making and repeats each under the same id
+until it is answered (tills.py). Kills come at drawn moments and at every named failpoint, also while the hub recovers
+from the kill before. Replay a run by seed:
 
     STOREHUB_SEED=12345 .venv/bin/pytest tests/faults -q -s
 """

@@ -1,6 +1,6 @@
 """Tills that sell, take back, take goods in and enrol members, each write under an id of its own until it is answered.
 
-They know a hub by its address only, so the hub may be a process of this machine or run on one of its own (tests/appliance).
+They know a hub by its address only: it may be a process of this machine or run on one of its own (tests/appliance).
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class Tills:
             await self._something_new()
 
     async def are_ahead_of(self, kills: int) -> None:
-        """Wait until every till has sold, something came back and something was printed for each kill, however slow all is."""
+        """Wait until for each kill every till has sold, something came back and was printed, however slow all is."""
         while not (len(self.answers) > kills * TILLS and len(self.returns) > kills and self._receipts > kills):
             await self._something_new()
 

@@ -1,4 +1,4 @@
-"""What an independent reader finds in a hub's database file: plain sqlite3, json and hashlib, no code of the store's."""
+"""What an independent reader finds in a hub's database: plain sqlite3, json and hashlib, no code of the store's."""
 
 import json
 import sqlite3
@@ -115,7 +115,7 @@ class Verdict:
         returns: Iterable[Any] = (),
         deliveries: Iterable[Any] = (),
     ) -> dict[str, tuple[int, int]]:
-        """Return sku: (stored, expected) where the figure is not the opening and what came, less what was sold and stayed away.
+        """Return sku: (stored, expected) where the figure is not the opening and what came, less what was sold and kept.
 
         `returns` are what the tills were answered; `sales` and `deliveries` are what was sent.
         """
@@ -132,7 +132,7 @@ class Verdict:
 
 
 def read_verdict(folder: Path) -> Verdict:
-    """Open the file in a folder that is nobody's any more: SQLite recovers its write-ahead log, and empties it at the end."""
+    """Open the file in a folder that is nobody's any more: SQLite recovers its log, and empties it at the end."""
     with closing(sqlite3.connect(folder / "hub.db")) as file:
 
         def rows(sql: str) -> list[Any]:
@@ -149,7 +149,11 @@ def read_verdict(folder: Path) -> Verdict:
             stock=dict(rows("SELECT sku, on_hand FROM stock")),
             jobs=rows("SELECT job_id, sale_id, state, attempts FROM print_job"),
             members=rows(
-                "SELECT member.member_id, count(identity_id) FROM member LEFT JOIN identity USING (member_id) GROUP BY member.id"
+                """
+                SELECT member.member_id, count(identity_id)
+                FROM member LEFT JOIN identity USING (member_id)
+                GROUP BY member.id
+                """
             ),
             entered=dict(rows("SELECT entrance, sum(entered) FROM footfall GROUP BY entrance")),
         )
