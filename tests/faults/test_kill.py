@@ -20,6 +20,7 @@ import aiohttp
 import pytest
 
 from devices.testing.printer import SimulatedPrinter
+from tests.faults.figures import Run, head, note
 from tests.faults.tills import OPENING, QUIET_S, SKUS, TILLS, Tills, open_shop, printed_twice_unmarked, settle_prints
 
 DRAWN_KILLS = 200 if os.environ.get("STOREHUB_FULL") else 20  # ./test --full draws the larger number
@@ -110,6 +111,7 @@ async def test_no_answered_sale_is_lost_or_doubled_by_any_kill(hub_process: Make
         paper = [line for receipt in printer.receipts for line in receipt.lines()] + printer.uncut.lines()
 
     verdict = judge(hub.folder)
+    note(run_of(seed, tills, verdict))
     assert len(tills.answers) > DRAWN_KILLS * TILLS
     assert verdict.integrity == "ok"
     assert verdict.answers == tills.answers, "each answered sale is there once, as it was answered"
@@ -126,6 +128,15 @@ async def test_no_answered_sale_is_lost_or_doubled_by_any_kill(hub_process: Make
     assert verdict.results_that_differ() == []
     assert printed_twice_unmarked(paper) == []
     assert "Traceback" not in hub.log.read_text(encoding="utf-8")
+
+
+def run_of(seed: int, tills: Tills, found: Any) -> Run:
+    """Return what is written down of the storm."""
+    kills = DRAWN_KILLS + len(WORKING)
+    lost = sum(found.answers.get(name) != answer for name, answer in tills.answers.items())
+    lost += sum(found.return_answers.get(name) != answer for name, answer in tills.returns.items())
+    lost += len(set(tills.delivered) - set(found.documents)) + len(tills.enrolled - set(dict(found.members)))
+    return Run("kills", seed, kills, tills.answered, lost, found.doubled, head())
 
 
 async def test_a_first_start_killed_in_the_migration_starts_again(hub_process: MakeHub, judge: Any) -> None:

@@ -62,6 +62,18 @@ class Verdict:
         }
 
     @property
+    def doubled(self) -> int:
+        """How many sales, returns, documents of stock and members stand there more than once."""
+        members = [name for name, _ in self.members]
+        pairs = (
+            (self.sales, self.answers),
+            (self.returns, self.return_answers),
+            (self.movements, self.documents),
+            (members, set(members)),
+        )
+        return sum(len(rows) - len(ones) for rows, ones in pairs)
+
+    @property
     def prints(self) -> set[str]:
         """The sales whose receipt is in the print ledger."""
         return {sale_id for _, sale_id, _, _ in self.jobs if sale_id is not None}
