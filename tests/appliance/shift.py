@@ -128,10 +128,11 @@ def lost(shift: Shift, found: Verdict, paper: list[str]) -> list[str]:
 def wrong(shift: Shift, found: Verdict, paper: list[str]) -> list[str]:
     """Return what no power cut may leave: damage, doubles, gaps, sums that do not agree, what nobody ever sent."""
     tills = shift.tills
-    sales, returns = found.answers, found.return_answers
+    sales = found.answers
+    returns = [back for back in found.return_answers.values() if isinstance(back, dict)]  # a list: it stands twice
     moved = (
         [tills.posted[name] for name in sales if name in tills.posted],
-        returns.values(),
+        returns,
         [tills.deliveries[name] for name in found.documents if name in tills.deliveries],
     )
     claims = {
