@@ -252,9 +252,9 @@ class Database:
             self._note_success()
         self.jobs += len(group)
         self.on_took(perf_counter() - begun_s)
-        self.on_group(len(group), not has_failed)
         for job, outcome in zip(group, outcomes, strict=True):
             _settle(job, outcome)
+        self.on_group(len(group), not has_failed)  # the line wakes when what was committed has been told in the shop
         return not has_failed
 
     async def _run(self, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[_Outcome]:
