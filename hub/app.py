@@ -53,6 +53,7 @@ from hub.store.replica.clock import last_commit_ms, load_clock, save_clock
 from hub.store.replica.lives import begin_life, why_new_life
 from hub.store.replica.settling import settle
 from hub.store.selling import printing
+from hub.store.selling.receipt_codes import fresh_incarnation
 from hub.store.selling.receipt_links import KEY_BYTES, receipt_key
 from hub.store.staff import tills
 from hub.store.staff.audit_trail import MACHINE
@@ -134,9 +135,13 @@ async def open_hub(
     if config.synchronous != "full":
         log.warning("synchronous is off: a power cut loses sales; this is for measurements only")
     hub_clock = _start_clock(db, clock or MachineClock(now_ms))
-    store_id, incarnation, begun_ms = config.shop.store_id, secrets.token_hex(8), hub_clock.now_ms()
+    store_id, begun_ms = config.shop.store_id, hub_clock.now_ms()
+    draw = partial(
+        fresh_incarnation, db.read, store_id, is_beside=config.follows is not None, draw=partial(secrets.token_hex, 8)
+    )
+    incarnation = draw()
     replica = await db.write(lambda tx: identify(tx, store_id, incarnation=incarnation, now_ms=begun_ms))
-    replica = await on_this_machine(db, replica, machine=machine, now_ms=begun_ms)
+    replica = await on_this_machine(db, replica, machine=machine, now_ms=begun_ms, draw=draw)
     hub_clock.become(replica.rep)
     failpoints.hit("recovery.identified")
     if config.cloud is not None:
@@ -166,7 +171,8 @@ async def open_hub(
         now_ms=hub_clock.now_ms,
         clock=hub_clock,
         new_secret=secrets.token_urlsafe,
-        new_incarnation=partial(secrets.token_hex, 8),
+        new_incarnation=draw,
+        new_key=partial(secrets.token_hex, IDENTITY_KEY_BYTES),
         receipt_key=own_key,
         tokens=Tokens(tills.all_tokens(db.read), offered=tills.offered_tokens(db.read)),
         variable_measures=_variable_measures(config),
@@ -218,9 +224,16 @@ def _start_clock(db: Database, machine: MachineClock) -> HubClock:
     return clock
 
 
-async def on_this_machine(db: Database, replica: Replica, *, machine: str, now_ms: int) -> Replica:
+async def on_this_machine(
+    db: Database,
+    replica: Replica,
+    *,
+    machine: str,
+    now_ms: int,
+    draw: Callable[[], str],
+) -> Replica:
     """Return who writes here: somebody new when the database was put back, or last opened on another machine."""
-    incarnation = secrets.token_hex(8)
+    incarnation = draw()
 
     def job(tx: Connection) -> tuple[Replica, str]:
         why = why_new_life(tx, machine)
@@ -286,6 +299,7 @@ async def run_line(hub: Runtime, *, rng: random.Random) -> None:
             replication.medium = lambda: copy.view
             grown.append(copy.grown)
             group.create_task(copy.run(), name="feed copy")
+        group.create_task(hub.hubs.run(), name="hubs")
         if follows is not None:
             reconnect_max_s = follows.reconnect_max_s
             authority = FollowedAuthority(follows, is_sure=lambda: hub.clock.is_sure)

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import get_args
 
 from hub.commands.backup_options import backup_commands
-from hub.commands.options import DEFAULT_CONFIG, demo_options, follow_options, import_options, with_config
+from hub.commands.options import (
+    DEFAULT_CONFIG,
+    demo_options,
+    follow_options,
+    import_options,
+    standby_options,
+    with_config,
+)
 from hub.config import load_config
 from hub.monitoring.version import installed_version
 from hub.store.staff.tills import Scope
@@ -106,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     unlock.add_argument("id")
     unlock.add_argument("--reason", required=True)
     with_config(unlock).set_defaults(run=_cashier_unlock)
+
+    standby = commands.add_parser("standby", help="the store's other hub, and at which one tills are to be")
+    standby_options(standby).set_defaults(run=_standby)
 
     demo = commands.add_parser("demo", help="a store in a box: cloud, hub, simulated devices, simulated shoppers")
     demo_options(demo).set_defaults(run=_demo)
@@ -316,6 +326,12 @@ def _follow(args: argparse.Namespace) -> int:
     from hub.commands.follow import follow_sale
 
     return follow_sale(args.key, logs=args.log, since=args.since)
+
+
+def _standby(args: argparse.Namespace) -> int:
+    from hub.commands.standby import run_standby
+
+    return run_standby(args.what, load_config(args.config), as_json=getattr(args, "json", False))
 
 
 def _demo(args: argparse.Namespace) -> int:

@@ -178,11 +178,7 @@ class HubClient:
 
     async def share_pin_keys(self, keys: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
         """Tell the store's other hub our PIN keys (secret, made_ms) and return its own; raise UnreachableError, ProblemError."""
-        body = KeysTold([KeyTold(*key) for key in keys])
-        try:
-            told = await self._call("POST", "/sync/v1/pin-keys", KeysTold, body=body)
-        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as err:
-            raise UnreachableError(f"{self._base_url} does not answer ({err or 'too slow'})") from err
+        told = await self.ask_beside("/sync/v1/pin-keys", KeysTold, KeysTold([KeyTold(*key) for key in keys]))
         return [(key.secret, key.made_ms) for key in told.keys]
 
     async def store_authority(self) -> str:
@@ -191,8 +187,12 @@ class HubClient:
 
     async def share_registers(self, told: RegistersTold) -> RegistersTold:
         """Tell the store's other hub our members and return what it tells; raise UnreachableError, ProblemError."""
+        return await self.ask_beside("/sync/v1/registers", RegistersTold, told)
+
+    async def ask_beside(self, path: str, answer: type[T], body: Struct) -> T:
+        """Ask the store's other hub; raise UnreachableError, ProblemError."""
         try:
-            return await self._call("POST", "/sync/v1/registers", RegistersTold, body=told)
+            return await self._call("POST", path, answer, body=body)
         except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as err:
             raise UnreachableError(f"{self._base_url} does not answer ({err or 'too slow'})") from err
 

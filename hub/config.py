@@ -18,6 +18,7 @@ from devices.registry import load, near_miss, options_for
 from devices.supervision.outside import DeviceSpec
 from hub.settings.backup import BackupSection, checked
 from hub.settings.coupons import CouponsSection
+from hub.settings.digests import digests_of
 from hub.settings.disk import DiskSection, checked_disk
 from hub.settings.file import WEEKDAYS, File, Id, MqttSection, PageSection
 from hub.settings.limits import LimitsSection
@@ -66,6 +67,7 @@ class Config:
     safety_stock: int = 0
     hold_s: int = 1800
     tls_names: tuple[str, ...] = ()
+    same_at_both: dict[str, str] = dataclass_field(default_factory=dict)  # digests, see hub.settings.digests
 
     @property
     def is_on_lan(self) -> bool:
@@ -134,6 +136,7 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         is_announced=not is_loopback(file.api.host) if file.mdns.announce is None else file.mdns.announce,
         safety_stock=_safety_stock(file),
         hold_s=file.stock.hold_s,
+        same_at_both=digests_of(file),
     )
 
 

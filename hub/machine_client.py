@@ -6,9 +6,11 @@ from devices.plug.capture import Trace
 from hub.api.attached.attachments import AttachedList, PutBack, TakeOverRequest
 from hub.api.attached.captures import Begun
 from hub.api.attached.devices import DeviceList
+from hub.api.replica.hubs import PreferRequest
 from hub.client import HubClient
 from hub.disk.room import DiskView
 from hub.replication import SyncView
+from hub.standby.hubs import StandbyReport
 from hub.store.attachments import TakeOver
 
 
@@ -26,6 +28,14 @@ class MachineClient(HubClient):
     async def machine_sync(self) -> SyncView:
         """How the hub stands to the cloud, by the control socket."""
         return await self._call("GET", "/control/sync", SyncView)
+
+    async def standby(self) -> StandbyReport:
+        """How the two hubs of the store stand to each other, by the control socket."""
+        return await self._call("GET", "/control/standby", StandbyReport)
+
+    async def prefer_hub(self, *, here: bool) -> StandbyReport:
+        """Say at which hub tills are to be, by the control socket."""
+        return await self._call("PUT", "/control/standby/preferred", StandbyReport, body=PreferRequest(here))
 
     async def attached(self) -> AttachedList:
         """What is plugged in, by the control socket."""

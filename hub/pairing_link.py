@@ -6,11 +6,8 @@ A browser opens it: plain HTTP has nothing but the page that says how to trust t
 program takes host, port, code and fingerprint from it and speaks https only. What follows `#` is never sent to anybody.
 """
 
-from contextlib import suppress
-from ipaddress import ip_address
-
 from hub.runtime import Runtime
-from hub.tls.addresses import outward_address
+from hub.tls.addresses import bracketed, outward_address
 
 
 def page_url(hub: Runtime) -> str:
@@ -58,6 +55,4 @@ def _authority(hub: Runtime) -> str:
     if hub.tls is not None:
         address = outward_address(hub.tls.lan_addresses())
         host = f"{hub.shop.store_id}.local" if address is None else str(address)
-    with suppress(ValueError):
-        host = f"[{host}]" if ip_address(host).version == 6 else host
-    return f"{host}:{hub.port}"
+    return f"{bracketed(host)}:{hub.port}"

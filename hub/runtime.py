@@ -33,6 +33,7 @@ from hub.point_holds import PointHolds
 from hub.replication import Replication, SyncView
 from hub.rights import Rights
 from hub.spooler import Spooler
+from hub.standby.hubs import HubList, Hubs
 from hub.store.catalogue import products
 from hub.store.model import Shop, utc
 from hub.store.people.members import Work
@@ -45,6 +46,7 @@ from hub.store.selling.sales import SaleView
 from hub.store.staff import tills
 from hub.store.staff.tills import Paired
 from hub.store.stock.availability import Shelf
+from hub.tls.addresses import bracketed, outward_address
 from hub.tls.keeper import Tls
 from hub.tokens import Tokens
 from sync.db import Database
@@ -73,7 +75,7 @@ def _no_device(device_id: str, _request: DeviceRequest) -> bool:
 
 @dataclass(slots=True, eq=False)
 class Runtime:
-    """The hub's parts. `now_ms` (the clock's, corrected) and `new_secret` are the only ways to time and to randomness."""
+    """The hub's parts. `now_ms` (the clock's, corrected) and the `new_…` are the only ways to time and to randomness."""
 
     config: Config
     db: Database
@@ -85,6 +87,7 @@ class Runtime:
     clock: HubClock
     new_secret: Callable[[int], str]
     new_incarnation: Callable[[], str]
+    new_key: Callable[[], str]
     receipt_key: bytes = field(repr=False)
     variable_measures: tuple[VariableMeasure, ...] = ()
     device_states: Callable[[], list[DeviceState]] = list
@@ -105,6 +108,7 @@ class Runtime:
     room: Room = field(init=False)
     erasures: Erasures = field(init=False)
     replication: Replication = field(init=False)
+    hubs: Hubs = field(init=False)
     rights: Rights = field(init=False)
     coupons: Coupons = field(init=False)
     orders: Orders = field(init=False)
@@ -131,6 +135,15 @@ class Runtime:
             clock=self.clock,
         )
         self.replication.books.admit_rows = self.room.admit_rows
+        self.hubs = Hubs(
+            self.db,
+            self.config,
+            self.replication,
+            self.tokens,
+            own_urls=self.urls,
+            own_ca=self.ca_fingerprint,
+            on_change=self.on_hubs,
+        )
         self.replication.books.on_members = partial(list_erased, self.db, self.erasures)
         self.clock.on_change = self.on_clock
         self.tokens.on_first_use = self.on_token_used
@@ -168,6 +181,15 @@ class Runtime:
         """Return the SHA-256 of the store's CA, 64 hex digits; "" where there is none."""
         return self.tls.authority.sha256 if self.tls and self.tls.authority else ""
 
+    def urls(self) -> tuple[str, ...]:
+        """Return where others reach this hub, the best address first: by TLS on the network, else on this machine only."""
+        if self.tls is None:
+            return (f"http://{bracketed(self.config.host)}:{self.port}",)
+        addresses = self.tls.lan_addresses()
+        best = outward_address(addresses)
+        ordered = sorted(addresses, key=lambda each: each != best)
+        return tuple(f"https://{bracketed(str(each))}:{self.port}" for each in ordered)
+
     @property
     def now(self) -> datetime:
         """What time it is, by the corrected clock."""
@@ -185,13 +207,13 @@ class Runtime:
         return Shelf(self.replica, self.shop.location, self.rights.rule, config.safety_stock, self.now_ms())
 
     def member_work(self, actor: str) -> Work:
-        """Return what a job about members needs; the key (256 bits) is taken by a hub that has none."""
+        """Return what a job about members needs; the key is taken by a hub that has none."""
         return Work(
             actor,
             self.replica,
             self.shop.members,
             self.clock.stamp(),
-            "".join(self.new_incarnation() for _ in range(4)),
+            self.new_key(),
             self.now_ms(),
         )
 
@@ -225,6 +247,10 @@ class Runtime:
     def on_sync(self, view: SyncView) -> None:
         """Tell everybody how the hub stands to the cloud, and what is safe."""
         self.bus.publish("sync", view, now_ms=self.now_ms())
+
+    def on_hubs(self, hubs: HubList) -> None:
+        """Tell everybody where the store's hubs are, and at which one to be."""
+        self.bus.publish("hubs", hubs, now_ms=self.now_ms())
 
     def on_catalogue(self, changed: int) -> None:
         """Tell everybody that products or prices came down."""

@@ -55,6 +55,13 @@ class Tokens:
         self._held = {token_hash: paired for token_hash, paired in self._held.items() if paired.till_id != till_id}
         self._offered.pop(till_id, None)
 
+    def renew(self, till_id: str, held: Mapping[bytes, Paired], *, offered: bytes | None = None) -> None:
+        """The store's other hub has told otherwise of a client: these are its good tokens now, none for one that is shut out."""
+        self.shut_out(till_id)
+        self._held |= held
+        if offered is not None:
+            self._offered[till_id] = offered
+
     def _take_over(self, paired: Paired, token_hash: bytes) -> None:
         self.shut_out(paired.till_id)
         self._held[token_hash] = paired

@@ -9,6 +9,7 @@ from hub.api.attached.attachments import AttachedList, PutBack, TakeOverRequest,
 from hub.api.attached.captures import ROUTES as CAPTURES
 from hub.api.attached.devices import DeviceList, list_devices
 from hub.api.disk import get_disk
+from hub.api.replica.hubs import CONTROL as STANDBY
 from hub.api.replica.sync import get_sync
 from hub.api.routing import PUBLIC, Call, Reply, Route
 from hub.api.staff.cashiers import EnrolRequest, UnlockRequest, enrol, unlock
@@ -157,6 +158,7 @@ async def delete_take_over(call: Call) -> Reply:
 
 ROUTES = (
     *CAPTURES,
+    *STANDBY,
     Route(
         "POST", "/control/codes", post_code, "Make a pairing code", PUBLIC, CodeAnswer, body=ScopeRequest, status=201
     ),

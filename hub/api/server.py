@@ -23,7 +23,7 @@ from hub.api.lanes import Lanes
 from hub.api.openapi import openapi
 from hub.api.orders import order_papers, orders
 from hub.api.people import coupons, members
-from hub.api.replica import clock, standby_keys, standby_registers, sync
+from hub.api.replica import clock, hubs, standby_keys, standby_registers, sync
 from hub.api.replica.link import link
 from hub.api.routing import BODY_MAX, RUNTIME, Route, endpoint, translate_errors
 from hub.api.selling import baskets, elsewhere, exchanges, printing, quotes, receipts, returns, sales, suspended
@@ -81,6 +81,7 @@ def routes() -> tuple[Route, ...]:
         *drawer_sessions.ROUTES,
         *days.ROUTES,
         *sync.ROUTES,
+        *hubs.ROUTES,
         *standby_keys.ROUTES,
         *standby_registers.ROUTES,
     )

@@ -33,6 +33,7 @@ from hub.store.orders import order_views
 from hub.store.people import people
 from hub.store.people.coupon_serials import batch_with
 from hub.store.selling import sales
+from hub.store.selling.receipt_codes import RECEIPT_PREFIX
 from hub.store.selling.receipt_links import sale_of_code
 
 PAIR_MS = 10_000  # a cashier's way from the left QR code of an invoice to the right one
@@ -112,7 +113,7 @@ def _product(read: Connection, gtin: str, label: str) -> Told:
     sku = products.sku_of_gtin(read, gtin)
     if sku is not None:
         return {"kind": "product", "sku": sku}
-    view = sales.find_sale(read, label) if label.startswith(sales.RECEIPT_PREFIX) else None
+    view = sales.find_sale(read, label) if label.startswith(RECEIPT_PREFIX) else None
     return {"kind": "receipt", "sale_id": view.fact.sale.sale_id} if view else {"kind": "product"}
 
 

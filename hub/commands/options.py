@@ -48,6 +48,18 @@ def follow_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
+def standby_options(standby: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add what `storehub standby` does."""
+    what = standby.add_subparsers(required=True, metavar="WHAT", dest="what")
+    status = with_config(
+        what.add_parser("status", help="both hubs; exit code 1 where something stands against going over")
+    )
+    status.add_argument("--json", action="store_true", help="for programs")
+    with_config(what.add_parser("promote", help="tills are to be at this hub from now on"))
+    with_config(what.add_parser("hand-back", help="tills are to be at the other hub again"))
+    return standby
+
+
 def demo_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """Add what `storehub demo` takes."""
     parser.add_argument("--port", type=int, help="where the hub listens (default 8080; with --once a free one)")

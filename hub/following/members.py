@@ -1,4 +1,4 @@
-"""Members between the two hubs of a store: whoever follows asks every few seconds, on the line of the keys (hub.following.keys).
+"""Members between the two hubs of a store: whoever follows asks every few seconds, by the connection of hub.following.beside.
 
 Not here: what is told and taken (hub.standby_registers), the route (hub.api.replica.standby_registers).
 """
@@ -8,6 +8,7 @@ import logging
 
 from hub.api.replica.standby_registers import read_rows, told_by
 from hub.client import HubClient
+from hub.following.beside import BesideClient, Rounds
 from hub.following.tls import FollowedAuthority
 from hub.runtime import Runtime
 from hub.settings.lines import Follows
@@ -21,18 +22,20 @@ log = logging.getLogger(__name__)
 
 
 async def run_members(hub: Runtime, follows: Follows, authority: FollowedAuthority) -> None:
-    """Share members with the hub that is followed, until cancelled."""
+    """Share pairings and members with the hub that is followed, until cancelled."""
     said = ""  # the reason that the log was told
+    rounds = Rounds()
     while True:
         pause_s, view = LOOK_EVERY_S, hub.replication.standby.view()
         if view is not None and view.up:
             try:
-                async with HubClient(follows.url, follows.token, context=await authority.context()) as client:
+                async with BesideClient(follows.url, follows.token, context=await authority.context()) as client:
+                    await rounds.share(hub, client)
                     await share_members(hub, client)
                 said = ""
             except SyncError as err:
                 if err.code != said:
-                    log.warning("members are not shared with the other hub", extra={"reason": err.code})
+                    log.warning("pairings and members are not shared with the other hub", extra={"reason": err.code})
                 said, pause_s = err.code, AGAIN_S
         await asyncio.sleep(pause_s)
 

@@ -82,6 +82,12 @@ class Standby:
         peers = sorted(each.rep for each in self._followers.values() if each.rep)
         return StandbyView("followed", bool(peers), utc(self._followed_ms), ", ".join(peers))
 
+    def peers_up(self) -> frozenset[str]:
+        """Return the lives of the store's other hubs with which the line is up."""
+        if self._dialler is not None:
+            return frozenset({self._dialler.state.peer_rep} if self._dialler.state.is_up else ())
+        return frozenset(each.rep for each in self._followers.values() if each.rep)
+
     @property
     def is_full(self) -> bool:
         """Whether nobody more may follow."""

@@ -73,6 +73,11 @@ def outward_address(addresses: tuple[Address, ...]) -> Address | None:
     return outward or next(iter(addresses), None)
 
 
+def bracketed(host: str) -> str:
+    """Return a host as a URL writes it: IPv6 addresses in brackets. RFC 3986, 3.2.2."""
+    return f"[{host}]" if ":" in host else host
+
+
 def is_local(host: str) -> bool:
     """Whether a peer's address is this machine's loopback, also as an IPv4 address within IPv6."""
     return is_loopback(host.removeprefix("::ffff:"))

@@ -176,6 +176,7 @@ WRITES: tuple[tuple[str, dict[str, Any], int, str, set[str]], ...] = (
 # nothing in them can be refused, once they fit the document and the token is right (of registers: see test_standby*.py)
 NEVER_REFUSED = {
     "POST /sync/v1/registers",
+    "POST /sync/v1/beside",
     "POST /v1/pair/rotate",
     "POST /v1/pairing-codes",
     "POST /v1/sync/now",

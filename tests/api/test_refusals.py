@@ -27,7 +27,7 @@ LAN = {"host": "0.0.0.0", "port": 0}  # it has a CA, and serves this machine wit
 BY_ITSELF = {"clock"}  # tables that a hub writes at any time
 
 
-OF_MACHINES = {"device", "print", "sync", "alarm"}  # events that come by themselves
+OF_MACHINES = {"device", "print", "sync", "alarm", "hubs"}  # events that come by themselves
 
 
 def books(hub: Any) -> dict[str, str]:

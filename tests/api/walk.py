@@ -80,6 +80,7 @@ async def _look(went: Walk) -> None:
     await went.read(
         "/v1/devices", "/v1/insights/footfall", "/v1/insights/dwells", "/v1/insights/phones", "/v1/sync", "/v1/trail"
     )
+    await went.read("/v1/hubs")
     await _confirm_clock(went)
     await went.ask("POST", "/v1/sync/now")
     await went.ask("POST", "/v1/devices/{device_id}/claim")
@@ -313,6 +314,9 @@ async def _replicate(went: Walk, cloud: Any, standby: Any) -> None:
     await went.ask("GET", "/sync/v1/store-ca", by=standby)
     told = {"rep": went.manager.hub.runtime.replica.rep, "held": {"members": {}}}
     await went.ask("POST", "/sync/v1/registers", told, by=standby)
+    card = {"rep": told["rep"][:-1] + "x", "role": "follows"}
+    said = {"card": card, "preferred": {"n": 0, "role": "followed"}, "sales": 0, "pairings_digest": "0" * 16}
+    await went.ask("POST", "/sync/v1/beside", said, by=standby)
 
 
 async def _wire(went: Walk, door: Any) -> None:

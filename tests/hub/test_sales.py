@@ -13,7 +13,8 @@ import pytest
 from hub.errors import ConflictError, RefusedError
 from hub.store.model import SaleAnswer
 from hub.store.selling.printing import PrintTo
-from hub.store.selling.sales import dots_of_sales, find_sale, receipt_code, sale_event, series_of
+from hub.store.selling.receipt_codes import receipt_code
+from hub.store.selling.sales import dots_of_sales, find_sale, sale_event, series_of
 from hub.store.staff.tills import CODE_LIFE_S, add_code, all_tokens, pair, secret_hash
 from sync.retail.selling.sales import Sale, StockEffect
 
@@ -140,7 +141,7 @@ async def test_the_stream_is_dense_and_its_digest_is_that_of_the_bodies(store: A
 async def test_a_sale_is_found_by_its_own_id_before_anybody_elses_number(store: Any, sale: MakeSale) -> None:
     """An id is made by a client: it may look like the receipt number or the bar code of another sale."""
     first = told(await store.sell(sale()))
-    code = receipt_code(store.replica.local_id, first.dot.seq)
+    code = receipt_code(store.replica.incarnation, first.dot.seq)
     for name in (first.receipt_no, code):
         await store.sell(sale(3, sale_id=name))
 
@@ -151,7 +152,7 @@ async def test_a_sale_is_found_by_its_own_id_before_anybody_elses_number(store: 
 
 async def test_a_mistyped_receipt_code_finds_no_sale(store: Any, sale: MakeSale) -> None:
     answer = told(await store.sell(sale()))
-    code = receipt_code(store.replica.local_id, answer.dot.seq)
+    code = receipt_code(store.replica.incarnation, answer.dot.seq)
     wrong = code[:-1] + str((int(code[-1]) + 1) % 10)
 
     assert find_sale(store.db.read, code) is not None

@@ -162,7 +162,7 @@ async def post_step(call: Call) -> Reply:
         by=call.actor,
         reason=masked(said.reason),
         code=said.code,
-        fresh_code=f"{int(hub.new_incarnation(), 16) % 10**CODE_DIGITS:0{CODE_DIGITS}}",
+        fresh_code=f"{int(hub.new_key(), 16) % 10**CODE_DIGITS:0{CODE_DIGITS}}",
     )
     own, location, now_ms = hub.replica, hub.shop.location, hub.now_ms()
 

@@ -79,13 +79,15 @@ async def post_pair(call: Call) -> Reply:
     """POST /v1/pair"""
     hub, request, now_ms = call.hub, call.body, call.hub.now_ms()
     token, code = hub.new_secret(TOKEN_BYTES), request.code.strip().upper()
-    mqtt_hash = _mqtt_hash(hub, token)
+    mqtt_hash, is_beside = _mqtt_hash(hub, token), hub.config.follows is not None
 
     def job(tx: Connection) -> Paired | None:
         who = guesses.stranger(tx, call.remote, now_ms=now_ms)
         if wait_s := guesses.left_s(tx, who, guesses.ADDRESS, now_ms=now_ms):
             raise WaitError("too_many_guesses", f"after wrong codes: {wait_s} s", wait_s=wait_s)
-        paired = tills.pair(tx, code, request.name, token=token, now_ms=now_ms, mqtt_hash=mqtt_hash)
+        paired = tills.pair(
+            tx, code, request.name, token=token, now_ms=now_ms, mqtt_hash=mqtt_hash, is_beside=is_beside
+        )
         if paired is None:
             guesses.count(tx, who, now_ms=now_ms)
         else:

@@ -19,17 +19,16 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from devices.codecs.gtin import check_digit
 from hub.errors import ConflictError, RefusedError
 from hub.store.catalogue.pricing import at_moment
 from hub.store.model import SaleAnswer, Shop, utc
 from hub.store.people.coupons import redeem_in_sale
 from hub.store.people.points import book_points, sale_points
-from hub.store.replica.lives import new_dot
 from hub.store.replica.pruned import pruned_sale
 from hub.store.selling.admission import ORDINARY, Admitted, Context, admit
 from hub.store.selling.days import day_of, late_warnings
 from hub.store.selling.printing import PrintJobView, PrintTo, queue_sale
+from hub.store.selling.receipt_codes import dots_of_code, receipt_code
 from hub.store.selling.training import train
 from hub.store.stock.stock import apply_effects
 from sync import failpoints
@@ -39,8 +38,10 @@ from sync.store.pruned_keys import dots_before
 from sync.store.streams import append_fact
 
 SERIES_LENGTH = 4
-RECEIPT_PREFIX = "29"  # restricted circulation, read back by GET /v1/sales/{sale_id}
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_FOUND = """
+    SELECT sale.body, sale.seq, replica.store, replica.incarnation FROM sale JOIN replica ON replica.id = sale.replica
+"""
 
 
 class SaleView(Struct, frozen=True, omit_defaults=True):
@@ -192,7 +193,7 @@ def _write(
         ),
     )
     failpoints.hit("sale.written")
-    view = SaleView(fact, dot, receipt_code(replica.local_id, dot.seq))
+    view = SaleView(fact, dot, receipt_code(replica.incarnation, dot.seq))
     return Recorded("created", _answer(fact, dot, told), stock, print_job, view)
 
 
@@ -259,45 +260,28 @@ def series_of(incarnation: str) -> str:
 
 def find_sale(read: Connection, name: str) -> SaleView | None:
     """Return a durable sale by its id, its receipt number, or the bar code on its receipt."""
-    local_id, seq = new_dot(read, *_read_receipt_code(name))
-    row = read.execute(
-        """
-        SELECT sale.body, sale.seq, replica.id, replica.store, replica.incarnation
-        FROM sale JOIN replica ON replica.id = sale.replica
-        WHERE sale.sale_id = :name OR sale.receipt_no = :name OR (sale.replica = :local_id AND sale.seq = :seq)
-        ORDER BY sale.sale_id = :name DESC, sale.receipt_no = :name DESC
-        LIMIT 1
-        """,
-        {"name": name, "local_id": local_id, "seq": seq},
+    named = read.execute(
+        f"{_FOUND} WHERE sale_id = :name OR receipt_no = :name ORDER BY sale_id = :name DESC LIMIT 1", {"name": name}
     ).fetchone()
-    if row is None:
-        return None
-    body, seq, local_id, store, incarnation = row
-    dot = Dot(f"{store}:{incarnation}", Stream.SALES, seq)
-    return SaleView(msgspec.json.decode(body, type=SaleFact), dot, receipt_code(local_id, seq))
+    if named is not None:
+        return _found(*named)
+    coded = [
+        row
+        for dot in dots_of_code(read, name)
+        for row in read.execute(f"{_FOUND} WHERE sale.replica = ? AND sale.seq = ?", dot)
+    ]
+    return _found(*coded[0]) if len(coded) == 1 else None
 
 
 def printed_sale(read: Connection, sale_id: str) -> SaleView | None:
     """Return a durable sale by its id."""
-    row = read.execute("SELECT body, seq, replica FROM sale WHERE sale_id = ?", (sale_id,)).fetchone()
-    if row is None:
-        return None
-    body, seq, local_id = row
-    store, incarnation = read.execute("SELECT store, incarnation FROM replica WHERE id = ?", (local_id,)).fetchone()
+    row = read.execute(f"{_FOUND} WHERE sale_id = ?", (sale_id,)).fetchone()
+    return _found(*row) if row else None
+
+
+def _found(body: str, seq: int, store: str, incarnation: str) -> SaleView:
     dot = Dot(f"{store}:{incarnation}", Stream.SALES, seq)
-    return SaleView(msgspec.json.decode(body, type=SaleFact), dot, receipt_code(local_id, seq))
-
-
-def receipt_code(local_id: int, seq: int) -> str:
-    """Return the EAN-13 on a receipt: the in-store prefix 29, two digits of replica, eight of seq. GS1 GenSpecs 1.4.5."""
-    body = f"{RECEIPT_PREFIX}{local_id % 100:02}{seq % 10**8:08}"
-    return f"{body}{check_digit(body)}"
-
-
-def _read_receipt_code(text: str) -> tuple[int, int]:
-    is_code = len(text) == 13 and text.isascii() and text.isdecimal() and text.startswith(RECEIPT_PREFIX)
-    is_code = is_code and text[-1] == str(check_digit(text[:-1]))
-    return (int(text[2:4]), int(text[4:12])) if is_code else (-1, -1)
+    return SaleView(msgspec.json.decode(body, type=SaleFact), dot, receipt_code(incarnation, seq))
 
 
 def is_known(read: Connection, sale_id: str) -> bool:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from hub.errors import NotFoundError
 from hub.store.model import utc
 from hub.store.staff.audit_trail import note
+from hub.store.staff.pairings import free_number
 
 CODE_LIFE_S = 3600
 _VIEW = "SELECT till_id, name, scope, paired_ms, revoked_ms FROM till"
@@ -39,17 +40,27 @@ def add_code(tx: Connection, code: str, scope: Scope, *, now_ms: int) -> None:
 
 
 def pair(
-    tx: Connection, code: str, name: str, *, token: str, now_ms: int, mqtt_hash: str | None = None
+    tx: Connection,
+    code: str,
+    name: str,
+    *,
+    token: str,
+    now_ms: int,
+    mqtt_hash: str | None = None,
+    is_beside: bool = False,
 ) -> Paired | None:
-    """Spend a code for a token; return None when it is unknown, used or expired. Only a device's `mqtt_hash` is kept."""
+    """Spend a code for a token; return None when it is unknown, used or expired. Only a device's `mqtt_hash` is kept.
+
+    `is_beside`: at the hub that follows the store's other one.
+    """
     row = tx.execute(
         "DELETE FROM pairing_code WHERE code_hash = ? AND expires_ms >= ? RETURNING scope", (secret_hash(code), now_ms)
     ).fetchone()
     if row is None:
         return None
     scope: Scope = row[0]
-    count = tx.execute("SELECT count(*) FROM till WHERE scope = ?", (scope,)).fetchone()[0]
-    paired = Paired(f"{'t' if scope == 'till' else scope}{count + 1}", name, scope)
+    prefix = "t" if scope == "till" else scope
+    paired = Paired(f"{prefix}{free_number(tx, prefix, is_beside=is_beside)}", name, scope)
     tx.execute(
         "INSERT INTO till (till_id, name, scope, token_hash, paired_ms, mqtt_hash) VALUES (?, ?, ?, ?, ?, ?)",
         (paired.till_id, name, scope, secret_hash(token), now_ms, mqtt_hash if scope == "device" else None),
@@ -94,7 +105,7 @@ def offer_token(tx: Connection, till_id: str, *, token: str, mqtt_hash: str | No
     """Note a token that a client may use from now on beside its own; an earlier one that was not used is forgotten."""
     changed = tx.execute(
         """
-        UPDATE till SET next_hash = ?, mqtt_hash = iif(scope = 'device', ?, NULL)
+        UPDATE till SET next_hash = ?, mqtt_hash = iif(scope = 'device', ?, NULL), turn = turn + 1
         WHERE till_id = ? AND revoked_ms IS NULL
         """,
         (secret_hash(token), mqtt_hash, till_id),
@@ -107,7 +118,7 @@ def take_over(tx: Connection, till_id: str, token_hash: bytes, *, now_ms: int) -
     """A client has used the token that it was offered, the one before is worth nothing; another may have been offered since."""
     changed = tx.execute(
         """
-        UPDATE till SET token_hash = :used, next_hash = nullif(next_hash, :used)
+        UPDATE till SET token_hash = :used, next_hash = nullif(next_hash, :used), turn = turn + 1
         WHERE till_id = :till_id AND revoked_ms IS NULL
         """,
         {"used": token_hash, "till_id": till_id},
@@ -122,6 +133,18 @@ def all_tokens(read: Connection) -> dict[bytes, Paired]:
         "SELECT token_hash, next_hash, till_id, name, scope FROM till WHERE revoked_ms IS NULL"
     ).fetchall()
     return {each: Paired(*client) for token, offered, *client in rows for each in (token, offered) if each is not None}
+
+
+def good_tokens(read: Connection, till_id: str) -> tuple[dict[bytes, Paired], bytes | None]:
+    """Return the good tokens of one client as `all_tokens` does, and which of them is offered; none of one that is shut out."""
+    row = read.execute(
+        "SELECT token_hash, next_hash, till_id, name, scope FROM till WHERE till_id = ? AND revoked_ms IS NULL",
+        (till_id,),
+    ).fetchone()
+    if row is None:
+        return {}, None
+    token, offered, *client = row
+    return {each: Paired(*client) for each in (token, offered) if each is not None}, offered
 
 
 def mqtt_accounts(read: Connection) -> list[tuple[Paired, str | None]]:

@@ -1,0 +1,158 @@
+"""Both hubs tell tills where the hubs are and at which one to be; an operator sends them over and back. On real sockets."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from hub.commands.standby import obstacles, run_standby
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.following.members.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("hub.standby.hubs.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("hub.standby.hubs.SETTLED_S", 0.1)
+
+
+@pytest.fixture
+async def followed(start_hub: Any) -> Any:
+    return await start_hub()
+
+
+@pytest.fixture
+async def follower(followed: Any, start_hub: Any, pair_till: Any) -> Any:
+    paired = await pair_till(followed, scope="standby")
+    line = {"follows": followed.url, "token": paired.token, "reconnect_max_s": 0.1}
+    return await start_hub(standby=line, tax={"rate_bp": 500})
+
+
+def first(answer: Any) -> str:
+    """Return at which hub tills are to be, once both are listed."""
+    items = answer.json["items"]
+    return str(items[0]["rep"]) if len(items) == 2 and items[0]["is_first"] else ""
+
+
+async def test_a_hub_alone_is_the_one_to_be_at(followed: Any, pair_till: Any) -> None:
+    (own,) = (await (await pair_till(followed)).get("/v1/hubs")).json["items"]
+    assert own == {
+        "rep": followed.runtime.replica.rep,
+        "role": "followed",
+        "urls": [followed.url],
+        "ca_sha256": "",
+        "is_here": True,
+        "is_up": True,
+        "is_first": True,
+    }
+
+
+async def test_both_hubs_name_both_and_the_followed_one_is_first(
+    followed: Any, follower: Any, pair_till: Any, until: Any
+) -> None:
+    rep = followed.runtime.replica.rep
+    for hub in (followed, follower):
+        till = await pair_till(hub)
+        said = await until(lambda till=till: till.get("/v1/hubs"), lambda got: first(got) == rep)
+        assert {url for item in said.json["items"] for url in item["urls"]} == {followed.url, follower.url}
+        assert [item["is_here"] for item in said.json["items"]] == [hub is followed, hub is follower]
+
+
+async def test_tills_are_sent_over_by_either_command_and_told_by_both_hubs(
+    followed: Any, follower: Any, pair_till: Any, until: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Promote, hand back: what one hub was told the other tells its tills, too."""
+    tills = {hub.port: await pair_till(hub) for hub in (followed, follower)}
+    a, b = followed.runtime.replica.rep, follower.runtime.replica.rep
+
+    async def both_say(rep: str) -> None:
+        for till in tills.values():
+            await until(lambda till=till: till.get("/v1/hubs"), lambda got: first(got) == rep)
+
+    await both_say(a)
+    async with tills[followed.port].events() as ws:
+        assert await asyncio.to_thread(run_standby, "promote", follower.config) == 0
+        await both_say(b)
+        async for message in ws:
+            event = json.loads(message.data)
+            if event["type"] == "hubs":
+                assert event["data"]["items"][0]["rep"] == b
+                break
+    assert await asyncio.to_thread(run_standby, "hand-back", follower.config) == 0
+    await both_say(a)
+    said = capsys.readouterr().out
+    assert "to undo: storehub standby hand-back" in said and "to undo: storehub standby promote" in said
+    trail = (await (await pair_till(follower, scope="manager")).get("/v1/trail", action="hub_preferred")).json["items"]
+    assert [line["subject"] for line in trail] == ["followed", "follows"]
+
+
+async def test_a_hub_that_is_cut_off_keeps_its_tills_and_has_them_back_once_it_has_caught_up(
+    followed: Any, follower: Any, pair_till: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As seen from the follower: the other one is first while the line is up and has been so for a while."""
+    a, b = followed.runtime.replica.rep, follower.runtime.replica.rep
+    till = await pair_till(follower)
+    await until(lambda: till.get("/v1/hubs"), lambda got: first(got) == a)
+    monkeypatch.setattr("hub.standby.hubs.SETTLED_S", 1e9)
+    await until(lambda: till.get("/v1/hubs"), lambda got: first(got) == b)
+    monkeypatch.setattr("hub.standby.hubs.SETTLED_S", 0.1)
+    monkeypatch.setattr("hub.standby.hubs.BEHIND_MAX", -1)
+    await until(lambda: till.get("/v1/hubs"), lambda got: first(got) == b)
+    monkeypatch.setattr("hub.standby.hubs.BEHIND_MAX", 100)
+    manager = await pair_till(followed, scope="manager")
+    await until(lambda: till.get("/v1/hubs"), lambda got: first(got) == a)
+    (standby,) = [each for each in (await manager.get("/v1/tills")).json["items"] if each["scope"] == "standby"]
+    await manager.request("DELETE", f"/v1/tills/{standby['till_id']}")
+    said = await until(lambda: till.get("/v1/hubs"), lambda got: first(got) == b)
+    assert [item["is_up"] for item in said.json["items"]] == [True, False]
+    (alone,) = (await manager.get("/v1/hubs")).json["items"]
+    assert alone["is_first"], "whoever was revoked is none of this store"
+
+
+async def test_two_orders_of_one_number_end_at_the_followed_hub(followed: Any, start_hub: Any, pair_till: Any) -> None:
+    """Given at both while the line between the hubs was cut."""
+    standby = await pair_till(followed, scope="standby")
+    card = {"rep": "hk01:00000000000000bb", "role": "follows"}
+    said = {"card": card, "preferred": {"n": 1, "role": "follows"}, "sales": 0, "pairings_digest": "0" * 16}
+    assert (await standby.post("/sync/v1/beside", said)).json["preferred"] == {"n": 1, "role": "follows"}
+    said["preferred"] = {"n": 1, "role": "followed"}
+    for _ in range(2):
+        assert (await standby.post("/sync/v1/beside", said)).json["preferred"] == {"n": 1, "role": "followed"}
+        said["preferred"] = {"n": 1, "role": "follows"}
+
+
+async def test_an_operator_is_told_what_stands_against_going_over(
+    followed: Any, follower: Any, pair_till: Any, until: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    till = await pair_till(follower)
+    await until(lambda: till.get("/v1/hubs"), first)
+
+    assert await asyncio.to_thread(run_standby, "status", follower.config) == 1
+    said = capsys.readouterr().out
+    assert "the configurations differ in [tax]" in said and followed.url in said
+
+    assert await asyncio.to_thread(run_standby, "status", follower.config, as_json=True) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert (report["differs"], report["clashes"], report["behind_here"], report["behind_there"]) == (["tax"], [], 0, 0)
+
+
+async def test_a_hub_that_never_met_another_says_how_one_is_joined(
+    followed: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await asyncio.to_thread(run_standby, "status", followed.config) == 1
+    assert "docs/operating/standby.md" in capsys.readouterr().out
+    assert [said for said, _ in obstacles(followed.runtime.hubs.report())] == [
+        "no other hub of this store was ever heard of"
+    ]
+    with pytest.raises(Exception, match="No other hub is known"):
+        await asyncio.to_thread(run_standby, "promote", followed.config)
+
+
+async def test_the_other_hubs_address_is_known_after_a_restart_without_it(
+    followed: Any, follower: Any, pair_till: Any, until: Any
+) -> None:
+    """Its card is kept: tills learn it from a hub that was started while the other one is down."""
+    till = await pair_till(followed)
+    await until(lambda: till.get("/v1/hubs"), first)
+    kept = followed.runtime.db.read.execute("SELECT client, card FROM hub_beside").fetchall()
+    assert [(client, json.loads(card)["urls"]) for client, card in kept] == [("standby1", [follower.url])]
