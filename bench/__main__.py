@@ -43,6 +43,9 @@ BENCHMARKS = {
     "beacons": Benchmark("2,000 advertisements a second from 500 beacons: processor time", 5.0, "about 2 min"),
     "lookup": Benchmark("products looked up and searched among 200,000, 16 clients", 3.0, "about 3 min"),
     "members": Benchmark("a member found among 500,000, 16 clients", 3.0, "about 3 min"),
+    "failover": Benchmark(
+        "a hub is killed under 8 tills: seconds until they sell at the other one", 4.0, "about 4 min"
+    ),
     "tablets": Benchmark("32 tablets on sockets, 4 asleep, 2 flooding: what the others notice", 8.0, "about 3 min"),
     "wear": Benchmark("which tables and indexes a sale is written to, at two page sizes", 1.0, "about 1 min"),
     "idle": Benchmark("start-up time and memory, idle and after work of every kind", 20.0, "about 1 min"),

@@ -298,6 +298,11 @@ class HubBooks:
         )
         return at.last
 
+    def received_of(self, rep: str, stream: Stream) -> int:
+        """How far this hub holds a stream of another life, wherever it came from."""
+        known = known_id(self._db.read, rep)
+        return received_to(self._db.read, known, stream).last if known is not None else 0
+
     async def acked_by(self, peer: str, stream: str, boundary: Boundary) -> None:
         """Note an ack by HTTP; it never goes back. What a reader beside the cloud holds makes nothing safe."""
         if boundary.last <= self.holders.of(peer).get(stream, 0):

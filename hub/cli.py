@@ -114,9 +114,6 @@ def _parser() -> argparse.ArgumentParser:
     unlock.add_argument("--reason", required=True)
     with_config(unlock).set_defaults(run=_cashier_unlock)
 
-    standby = commands.add_parser("standby", help="the store's other hub, and at which one tills are to be")
-    standby_options(standby).set_defaults(run=_standby)
-
     demo = commands.add_parser("demo", help="a store in a box: cloud, hub, simulated devices, simulated shoppers")
     demo_options(demo).set_defaults(run=_demo)
     schema = commands.add_parser("schema", help="for developers: what the declared entities want of the database")
@@ -184,6 +181,8 @@ def _upkeep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     backup_commands(commands)
     follow = commands.add_parser("follow", help="one sale's way through the log: committed, on paper, sent, safe")
     follow_options(follow).set_defaults(run=_follow)
+    standby = commands.add_parser("standby", help="the store's other hub, and at which one tills are to be")
+    standby_options(standby).set_defaults(run=_standby)
 
 
 def _run(args: argparse.Namespace) -> int:

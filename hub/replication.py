@@ -245,8 +245,12 @@ class Replication:
         return True
 
     def is_safe(self, rep: str, seq: int) -> bool:
-        """Whether a sale's dot is on a second machine: what is here of another life went to the cloud, or came from it."""
-        return seq <= (self.safe.upto if rep == self.books.rep else self.books.held_of(rep, Stream.SALES))
+        """Whether a sale's dot is on a second machine: what is here of another life went to the cloud, or came from it, or is on
+        the disk of the store's other hub, that answers."""
+        if rep == self.books.rep:
+            return seq <= self.safe.upto
+        is_up = rep in self.standby.peers_up()
+        return seq <= (self.books.received_of if is_up else self.books.held_of)(rep, Stream.SALES)
 
     def told(self) -> None:
         """Something about the copies has changed: tell everybody."""
