@@ -1,8 +1,9 @@
 """The hubs of a store as tills are told them: where each is, and at which one tills are to be now.
 
-    preferred   what was said last (`storehub standby prefer`), at either hub; the followed one where nobody said anything
+    preferred   what was said last (`storehub standby promote`), at either hub; the followed one where nobody said anything
     first       the preferred hub, unless it is the other one and cannot have tills: then this one
-    can         its line to this hub is up for SETTLED_S, and it holds all but BEHIND_MAX of what was sold here
+    can         its line to this hub is up, for SETTLED_S where it was lost since this hub runs, and it holds all but
+                BEHIND_MAX of what was sold here
 
 So each hub says from where it stands: a till that reaches a hub is told to stay or to go on, and a hub that comes back has its
 tills again once it has caught up. Both sell whoever comes. Not here: the exchange (hub.following.beside), the route
@@ -79,6 +80,7 @@ class Hubs:
         self._db, self._config, self._replication, self._tokens = db, config, replication, tokens
         self._own_urls, self._own_ca, self._on_change = own_urls, own_ca, on_change
         self._seen_up: dict[str, int] = {}  # how many looks in a row the line to a hub was up, by its life
+        self._lost: set[str] = set()  # to whom it was lost since
         self.clashes: tuple[str, ...] = ()
         self.told_heads: dict[str, int] = {}  # the other hub's newest sale by its own word, by life
 
@@ -156,6 +158,7 @@ class Hubs:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             up = self._replication.standby.peers_up()
+            self._lost |= self._seen_up.keys() - up
             self._seen_up = {rep: self._seen_up.get(rep, 0) + 1 for rep in up}
             now = self.view()
             if now != known:
@@ -170,8 +173,9 @@ class Hubs:
         return self._config.follows is not None if client == FOLLOWED else is_paired
 
     def _can(self, rep: str) -> bool:
-        is_settled = self._seen_up.get(rep, 0) * LOOK_EVERY_S >= SETTLED_S
-        return is_settled and self._behind_there() <= BEHIND_MAX
+        looks = self._seen_up.get(rep, 0)
+        is_settled = looks * LOOK_EVERY_S >= (SETTLED_S if rep in self._lost else 0.0)
+        return looks > 0 and is_settled and self._behind_there() <= BEHIND_MAX
 
     def _behind_there(self) -> int:
         return max(0, self.own_sales() - self._replication.books.holders.beside.get(Stream.SALES, 0))

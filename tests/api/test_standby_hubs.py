@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hub.commands.standby import obstacles, run_standby
+from tests.faults.wire import Wire
 
 
 @pytest.fixture(autouse=True)
@@ -86,27 +87,42 @@ async def test_tills_are_sent_over_by_either_command_and_told_by_both_hubs(
     assert [line["subject"] for line in trail] == ["followed", "follows"]
 
 
-async def test_a_hub_that_is_cut_off_keeps_its_tills_and_has_them_back_once_it_has_caught_up(
-    followed: Any, follower: Any, pair_till: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+async def test_a_hub_that_comes_back_has_its_tills_again_once_it_has_settled_and_caught_up(
+    followed: Any, start_hub: Any, pair_till: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As seen from the follower: the other one is first while the line is up and has been so for a while."""
-    a, b = followed.runtime.replica.rep, follower.runtime.replica.rep
-    till = await pair_till(follower)
-    await until(lambda: till.get("/v1/hubs"), lambda got: first(got) == a)
-    monkeypatch.setattr("hub.standby.hubs.SETTLED_S", 1e9)
-    await until(lambda: till.get("/v1/hubs"), lambda got: first(got) == b)
-    monkeypatch.setattr("hub.standby.hubs.SETTLED_S", 0.1)
-    monkeypatch.setattr("hub.standby.hubs.BEHIND_MAX", -1)
-    await until(lambda: till.get("/v1/hubs"), lambda got: first(got) == b)
-    monkeypatch.setattr("hub.standby.hubs.BEHIND_MAX", 100)
-    manager = await pair_till(followed, scope="manager")
-    await until(lambda: till.get("/v1/hubs"), lambda got: first(got) == a)
+    """As seen from the follower: first at once where nothing was lost, after a cut only by and by."""
+    paired, wire = await pair_till(followed, scope="standby"), Wire(followed.port)
+    async with await wire.begin():
+        line = {"follows": f"http://127.0.0.1:{wire.port}", "token": paired.token, "reconnect_max_s": 0.1}
+        follower = await start_hub(standby=line)
+        a, b = followed.runtime.replica.rep, follower.runtime.replica.rep
+        till = await pair_till(follower)
+        await until(lambda: till.get("/v1/hubs"), lambda got: first(got) == a)
+        monkeypatch.setattr("hub.standby.hubs.SETTLED_S", 1e9)
+        wire.cut()
+        said = await until(lambda: till.get("/v1/hubs"), lambda got: first(got) == b)
+        assert [item["is_up"] for item in said.json["items"]] == [True, False]
+        wire.mend()
+        up = lambda got: all(item["is_up"] for item in got.json["items"])  # noqa: E731
+        assert first(await until(lambda: till.get("/v1/hubs"), up)) == b
+        monkeypatch.setattr("hub.standby.hubs.BEHIND_MAX", -1)
+        monkeypatch.setattr("hub.standby.hubs.SETTLED_S", 0.1)
+        for _ in range(3):
+            assert first(await till.get("/v1/hubs")) == b
+        monkeypatch.setattr("hub.standby.hubs.BEHIND_MAX", 100)
+        await until(lambda: till.get("/v1/hubs"), lambda got: first(got) == a)
+
+
+async def test_a_hub_whose_token_was_revoked_is_none_of_this_store(
+    followed: Any, follower: Any, pair_till: Any, until: Any
+) -> None:
+    manager, till = await pair_till(followed, scope="manager"), await pair_till(follower)
+    await until(lambda: manager.get("/v1/hubs"), first)
     (standby,) = [each for each in (await manager.get("/v1/tills")).json["items"] if each["scope"] == "standby"]
     await manager.request("DELETE", f"/v1/tills/{standby['till_id']}")
-    said = await until(lambda: till.get("/v1/hubs"), lambda got: first(got) == b)
-    assert [item["is_up"] for item in said.json["items"]] == [True, False]
     (alone,) = (await manager.get("/v1/hubs")).json["items"]
-    assert alone["is_first"], "whoever was revoked is none of this store"
+    assert alone["is_here"] and alone["is_first"]
+    await until(lambda: till.get("/v1/hubs"), lambda got: first(got) == follower.runtime.replica.rep)
 
 
 async def test_two_orders_of_one_number_end_at_the_followed_hub(followed: Any, start_hub: Any, pair_till: Any) -> None:

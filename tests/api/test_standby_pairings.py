@@ -1,5 +1,7 @@
 """Who is let in at one hub of a store is let in at the other; who is shut out, at neither. Two hubs on real sockets."""
 
+import sqlite3
+from contextlib import closing
 from itertools import permutations
 from typing import Any
 
@@ -8,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.migrations import MIGRATIONS
+from hub.store.replica.beside import preference
 from hub.store.selling.receipt_codes import fresh_incarnation, life_digits
-from hub.store.staff.pairings import BESIDE_FROM, PAIRINGS_MAX, Pairing, merged
+from hub.store.staff.pairings import BESIDE_FROM, PAIRINGS_MAX, Pairing, all_pairings, merged, take_pairings
+from sync.migrate import migrate, migrations
 from tests.conftest import Till
 
 
@@ -229,3 +234,19 @@ def test_who_was_shut_out_stays_so_and_the_later_token_stands(one: Pairing, othe
     assert (both.revoked_ms is None) == (one.revoked_ms is None and other.revoked_ms is None)
     assert both.turn == max(one.turn, other.turn)
     assert both.token in {each.token for each in (one, other) if each.turn == both.turn}
+
+
+def test_a_database_of_before_keeps_its_clients_and_tells_them() -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as old:
+        for number, sql in migrations(MIGRATIONS):
+            if number < 34:
+                old.executescript(f"{sql}; PRAGMA user_version = {number};")
+        row = ("t1", "Counter", "till", b"\xaa" * 20, 1, None)
+        old.execute(
+            "INSERT INTO till (till_id, name, scope, token_hash, paired_ms, revoked_ms) VALUES (?, ?, ?, ?, ?, ?)", row
+        )
+        migrate(old, MIGRATIONS)
+
+        assert all_pairings(old) == (Pairing("t1", "Counter", "till", 1, None, 0, "aa" * 20, "", None),)
+        assert take_pairings(old, [msgspec.structs.replace(all_pairings(old)[0], revoked_ms=7)]).changed == ("t1",)
+        assert (old.execute("SELECT revoked_ms FROM till").fetchone(), preference(old).role) == ((7,), "followed")

@@ -25,6 +25,7 @@ from sync.retail.catalogue.catalogue import Price, Product
 from sync.retail.names import Name
 from tests.faults.page_till import PageTill, program, start_till
 from tests.faults.test_line import CLOUD, DIAL, OFFICE_TOKEN, STORE_TOKEN
+from tests.faults.wire import Wire
 
 WAIT_S = 60.0
 KILLS = 20 if os.environ.get("STOREHUB_FULL") else 1
@@ -39,41 +40,6 @@ token = "{token}"
 ca_sha256 = "{ca}"
 reconnect_max_s = 0.1
 """
-
-
-class Wire:
-    """The network between the two hubs: a relay that can be cut and mended."""
-
-    def __init__(self, port: int) -> None:
-        self._to, self._open, self.is_cut = port, set[asyncio.StreamWriter](), False
-        self.port = 0
-
-    async def begin(self) -> asyncio.Server:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        return server
-
-    def cut(self) -> None:
-        self.is_cut = True
-        for writer in tuple(self._open):
-            writer.transport.abort()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.is_cut:
-            writer.transport.abort()
-            return
-        with suppress(OSError):
-            back, on = await asyncio.open_connection("127.0.0.1", self._to)
-            self._open |= {writer, on}
-            await asyncio.gather(self._carry(reader, on), self._carry(back, writer))
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while chunk := await reader.read(4096):
-                writer.write(chunk)
-                await writer.drain()
-        self._open.discard(writer)
-        writer.close()
 
 
 @pytest.fixture
@@ -243,7 +209,7 @@ async def test_both_sell_the_same_goods_while_the_line_between_them_is_cut_and_t
             + [(await sell(second, ids[2]))["receipt_no"]]
         )
         assert set(numbers.values()) == {1}, "no two papers have one number"
-        wire.is_cut = False
+        wire.mend()
 
         async def figures() -> list[Any]:
             found = []
