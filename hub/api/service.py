@@ -35,6 +35,7 @@ CONSOLE_FILES = {
     "figures.js": "text/javascript",
     "fingerprint.js": "text/javascript",
     "format.js": "text/javascript",
+    "hubs.js": "text/javascript",
     "icon.svg": "image/svg+xml",
     "labels.js": "text/javascript",
     "members.js": "text/javascript",

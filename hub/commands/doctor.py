@@ -8,6 +8,7 @@ import msgspec
 from hub.client import now_ms
 from hub.commands.asking import ask
 from hub.config import Config
+from hub.doctor.beside import look_at_other_hub
 from hub.doctor.books import look_at_books
 from hub.doctor.findings import Finding, fault, well
 from hub.doctor.machine import look_at_machine
@@ -48,10 +49,11 @@ def _ask_hub(config: Config) -> list[Finding]:
         ]
 
     async def all_of(client: MachineClient) -> list[Finding]:
-        devices, view, disk = await asyncio.gather(
-            client.machine_devices(), client.machine_sync(), client.machine_disk()
+        devices, view, disk, hubs = await asyncio.gather(
+            client.machine_devices(), client.machine_sync(), client.machine_disk(), client.standby()
         )
-        return [*look_at_disk(disk), *look_at_devices(devices), *look_at_line(view)]
+        found = [*look_at_disk(disk), *look_at_devices(devices), *look_at_line(view)]
+        return [*found, *look_at_other_hub(hubs, is_wanted=config.follows is not None)]
 
     found = [well("hub", "runs"), *look_at_broker(config)]
     try:

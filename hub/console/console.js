@@ -8,6 +8,7 @@ import { Disk } from "/console/disk.js";
 import { byId, h } from "/console/dom.js";
 import { Figures } from "/console/figures.js";
 import { count, setShopFacts } from "/console/format.js";
+import { Hubs } from "/console/hubs.js";
 import { Members } from "/console/members.js";
 import { Orders } from "/console/orders.js";
 import { Reread } from "/console/pace.js";
@@ -41,6 +42,7 @@ let newsTimer = 0;
 const catalogue = new Catalogue();
 const figures = new Figures(byId("figures"));
 const receipts = new Receipts();
+const hubs = new Hubs();
 const sales = new Sales(byId("sales"), receipts);
 const scans = new Scans(byId("scans"), catalogue);
 const prints = new Prints(byId("prints"), receipts, say);
@@ -64,7 +66,7 @@ const views = new Views([
   new Prices(catalogue, () => shop?.currency ?? ""), new Zones(),
 ]);
 const settling = new Reread(() => Promise.all([settle, orders].filter((view) => !view.isOpen).map((view) => view.read())), SETTLE_PACE);
-const panels = [figures, cloud, visitors, sales, scans, prints, devices, disk, search, tablets];
+const panels = [figures, cloud, visitors, sales, scans, prints, devices, disk, search, tablets, hubs];
 const watched = [cloud, visitors, devices];
 
 const HANDLERS = {
@@ -113,6 +115,7 @@ const HANDLERS = {
   },
   disk: (frame) => disk.update(frame.data),
   sync: (frame) => cloud.update(frame.data),
+  hubs: (frame) => hubs.update(frame.data),
   zone: () => views.poke("zones"),
   device: (frame) => devices.update(frame.device, frame.data),
 };
@@ -138,6 +141,7 @@ function showState(state) {
   pill.hidden = token() === null;
   pill.dataset.state = state;
   pill.textContent = t(state);
+  hubs.setLive(state !== "offline");
 }
 
 function showShop() {
@@ -170,7 +174,7 @@ async function read(isGap) {
   if (isGap) figures.markGap();
   try {
     const [shopRead] = await Promise.all([
-      get("/v1/shop"), prints.read(), devices.read(), cloud.read(), visitors.read(), disk.read(),
+      get("/v1/shop"), prints.read(), devices.read(), cloud.read(), visitors.read(), disk.read(), hubs.read(),
     ]);
     shop = shopRead;
     setShopFacts(shop);
@@ -216,7 +220,7 @@ function close(message) {
   views.stop();
   keepToken(null);
   pairMessage = () => message && t(message);
-  for (const panel of [sales, scans, prints, ...watched]) panel.clear();
+  for (const panel of [sales, scans, prints, hubs, ...watched]) panel.clear();
   byId("pages").replaceChildren();
   byId("pair").hidden = false;
   byId("console").hidden = true;

@@ -11,7 +11,7 @@ const DEEDS = [
   "approved", "voided", "returned_on_claim", "drawer_session_opened", "drawer_session_closed", "pay_in", "pay_out",
   "cash_drop", "no_sale", "drawer_opened", "day_closed", "signed_in", "signed_out", "cashier_enrolled", "cashier_changed",
   "cashier_locked", "cashier_unlocked", "stock_adjusted", "stock_counted", "safety_stock_set", "points_corrected", "member_erased", "order_code_shown",
-  "attention_closed", "till_revoked", "device_replaced", "device_put_back",
+  "attention_closed", "till_revoked", "hub_preferred", "device_replaced", "device_put_back",
 ];
 
 export class Trail {

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hub.commands.standby import obstacles, run_standby
+from hub.doctor.beside import look_at_other_hub
 from tests.faults.wire import Wire
 
 
@@ -151,6 +152,9 @@ async def test_an_operator_is_told_what_stands_against_going_over(
     report = json.loads(capsys.readouterr().out)
     assert (report["differs"], report["clashes"], report["behind_here"], report["behind_there"]) == (["tax"], [], 0, 0)
 
+    (found,) = look_at_other_hub(follower.runtime.hubs.report(), is_wanted=True)
+    assert (found.level, "[tax]" in found.said, bool(found.remedy)) == ("warning", True, True)
+
 
 async def test_a_hub_that_never_met_another_says_how_one_is_joined(
     followed: Any, capsys: pytest.CaptureFixture[str]
@@ -160,6 +164,8 @@ async def test_a_hub_that_never_met_another_says_how_one_is_joined(
     assert [said for said, _ in obstacles(followed.runtime.hubs.report())] == [
         "no other hub of this store was ever heard of"
     ]
+    report = followed.runtime.hubs.report()
+    assert not list(look_at_other_hub(report, is_wanted=False)) and list(look_at_other_hub(report, is_wanted=True))
     with pytest.raises(Exception, match="No other hub is known"):
         await asyncio.to_thread(run_standby, "promote", followed.config)
 

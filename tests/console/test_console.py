@@ -3,7 +3,10 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from aiohttp import ClientSession
 from playwright.async_api import Page, expect
+
+from hub.client import HubClient
 
 OpenScreen = Callable[..., Awaitable[Any]]
 
@@ -86,12 +89,31 @@ async def test_a_product_is_found_by_words_label_and_sku_and_its_stock_follows_s
     assert console.complaints == []
 
 
-async def test_the_console_comes_back_with_the_hub(console: Any, shop: Any) -> None:
+async def introduce_another_hub(shop: Any, url: str) -> None:
+    """Tell the hub of another one of its store, as that one does that follows it."""
+    async with HubClient(shop.url) as client, ClientSession() as http:
+        paired = await client.pair(await shop.code("standby"), "second hub")
+        card = {"rep": "hk01:00000000000000bb", "role": "follows", "urls": [url]}
+        told = {"card": card, "preferred": {"n": 0, "role": "followed"}, "sales": 0, "pairings_digest": "0" * 16}
+        headers = {"Authorization": f"Bearer {paired.token}"}
+        async with http.post(f"{shop.url}/sync/v1/beside", json=told, headers=headers) as answer:
+            assert answer.status == 200
+
+
+async def test_the_console_names_the_other_hub_while_its_own_is_gone_and_comes_back_with_it(
+    console: Any, shop: Any
+) -> None:
     page: Page = console.page
+    await introduce_another_hub(shop, "http://192.0.2.1:8443")
+    await expect(page.locator("#other-hub a")).to_have_attribute("href", "http://192.0.2.1:8443")
+    await expect(page.locator("#other-hub")).to_be_hidden()
     await shop.stop()
     await expect(page.locator("#connection")).to_have_attribute("data-state", "offline")
+    await expect(page.locator("#other-hub")).to_be_visible()
+    await expect(page.locator("#other-hub")).to_contain_text("This hub does not answer.")
     await shop.start()
     await expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=20_000)
+    await expect(page.locator("#other-hub")).to_be_hidden()
     await expect(page.locator('[data-figure="figureSales"]')).to_contain_text("with a gap while disconnected")
     sold = await shop.sell()
     await expect(page.locator("#sales li")).to_contain_text(sold.receipt_no)
