@@ -5,6 +5,7 @@ Judged as in test_lives: what the tills were answered against facts, tallies and
 
 import asyncio
 import os
+import random
 import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -24,6 +25,7 @@ from hub.medium.record import Head, read_records, write_record
 from hub.medium.replay import Replayed, replay_feed
 from hub.medium.segments import disk_of
 from hub.store.model import Shop
+from hub.store.replica.lives import ended_lives
 from hub.store.upkeep.copying import mark_restored
 from hub.store.upkeep.siblings import RELAYED
 from sync.batch import Boundary
@@ -380,3 +382,39 @@ async def test_a_sale_is_safe_once_it_is_on_the_medium_and_members_come_back_wit
 
 def run(*command: str) -> None:
     subprocess.run(command, check=True)
+
+
+PLANS = range(40) if os.environ.get("STOREHUB_FULL") else range(5)
+
+
+@pytest.mark.parametrize("seed", PLANS)
+async def test_whatever_came_before_the_loss_nothing_safe_is_lost_and_nothing_counts_twice(
+    world: World, hub: Machine, cloud: Cloud, small_disk: Path, seed: int
+) -> None:
+    """The law of a restore, for drawn histories: sales, contacts, forks and backups in any order, a copy that is caught up."""
+    rng = random.Random(seed)
+    settings = config(world.folder, small_disk)
+    backup = hub.copy_to(world.folder / "backup0.db")
+    async with copying(hub, settings) as until:
+        for n in range(12):
+            match rng.choice(("sell", "sell", "sell", "meet", "backup", "fork", "copy")):
+                case "sell":
+                    await world.sell(hub, rng.randint(1, 3))
+                case "meet":
+                    await meet(hub, cloud)
+                case "backup":
+                    backup = hub.copy_to(world.folder / f"backup{n + 1}.db")
+                case "fork" if len(ended_lives(hub.db.read)) < 3:
+                    await until(lambda: is_copied(hub))
+                    await hub.books.forked("drawn")
+                case _:
+                    await until(lambda: is_copied(hub))
+        await until(lambda: is_copied(hub))
+    put_back(backup, small_disk)
+
+    again = await world.machine("again", backup, fingerprint="abc")
+    assert set(again.sale_ids()) == set(world.answered) and again.on_hand() == world.on_hand, f"seed {seed}"
+    await world.sell(again, 1)
+    for _ in range(6):
+        await meet(again, cloud)
+    world.check(cloud, again)
