@@ -106,6 +106,11 @@ def take_feed(config: Config, key: Identity, *, now: datetime, feed: Feed) -> Re
             if copied is None:
                 raise StartError(f"{config.database}: this hub has never run; name the backup as well")
             replayed = _go_on(work, feed, key, now)
+            if not replayed.rows:
+                raise StartError(
+                    f"{feed.folder}: there is nothing in it that is not here. Where the hub has begun a new life since an old "
+                    "card was put back, restore the newest backup with --feed and --over: the copy has what both lives sold"
+                )
             mark_restored(work / DATABASE)
             aside = [_aside(path, now) for path in _database_files(config) if path.exists()]
             _put(config, work)

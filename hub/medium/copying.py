@@ -56,7 +56,7 @@ REMEDIES = {
     "needs_backup": "`storehub backup make`: what is in a backup may leave the copy; or raise [backup] feed_mib_max",
     "failed": "replace the medium; what is missing is written to the new one",
     "hangs": "it has not answered for a minute: pull it out, put another one in",
-    "fork": "nothing: the hub begins a new life; `storehub restore --feed` brings back what only the medium has",
+    "fork": "nothing: the hub begins a new life; docs/operating/recover.md says how to get back what only the medium has",
 }
 log = logging.getLogger(__name__)
 

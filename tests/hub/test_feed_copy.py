@@ -19,6 +19,7 @@ import pytest
 
 from hub.backup.age import Identity
 from hub.backup.noted import Made, Told, note
+from hub.cli import main
 from hub.config import Config, parse_config
 from hub.medium.copying import FeedCopy
 from hub.medium.record import Head, read_records, write_record
@@ -198,7 +199,11 @@ async def test_a_database_of_yesterday_learns_from_the_medium_that_it_is_one(
     assert again.rep == hub.rep, "an old card in the same machine"
     async with copying(again, settings) as until:
         await until(lambda: again.rep != hub.rep and is_copied(again))
-    await world.sell(again, 4)
+        await world.sell(again, 4)
+        await until(lambda: is_copied(again))
+    assert put_back(yesterday, small_disk).rows, "what both lives have sold is in the copy"
+    whole = await world.machine("whole", yesterday, fingerprint="abc")
+    assert whole.sale_ids() == sorted(world.answered) and whole.on_hand() == world.on_hand
 
     books = again.copy_to(world.folder / "books.db")
     copytree(small_disk, world.folder / "before")
@@ -418,3 +423,29 @@ async def test_whatever_came_before_the_loss_nothing_safe_is_lost_and_nothing_co
     for _ in range(6):
         await meet(again, cloud)
     world.check(cloud, again)
+
+
+async def test_an_old_card_gets_what_only_the_medium_has_and_is_told_where_there_is_nothing(
+    world: World, hub: Machine, small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await world.sell(hub, 1)
+    old = world.folder / "old"
+    old.mkdir()
+    hub.copy_to(old / "hub.db")
+    await world.sell(hub, 2)
+    await copy_all(hub, config(world.folder, small_disk))
+    (world.folder / "key").write_text(KEY.secret)
+    (world.folder / "hub.toml").write_text(
+        f'[store]\nid = "hk01"\nname_zh_hant = "x"\nname_en = "x"\ncurrency = "HKD"\n[data]\ndir = "{old}"\n'
+    )
+    at = ["--identity", str(world.folder / "key"), "--config", str(world.folder / "hub.toml")]
+    assert main(["restore", "--feed", str(small_disk), *at]) == 0
+    assert "the feed copy brought 1 rows" in capsys.readouterr().out
+    again = await world.machine("again", old / "hub.db", fingerprint="abc")
+    assert again.rep != hub.rep and again.sale_ids() == sorted(world.answered)
+
+    assert main(["restore", "--feed", str(small_disk), *at]) == 1
+    assert "there is nothing in it that is not here" in capsys.readouterr().err
+    assert main(["restore", *at]) == 1
+    assert "say what: a backup's FILE" in capsys.readouterr().err
+    assert len(list(old.glob("hub.db.before-*"))) == 1
