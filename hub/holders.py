@@ -1,5 +1,5 @@
-"""How far others hold this hub's own streams: the store's own cloud, the store's other hub, a second medium, readers beside
-them.
+"""How far others hold this hub's own streams: the store's own cloud, the store's other hub, a second medium, readers
+beside them.
 
 What they say is noted with the next commit, and counts from then on; lost in a crash, the next hello says it again.
 

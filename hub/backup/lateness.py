@@ -1,4 +1,5 @@
-"""Which targets have no backup of last night, for everybody who tells a person. Pure; what is known: hub.backup.noted."""
+"""Which targets have no backup of last night, for everybody who tells a person. Pure; what is known:
+hub.backup.noted."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta

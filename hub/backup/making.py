@@ -1,9 +1,10 @@
-"""Making a backup: one consistent copy of the books and what belongs to them, encrypted, read again, brought to every target.
+"""Making a backup: one consistent copy of the books and what belongs to them, encrypted, read again, brought to every
+target.
 
     copy the database beside the hub ─ pack ─ encrypt ─ read back in another process ─ for each target: bring, read back, prune
 
-Each is readable by the recipients of the configuration, and while it is checked by a key that is made for this once and kept
-nowhere. A target that takes none does not keep the others from theirs. What came of each: hub.backup.noted.
+Each is readable by the recipients of the configuration, and while it is checked by a key that is made for this once and
+kept nowhere. A target that takes none does not keep the others from theirs. What came of each: hub.backup.noted.
 Not here: the way back (hub.backup.restoring), targets (hub.backup.targets).
 """
 
@@ -56,7 +57,8 @@ def make_backup(
     reason: str = "manual",
     is_noted: bool = True,
 ) -> tuple[Kept, Manifest, list[Brought]]:
-    """Make one, bring it to every target and take away there those beyond `keep`; raise StartError where none could be made.
+    """Make one, bring it to every target and take away there those beyond `keep`; raise StartError where none could
+    be made.
 
     `is_noted`: these are the targets of the configuration, and what came of each is written down.
     """

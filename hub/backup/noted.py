@@ -1,4 +1,5 @@
-"""What the last backups came to, in `backups.json` of the data folder: written by who makes them, read by hub and doctor."""
+"""What the last backups came to, in `backups.json` of the data folder: written by who makes them, read by hub and
+doctor."""
 
 import os
 from datetime import datetime

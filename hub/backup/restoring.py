@@ -1,8 +1,9 @@
-"""Putting a backup back. What is in its way is moved aside, never deleted; the hub then begins a new life (docs/lives.md).
+"""Putting a backup back. What is in its way is moved aside, never deleted; the hub then begins a new life
+(docs/lives.md).
 
-kept by the machine    who was erased since: the list is united with the backup's, and applied at the start
-the backup's           the database, the store's CA and certificate
-not touched            the configuration; the backup's lies beside it as hub.toml.of-backup
+kept by the machine    who was erased since: the list is united with the backup's, and applied at the start the backup's
+the database, the store's CA and certificate not touched            the configuration; the backup's lies beside it as
+hub.toml.of-backup
 """
 
 import os
@@ -49,7 +50,8 @@ class Feed(Struct, frozen=True):
 def restore(
     config: Config, sealed: Path, key: Identity, *, is_over: bool, now: datetime, feed: Feed | None = None
 ) -> Restored:
-    """Put a backup into the data folder, and what a feed copy has beyond it. Raise StartError, and nothing has changed."""
+    """Put a backup into the data folder, and what a feed copy has beyond it. Raise StartError, and nothing has
+    changed."""
     with own_folder(config.data_dir, HUB_LOCK):
         work = config.data_dir / WORK
         shutil.rmtree(work, ignore_errors=True)
@@ -77,7 +79,8 @@ def restore(
 
 @contextmanager
 def fetched(config: Config, target: Target, name: str) -> Iterator[Path]:
-    """Fetch a backup from a target, "": the newest; it goes when all is done. Raise StartError, and nothing has changed."""
+    """Fetch a backup from a target, "": the newest; it goes when all is done. Raise StartError, and nothing has
+    changed."""
     there = target.kept(config.shop.store_id)
     name = name or (there[0].name if there else "")
     if not name:
@@ -94,7 +97,8 @@ def fetched(config: Config, target: Target, name: str) -> Iterator[Path]:
 
 
 def take_feed(config: Config, key: Identity, *, now: datetime, feed: Feed) -> Restored:
-    """Put what only a feed copy has into the books that are here: an old card was put back. Raise StartError, as `restore`."""
+    """Put what only a feed copy has into the books that are here: an old card was put back. Raise StartError, as
+    `restore`."""
     with own_folder(config.data_dir, HUB_LOCK):
         work = config.data_dir / WORK
         shutil.rmtree(work, ignore_errors=True)

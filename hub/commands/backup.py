@@ -45,7 +45,8 @@ def make(config: Config, folder: Path | None, *, configuration: Path, reason: st
 
 
 def show(config: Config, folder: Path | None) -> int:
-    """List them, the newest first; exit code 1 when the newest of a target is late, there is none, or it does not answer."""
+    """List them, the newest first; exit code 1 when the newest of a target is late, there is none, or it does not
+    answer."""
     code, now = 0, _now()
     for target in _targets(config, folder):
         try:
@@ -92,7 +93,8 @@ def new_key(file: Path) -> int:
 def put_back(
     config: Config, sealed: Path | None, identity: Path, *, is_over: bool, source: str, feed: Feed | None
 ) -> int:
-    """Restore one, and what a feed copy has of the time since, or that alone; say what comes next. Exit code 1: it has a hole."""
+    """Restore one, and what a feed copy has of the time since, or that alone; say what comes next. Exit code 1: it
+    has a hole."""
     key = Identity.of_file(identity)
     if source:
         with fetched(config, target_of(config.backup, source), sealed.name if sealed else "") as here:

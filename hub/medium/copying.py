@@ -1,11 +1,12 @@
 """The hub's logs and registers onto a second medium, behind the selling: what is there is safe, as at the cloud.
 
-    looking   the medium is opened; where the copy stands is held against the books   -> copying, down, or a new life begins
+    looking   the medium is opened; where the copy stands is held against the books   -> copying, down, or a new life
+              begins
     copying   rows that are committed go there, at most once in PACE_S                -> down
     down      nothing can be written; the reason and the remedy are told              -> looking, after AGAIN_S
 
-A copy begins where the newest whole backup ends: with both all is there. One that holds more of this life than the database does
-witnesses that the database was put back, as a till or the other hub would.
+A copy begins where the newest whole backup ends: with both all is there. One that holds more of this life than the
+database does witnesses that the database was put back, as a till or the other hub would.
 Not here: files (hub.medium.segments), the way back (hub.medium.replay).
 """
 
@@ -201,7 +202,8 @@ class FeedCopy:
 
 
 def _is_covered(following: Head, rep: str, former: list[str], in_backup: Mapping[str, int]) -> bool:
-    """Whether a segment may go: its rows, which end before this record, are in a backup, or were written again since."""
+    """Whether a segment may go: its rows, which end before this record, are in a backup, or were written again
+    since."""
     if following.rep != rep:
         return following.rep in former
     return all(at.last <= in_backup.get(stream, 0) for stream, at in following.upto.items())

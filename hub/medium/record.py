@@ -2,9 +2,10 @@
 
     "SHF1" ─ length ─ head (JSON, in clear) ─ length ─ body (age) ─ SHA-256 of all that       lengths: four bytes, big-endian
 
-In clear is whose rows these are and how far they go: streams, seqs, digests, so that a hub, which has no key that reads, finds
-where it stands. The rows are in the body. What is cut or changed is passed over up to the next whole record; whether that was
-a loss is seen by the streams, which have no holes. Not here: files (hub.medium.segments), what becomes of rows.
+In clear is whose rows these are and how far they go: streams, seqs, digests, so that a hub, which has no key that
+reads, finds where it stands. The rows are in the body. What is cut or changed is passed over up to the next whole
+record; whether that was a loss is seen by the streams, which have no holes. Not here: files (hub.medium.segments), what
+becomes of rows.
 """
 
 import hashlib
@@ -25,7 +26,8 @@ BODY_BYTES_MAX = 16 << 20
 
 
 class Head(Struct, frozen=True):
-    """In clear: `upto` is how far each stream of the life `rep` is on this medium, `former` which lives had ended before it."""
+    """In clear: `upto` is how far each stream of the life `rep` is on this medium, `former` which lives had ended
+    before it."""
 
     rep: str
     at: str

@@ -23,7 +23,8 @@ from sync.store.replicas import own_replica
 
 
 class Replayed(Struct, frozen=True):
-    """What a copy has brought: rows that were not in the backup, when the newest record was written; what it does not hold.
+    """What a copy has brought: rows that were not in the backup, when the newest record was written; what it does
+    not hold.
 
     `unread`: bytes that are no whole record; a power cut leaves some.
     """
@@ -35,7 +36,8 @@ class Replayed(Struct, frozen=True):
 
 
 def replay_feed(database: Path, folder: Path, key: Identity, *, is_whole: bool, now_ms: int) -> Replayed:
-    """Put back what a copy has in one transaction; `is_whole`: a hole is refused. Raise StartError, and nothing has changed."""
+    """Put back what a copy has in one transaction; `is_whole`: a hole is refused. Raise StartError, and nothing has
+    changed."""
     try:
         with putting_back(database) as tx:
             own = own_replica(tx)

@@ -1,8 +1,10 @@
-"""The files of a feed copy on its medium: `<store>-<number>.feed`, only ever appended to, each record durable when it is told.
+"""The files of a feed copy on its medium: `<store>-<number>.feed`, only ever appended to, each record durable when it
+is told.
 
-A medium is looked at anew after every error, and gets a new segment then: nothing is written behind what may be torn. Between two
-records no file is open, so that it can be unmounted at any time. What a folder on the machine's own disk takes is no second copy:
-a stick that was pulled out leaves such a folder behind. Blocking: runs in a thread (hub.medium.worker).
+A medium is looked at anew after every error, and gets a new segment then: nothing is written behind what may be torn.
+Between two records no file is open, so that it can be unmounted at any time. What a folder on the machine's own disk
+takes is no second copy: a stick that was pulled out leaves such a folder behind. Blocking: runs in a thread
+(hub.medium.worker).
 
 Not here: what is in a record (hub.medium.record), who writes when (hub.medium.copying).
 """
@@ -75,7 +77,8 @@ class Segments:
         return None
 
     def append(self, record: bytes, *, is_covered: Callable[[Head], bool]) -> None:
-        """Write a record and wait for the medium; where the copy is too large the oldest segment goes, if it is covered."""
+        """Write a record and wait for the medium; where the copy is too large the oldest segment goes, if it is
+        covered."""
         with self._answering(), self._folder_itself() as folder:
             self._make_room(len(record), is_covered)
             before, self._open = self._open, None  # an error leaves it closed

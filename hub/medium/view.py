@@ -6,7 +6,8 @@ from msgspec import Struct
 
 
 class MediumView(Struct, frozen=True, omit_defaults=True):
-    """How the copy on the second medium is; `upto` is how many of this life's sales are there, `bytes` what it takes."""
+    """How the copy on the second medium is; `upto` is how many of this life's sales are there, `bytes` what it
+    takes."""
 
     to: str
     up: bool

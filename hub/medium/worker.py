@@ -1,4 +1,5 @@
-"""One thread for a medium: a stick that answers no more holds up this thread, and nothing else. It is no reason not to stop."""
+"""One thread for a medium: a stick that answers no more holds up this thread, and nothing else. It is no reason not to
+stop."""
 
 import asyncio
 import queue

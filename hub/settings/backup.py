@@ -1,7 +1,9 @@
 """[backup] of the configuration: where copies of the books go, who can read them. Not here: making one (hub.backup).
 
-[backup]         to: a folder on a second medium; recipients: public keys of those who can read; keep: how many stay at a target
-                 feed_to: a folder on a medium that stays in, where what is sold is written as it is committed; feed_mib_max
+[backup]         to: a folder on a second medium; recipients: public keys of those who can read; keep: how many stay
+                 at a target
+                 feed_to: a folder on a medium that stays in, where what is sold is written as it is committed;
+                 feed_mib_max
 [backup.rsync]   to = "user@host:folder", port, key_file, known_hosts: another host, by ssh
 [backup.s3]      endpoint, bucket, prefix, region, access_key_id, secret_key_file, ca_file: an S3-compatible store
 """

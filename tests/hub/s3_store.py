@@ -1,7 +1,7 @@
 """A small S3-compatible store on loopback, for tests: it checks each signature by itself and can be told to misbehave.
 
-It shares nothing with hub.backup.targets.sigv4: the canonical request is made from the bytes that came. curl's --aws-sigv4 is the
-judge of both (tests/hub/test_backup_targets.py).
+It shares nothing with hub.backup.targets.sigv4: the canonical request is made from the bytes that came. curl's
+--aws-sigv4 is the judge of both (tests/hub/test_backup_targets.py).
 """
 
 import hashlib

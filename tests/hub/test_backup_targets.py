@@ -1,4 +1,5 @@
-"""Backups to an S3-compatible store and to another host by rsync over ssh: real sockets, a real sshd, lines that are cut."""
+"""Backups to an S3-compatible store and to another host by rsync over ssh: real sockets, a real sshd, lines that are
+cut."""
 
 import os
 import shutil

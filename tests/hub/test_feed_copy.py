@@ -1,4 +1,5 @@
-"""The feed on a second medium: what is there is safe, it is put back behind a backup, and no medium holds the selling up.
+"""The feed on a second medium: what is there is safe, it is put back behind a backup, and no medium holds the selling
+up.
 
 Judged as in test_lives: what the tills were answered against facts, tallies and caches, by plain SQL.
 """
@@ -396,7 +397,8 @@ PLANS = range(40) if os.environ.get("STOREHUB_FULL") else range(5)
 async def test_whatever_came_before_the_loss_nothing_safe_is_lost_and_nothing_counts_twice(
     world: World, hub: Machine, cloud: Cloud, small_disk: Path, seed: int
 ) -> None:
-    """The law of a restore, for drawn histories: sales, contacts, forks and backups in any order, a copy that is caught up."""
+    """The law of a restore, for drawn histories: sales, contacts, forks and backups in any order, a copy that is
+    caught up."""
     rng = random.Random(seed)
     settings = config(world.folder, small_disk)
     backup = hub.copy_to(world.folder / "backup0.db")

@@ -1,7 +1,8 @@
-"""Another host by rsync over ssh: Debian's `rsync` and `openssh-client`, which ask nobody anything and know the host's key.
+"""Another host by rsync over ssh: Debian's `rsync` and `openssh-client`, which ask nobody anything and know the host's
+key.
 
-rsync gives a file its name there when it has come whole; what a dropped line has left is in .storehub-partial and goes on from
-there. Exit codes: rsync(1). Where the account there is held to this folder: `rrsync` in its authorized_keys.
+rsync gives a file its name there when it has come whole; what a dropped line has left is in .storehub-partial and goes
+on from there. Exit codes: rsync(1). Where the account there is held to this folder: `rrsync` in its authorized_keys.
 """
 
 import re

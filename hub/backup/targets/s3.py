@@ -1,6 +1,8 @@
-"""An S3-compatible store: one object a backup, path-style addresses, signed requests. An object is there whole, or not at all.
+"""An S3-compatible store: one object a backup, path-style addresses, signed requests. An object is there whole, or not
+at all.
 
-Not here: the signature (hub.backup.targets.sigv4). One PUT takes 5 GiB; a shop's books are hundreds of megabytes at most.
+Not here: the signature (hub.backup.targets.sigv4). One PUT takes 5 GiB; a shop's books are hundreds of megabytes at
+most.
 """
 
 import hashlib

@@ -1,4 +1,5 @@
-"""Lives of this store's hub: how one ends and the next begins, in one transaction. Source: the design, 3.1 (Fork repair).
+"""Lives of this store's hub: how one ends and the next begins, in one transaction. Source: the design, 3.1 (Fork
+repair).
 
     an ended life's rows                       become
     facts that the cloud has acknowledged      stay as they are; the cloud's copy of what came after joins them
@@ -151,7 +152,8 @@ def ended_lives(read: Connection) -> list[str]:
 
 
 def note_ended(tx: Connection, replica: int, *, why: str, now_ms: int) -> None:
-    """Note that a life of this machine has ended, of which the database itself knows nothing; the next hello names it."""
+    """Note that a life of this machine has ended, of which the database itself knows nothing; the next hello names
+    it."""
     tx.execute(
         "INSERT INTO former_life (replica, why, ended_ms) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         (replica, why, now_ms),

@@ -1,10 +1,12 @@
 """Rows of a feed copy, put back into books that were restored, before a new life begins. Functions of a write job.
 
-    facts of the books' own life        written again at their own dots, where the books end: as if the backup had been made later
+    facts of the books' own life        written again at their own dots, where the books end: as if the backup had
+                                        been made later
     of a life that came after it        taken as from the store's other hub, and told to the cloud as one that has ended
 
-So no rule of its own says what becomes of them: the new life that every restored database begins (hub.store.replica.lives) is of
-books that go further. Effects that others' duplicates took back are said anew by whoever meets them.
+So no rule of its own says what becomes of them: the new life that every restored database begins
+(hub.store.replica.lives) is of books that go further. Effects that others' duplicates took back are said anew by
+whoever meets them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -47,7 +49,8 @@ def putting_back(database: Path) -> Iterator[Connection]:
 
 
 def replay(tx: Connection, own: Replica, batch: Batch, *, now_ms: int) -> int | Gap:
-    """Put a batch back; return how many rows were not here. Raise ProtocolError where it does not follow on these books."""
+    """Put a batch back; return how many rows were not here. Raise ProtocolError where it does not follow on these
+    books."""
     if batch.rep != own.rep:
         return _replay_later_life(tx, own, batch, now_ms=now_ms)
     if batch.feed is Feed.STATE:
@@ -63,14 +66,16 @@ def replay(tx: Connection, own: Replica, batch: Batch, *, now_ms: int) -> int | 
 
 
 def note_held(tx: Connection, own: Replica, held: Mapping[str, Boundary]) -> None:
-    """Note how far the cloud was known to hold these books when they were lost: what it has need not be written again."""
+    """Note how far the cloud was known to hold these books when they were lost: what it has need not be written
+    again."""
     for stream, at in held.items():
         if at.last <= _end_of(tx, own, stream).last:
             note_acked(tx, own, stream, at, peer=PEER)
 
 
 def _replay_registers(tx: Connection, own: Replica, batch: Batch) -> int | Gap:
-    """Registers merge by their versions; rows that were overwritten since have moved on, and leave holes that are none."""
+    """Registers merge by their versions; rows that were overwritten since have moved on, and leave holes that are
+    none."""
     end = _end_of(tx, own, batch.stream)
     if batch.stream not in REGISTERS:
         raise ProtocolError(f"{batch.stream[:64]!r} is not put back")
