@@ -33,9 +33,6 @@ from hub.disk.levels import step_of
 from hub.disk.reserve import give_to_start
 from hub.erasures import Erasures, list_erased
 from hub.failover import FailOver
-from hub.following.keys import run_keys
-from hub.following.members import run_members
-from hub.following.tls import FollowedAuthority
 from hub.holders import PEER
 from hub.home_assistant import HomeAssistant
 from hub.machine import fingerprint
@@ -44,6 +41,8 @@ from hub.metrics import Metrics
 from hub.migrations import MIGRATIONS
 from hub.monitoring.version import installed_version
 from hub.runtime import Runtime
+from hub.service.life import Life
+from hub.service.lines import run_line
 from hub.spooler import Spooler
 from hub.store.people.arrivals import unlisted
 from hub.store.people.erasure import apply_erasures
@@ -63,7 +62,6 @@ from hub.tokens import Tokens
 from hub.upkeep import run_upkeep
 from sync import failpoints, lookups
 from sync.db import Database, open_database
-from sync.dialler import Dialler
 from sync.errors import one_error
 from sync.folder import own_folder
 from sync.model import Replica
@@ -73,21 +71,30 @@ from sync.store.rows import adopt_unknown
 
 PRINTERS = ("POSPrinter", "LabelPrinter")  # categories that have a print queue
 log = logging.getLogger(__name__)
-Ready = Callable[[int], None]
 
 
-def run(config: Config, on_ready: Ready) -> None:
-    """Run a hub until SIGTERM or SIGINT; raise StartError when it cannot start. `on_ready` gets the port."""
+def run(config: Config, life: Life) -> None:
+    """Run a hub until SIGTERM or SIGINT; raise StartError when it cannot start. `life` is told how it goes."""
     with own_folder(config.data_dir, HUB_LOCK), one_error():
         give_to_start(config.data_dir, step_of(config.disk))
-        lookups.run(_main(config, on_ready))
+        lookups.run(_main(config, life))
 
 
-async def _main(config: Config, on_ready: Ready) -> None:
+async def _main(config: Config, life: Life) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    async with asyncio.TaskGroup() as group:
+        starting = group.create_task(life.start(), name="start")
+        try:
+            await _serve(config, life, starting, stop)
+        finally:
+            starting.cancel()
+    log.info("hub stopped")
+
+
+async def _serve(config: Config, life: Life, starting: asyncio.Task[None], stop: asyncio.Event) -> None:
     async with open_database(config.database, migrations=MIGRATIONS, synchronous=config.synchronous) as db:
         clock = machine_clock(_now_ms, has_rtc=config.has_rtc)
         hub = await open_hub(config, db, now_ms=_now_ms, machine=fingerprint(), clock=clock)
@@ -105,18 +112,20 @@ async def _main(config: Config, on_ready: Ready) -> None:
                 group.create_task(run_line(hub, rng=random.Random()), name="line"),  # noqa: S311 - jitter is no secret
                 group.create_task(hub.clock.run(db), name="clock"),
                 group.create_task(run_announcer(hub, port), name="announcer"),
+                group.create_task(life.feed(db), name="watchdog"),
             ]
             gc.freeze()  # what is there now stays: walking it again and again would hold a sale up for tens of milliseconds
             log.info(
                 "hub ready", extra={"rep": hub.replica.rep, "host": config.host, "port": port, "version": hub.version}
             )
-            on_ready(port)
+            starting.cancel()
+            life.ready(port)
             await stop.wait()
+            life.stopping()
             await quiet()
             for task in tasks:
                 task.cancel()
         await hub.clock.save(db)
-    log.info("hub stopped")
 
 
 async def open_hub(
@@ -283,56 +292,6 @@ async def run_broker(hub: Runtime) -> AsyncIterator[Callable[[], Awaitable[None]
 
 async def _nothing() -> None:
     """A hub without a broker has nothing to bring to its end."""
-
-
-async def run_line(hub: Runtime, *, rng: random.Random) -> None:
-    """Replicate as the configuration says, until cancelled: fold, tell, dial the cloud and the store's other hub."""
-    cloud, follows, replication = hub.config.cloud, hub.config.follows, hub.replication
-    grown = [replication.standby.grown, hub.coupons.grown, hub.point_holds.grown]
-    hub.db.on_group = _both(hub.metrics.count_group, grown)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(replication.run(), name="replication")
-        if hub.config.backup.feed_to:
-            from hub.medium.copying import FeedCopy  # here: a hub without one saves 3 MiB
-
-            copy = FeedCopy(hub.config, hub.db, replication.books, now_ms=hub.now_ms, on_change=replication.told)
-            replication.medium = lambda: copy.view
-            grown.append(copy.grown)
-            group.create_task(copy.run(), name="feed copy")
-        group.create_task(hub.hubs.run(), name="hubs")
-        if follows is not None:
-            reconnect_max_s = follows.reconnect_max_s
-            authority = FollowedAuthority(follows, is_sure=lambda: hub.clock.is_sure)
-            following = replication.standby.run(
-                follows.url, follows.token, rng=rng, reconnect_max_s=reconnect_max_s, context=authority.context
-            )
-            group.create_task(following, name="standby")
-            group.create_task(run_keys(hub, follows, authority), name="keys")
-            group.create_task(run_members(hub, follows, authority), name="members beside")
-        if cloud is not None and cloud.url is not None and cloud.mode == "realtime":
-            dialler = Dialler(
-                cloud.url,
-                cloud.token,
-                replication.books,
-                now_ms=hub.clock.corrected_ms,
-                rng=rng,
-                on_state=replication.on_link,
-                reconnect_max_s=cloud.reconnect_max_s,
-                schedule=cloud.schedule,
-                transport=cloud.transport,
-                is_wanted=lambda: replication.has_waiting(cloud.wake_for),
-            )
-            grown.append(dialler.grown)
-            group.create_task(dialler.run(), name="dialler")
-
-
-def _both(count: Callable[[int, bool], None], grown: list[Callable[[], None]]) -> Callable[[int, bool], None]:
-    def on_group(jobs: int, ok: bool) -> None:
-        count(jobs, ok)
-        for each in grown:
-            each()
-
-    return on_group
 
 
 @asynccontextmanager

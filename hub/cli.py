@@ -5,8 +5,8 @@ Exit codes: 0 done, 1 could not, 2 wrong usage, 78 wrong configuration (systemd 
 
 import argparse
 import asyncio
+import faulthandler
 import os
-import socket
 import sys
 import time
 from pathlib import Path
@@ -23,6 +23,7 @@ from hub.commands.options import (
 )
 from hub.config import load_config
 from hub.monitoring.version import installed_version
+from hub.service.notify import Manager
 from hub.store.staff.tills import Scope
 from sync.errors import ConfigError, StartError, SyncError
 from sync.retail.staff.cashiers import Role
@@ -188,10 +189,12 @@ def _upkeep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 def _run(args: argparse.Namespace) -> int:
     from hub.app import run
     from hub.log import start_logging
+    from hub.service.life import Life
 
     config = load_config(args.config)
     start_logging()
-    run(config, _notify_systemd)
+    faulthandler.enable()  # whoever ends a hub that hangs (SIGABRT, the watchdog) reads in the log where each thread was
+    run(config, Life(_manager()))
     return 0
 
 
@@ -202,7 +205,7 @@ def _cloud(args: argparse.Namespace) -> int:
 
     config = load_cloud_config(args.config)
     start_logging()
-    run(config, _notify_systemd, clock_ns=time.time_ns)
+    run(config, lambda _port: _manager().tell("READY=1"), clock_ns=time.time_ns)
     return 0
 
 
@@ -349,8 +352,5 @@ def _schema(args: argparse.Namespace) -> int:
     )
 
 
-def _notify_systemd(_port: int) -> None:
-    path = os.environ.get("NOTIFY_SOCKET")
-    if path:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.sendto(b"READY=1", "\0" + path[1:] if path.startswith("@") else path)
+def _manager() -> Manager:
+    return Manager.of(os.environ, pid=os.getpid())

@@ -36,6 +36,7 @@ from hub.client import HubClient, new_id
 from hub.config import Config, parse_config
 from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
+from hub.service.lines import run_line
 from hub.store.catalogue import products
 from hub.store.model import Entry, Shop
 from hub.store.selling import sales
@@ -262,7 +263,7 @@ class LocalHub:
             watch = app.watch_devices(hub, supervisor, blocked_s=WAIT_S)
             async with serve(hub) as self.port, watch, asyncio.TaskGroup() as group:
                 devices = group.create_task(supervisor.run(), name="devices")
-                line = group.create_task(app.run_line(hub, rng=random.Random(1)), name="line")
+                line = group.create_task(run_line(hub, rng=random.Random(1)), name="line")
                 started.set_result(None)
                 await stop.wait()
                 devices.cancel()

@@ -97,9 +97,8 @@ class Child:
                 await process.wait()
 
     async def _wait_ready(self, notify: socket.socket, process: asyncio.subprocess.Process) -> None:
-        loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
-            ready = group.create_task(loop.sock_recv(notify, 64), name=f"{self.name} ready")
+            ready = group.create_task(_said_ready(notify), name=f"{self.name} ready")
             ended = group.create_task(process.wait(), name=f"{self.name} ended")
             done, _ = await asyncio.wait({ready, ended}, timeout=READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
             ready.cancel()
@@ -112,6 +111,12 @@ class Child:
     def _last_words(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1].removeprefix("storehub: ") if lines else f"see {self._log}"
+
+
+async def _said_ready(notify: socket.socket) -> None:
+    """Return when READY was said; a start that takes long asks for more time before."""
+    while not (await asyncio.get_running_loop().sock_recv(notify, 256)).startswith(b"READY=1"):
+        pass
 
 
 async def stop_all(*children: Child) -> None:

@@ -29,6 +29,7 @@ from hub.config import parse_config
 from hub.demo.paper_page import PaperPage
 from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
+from hub.service.lines import run_line
 from hub.store.catalogue import products
 from hub.store.model import Entry, SaleAnswer
 from hub.store.selling.returns import ReturnAnswer
@@ -211,7 +212,7 @@ class Desk:
                 lambda tx: products.put_products(tx, hub.replica, [TEA], location="shop", now_ms=self.clock())
             )
             async with serve(hub) as self.port, asyncio.TaskGroup() as group:
-                line = group.create_task(app.run_line(hub, rng=random.Random(1)), name="line")
+                line = group.create_task(run_line(hub, rng=random.Random(1)), name="line")
                 started.set_result(None)
                 await stop.wait()
                 line.cancel()

@@ -43,6 +43,12 @@ class DiedError(Exception):
     """The hub ended before it was ready."""
 
 
+async def said_ready(notify: socket.socket) -> None:
+    """Return when READY was said; a start that takes long asks for more time before."""
+    while not (await asyncio.get_running_loop().sock_recv(notify, 256)).startswith(b"READY=1"):
+        pass
+
+
 @dataclass
 class ServerProcess:
     """`start` returns when the process has told its NOTIFY_SOCKET that it is ready; `kill` is SIGKILL."""
@@ -78,7 +84,7 @@ class ServerProcess:
 
     async def _ready_or_dead(self, ready: socket.socket) -> None:
         assert self.process is not None
-        told = asyncio.ensure_future(asyncio.get_running_loop().sock_recv(ready, 64))
+        told = asyncio.ensure_future(said_ready(ready))
         died = asyncio.ensure_future(self.process.wait())
         async with asyncio.timeout(READY_S):
             await asyncio.wait({told, died}, return_when=asyncio.FIRST_COMPLETED)

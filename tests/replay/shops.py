@@ -29,6 +29,7 @@ from hub.duties import Person
 from hub.importing.authority import send_products
 from hub.migrations import MIGRATIONS
 from hub.runtime import Runtime
+from hub.service.lines import run_line
 from hub.store.selling.voids import Void
 from hub.store.staff.tills import Paired
 from hub.store.stock.levels import facts_to_fold
@@ -338,7 +339,7 @@ async def _place(folder: Path, name: str, cloud_port: int, clock: Clock, counts:
         config = parse_config(raw, base=folder)
         async with open_database(config.database, migrations=MIGRATIONS) as db:
             hub = await app.open_hub(config, db, now_ms=clock)
-            line = asyncio.create_task(app.run_line(hub, rng=random.Random(name)))
+            line = asyncio.create_task(run_line(hub, rng=random.Random(name)))
             yield Place(name, hub, relay, counts)
             line.cancel()
             with suppress(asyncio.CancelledError):
