@@ -28,7 +28,9 @@ AWAY = Remedy(
 )
 GONE = Remedy("not_attached", "is gone: unplugged, or its power failed; it is opened again as soon as it is back")
 DENIED = Remedy(
-    "permission_denied", "may not be opened: add the hub's user to the group `{group}`, then start the hub again"
+    "permission_denied",
+    "may not be opened: give it to the hub by a udev rule (docs/operating/service.md), or add the hub's user to the group "
+    "`{group}` and start the hub again",
 )
 BUSY = Remedy("busy", "is in use by another program or device section: stop that one (`fuser -v` names it)")
 WRONG_NODE = Remedy(

@@ -1,1 +1,1 @@
-"""The hub as a service: told to its manager when it sells, fed while it lives (sd_notify, watchdog); the lines that it keeps up."""
+"""The hub as a service: what its manager is told (sd_notify, watchdog), and the lines that it keeps up."""

@@ -25,6 +25,15 @@ DROP_IN = "/run/systemd/system/storehub.service.d/test.conf"
 COMMAND = f"""#!/bin/sh
 PYTHONPATH={FOLDER}/lib:/opt/packages exec python3 -m hub "$@"
 """
+# as docs/operating/service.md says it
+INSTALL = """
+install -D -m 644 storehub.sysusers /usr/lib/sysusers.d/storehub.conf && systemd-sysusers &&
+install -D -m 644 storehub.tmpfiles /usr/lib/tmpfiles.d/storehub.conf && systemd-tmpfiles --create storehub.conf &&
+install -D -m 644 70-storehub.rules -t /usr/lib/udev/rules.d && udevadm control --reload && udevadm trigger --settle &&
+install -D -m 644 *.service *.timer *.slice -t /etc/systemd/system &&
+install -D -m 644 storehub-.service.d/sandbox.conf -t /etc/systemd/system/storehub-.service.d &&
+systemctl daemon-reload
+""".strip()
 SLOWLY = "[Service]\nTimeoutStartSec=300\n"  # emulated, and beside other work
 PORT = 8080
 PATIENCE_S = 120
@@ -42,6 +51,7 @@ port = {PORT}
 [data]
 dir = "{DATA}"
 """
+ON_LAN = STORE.replace("[api]\n", '[api]\nhost = "0.0.0.0"\n')
 
 
 class GuestHub:
@@ -75,11 +85,14 @@ class GuestHub:
 
 
 @asynccontextmanager
-async def guest_hub(machine: Machine, devices: str, *, drop_in: str = "") -> AsyncIterator[GuestHub]:
+async def guest_hub(
+    machine: Machine, devices: str, *, drop_in: str = "", on_lan: bool = False
+) -> AsyncIterator[GuestHub]:
     """Run the unit with these sections until the block ends, its log goes with what fails; `drop_in` changes its [Service]."""
     await installed(machine)
     await machine.run(
-        f"rm -rf {DATA}; install -m 640 -g storehub /dev/stdin {CONFIG}", given=(STORE + devices).encode()
+        f"rm -rf {DATA}; install -m 640 -g storehub /dev/stdin {CONFIG}",
+        given=((ON_LAN if on_lan else STORE) + devices).encode(),
     )
     await machine.run(f"install -D -m 644 /dev/stdin {DROP_IN}", given=(SLOWLY + drop_in).encode())
     try:
@@ -124,12 +137,5 @@ async def installed(machine: Machine) -> None:
         compileall.compile_dir(Path(folder) / "lib", quiet=1)  # here: there it would take a minute
         await machine.run(f"mkdir -p {FOLDER} && tar -C {FOLDER} -xf -", given=await packed(Path(folder), "lib"))
     await machine.run(f"install -D -m 755 /dev/stdin {FOLDER}/bin/storehub", given=COMMAND.encode())
-    await machine.run(
-        "cat > /usr/lib/sysusers.d/storehub.conf", given=(PROJECT / "systemd/storehub.sysusers").read_bytes()
-    )
-    await machine.run(
-        "cat > /etc/systemd/system/storehub.service", given=(PROJECT / "systemd/storehub.service").read_bytes()
-    )
-    await machine.run(
-        f"systemd-sysusers && install -d -m 750 -g storehub /etc/store-hub && ln -s {FOLDER}/bin/storehub /usr/local/bin/"
-    )
+    await machine.copy("systemd", to="/opt/store-hub")
+    await machine.run(f"cd {FOLDER}/systemd && {INSTALL} && ln -s {FOLDER}/bin/storehub /usr/local/bin/")
