@@ -12,6 +12,7 @@ from hub.doctor.beside import look_at_other_hub
 from hub.doctor.books import look_at_books
 from hub.doctor.findings import Finding, fault, well
 from hub.doctor.machine import look_at_machine
+from hub.doctor.networks import look_at_networks
 from hub.doctor.running import look_at_broker, look_at_certificate, look_at_devices, look_at_disk, look_at_line
 from hub.doctor.wiring import look_at_cloud, look_at_wiring
 from hub.machine_client import MachineClient
@@ -25,6 +26,7 @@ def run_doctor(config: Config, *, is_whole: bool, as_json: bool) -> int:
     at_ms = now_ms()
     found = [
         *look_at_machine(config, now_ms=at_ms),
+        *look_at_networks(config),
         *look_at_books(config, now_ms=at_ms, is_whole=is_whole),
         *look_at_certificate(config, now_ms=at_ms),
         *_ask_hub(config),
