@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from hub.commands.backup_options import backup_commands
+from hub.commands.operating import operating_commands
 from hub.commands.options import (
     DEFAULT_CONFIG,
     demo_options,
@@ -99,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     accounts.add_argument(
         "--reader", action="append", default=[], metavar="NAME", help="an account that only hears, as Home Assistant"
     )
+    accounts.add_argument("--certificate", action="store_true", help="server.pem as well: the hub's own, with its key")
     with_config(accounts).set_defaults(run=_mqtt_accounts)
 
     cashier = commands.add_parser("cashier", help="who may sign in at the tills").add_subparsers(
@@ -172,6 +174,7 @@ def _tablet_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def _upkeep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    operating_commands(commands)
     doctor = commands.add_parser(
         "doctor", help="what is wrong with this machine, its books and its line, and the remedy"
     )
@@ -291,7 +294,8 @@ def _doctor(args: argparse.Namespace) -> int:
 def _mqtt_accounts(args: argparse.Namespace) -> int:
     from hub.commands.mqtt import write_accounts
 
-    return write_accounts(load_config(args.config), args.mosquitto, readers=args.reader)
+    config = load_config(args.config)
+    return write_accounts(config, args.mosquitto, readers=args.reader, has_certificate=args.certificate)
 
 
 def _cashier_add(args: argparse.Namespace) -> int:

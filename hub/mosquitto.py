@@ -31,6 +31,12 @@ def password_hash(password: str, *, salt: bytes) -> str:
     return f"$7${_ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
+def is_password_of(kept: str, password: str) -> bool:
+    """Whether a hash of the password file is this password's."""
+    _, form, _, salt, _ = kept.split("$") if kept.count("$") == 4 else [""] * 5
+    return form == "7" and kept == password_hash(password, salt=base64.b64decode(salt))
+
+
 def password_file(devices: Sequence[Account], others: Mapping[str, str]) -> str:
     """Return the password file; `others` are the hub's own account and readers, name -> hash."""
     lines = {account.device.till_id: account.password_hash for account in devices} | dict(others)

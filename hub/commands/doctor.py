@@ -23,19 +23,24 @@ MARKS = {"well": "well", "warning": "WARNING", "fault": "FAULT"}
 
 def run_doctor(config: Config, *, is_whole: bool, as_json: bool) -> int:
     """Look, and say."""
+    found = look(config, is_whole=is_whole)
+    if as_json:
+        print(msgspec.json.encode(found).decode())
+    else:
+        _print(found)
+    return 1 if any(each.level == "fault" for each in found) else 0
+
+
+def look(config: Config, *, is_whole: bool) -> list[Finding]:
+    """Return all that was found."""
     at_ms = now_ms()
-    found = [
+    return [
         *look_at_machine(config, now_ms=at_ms),
         *look_at_networks(config),
         *look_at_books(config, now_ms=at_ms, is_whole=is_whole),
         *look_at_certificate(config, now_ms=at_ms),
         *_ask_hub(config),
     ]
-    if as_json:
-        print(msgspec.json.encode(found).decode())
-    else:
-        _print(found)
-    return 1 if any(each.level == "fault" for each in found) else 0
 
 
 def _ask_hub(config: Config) -> list[Finding]:

@@ -1,0 +1,1 @@
+"""What a supporter is given of a hub that ails: one file, without anybody's data and without anything that opens a door."""
