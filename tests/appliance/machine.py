@@ -115,6 +115,11 @@ class Machine:
             writer.close()
 
     @property
+    def address(self) -> tuple[int, Path]:
+        """The port of this host where its ssh answers, and the key that opens it."""
+        return self._port, self._image / "id_ed25519"
+
+    @property
     def folder(self) -> Path:
         """Where its sockets are."""
         return self._folder

@@ -12,7 +12,7 @@ class FilterModule:
     """What Ansible loads."""
 
     def filters(self):
-        return {"hub_toml": hub_toml, "needs_broker": needs_broker, "is_on_lan": is_on_lan}
+        return {"hub_toml": hub_toml, "needs_broker": needs_broker, "is_on_lan": is_on_lan, "is_in": is_in}
 
 
 def hub_toml(config, data_dir, username, password):
@@ -37,6 +37,12 @@ def is_on_lan(config):
         return not ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host != "localhost"
+
+
+def is_in(address, networks):
+    """Whether an address is of one of these networks."""
+    # a link-local address may carry its interface
+    return any(ipaddress.ip_address(address.partition("%")[0]) in ipaddress.ip_network(each) for each in networks)
 
 
 def _of_own_broker(config):
