@@ -112,6 +112,11 @@ class Database:
         await self._writer.close()
 
     @property
+    def path(self) -> Path:
+        """The file, for readers of a thread's own."""
+        return self._path
+
+    @property
     def read(self) -> sqlite3.Connection:
         """The read-only connection for point reads on the loop: they cost less than a hop to a thread."""
         return self._reader

@@ -13,7 +13,7 @@ Not here: files (hub.medium.segments), the way back (hub.medium.replay).
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -29,17 +29,20 @@ from hub.medium.segments import MediumError, Segments
 from hub.medium.view import MediumView
 from hub.medium.worker import Worker
 from hub.store.model import utc
+from hub.store.readers import open_to_read
 from hub.store.replica.lives import ended_lives
 from hub.store.upkeep.replayed import REGISTERS
 from hub.store.upkeep.siblings import RELAYED
 from sync.batch import START, Batch, Boundary
 from sync.batch import Head as StreamHead
 from sync.db import Database
-from sync.errors import SyncError
+from sync.errors import StartError, SyncError
 from sync.model import Feed
-from sync.store.cursors import acked_boundaries
+from sync.store.cursors import acked_boundaries, nearest_offered
+from sync.store.digests import digest_at
 from sync.store.offering import batches_after
-from sync.store.streams import stream_heads
+from sync.store.retention import floor_of
+from sync.store.streams import stream_digest, stream_heads
 
 COPIED = RELAYED | REGISTERS
 PACE_S = 0.5  # between two records: each costs the medium a sync and 300 bytes
@@ -48,6 +51,7 @@ LOOK_EVERY_S = 30.0  # while nothing is sold: is it still there?
 ANSWER_S = 60.0  # a stick that sorts itself out takes seconds
 BATCHES_MAX = 8  # of one record; the next one has the rest
 ROWS_MAX = 250
+PRUNED = b""  # in the place of a digest
 REMEDIES = {
     "away": "put the medium back in and see that it is mounted at [backup] feed_to",
     "same_disk": "mount a second medium there: a stick, another disk, a network share",
@@ -56,6 +60,7 @@ REMEDIES = {
     "full": "make room on it, or put a larger one in",
     "needs_backup": "`storehub backup make`: what is in a backup may leave the copy; or raise [backup] feed_mib_max",
     "failed": "replace the medium; what is missing is written to the new one",
+    "recipients": "correct [backup] recipients: one is mistyped",
     "hangs": "it has not answered for a minute: pull it out, put another one in",
     "fork": "nothing: the hub begins a new life; docs/operating/recover.md says how to get back what only the medium has",
 }
@@ -88,6 +93,8 @@ class FeedCopy:
                 try:
                     await self._look(worker)
                     await self._copy(worker)
+                except StartError as err:
+                    self._tell("recipients", err.detail)
                 except SyncError as err:
                     self._tell(err.code if err.code in REMEDIES else "failed", err.detail)
                 except TimeoutError:
@@ -103,7 +110,7 @@ class FeedCopy:
         if head is None or head.rep != self._rep:
             return
         for stream, at in head.upto.items():
-            if not self._has(stream, at):
+            if not await self._has(worker, stream, at):
                 why = f"the feed copy holds {stream} {at.last} of this life, which is not what is here"
                 await self._books.forked(why)
                 raise MediumError("fork", why)
@@ -114,7 +121,7 @@ class FeedCopy:
             self._grown.clear()
             if self._rep != self._books.rep:
                 self._rep, self._at = self._books.rep, {}
-            batches = await self._next()
+            batches = await self._next(worker)
             if batches:
                 await self._append(worker, batches)
                 await asyncio.sleep(PACE_S)
@@ -124,19 +131,35 @@ class FeedCopy:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._grown.wait(), LOOK_EVERY_S)
 
-    def _has(self, stream: str, at: Boundary) -> bool:
+    async def _has(self, worker: Worker, stream: str, at: Boundary) -> bool:
         """Whether these books have what the copy has; registers have no digest that says so."""
-        if stream in RELAYED:
-            return self._books.is_offered(self._rep, stream, at)
-        return stream not in REGISTERS or at.last <= stream_heads(self._db.read, self._books.replica).get(stream, 0)
+        if at.last > stream_heads(self._db.read, self._books.replica).get(stream, 0):
+            return stream not in COPIED
+        return stream not in RELAYED or await self._digest(worker, stream, at.last) in (at.digest, PRUNED)
 
-    async def _next(self) -> list[Batch]:
+    async def _digest(self, worker: Worker, stream: str, last: int) -> bytes | None:
+        """Return a log's digest at a seq, PRUNED where its rows are no more; in the thread: a year of sales takes seconds."""
+        own, database = self._books.replica, self._db.path
+        if (at_head := stream_digest(self._db.read, own, stream, last)) is not None:
+            return at_head
+
+        def roll() -> bytes | None:
+            with closing(open_to_read(database)) as read:
+                floor = floor_of(read, own.local_id, stream)
+                if last < floor.last:
+                    return PRUNED
+                near = nearest_offered(read, own, stream, last)
+                return digest_at(read, own.local_id, stream, max(near, floor, key=lambda at: at.last), last)
+
+        return await worker.do(roll, timeout_s=ANSWER_S)
+
+    async def _next(self, worker: Worker) -> list[Batch]:
         """Return the next rows of all logs, causes before their effects."""
         found: list[Batch] = []
         for head in self._books.heads():
             if head.rep == self._rep and head.stream in COPIED and len(found) < BATCHES_MAX:
                 if head.stream not in self._at:
-                    self._at[head.stream] = self._begin_of(head)
+                    self._at[head.stream] = await self._begin_of(worker, head)
                 at, room = self._at[head.stream], BATCHES_MAX - len(found)
                 batches = batches_after(self._db.read, self._books.replica, head, at, rows_max=ROWS_MAX)
                 for batch in islice(batches, room):
@@ -144,13 +167,13 @@ class FeedCopy:
                     await asyncio.sleep(0)  # to read one takes as long as a sale, and a till may be waiting
         return found
 
-    def _begin_of(self, head: StreamHead) -> Boundary:
+    async def _begin_of(self, worker: Worker, head: StreamHead) -> Boundary:
         """Where a copy begins that has nothing yet of a log: behind the newest backup, or at its first row."""
         floor = self._books.floor(head)
         if head.feed is Feed.STATE:
             return Boundary(min(head.last, covered(self._config.data_dir, self._rep).get(head.stream, 0)))
         last = covered(self._config.data_dir, self._rep).get(head.stream, 0)
-        digest = self._books.digest_at(head.stream, last) if floor.last < last <= head.last else None
+        digest = await self._digest(worker, head.stream, last) if floor.last < last <= head.last else None
         return floor if digest is None else Boundary(last, digest)
 
     async def _append(self, worker: Worker, batches: list[Batch]) -> None:
