@@ -56,10 +56,25 @@ def follow(lines: Iterable[Line], key: str) -> Followed:
     lines = list(lines)
     recorded = next((line for line in lines if _is(line, "sale recorded", key)), None)
     sale = str(recorded["sale"]) if recorded else key
-    steps = [
+    found = [
         step for line in lines if (step := _of_sale(line, sale) or (_of_range(line, recorded) if recorded else None))
     ]
+    steps = list(_committed_first(found))
     return Followed(steps, list(_missing(recorded, steps)) if steps else [])
+
+
+def _committed_first(steps: list[Step]) -> Iterator[Step]:
+    """The line reads a row as soon as it is committed, which may be before the loop hears of it and the log says so."""
+    early = {"sent", "received", "safe"} if any(step.what == "committed" for step in steps) else set()
+    waiting: list[Step] = []
+    for step in steps:
+        if step.what in early:
+            waiting.append(step)
+            continue
+        yield step
+        if step.what == "committed":
+            yield from waiting
+            early, waiting = set(), []
 
 
 def _is(line: Line, message: str, key: str) -> bool:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from hub.monitoring.following import follow, read_lines
+
 Run = Callable[..., tuple[int, str]]
 
 
@@ -58,6 +60,19 @@ def test_the_log_has_no_goods_no_sums_and_no_tokens(morning: Any) -> None:
     assert morning.till_token not in log and "token-0123456789" not in log
     assert not re.search(r"UMBRELLA|1090|Counter", log)
     assert all(json.loads(line)["at"] for line in log.splitlines())
+
+
+def test_what_was_sent_before_the_loop_heard_of_its_commit_is_told_after_it(morning: Any) -> None:
+    lines = read_lines(morning.hub_log.read_text().splitlines())
+    recorded = next(line for line in lines if line["message"] == "sale recorded")
+    sent = next(line for line in lines if line["message"] == "sales are sent")
+    refused = next(
+        line for line in lines if line.get("sale") == recorded["sale"] and line["message"] == "request refused"
+    )
+
+    told = follow([refused, sent, recorded], morning.sale_id)
+
+    assert [step.what for step in told.steps] == ["refused", "committed", "sent"]
 
 
 @pytest.mark.parametrize("torn", ["", "{", '{"at": 1}', "Nov 22 hub storehub[7]: started", "[1]"])

@@ -92,6 +92,12 @@ def test_labels_that_are_asked_for_are_there(shown: dict[str, set[str]]) -> None
     assert not wrong
 
 
+def test_a_store_that_never_came_is_missed_too(morning: Any) -> None:
+    for store, connected in (("hk01", "1.0"), ("hk02", "0.0")):
+        assert f'storehub_cloud_connected{{store="{store}"}} {connected}' in morning.cloud_metrics
+        assert f'storehub_cloud_seen_timestamp_seconds{{store="{store}"}} 1.' in morning.cloud_metrics
+
+
 def test_every_alert_has_its_words_and_a_heading_to_read() -> None:
     for rule in rules():
         said = rule["annotations"]

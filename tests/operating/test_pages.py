@@ -7,16 +7,20 @@ need a rig, root or another machine, and are read by people.
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
 import tomllib
 from collections.abc import Iterator
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hub.cli import main
 from tests.operating.test_monitoring_files import headings
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +106,8 @@ def typed(command: str, morning: Any) -> str:
     port = tomllib.loads((morning.folder / "hub.toml").read_text())["api"]["port"]
     here = command.replace("SALE", morning.sale_id).replace("127.0.0.1:8080", f"127.0.0.1:{port}")
     here = COMMAND.sub(lambda said: said[0] + ("" if said[1].startswith(NO_CONFIG) else " --config hub.toml "), here)
+    if here.startswith("storehub ") and not set(here) & set("|;&><$"):
+        return typed_here(shlex.split(here, comments=True)[1:], morning.folder)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     ended = subprocess.run(
         ["bash", "-c", here],
@@ -113,6 +119,13 @@ def typed(command: str, morning: Any) -> str:
     )
     assert ended.returncode in (0, 1), f"{command}: {ended.stderr}"
     return ended.stdout + ended.stderr
+
+
+def typed_here(words: list[str], folder: Path) -> str:
+    """As `typed`, of one of ours alone: in this process it takes a tenth of the time."""
+    with chdir(folder), StringIO() as said, redirect_stdout(said), redirect_stderr(said):
+        assert main(words) in (0, 1)
+        return said.getvalue()
 
 
 def test_blocks_are_run_at_all() -> None:
