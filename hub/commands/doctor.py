@@ -1,6 +1,7 @@
 """`storehub doctor [--whole] [--json]`: everything that can be looked at here, with its remedy. Exit code 1: there is a fault."""
 
 import asyncio
+import os
 import sys
 
 import msgspec
@@ -9,6 +10,7 @@ from hub.client import now_ms
 from hub.commands.asking import ask
 from hub.config import Config
 from hub.doctor.beside import look_at_other_hub
+from hub.doctor.board import look_at_board
 from hub.doctor.books import look_at_books
 from hub.doctor.findings import Finding, fault, well
 from hub.doctor.machine import look_at_machine
@@ -32,15 +34,34 @@ def run_doctor(config: Config, *, is_whole: bool, as_json: bool) -> int:
 
 
 def look(config: Config, *, is_whole: bool) -> list[Finding]:
-    """Return all that was found."""
+    """Return all that was found; that it was not allowed to look, where it is not."""
+    if _is_shut_out(config):
+        return [_shut_out(config)]
     at_ms = now_ms()
     return [
         *look_at_machine(config, now_ms=at_ms),
         *look_at_networks(config),
+        *look_at_board(),
         *look_at_books(config, now_ms=at_ms, is_whole=is_whole),
         *look_at_certificate(config, now_ms=at_ms),
         *_ask_hub(config),
     ]
+
+
+def _is_shut_out(config: Config) -> bool:
+    """Whether the data folder is not for whoever asks: all else would be said wrongly."""
+    try:
+        os.scandir(config.data_dir).close()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _shut_out(config: Config) -> Finding:
+    said = f"this user may not look into {config.data_dir}"
+    return fault("data folder", said, "as root, or `sudo -u storehub storehub doctor`")
 
 
 def _ask_hub(config: Config) -> list[Finding]:

@@ -20,6 +20,7 @@ from hub.commands.doctor import run_doctor
 from hub.config import Config, parse_config
 from hub.disk.room import DiskView
 from hub.doctor import machine
+from hub.doctor.board import look_at_board
 from hub.doctor.books import look_at_books
 from hub.doctor.findings import Finding
 from hub.doctor.machine import look_at_machine
@@ -153,6 +154,45 @@ def test_a_card_whose_file_system_met_errors_is_a_fault(tmp_path: Path, count: s
     found = by_name(look_at_machine(config(tmp_path), now_ms=NOW_MS, mounts=mounts, system=tmp_path))
 
     assert (found["card"].level if "card" in found else None) == level
+
+
+@pytest.mark.parametrize(
+    ("alarm", "milli_c", "levels"),
+    [
+        ("0", "48312", {"power": "well", "heat": "well"}),
+        ("1", "80000", {"power": "fault", "heat": "warning"}),
+        (None, None, {}),
+    ],
+)
+def test_a_board_without_enough_power_or_air(
+    tmp_path: Path, alarm: str | None, milli_c: str | None, levels: dict[str, str]
+) -> None:
+    for file, said in (("hwmon/hwmon1/in0_lcrit_alarm", alarm), ("thermal/thermal_zone0/temp", milli_c)):
+        if said is not None:
+            there = tmp_path / "class" / file
+            there.parent.mkdir(parents=True)
+            there.write_text(f"{said}\n")
+            (there.parent / "name").write_text("rpi_volt\n" if "hwmon" in file else "cpu\n")
+
+    found = by_name(look_at_board(system=tmp_path))
+
+    assert {name: each.level for name, each in found.items()} == levels
+    assert all(each.remedy for each in found.values() if each.level != "well")
+
+
+def test_who_may_not_look_is_told_so_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As another user: to that one the database is not there, nor a hub."""
+    if os.geteuid():
+        pytest.skip("only root becomes another user")
+    said = config(tmp_path)
+    os.seteuid(65_534)
+    try:
+        code = run_doctor(said, is_whole=False, as_json=True)
+    finally:
+        os.seteuid(0)
+
+    found = json.loads(capsys.readouterr().out)
+    assert code == 1 and [each["about"] for each in found] == ["data folder"] and "as root" in found[0]["remedy"]
 
 
 def test_a_small_disk_and_one_that_became_read_only_are_faults_for_real(small_disk: Path) -> None:
