@@ -18,7 +18,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-Line = dict[str, Any]  # Any: a log line has the fields that were given
+
+class Line(dict[str, Any]):
+    """A log line. Any: it has the fields that were given; another version may have given fewer, which read as ""."""
+
+    def __missing__(self, _field: str) -> str:
+        return ""
 
 
 class Step(Struct, frozen=True):
@@ -47,7 +52,7 @@ def read_lines(raw: Iterable[str]) -> list[Line]:
         except msgspec.DecodeError:
             continue
         if isinstance(line, dict) and "at" in line and "message" in line:
-            lines.append(line)
+            lines.append(Line(line))
     return sorted(lines, key=lambda line: str(line["at"]))
 
 
@@ -96,7 +101,9 @@ def _of_sale(line: Line, sale: str) -> Step | None:
             return _step(line, "refused", f"{line['status']} {line['code']} at {line['path']}, till {line['till']}")
         case "receipt ended":
             why = f": {line['reason']}" if line.get("reason") else ""
-            return _step(line, line["state"], f"by {line['printer']}{why}, {line['took_ms']} ms after it was asked for")
+            return _step(
+                line, str(line["state"]), f"by {line['printer']}{why}, {line['took_ms']} ms after it was asked for"
+            )
         case "rows received":
             return _step(line, "received", f"the cloud holds {line['rep']}/sales/{line['upto']}")
     return None
@@ -104,18 +111,19 @@ def _of_sale(line: Line, sale: str) -> Step | None:
 
 def _of_range(line: Line, recorded: Line) -> Step | None:
     """Return what a line says that names a range of seqs with the sale in it."""
-    if line.get("rep") != recorded["rep"] or "upto" not in line or line.get("stream", "sales") != "sales":
+    if line["rep"] != recorded["rep"] or line["stream"] not in ("", "sales"):
         return None
-    if not line["after"] < recorded["seq"] <= line["upto"]:
+    after, seq, upto = line["after"], recorded["seq"], line["upto"]
+    if not (isinstance(after, int) and isinstance(seq, int) and isinstance(upto, int) and after < seq <= upto):
         return None
-    upto = f"{line['rep']}/sales/{line['upto']}"
+    held = f"{line['rep']}/sales/{upto}"
     match line["message"]:
         case "sales are sent":
-            return _step(line, "sent", f"with all up to {upto}")
+            return _step(line, "sent", f"with all up to {held}")
         case "rows received":
-            return _step(line, "received", f"the cloud holds {upto}")
+            return _step(line, "received", f"the cloud holds {held}")
         case "sales are safe":
-            return _step(line, "safe", f"the {line['peer']} has said that it holds {upto}")
+            return _step(line, "safe", f"the {line['peer']} has said that it holds {held}")
     return None
 
 

@@ -75,6 +75,29 @@ def test_what_was_sent_before_the_loop_heard_of_its_commit_is_told_after_it(morn
     assert [step.what for step in told.steps] == ["refused", "committed", "sent"]
 
 
+def test_lines_of_the_version_before_are_followed_as_far_as_they_say() -> None:
+    at, trail = "2026-11-22T09:14:02.118+00:00", "hub.trail"
+    lines = [
+        {
+            "at": at,
+            "logger": trail,
+            "message": "sale recorded",
+            "sale": "s",
+            "receipt_no": "r",
+            "till": "t1",
+            "seq": 17,
+        },
+        {"at": at, "logger": trail, "message": "receipt ended", "sale": "s", "job": "sale~s", "state": "printed"},
+        {"at": at, "logger": trail, "message": "sales are safe", "peer": "cloud", "after": 16, "upto": 17},
+        {"at": at, "logger": trail, "message": "sales are safe", "peer": "cloud", "after": "16", "upto": None},
+        {"at": at, "logger": trail, "message": "sale recorded", "sale": ["s"], "seq": {}},
+    ]
+
+    told = follow(read_lines([json.dumps(line) for line in lines]), "s")
+
+    assert ([step.what for step in told.steps], told.missing) == (["committed", "printed", "safe"], [])
+
+
 @pytest.mark.parametrize("torn", ["", "{", '{"at": 1}', "Nov 22 hub storehub[7]: started", "[1]"])
 def test_lines_of_others_are_passed_over(morning: Any, storehub: Run, tmp_path: Any, torn: str) -> None:
     mixed = tmp_path / "journal"
