@@ -39,16 +39,24 @@ class BadLine:
     port: int = 0
     connections: int = 0
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
+    _serving: "set[asyncio.Task[None] | None]" = field(default_factory=set)
 
     def drop(self) -> None:
         """End all connections that there are."""
         for writer in self._open:
             writer.transport.abort()
 
+    async def end(self) -> None:
+        """End all connections, and wait until nobody carries one."""
+        while self._serving:
+            self.drop()
+            await asyncio.wait([task for task in self._serving if task is not None], timeout=0.1)
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection."""
         self.connections += 1
         self._open.add(writer)
+        self._serving.add(task := asyncio.current_task())
         with suppress(OSError, asyncio.IncompleteReadError):
             if self.answer:
                 await reader.read(PIECE)
@@ -57,6 +65,7 @@ class BadLine:
             else:
                 await self._carry(reader, writer)
         self._open.discard(writer)
+        self._serving.discard(task)
         writer.close()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -113,4 +122,4 @@ async def bad_line(
         yield line
     finally:
         server.close()
-        line.drop()
+        await line.end()
