@@ -57,7 +57,7 @@ class Room:
         self._marks = marks_of(section)
         self._reserve = Reserve(self._folder, whole=section.reserve_mib * MIB, step=step_of(section))
         self._level: Level = "well"
-        self._free = 0
+        self._free = self._free_to_root = self._kept_for_root = 0
         self._file = _identity(database)
         self._is_log_short = False
         self.state: State = "well"
@@ -131,6 +131,9 @@ class Room:
             log.debug("the disk cannot be asked", extra={"error": str(err)})
         else:
             self._free = said.f_bavail * said.f_frsize
+            self._free_to_root = said.f_bfree * said.f_frsize
+            if self._free:  # what ext4 keeps for root can only be told while there is something for others
+                self._kept_for_root = self._free_to_root - self._free
         self._check_folder()
         self._level = level_at(self._free, self._marks, self._level)
         self._become(self._state_now())
@@ -160,8 +163,9 @@ class Room:
         self._on_change(self.view)
 
     def _make_room(self) -> bool:
-        """Give a step of the reserve to a commit that found none."""
-        if not self._reserve.give():
+        """Give a step of the reserve to a commit that found none; not where root's programs alone would have it."""
+        self.look()
+        if self._free_to_root + self._reserve.held <= self._kept_for_root or not self._reserve.give():
             return False
         log.warning("sales take the disk's reserve; make room", extra={"reserve_mib": self._reserve.held >> 20})
         self.look()

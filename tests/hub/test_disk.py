@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hub.attached.readings import Readings
 from hub.client import HubClient, ProblemError
 from hub.disk.levels import MIB, Marks, level_at, marks_of, step_of
 from hub.disk.reserve import RESERVE, Reserve
+from hub.disk.room import Room
 from hub.settings.disk import DiskSection, checked_disk
 from sync.errors import ConfigError
 
@@ -151,6 +153,28 @@ async def test_sales_go_on_to_the_last_reserved_byte_then_are_refused_with_the_r
     kept = {key for (key,) in room.runtime.db.read.execute("SELECT sale_id FROM sale")}
     assert kept == {*answered, sale["sale_id"]} and len(answered) > 100
     assert told[0] in ("refuse", "reserve") and {"reserve", "full"} <= set(told) and told[-1] == "well"
+
+
+async def test_a_reserve_that_would_fall_to_root_alone_is_kept(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    block, for_root = 4096, 1000
+    free = for_root + 600
+    real = os.statvfs
+
+    def ext4(path: Any) -> Any:
+        said = real(path)
+        return SimpleNamespace(f_frsize=block, f_bfree=free, f_bavail=max(0, free - for_root), f_flag=said.f_flag)
+
+    monkeypatch.setattr("hub.disk.room.os.statvfs", ext4)
+    section = DiskSection(thin_below_mib=0, stop_below_mib=0, refuse_below_mib=0, reserve_mib=1)
+    Reserve(store.path.parent, whole=MIB, step=step_of(section)).fill(4 * MIB, keep=0)
+    room = Room(store.db, store.path, section, now_ms=lambda: 0, on_change=lambda _: None)
+    room.look()
+    free = for_root - 256  # root's programs have eaten a mebibyte of what is kept for them
+    kept = store.db.make_room(), room.view.reserve_bytes
+    free = for_root - 200
+    given = store.db.make_room(), room.view.reserve_bytes
+
+    assert (kept, given) == ((False, MIB), (True, MIB - step_of(section)))
 
 
 async def _disk_events(ws: Any) -> AsyncIterator[str]:
