@@ -1,6 +1,7 @@
 """A hub as a process on a real disk that fills to the last byte, and on an ext4 that gives up writing after an error."""
 
 import asyncio
+import resource
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -29,6 +30,7 @@ reserve_mib = 1
 """
 NOW_MS = 1_790_000_000_000
 WAIT_S = 60.0
+SIZE_MAX = 16 * 1024  # bytes of a file: less than the write-ahead log has after a few sales
 
 
 @dataclass
@@ -157,6 +159,32 @@ async def test_a_disk_that_turned_read_only_refuses_sales_and_shows_prices_until
     assert known[0] in (200, 503)
     assert repeated == [200] * 20 + [201] * 2
     assert {row[2] for row in judge(hub.folder).sales} == {*answered, "r1", "r2"}
+
+
+async def test_writes_that_fail_for_a_while_are_refused_and_go_on_in_the_same_process(
+    hub_process: Any, judge: Any
+) -> None:
+    """A limit on the size of files stands in for a card with I/O errors: SQLite is told the same."""
+    hub = hub_process()
+    await one_product(hub.folder)
+    await hub.start()
+    async with shop_of(hub) as shop:
+        answered = [new_id() for _ in range(20)]
+        assert [(await shop.sell(each))[0] for each in answered] == [201] * 20
+        before = resource.prlimit(hub.process.pid, resource.RLIMIT_FSIZE, (SIZE_MAX, resource.RLIM_INFINITY))
+        refused = [await shop.sell(each) for each in ("f1", "f2")]
+        await shop.until("/v1/disk", state="failing", takes_sales=False)
+        shown, ready = await shop.get("/v1/products/TEA"), await shop.get("/readyz")
+        resource.prlimit(hub.process.pid, resource.RLIMIT_FSIZE, before)
+        await shop.until("/v1/disk", state="well")
+        assert [(await shop.sell(each))[0] for each in (*answered, "f1", "f2")] == [200] * 20 + [201] * 2
+    await hub.kill()
+
+    assert [(status, said["code"]) for status, said in refused] == [(503, "outcome_unknown")] * 2
+    assert (shown[0], ready[0]) == (200, 503)
+    verdict = judge(hub.folder)
+    assert verdict.integrity == "ok" and {row[2] for row in verdict.sales} == {*answered, "f1", "f2"}
+    assert verdict.streams_that_differ() == []
 
 
 @dataclass
