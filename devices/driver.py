@@ -90,6 +90,9 @@ class DeviceContext(Protocol):
     def count(self, what: str, amount: int = 1) -> None:
         """Add to a named counter shown in health and metrics (`labels_cut`, `reconnects`, ...)."""
 
+    def waiting_job(self) -> PrintJob | None:
+        """Return what `next_job` would return without a wait, None where it would wait."""
+
     async def next_job(self) -> PrintJob:
         """Wait for the oldest queued job of this printer, without changing its state."""
 

@@ -23,8 +23,7 @@ from devices.codecs.printing.escpos_status import (
 from devices.driver import HEARTBEAT_S
 from devices.errors import WireError
 
-CHUNK_BYTES = 1_024  # sent, then waited for: a printer takes bytes at the speed of its paper once its buffer is full
-RECEIVE_BYTES = 256
+CHUNK_BYTES = 2_048  # most receipts whole; then waited for: a full printer takes bytes at the speed of its paper
 ANSWERS_PENDING_MAX = 16  # DLE EOT sent and not answered; more means the printer is away
 
 
@@ -39,6 +38,9 @@ class PrinterLine(Protocol):
     """Bytes to and from a printer. They raise OSError or WireError when it is away; `read` may return nothing then."""
 
     async def read(self, most: int, /) -> bytes: ...
+
+    async def listen(self, heard: Callable[[bytes], None], /) -> None:
+        """Hand on what the printer says, as it comes, until it hangs up; nobody else reads."""
 
     def write(self, payload: bytes, /) -> None: ...
 
@@ -71,11 +73,14 @@ class EscposWire:
     async def receive(self) -> None:
         """Sort what the printer says until it hangs up. No time-out of its own: whoever asks, waits for so long."""
         answers = AnswerReader()
+
+        def heard(received: bytes) -> None:
+            for kind, answer in answers.feed(received):
+                self._sort(kind, answer)
+            self._changed.set()
+
         try:
-            while received := await self._line.read(RECEIVE_BYTES):
-                for kind, answer in answers.feed(received):
-                    self._sort(kind, answer)
-                self._changed.set()
+            await self._line.listen(heard)
             self._lost = PrinterLostError("connection_lost", "the printer closed the connection")
         except OSError as err:
             self._lost = PrinterLostError("connection_lost", f"the connection to the printer broke: {err}")
@@ -159,14 +164,20 @@ class EscposWire:
         while not holds():
             self._raise_if_lost()
             self._on_alive()
-            self._changed.clear()
             left_s = ends_s - now_s()
             if left_s <= 0:
                 return False
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(HEARTBEAT_S, left_s)):
-                    await self._changed.wait()
+            await self._news(min(HEARTBEAT_S, left_s))
         return True
+
+    async def _news(self, within_s: float) -> None:
+        """Wait for anything that the printer says, or until the time is over: whoever waits looks again either way."""
+        self._changed.clear()
+        timer = asyncio.get_running_loop().call_later(within_s, self._changed.set)
+        try:
+            await self._changed.wait()
+        finally:
+            timer.cancel()
 
     def _raise_if_lost(self) -> None:
         if self._lost is not None:

@@ -212,22 +212,29 @@ class Spooler:
         if self._in_hand is not None:
             with _ledger("how the last document ended"):
                 await self._settle(self._in_hand)
-        if not self._is_attended:
-            self._is_attended = True
-            self.on_change()
-        while True:
+        while (job := self.waiting_job()) is None:
             self._poked.clear()
-            if self._drawer is not None:
-                job, self._drawer = self._drawer, None
-                return job
-            found = self._open_job()
-            if found.job is not None:
-                return LedgerJob(self, found.job.job_id, self._render(found.job, found.sale))
             try:
                 await self._poked.wait()
             except asyncio.CancelledError:
                 self._leave()
                 raise
+        return job
+
+    def waiting_job(self) -> PrintJob | None:
+        """Return what next_job would return at once, None where it has to wait or to settle what was cut off."""
+        if self._in_hand is not None:
+            return None
+        if not self._is_attended:
+            self._is_attended = True
+            self.on_change()
+        if self._drawer is not None:
+            job, self._drawer = self._drawer, None
+            return job
+        found = self._open_job()
+        if found.job is None:
+            return None
+        return LedgerJob(self, found.job.job_id, self._render(found.job, found.sale))
 
     async def open_drawer(self) -> None:
         """Kick the drawer now; raise BusyError when the printer does not take the pulse within DRAWER_TIMEOUT_S.

@@ -127,19 +127,12 @@ class EscposSession:
 
     async def _next_job(self) -> PrintJob:
         """Watch while there is none; a job that is there at once is taken without."""
-        watches: list[asyncio.Task[None]] = []
+        if (at_once := self._ctx.waiting_job()) is not None:
+            return at_once
         async with asyncio.TaskGroup() as group:
-
-            def watch() -> None:
-                watches.append(group.create_task(self._watch(), name=f"{self._ctx.device_id}-watch"))
-
-            soon = asyncio.get_running_loop().call_soon(watch)
-            try:
-                job = await self._ctx.next_job()
-            finally:
-                soon.cancel()
-            for each in watches:
-                each.cancel()
+            watch = group.create_task(self._watch(), name=f"{self._ctx.device_id}-watch")
+            job = await self._ctx.next_job()
+            watch.cancel()
         return job
 
     async def _encoded(self, job: PrintJob) -> EncodedDocument | None:

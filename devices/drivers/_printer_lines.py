@@ -10,9 +10,9 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, SupportsIndex
 
 from msgspec import Meta
 
@@ -33,14 +33,31 @@ PENDING_MAX_BYTES = 65_536  # written and not taken by a USB printer; a writer t
 Seconds = Annotated[float, Meta(gt=0, le=600)]
 
 
+class HeardReader(asyncio.StreamReader):
+    """Hands on what comes as it comes, where somebody listens: to wake one who reads takes another pass of the loop."""
+
+    heard: Callable[[bytes], None] | None = None
+
+    def feed_data(self, data: Iterable[SupportsIndex]) -> None:
+        if self.heard is None:
+            super().feed_data(data)
+        else:
+            self.heard(bytes(data))
+
+
 class TcpLine:
     """A TCP connection; `drain` returns when the kernel has every byte."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: HeardReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
     async def read(self, most: int) -> bytes:
         return await self._reader.read(most)
+
+    async def listen(self, heard: Callable[[bytes], None]) -> None:
+        self._reader.heard = heard
+        while received := await self.read(READ_MAX_BYTES):  # what came before, and the end
+            heard(received)
 
     def write(self, payload: bytes) -> None:
         self._writer.write(payload)
@@ -61,6 +78,9 @@ class SerialLine:
 
     async def read(self, most: int) -> bytes:
         return await self._port.receive(most)
+
+    async def listen(self, heard: Callable[[bytes], None]) -> None:
+        await _listen(self, heard)
 
     def write(self, payload: bytes) -> None:
         self._port.begin(payload)
@@ -106,6 +126,9 @@ class NodeLine:
             self._loop.add_reader(self._descriptor, self._on_readable)
         assert len(received) <= most, "more was read than asked for"
         return received
+
+    async def listen(self, heard: Callable[[bytes], None]) -> None:
+        await _listen(self, heard)
 
     def write(self, payload: bytes) -> None:
         self._raise_error()
@@ -226,7 +249,7 @@ async def tcp_line(address: str, connect_timeout_s: float) -> AsyncIterator[TcpL
     host, port = split_address(address, port=DEFAULT_PORT)
     try:
         async with asyncio.timeout(connect_timeout_s):
-            reader, writer = await asyncio.open_connection(host, port)
+            reader, writer = await _connected(host, port)
     except (OSError, TimeoutError) as err:
         raise WireError(f"no printer answers at {address}: {err}; is it on, and on this network?") from err
     try:
@@ -237,6 +260,21 @@ async def tcp_line(address: str, connect_timeout_s: float) -> AsyncIterator[TcpL
         yield TcpLine(reader, writer)
     finally:
         writer.transport.abort()  # not close(): that would wait for bytes the printer no longer takes
+
+
+async def _connected(host: str, port: int) -> tuple[HeardReader, asyncio.StreamWriter]:
+    """Do what asyncio.open_connection does, with a reader of our own."""
+    loop = asyncio.get_running_loop()
+    reader = HeardReader(loop=loop)
+    transport, protocol = await loop.create_connection(
+        lambda: asyncio.StreamReaderProtocol(reader, loop=loop), host, port
+    )
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+async def _listen(line: "SerialLine | NodeLine", heard: Callable[[bytes], None]) -> None:
+    while received := await line.read(READ_MAX_BYTES):
+        heard(received)
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from devices.plug.attachment import Attached, Match, Subsystem
 from devices.plug.capture import Tap
 from devices.supervision.announcements import Announcements
 from devices.supervision.commands import CommandQueue, Told
-from devices.supervision.outside import DeviceSpec, DeviceState, Outside
+from devices.supervision.outside import DeviceSpec, DeviceState, JobSource, Outside
 from devices.supervision.requests import DeviceRequest, RequestQueue
 
 StateOf = Callable[[StatusUpdate, int, dict[str, int]], DeviceState]
@@ -89,11 +89,11 @@ class Context:
         if self.tap is not None:
             self.tap.take(came)
 
+    def waiting_job(self) -> PrintJob | None:
+        return self._jobs.waiting_job()
+
     async def next_job(self) -> PrintJob:
-        source = self._outside.jobs.get(self.device_id)
-        if source is None:
-            raise DeviceError(f"{self.device_id}: takes no print jobs; a device that prints needs a queue in the hub")
-        return await self._while_waiting(source.next_job())
+        return await self._while_waiting(self._jobs.next_job())
 
     async def next_request(self) -> DeviceRequest:
         return await self._while_waiting(self.requests.next())
@@ -124,6 +124,13 @@ class Context:
 
     def state(self) -> DeviceState:
         return self._state_of(self._update, self._since_ms, dict(self._counters))
+
+    @property
+    def _jobs(self) -> JobSource:
+        source = self._outside.jobs.get(self.device_id)
+        if source is None:
+            raise DeviceError(f"{self.device_id}: takes no print jobs; a device that prints needs a queue in the hub")
+        return source
 
     async def _while_waiting(self, answer: Awaitable[T]) -> T:
         self._waits_for_hub += 1

@@ -42,6 +42,8 @@ class DeviceState:
 class JobSource(Protocol):
     """The print jobs of one printer, oldest first."""
 
+    def waiting_job(self) -> PrintJob | None: ...
+
     async def next_job(self) -> PrintJob: ...
 
 

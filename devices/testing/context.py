@@ -144,14 +144,16 @@ class RecordingContext:
         """Keep it."""
         self.traced.append(came)
 
+    def waiting_job(self) -> PrintJob | None:
+        """Return the oldest queued job."""
+        return next((job for job in self.jobs if job.state == "queued"), None)
+
     async def next_job(self) -> PrintJob:
         """Wait for the oldest queued job; it stays queued until it is begun or failed."""
-        while True:
-            for job in self.jobs:
-                if job.state == "queued":
-                    return job
+        while (job := self.waiting_job()) is None:
             self._changed.clear()
             await self._changed.wait()
+        return job
 
     async def next_command(self) -> Told:
         """Wait for the oldest command that a test told the device by `commands`."""

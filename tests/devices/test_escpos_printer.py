@@ -15,7 +15,7 @@ import pytest
 from devices.codecs.printing import raster
 from devices.document import Barcode, Columns, Cut, Document, Rule, Text
 from devices.drivers._addresses import split_address
-from devices.drivers._printer_lines import DEFAULT_PORT, TcpLine
+from devices.drivers._printer_lines import DEFAULT_PORT, tcp_line
 from devices.drivers._printer_words import trouble
 from devices.drivers.escpos_printer import DRIVER, Options, run
 from devices.errors import WireError
@@ -267,9 +267,9 @@ async def test_bytes_for_a_connection_that_broke_are_never_taken_for_sent() -> N
         reset.set()
 
     async with await asyncio.start_server(reset_at_once, "127.0.0.1", 0) as server:
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        wire = EscposWire(TcpLine(reader, writer), lambda: None, send_timeout_s=5.0)
-        async with asyncio.timeout(30):
+        host, port = server.sockets[0].getsockname()
+        async with tcp_line(f"{host}:{port}", 5.0) as line, asyncio.timeout(30):
+            wire = EscposWire(line, lambda: None, send_timeout_s=5.0)
             await reset.wait()
             with pytest.raises(PrinterLostError, match="hung up"):
                 while True:

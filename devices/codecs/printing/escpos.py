@@ -130,7 +130,8 @@ class _EscposPage(Page):
         return bytes(coded)
 
     def _send(self, code: bytes, style: Style) -> None:
-        self._set(style)
+        if style is not self._style:  # most lines look as the one before
+            self._set(style)
         self._out += code + b"\n"
 
     def _picture(self, picture: RasterLine, *, align: Align) -> None:

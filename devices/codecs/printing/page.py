@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from devices.codecs.printing.chinese import (
     clean_text,
     fold_text,
@@ -58,7 +60,7 @@ class DrawingNeededError(Exception):
     """The document has what the printer lacks; nothing was encoded, try again with `may_draw`."""
 
 
-class Ready(NamedTuple):
+class Ready(Struct, frozen=True, gc=False):
     """A text of one line as it is sent, and the columns that it takes; `is_bare`: no blanks around it."""
 
     code: bytes
