@@ -27,12 +27,12 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 import aiosqlite
 
-from sync import failpoints
 from sync.errors import BusyError, StartError
 from sync.groups import WRITES_FOR, take_group
 from sync.migrate import migrate
 from sync.snapshot import Snapshot
-from sync.storage_faults import StorageFault, is_storage_fault, refusal, storage_fault
+from sync.storage_faults import StorageFault, refusal, storage_fault
+from sync.transaction import Outcome, run_group
 
 WRITER_JOBS_MAX = 512  # waiting write jobs; when full a write is refused with 503 and Retry-After, nothing is dropped
 SEARCH_TIMEOUT_S = 2.0  # a text search beyond this is interrupted: it must not hold a WAL snapshot open for long
@@ -61,12 +61,6 @@ class _Job(Generic[T]):
     answer: "asyncio.Future[T]"
     otherwise: Callable[[], None] | None = None
     client: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    result: Any = None  # Any: each job has its own result type
-    error: Exception | None = None
 
 
 class Database:
@@ -252,7 +246,7 @@ class Database:
             has_failed = True
             self._put_off(soon)
             group = waiting
-            outcomes = [_Outcome(error=refusal(fault, err))] * len(group)
+            outcomes = [Outcome(error=refusal(fault, err))] * len(group)
         else:
             self._note_success()
         self.jobs += len(group)
@@ -262,13 +256,13 @@ class Database:
         self.on_group(len(group), not has_failed)  # the line wakes when what was committed has been told in the shop
         return not has_failed
 
-    async def _run(self, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[_Outcome]:
+    async def _run(self, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[Outcome]:
         """Run a group, again where it found no room and some was made: nothing of it was written."""
         # aiosqlite has no public way to run a function in its thread; a hop for each statement would cost more than the sale
-        run: Callable[..., Awaitable[list[_Outcome]]] = self._writer._execute
+        run: Callable[..., Awaitable[list[Outcome]]] = self._writer._execute
         while True:
             try:
-                return await run(_run_group, self._writer._conn, jobs)
+                return await run(run_group, self._writer._conn, jobs)
             except sqlite3.Error as err:
                 if storage_fault(err, self._path) != "no_space" or not self.make_room():
                     raise
@@ -310,7 +304,7 @@ def _mark_retrieved(answer: "asyncio.Future[Any]") -> None:
         answer.exception()  # nobody reads it; asyncio would complain
 
 
-def _settle(job: _Job[Any], outcome: _Outcome) -> None:
+def _settle(job: _Job[Any], outcome: Outcome) -> None:
     if outcome.error is None and job.then is not None:
         job.then(outcome.result)
     if outcome.error is not None and job.otherwise is not None:
@@ -321,54 +315,6 @@ def _settle(job: _Job[Any], outcome: _Outcome) -> None:
         job.answer.set_result(outcome.result)
     else:
         job.answer.set_exception(outcome.error)
-
-
-def _run_group(connection: sqlite3.Connection, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[_Outcome]:
-    """Run jobs in one transaction: one that fails leaves nothing, those beside it stand.
-
-    A SAVEPOINT keeps a copy of each page that changes, in memory: a job that is alone has none.
-    """
-    run = _run_beside if len(jobs) > 1 else _run_alone
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        outcomes = [run(connection, job) for job in jobs]
-        if connection.in_transaction:
-            failpoints.hit("commit.before")
-            connection.execute("COMMIT")
-            failpoints.hit("commit.after")
-    except BaseException:
-        with suppress(sqlite3.Error):
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        raise
-    return outcomes
-
-
-def _run_beside(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], Any]) -> _Outcome:
-    connection.execute("SAVEPOINT job")
-    outcome = _run_job(connection, job)
-    if outcome.error is not None:
-        connection.execute("ROLLBACK TO job")
-    connection.execute("RELEASE job")
-    failpoints.hit("job.done")
-    return outcome
-
-
-def _run_alone(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], Any]) -> _Outcome:
-    outcome = _run_job(connection, job)
-    if outcome.error is not None:
-        connection.execute("ROLLBACK")
-    failpoints.hit("job.done")
-    return outcome
-
-
-def _run_job(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], Any]) -> _Outcome:
-    try:
-        return _Outcome(job(connection))
-    except Exception as err:
-        if not connection.in_transaction or is_storage_fault(err):  # no job's fault; SQLite may have undone the group
-            raise sqlite3.OperationalError(str(err)) from err
-        return _Outcome(error=err)
 
 
 def connect_writer(path: Path, migrations: str, synchronous: Synchronous = "full") -> sqlite3.Connection:

@@ -31,7 +31,15 @@ ROOMS = {
     "cryptography": ("hub/tls/",),
     "pyrage": ("hub/backup/age.py",),
 }
-SQL_ROOMS = ("sync/db.py", "sync/migrate.py", "hub/store/", "hub/insights/", "sync/store/", "sync/cloud/")
+SQL_ROOMS = (
+    "sync/db.py",
+    "sync/transaction.py",
+    "sync/migrate.py",
+    "hub/store/",
+    "hub/insights/",
+    "sync/store/",
+    "sync/cloud/",
+)
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|PRAGMA|CREATE TABLE|BEGIN IMMEDIATE|SAVEPOINT)\b")
 # the only readers of the real clock and of chance: the wiring, tools of their own process, client-made ids
 REAL_WORLD = {"time.time", "time.time_ns", "random.random", "datetime.now", "datetime.utcnow", "uuid.uuid4"}
@@ -40,7 +48,7 @@ MAY_READ_CLOCK = {"hub/app.py", "hub/client.py", "hub/importing/command.py"}
 MAY_CATCH_ALL = {
     "devices/supervision/supervisor.py",
     "hub/api/routing.py",
-    "sync/db.py",
+    "sync/transaction.py",
     "sync/link.py",
     "sync/cloud/talk/pull.py",
 }

@@ -13,8 +13,9 @@ from collections.abc import Callable, Coroutine, Generator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from sync.db import WRITER_JOBS_MAX, Database, _Job, _Outcome
+from sync.db import WRITER_JOBS_MAX, Database, _Job
 from sync.errors import BusyError, SyncError
+from sync.transaction import Outcome
 
 SOON_S = 0.05  # as sync.db: a job that may wait goes alone after this
 SOON_AGAIN_S = 1.0
@@ -36,7 +37,7 @@ class Answer(Generic[T]):
     """What asyncio.Future is to the writer: settled once; whoever awaits it goes on when the writer says `resume`."""
 
     def __init__(self) -> None:
-        self._outcome: _Outcome | None = None
+        self._outcome: Outcome | None = None
         self._resume: Callable[[], None] | None = None
 
     def cancelled(self) -> bool:
@@ -45,11 +46,11 @@ class Answer(Generic[T]):
 
     def set_result(self, result: T) -> None:
         """Settle."""
-        self._outcome = _Outcome(result)
+        self._outcome = Outcome(result)
 
     def set_exception(self, error: Exception) -> None:
         """Settle."""
-        self._outcome = _Outcome(error=error)
+        self._outcome = Outcome(error=error)
 
     def when_resumed(self, action: Callable[[], None]) -> None:
         """Say who awaits."""
