@@ -17,7 +17,7 @@ import logging
 import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
@@ -91,13 +91,12 @@ class Database:
         except sqlite3.Error as err:
             raise StartError(f"{self._path}: {err}; {_START_REMEDIES[storage_fault(err, self._path)]}") from err
         self._writer = await aiosqlite.Connection(lambda: connection, 64)
-        try:
+        async with AsyncExitStack() as half_open:
+            half_open.push_async_callback(self._writer.close)
             self._reader = connect_reader(self._path, cache_kib=READER_CACHE_KIB)
             self._snapshot = Snapshot(self._reader)
             self._searcher = await aiosqlite.Connection(partial(connect_reader, self._path, other_thread=True), 64)
-        except BaseException:
-            await self._writer.close()
-            raise
+            half_open.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
