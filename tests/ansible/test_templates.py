@@ -70,6 +70,10 @@ def test_every_unit_of_a_release_has_a_place_and_a_second_time_nothing_is_new(tm
     ]
     assert (root / "etc/sysusers.d/hub.conf").read_text() == "# hub.sysusers\n"
     assert run(str(ROLE / "files/place-units"), str(release), str(root)).stdout == ""
+    (release / "hub.timer").unlink()
+    older = run(str(ROLE / "files/place-units"), str(release), str(root))
+    assert older.stdout == "/etc/systemd/system/hub.timer is gone\n"
+    assert not (root / "etc/systemd/system/hub.timer").exists() and (root / "etc/systemd/system/hub.service").exists()
     (release / "hub.odd").touch()
     refused = run(str(ROLE / "files/place-units"), str(release), str(root))
     assert refused.returncode == 1 and "nobody knows where hub.odd belongs" in refused.stderr
