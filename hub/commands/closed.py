@@ -1,6 +1,7 @@
 """`storehub closed [--for MINUTES]`: whether the shop is closed by its own hours, so that a machine may be worked on.
 
-A day's hours may end after midnight (["18:00", "02:00"]) or at "24:00". A shop without hours is never known to be closed.
+A day's hours may end after midnight (["18:00", "02:00"]) or at "24:00". A shop without hours is never known to be
+closed.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ DAY = timedelta(days=1)
 
 
 def say_whether_closed(shop: Shop, now: datetime, *, minutes: int) -> int:
-    """Print one sentence; 0: closed, and for `minutes` more. Raise StartError for a shop that has not said its hours."""
+    """Print one sentence; 0: closed, and for `minutes` more. Raise StartError for a shop that has no hours."""
     if not shop.hours:
         raise StartError('nobody knows when the shop is open; write [store] hours = { mon = ["10:00", "22:00"], … }')
     until = open_until(shop.hours, now, now + timedelta(minutes=minutes))
@@ -27,7 +28,7 @@ def say_whether_closed(shop: Shop, now: datetime, *, minutes: int) -> int:
 
 
 def open_until(hours: Mapping[str, tuple[str, str]], begin: datetime, end: datetime) -> datetime | None:
-    """Return when the opening ends that overlaps [begin, end]; None when there is none. `hours`: ISO weekday → from, until."""
+    """Return when the opening ends that overlaps [begin, end], or None. `hours`: ISO weekday → from, until."""
     midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     at, last = begin.replace(tzinfo=None), end.replace(tzinfo=None)  # hours are the wall's
     for day in (midnight - DAY, midnight, midnight + DAY):

@@ -1,9 +1,9 @@
 """`storehub mqtt accounts --mosquitto DIR [--certificate]`: write mosquitto's password file and ACL from who is paired.
 
-Reads the database beside a running hub. DIR gets `passwords` and `acl`, and on request `server.pem` (the hub's certificate with
-its key): mode 0640, each replaced in one step, and only when it says something new. The hub's own account is that of its MQTT
-devices; a reader (Home Assistant) keeps the password that it has in the file, and a new one is shown once. Not here: what the
-files say (hub.mosquitto).
+Reads the database beside a running hub. DIR gets `passwords` and `acl`, and on request `server.pem` (the hub's
+certificate with its key): mode 0640, each replaced in one step, and only when it says something new. The hub's own
+account is that of its MQTT devices; a reader (Home Assistant) keeps the password that it has in the file, and a new
+one is shown once. Not here: what the files say (hub.mosquitto).
 """
 
 import os

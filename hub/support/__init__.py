@@ -1,1 +1,1 @@
-"""What a supporter is given of a hub that ails: one file, without anybody's data and without anything that opens a door."""
+"""What a supporter is given of a hub that ails: one file, without anybody's data and without what opens a door."""

@@ -1,7 +1,7 @@
-"""`storehub support-bundle FILE`: program, machine, what the doctor finds, devices, line, how much is in the books, log.
+"""`storehub support-bundle FILE`: program, machine, what the doctor finds, devices, line, size of the books, the log.
 
-Read beside a hub that runs or does not; nothing of the books' content goes in, only how much there is of each kind. Not here:
-what is masked (hub.support.masking).
+Read beside a hub that runs or does not; nothing of the books' content goes in, only how much there is of each kind.
+Not here: what is masked (hub.support.masking).
 """
 
 import io

@@ -1,4 +1,4 @@
-"""What is taken out of what leaves the shop: secrets by the name of their key, numbers and addresses of people by their shape.
+"""What is taken out of what leaves the shop: secrets by their key's name, people's numbers and addresses by shape.
 
 Pure. The hub logs no names, tokens or cards (hub.log): this is the second lock, not the first.
 """

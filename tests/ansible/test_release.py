@@ -1,4 +1,4 @@
-"""The locks: what pyproject.toml asks for, each file by its digest, for both architectures, from no particular mirror."""
+"""The locks: what pyproject.toml asks for, each file by its digest, from no particular mirror."""
 
 import re
 import tomllib

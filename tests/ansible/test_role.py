@@ -1,4 +1,4 @@
-"""The role and its playbooks as Ansible reads them: every variable is declared, explained and used; nothing is misspelt."""
+"""The role and its playbooks as Ansible reads them: every variable is declared, explained and used."""
 
 import os
 import re

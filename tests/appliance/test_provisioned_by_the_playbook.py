@@ -1,6 +1,6 @@
-"""A blank Debian 12 becomes a hub that sells, by the playbook and without a network; a broken version is switched back by itself.
+"""A blank Debian 12 becomes a hub that sells, by the playbook and without a network; a broken version goes back.
 
-A machine of its own, which nothing was put on before. The versions are the project and a copy of it that ends when it starts.
+A machine of its own, which nothing was put on before. The versions are the project and a copy that ends when it starts.
 """
 
 import asyncio

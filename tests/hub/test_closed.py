@@ -1,4 +1,4 @@
-"""`storehub closed`: by the shop's own hours, over midnight too; a shop that has not said them is never known to be closed."""
+"""`storehub closed`: by the shop's own hours, over midnight too; a shop without them is never known to be closed."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
