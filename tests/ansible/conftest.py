@@ -27,10 +27,10 @@ PLAY = """
 """
 
 
-def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end; Ansible's own files go to a folder of the test's."""
+def run(*command: str, folder: Path = PROJECT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a folder to its end; Ansible's own files go to a folder of the test's."""
     return subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=300
+        command, env=os.environ | environment, cwd=folder, capture_output=True, text=True, check=False, timeout=300
     )
 
 

@@ -1,5 +1,6 @@
 """The role and its playbooks as Ansible reads them: every variable is declared, explained and used."""
 
+import json
 import os
 import re
 import sys
@@ -12,6 +13,7 @@ import yaml
 from tests.ansible.conftest import ANSIBLE, ROLE, run
 
 PLAYBOOKS = sorted(path for path in ANSIBLE.glob("*.yml") if "inventory" not in path.name)
+only_in_full = pytest.mark.skipif(not os.environ.get("STOREHUB_FULL"), reason="it takes half a minute: ./test --full")
 NAME = re.compile(r"\bstore_hub_[a-z_]+\b")
 
 
@@ -71,13 +73,32 @@ def test_the_first_line_of_every_playbook_says_what_it_is_for() -> None:
     ]
 
 
-@pytest.mark.skipif(not os.environ.get("STOREHUB_FULL"), reason="ansible-lint takes half a minute: ./test --full")
+@only_in_full
+def test_a_canary_that_cannot_be_upgraded_keeps_the_others_from_it(
+    ansible_environment: dict[str, str], tmp_path: Path
+) -> None:
+    """This machine as both, which has no hub: the first is refused, the second is never asked."""
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "store_hub_version": "9.9.9"}
+    here |= {"store_hub_config": {"store": {"id": "hk01"}}}
+    groups = {"children": {"store_hub_canary": {"hosts": {"first": here}}}, "hosts": {"second": here}}
+    (tmp_path / "inventory.json").write_text(json.dumps({"store_hubs": groups}))
+    done = run(
+        *("ansible-playbook", "-i", str(tmp_path / "inventory.json"), str(ANSIBLE / "upgrade.yml")),
+        **ansible_environment,
+    )
+    assert done.returncode != 0
+    assert "[first]: FAILED!" in done.stdout + done.stderr and "second" not in done.stdout + done.stderr
+
+
+@only_in_full
 def test_ansible_lint_finds_nothing_for_production(ansible_environment: dict[str, str], tmp_path: Path) -> None:
     if not (Path(sys.executable).parent / "ansible-lint").exists():
         pytest.skip("ansible-lint is not installed")
     done = run(
-        *("ansible-lint", "--offline", "--strict", "--profile", "production", "--project-dir", str(ANSIBLE)),
-        *("provision.yml", "upgrade.yml", "restore.yml", "rotate-secrets.yml", "support-bundle.yml", "roles"),
+        *("ansible-lint", "--offline", "--strict", "--profile", "production", "--project-dir", "."),
+        *(path.name for path in PLAYBOOKS),
+        "roles",
+        folder=ANSIBLE,
         **(ansible_environment | {"XDG_CACHE_HOME": str(tmp_path)}),
     )
     assert done.returncode == 0, done.stdout + done.stderr
