@@ -22,6 +22,7 @@ from sync.retail.catalogue.catalogue import Price, Product
 from sync.retail.names import Name
 from tests.faults.test_kill import OPENING, SKUS, Tills
 from tests.hub.s3_store import BUCKET, ID, REGION, SECRET, S3Store, s3_store
+from tests.hub.test_backup_targets import sshd
 
 BACKUP = """
 [backup]
@@ -35,6 +36,15 @@ region = "{region}"
 access_key_id = "{id}"
 secret_key_file = "{secret}"
 """
+RSYNC = """
+[backup.rsync]
+to = "127.0.0.1:{there.folder}"
+port = {there.port}
+key_file = "{there.key}"
+known_hosts = "{there.known_hosts}"
+"""
+SOURCES = ("folder", "s3", "rsync") if shutil.which("rsync") and shutil.which("sshd") else ("folder", "s3")
+__all__ = ["sshd"]
 
 
 @pytest.fixture
@@ -44,8 +54,9 @@ async def store_there() -> AsyncIterator[S3Store]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, small_disk: Path, store_there: S3Store) -> str:
+def settings(request: pytest.FixtureRequest, tmp_path: Path, small_disk: Path, store_there: S3Store) -> str:
     (tmp_path / "stick").mkdir()
+    there = request.getfixturevalue("sshd") if "rsync" in SOURCES else None
     key = Identity.new()
     (tmp_path / "key").write_text(key.secret)
     secret = tmp_path / "secret"
@@ -60,7 +71,7 @@ def settings(tmp_path: Path, small_disk: Path, store_there: S3Store) -> str:
         region=REGION,
         id=ID,
         secret=secret,
-    )
+    ) + (RSYNC.format(there=there) if there else "")
 
 
 async def storehub(*words: str, says: str = "", code: int = 0) -> None:
@@ -116,7 +127,7 @@ async def test_other_hardware_gets_every_safe_sale_back_from_each_kind_of_target
         assert not verdict.wrong_stock(dict.fromkeys(SKUS, OPENING), sales)
 
     key = ["--identity", str(tmp_path / "key")]
-    for source in ("folder", "s3"):
+    for source in SOURCES:
         new = hub_process(cloud=settings, folder=f"from-{source}")
         onto = ["--config", str(new.folder / "hub.toml")]
         await storehub("restore", "--from", source, *key, *onto, says="begins a new life")

@@ -169,7 +169,7 @@ class Sshd:
     """An sshd on loopback that knows one key, and its folder."""
 
     def __init__(self, folder: Path, port: int) -> None:
-        self.folder, self.port, self.key = folder / "there", port, folder / "key"
+        self.folder, self.port, self.key = folder / "there", port, folder / "ssh-key"
         self.known_hosts = folder / "known_hosts"
         self.folder.mkdir()
 

@@ -390,7 +390,7 @@ def run(*command: str) -> None:
     subprocess.run(command, check=True)
 
 
-PLANS = range(40) if os.environ.get("STOREHUB_FULL") else range(5)
+PLANS = range(40) if os.environ.get("STOREHUB_FULL") else range(3)
 
 
 @pytest.mark.parametrize("seed", PLANS)
