@@ -188,13 +188,9 @@ class Database:
         return bool(row[0] == 0)
 
     async def save_room(self, *, is_scarce: bool) -> None:
-        """Keep the write-ahead log short where room is scarce; what can be cut of it is given back now."""
-        pages = CHECKPOINT_PAGES_SCARCE if is_scarce else CHECKPOINT_PAGES
-        run: Callable[..., Awaitable[Any]] = self._writer._execute
-        await run(lambda: self._writer._conn.execute(f"PRAGMA wal_autocheckpoint = {pages}").fetchone())
-        if is_scarce:
-            with suppress(sqlite3.Error):  # no room to empty it into: the commits will say so
-                await self.empty_log()
+        """Keep the write-ahead log short where room is scarce, and cut it now, unless a reader still needs it."""
+        run: Callable[..., Awaitable[None]] = self._writer._execute
+        await run(_save_room, self._writer._conn, is_scarce)
 
     async def run_writer(self) -> None:
         """Serve write jobs until `drain` is called and all of them are answered."""
@@ -314,6 +310,17 @@ def _settle(job: _Job[Any], outcome: Outcome) -> None:
         job.answer.set_result(outcome.result)
     else:
         job.answer.set_exception(outcome.error)
+
+
+def _save_room(connection: sqlite3.Connection, is_scarce: bool) -> None:
+    pages = CHECKPOINT_PAGES_SCARCE if is_scarce else CHECKPOINT_PAGES
+    connection.execute(f"PRAGMA wal_autocheckpoint = {pages}").fetchone()
+    if is_scarce:
+        wait_ms = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+        connection.execute("PRAGMA busy_timeout = 0").fetchone()  # sales wait behind this: no reader is waited for
+        with suppress(sqlite3.Error):  # no room to empty it into: the commits will say so
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        connection.execute(f"PRAGMA busy_timeout = {wait_ms}").fetchone()
 
 
 def connect_writer(path: Path, migrations: str, synchronous: Synchronous = "full") -> sqlite3.Connection:

@@ -22,6 +22,7 @@ from sync.store.replicas import touch
 
 LOOK_EVERY_S = 5.0
 LOOK_AGAIN_S = 1.0  # while commits fail: a till's next sale need not be the first to find out that there is room again
+LOG_LONG = 2 * MIB  # where room is scarce one of this size was not cut yet
 ALIKE: dict[str, State] = {"no_space": "full", "read_only": "read_only", "outcome_unknown": "failing"}
 
 log = logging.getLogger(__name__)
@@ -110,9 +111,10 @@ class Room:
             self.look()
             await self.try_again()
             await self._fill()
-            if self._is_at("refuse") != self._is_log_short:
-                self._is_log_short = not self._is_log_short
-                await self._db.save_room(is_scarce=self._is_log_short)
+            is_scarce = self._is_at("refuse")
+            if is_scarce != self._is_log_short or (is_scarce and self._is_log_long()):
+                self._is_log_short = is_scarce
+                await self._db.save_room(is_scarce=is_scarce)
             await asyncio.sleep(LOOK_EVERY_S if self.state in LEVELS else LOOK_AGAIN_S)
 
     async def try_again(self) -> None:
@@ -144,6 +146,13 @@ class Room:
             keep = max(self._marks.refuse, 2 * self._marks.reserve)
             if await asyncio.to_thread(self._reserve.fill, self._free, keep=keep):
                 self.look()
+
+    def _is_log_long(self) -> bool:
+        """Whether the write-ahead log is still to be cut: a reader held it when that was tried."""
+        try:
+            return self._database.with_name(f"{self._database.name}-wal").stat().st_size > LOG_LONG
+        except OSError:
+            return False
 
     def _state_now(self) -> State:
         if is_mounted_read_only(self._folder):

@@ -419,6 +419,12 @@ async def test_where_room_is_scarce_the_log_is_cut_and_stays_short(tmp_path: Pat
         for _ in range(40):
             await db.write(note("x" * 100_000))
         grown = log.stat().st_size
+        with db.snapshot() as read:
+            read.execute("SELECT count(*) FROM note").fetchone()
+            waits = db._writer._conn.execute("PRAGMA busy_timeout").fetchone()
+            await db.save_room(is_scarce=True)
+            held = log.stat().st_size
+            assert db._writer._conn.execute("PRAGMA busy_timeout").fetchone() == waits
         await db.save_room(is_scarce=True)
         cut = log.stat().st_size
         for _ in range(80):
@@ -429,4 +435,5 @@ async def test_where_room_is_scarce_the_log_is_cut_and_stays_short(tmp_path: Pat
             await db.write(note("x" * 100_000))
         long = log.stat().st_size
 
+    assert held == grown, "a reader needs it, and nobody waits for it"
     assert (cut, grown > 4_000_000, short < 1_400_000, long > 4_000_000) == (0, True, True, True)
