@@ -57,11 +57,12 @@ class Disk:
 
 @asynccontextmanager
 async def disk(machine: Machine, *, has_journal: bool) -> AsyncIterator[Disk]:
-    features = "" if has_journal else "-O ^has_journal"
+    """With a journal one write that fails ends all writing; without one it is that write's matter."""
+    features, errors = ("", "remount-ro") if has_journal else ("-O ^has_journal", "continue")
     await machine.run(
         f"modprobe dm-flakey; truncate -s {SECTORS * 512} {IMAGE} && mkfs.ext4 -q -F -m 0 {features} {IMAGE} && "
         f'dev=$(losetup --show -f {IMAGE}) && dmsetup create flaky --table "0 {SECTORS} flakey $dev 0 {GOOD}" && '
-        f"mkdir -p {DATA} && mount -o errors=remount-ro /dev/mapper/flaky {DATA}"
+        f"mkdir -p {DATA} && mount -o errors={errors} /dev/mapper/flaky {DATA}"
     )
     try:
         yield Disk(machine)
