@@ -153,14 +153,17 @@ class Hubs:
         await self._db.write(keep)
 
     async def run(self) -> None:
-        """Tell of what changes, until cancelled."""
-        known = self.view()
+        """Tell of what changes, until cancelled; a hub alone looks whether it still is, and no further."""
+        known, had_others = self.view(), False
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             up = self._replication.standby.peers_up()
             self._lost |= self._seen_up.keys() - up
             self._seen_up = {rep: self._seen_up.get(rep, 0) + 1 for rep in up}
-            now = self.view()
+            has_others = bool(self.others())
+            if not has_others and not had_others:
+                continue
+            now, had_others = self.view(), has_others
             if now != known:
                 known = now
                 self._on_change(now)
