@@ -39,6 +39,9 @@ class Disk:
         self.connection.execute("PRAGMA foreign_keys = ON")
         self.connection.execute("PRAGMA journal_mode = MEMORY")
         self._statements_left = 0
+        self._reserve = 0
+        self.gave = 0  # how often the reserve did
+        self.is_scarce = False  # since it gave
 
     def image(self) -> bytes:
         """Return the file as the last commit left it: a backup, or a card that is copied."""
@@ -59,14 +62,26 @@ class Disk:
         """From now on COMMIT says that the disk has an I/O error."""
         self.connection.before = _fail_commit
 
-    def fill(self, pages: int) -> None:
-        """Leave room for so many pages more."""
+    def fill(self, pages: int, *, reserve: int = 0) -> None:
+        """Leave room for so many pages more, and for as many as `reserve` once somebody asks for them."""
         count = self.value("PRAGMA page_count")
+        self._reserve = reserve
         self.rows(f"PRAGMA max_page_count = {count + pages}")
+
+    def give(self) -> bool:
+        """Give the reserve; False where there is none. The product's `make_room`."""
+        pages, self._reserve = self._reserve, 0
+        if pages:
+            self.gave += 1
+            self.is_scarce = True
+            count = self.value("PRAGMA page_count")
+            self.rows(f"PRAGMA max_page_count = {count + pages}")
+        return pages > 0
 
     def free(self) -> None:
         """The disk is well again."""
         self.connection.before = None
+        self._reserve, self.is_scarce = 0, False
         self.rows(f"PRAGMA max_page_count = {PAGES_MAX}")
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:

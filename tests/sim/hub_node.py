@@ -107,6 +107,11 @@ class HubNode(Node):
         """Whether of a sale nothing is left but its key."""
         return bool(self.disk.rows("SELECT 1 FROM pruned_key WHERE entity = 'sale' AND key = ?", sale_id))
 
+    def _admit_rows(self) -> None:
+        """As hub.disk.room: what is left of the disk is for sales."""
+        if self.disk.is_scarce:
+            raise BusyError("no_space", "rows of others wait")
+
     async def open(self) -> None:
         """As hub.app, without sockets and devices."""
         if self.program is not None:
@@ -115,6 +120,8 @@ class HubNode(Node):
         hub = await open_hub(
             self.config, db, now_ms=self.wall_ms, machine=self.fingerprint, clock=self._machine_clock()
         )
+        db.make_room = self.disk.give  # hub.disk would ask the file system below this program
+        hub.replication.books.admit_rows = self._admit_rows
         hub.spoolers[PRINTER] = Spooler(
             db, lambda: hub.replica, PRINTER, now_ms=hub.now_ms, render=hub.render, announce=hub.on_print
         )

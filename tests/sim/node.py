@@ -163,7 +163,9 @@ class Node:
             if self.life == life:
                 self.after(delay_s * 1000, action)
 
-        return SimDatabase(self.disk.connection, later=later, commit_s=self._commit_s)
+        db = SimDatabase(self.disk.connection, later=later, commit_s=self._commit_s)
+        db.make_room = self.disk.give
+        return db
 
     def open(self) -> Coroutine[Any, Any, None]:
         """Start what runs here."""
