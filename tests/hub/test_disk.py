@@ -140,7 +140,7 @@ async def test_sales_go_on_to_the_last_reserved_byte_then_are_refused_with_the_r
                     refused = answer
                     break
                 answered.append(sale["sale_id"])
-            left = (await till.get("/v1/disk")).json["reserve_bytes"]
+            full = await until(lambda: till.get("/v1/disk"), lambda answer: answer.json["state"] == "full")
             looked_up = await till.get("/v1/products/TEA-01")
         again = await until(lambda: till.post("/v1/sales", sale), lambda answer: answer.status == 201)
         whole = await until(lambda: till.get("/v1/disk"), lambda answer: answer.json["reserve_bytes"] == MIB)
@@ -148,7 +148,7 @@ async def test_sales_go_on_to_the_last_reserved_byte_then_are_refused_with_the_r
 
     assert refused is not None and (refused.status, refused.json["code"]) == (503, "no_space")
     assert set(refused.json["remedy"]) == {"en", "zh-Hant"}
-    assert (left, looked_up.status) == (0, 200)
+    assert (full.json["reserve_bytes"], full.json["takes_sales"], looked_up.status) == (0, False, 200)
     assert whole.json["takes_sales"] and again.json["sale_id"] == sale["sale_id"]
     kept = {key for (key,) in room.runtime.db.read.execute("SELECT sale_id FROM sale")}
     assert kept == {*answered, sale["sale_id"]} and len(answered) > 100
