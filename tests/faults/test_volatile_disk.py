@@ -104,7 +104,9 @@ async def test_what_was_flushed_outlives_the_power_and_what_was_not_is_read_unti
         assert (disk.unflushed, disk.flushes, rng.random() < 1) == (0, 2, True)
 
 
-async def test_a_disk_without_power_answers_nothing_from_that_write_on(image: Path, tmp_path: Path) -> None:
+async def test_a_disk_without_power_answers_nothing_from_that_write_on(
+    image: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     disk = VolatileDisk(image)
     async with plugged(disk, tmp_path) as machine:
         disk.stop_after(2)
@@ -114,6 +116,7 @@ async def test_a_disk_without_power_answers_nothing_from_that_write_on(image: Pa
         assert await machine.answer() == (0, b"")
         await disk.stopped.wait()
         assert (disk.unflushed, disk.flushes, machine.reader.at_eof()) == (2, 0, False)
+    assert not caplog.records, "and ends in silence"
 
 
 async def test_a_request_beyond_the_end_is_refused(image: Path, tmp_path: Path) -> None:
