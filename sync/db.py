@@ -41,7 +41,7 @@ CACHE_KIB = 8192
 READER_CACHE_KIB = 8192  # the inner pages of an index of a million entries; SQLite's 2 MiB read them again each time
 SOON_AGAIN_S = 1.0  # after a commit failed
 SOON_S = 0.05  # a job that may wait rides with the next group, or goes alone after this
-CHECKPOINT_PAGES = 8000  # 8 MiB of log: pages written often are copied once; half of it costs a sale 1 to 2 KiB
+CHECKPOINT_PAGES = 16_000  # 16 MiB of log: pages written often are copied once; half of it costs a sale 0.6 to 1.7 KiB
 CHECKPOINT_PAGES_SCARCE = 1000  # where room is scarce the log stays below 1 MiB, whatever a sale costs more
 
 _START_REMEDIES: dict[StorageFault, str] = {
