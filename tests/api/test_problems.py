@@ -13,14 +13,16 @@ from typing import get_args
 import hub
 from hub.api import problems
 from hub.api.stock import attention
-from sync.errors import ConfigError, StartError, SyncError
+from hub.medium.segments import MediumError
+from sync.errors import ConfigError, ProtocolError, StartError, SyncError
 from sync.storage_faults import StorageFault
 from sync.wire import WireError
 
 FOLDER = Path(inspect.getfile(hub)).parent
 SYNC = FOLDER.parent / "sync"
 # these end the start, and carry no code of their own; the last is a reason of a line (sync.line, hub.standby.line)
-NEVER_ANSWERED = {ConfigError.__name__, StartError.__name__, WireError.__name__}
+NEVER_ANSWERED = {ConfigError.__name__, StartError.__name__, WireError.__name__, MediumError.__name__}
+SAYS_ITS_CODE = {ProtocolError.__name__}  # is given what was wrong, and has the one code
 UNASKED = SYNC / "retail" / "stock" / "rights.py"  # the rules of counters: no request runs into them
 AT_A_COMMAND = {
     *(
@@ -52,7 +54,7 @@ def error_names() -> set[str]:
     while todo:
         found.add((kind := todo.pop()).__name__)
         todo += kind.__subclasses__()
-    return found - NEVER_ANSWERED
+    return found - NEVER_ANSWERED - SAYS_ITS_CODE
 
 
 def codes_in(path: Path, names: set[str]) -> Iterator[tuple[str, str]]:
