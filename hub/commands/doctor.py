@@ -70,7 +70,7 @@ def _ask_hub(config: Config) -> list[Finding]:
             fault(
                 "hub",
                 f"none runs on {config.data_dir}",
-                "`systemctl start store-hub`, and see `journalctl -u store-hub`",
+                "`systemctl start storehub`, and see `journalctl -u storehub`",
             ),
             *look_at_wiring(config),
             *look_at_cloud(config),
@@ -87,7 +87,7 @@ def _ask_hub(config: Config) -> list[Finding]:
     try:
         return found + ask(config, all_of)
     except SyncError as err:
-        return [*found, fault("hub", f"does not answer: {err}", "see `journalctl -u store-hub`")]
+        return [*found, fault("hub", f"does not answer: {err}", "see `journalctl -u storehub`")]
 
 
 def _print(found: list[Finding]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from hub.monitoring.following import follow, read_lines
 from sync.errors import StartError
 
-UNITS = ("store-hub", "store-hub-cloud")
+UNITS = ("storehub", "storehub-cloud")
 JOURNAL_TIMEOUT_S = 120  # a week of a busy shop on a slow card
 
 

@@ -59,5 +59,5 @@ def _backup(target: str, told: Told | None, now: datetime) -> Finding:
     age = f"the newest is {(now - told.made.made_at) // timedelta(hours=1)} hours old"
     said = f"{age}; the last one failed: {told.error}" if told.error else f"{age}, {told.made.name}"
     if late([target], {target: told}, now):
-        return fault(about, said, "`storehub backup make`, and see why none was made: `journalctl -u store-hub-backup`")
+        return fault(about, said, "`storehub backup make`, and see why none was made: `journalctl -u storehub-backup`")
     return warning(about, said, "`storehub backup make`") if told.error else well(about, said)

@@ -75,7 +75,7 @@ async def test_a_hub_that_does_not_run_is_a_fault_in_plain_words(
 ) -> None:
     assert run_doctor(config(tmp_path), is_whole=False, as_json=False) == 1
     said = capsys.readouterr()
-    assert "FAULT    hub" in said.out and "→ `systemctl start store-hub`" in said.out
+    assert "FAULT    hub" in said.out and "→ `systemctl start storehub`" in said.out
     assert "faults" in said.err
 
 

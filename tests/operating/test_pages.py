@@ -25,12 +25,12 @@ from tests.operating.test_monitoring_files import headings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs/operating").glob("*.md"))
-TO_COME = {"service.md", "install.md", "deploy.md", "upgrade.md", "recover.md", "disk-and-line.md", "durability.md"}
 NO_CONFIG = ("follow", "--version", "backup new-key", "backup check")  # these ask no hub
 COMMAND = re.compile(r"\bstorehub ([^|;&>]+)")
 READY_S = 60.0
 SOURCES = "\n".join(path.read_text() for room in ("hub", "sync", "devices") for path in (ROOT / room).rglob("*.py"))
 CONSOLE = re.compile(r"^ *```console\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+UNIT = re.compile(r"(?:systemctl (?:[a-z-]+ )+|journalctl -u )(store[\w-]+)")
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
@@ -69,9 +69,19 @@ def test_links_lead_somewhere(page: Path) -> None:
         there = (page.parent / target).resolve() if target else page
         if there.exists():
             dead += [f"{target}#{anchor}"] if anchor and anchor not in set(headings(there)) else []
-        elif target not in TO_COME:
+        else:
             dead.append(target)
     assert not dead
+
+
+def test_units_that_pages_and_messages_name_are_there() -> None:
+    placed = [*(ROOT / "systemd").iterdir(), *(ROOT / "ansible/roles/store_hub/templates").iterdir()]
+    alerts = (ROOT / "docs/operating/monitoring/alerts.yml").read_text()
+    named = set(
+        UNIT.findall("\n".join([SOURCES, alerts, *(page.read_text() for page in (ROOT / "docs").rglob("*.md"))]))
+    )
+
+    assert {"storehub", "storehub-backup"} <= named <= {path.name.partition(".")[0] for path in placed}
 
 
 @pytest.fixture(scope="session")
