@@ -81,6 +81,7 @@ async def _look(went: Walk) -> None:
         "/v1/devices", "/v1/insights/footfall", "/v1/insights/dwells", "/v1/insights/phones", "/v1/sync", "/v1/trail"
     )
     await went.read("/v1/hubs")
+    await went.read("/v1/disk")
     await _confirm_clock(went)
     await went.ask("POST", "/v1/sync/now")
     await went.ask("POST", "/v1/devices/{device_id}/claim")
