@@ -22,11 +22,11 @@ LOCAL = (
 # its own /run and /dev: udevadm makes the links that it finds; its own /etc: the group is not of this machine
 ALONE = """
 set -e
+mount -t tmpfs none /run && mkdir -p /run/udev/rules.d && cp "$1"/*.rules /run/udev/rules.d/ && cp "$1/devices" /run/
 mount -t tmpfs none /mnt && cp -a /etc /mnt/etc && mount --bind /mnt/etc /etc
 echo 'storehub:x:990:' >>/etc/group
 mkdir -p /mnt/dev && cp -a /dev/null /dev/urandom /mnt/dev/ && mount --bind /mnt/dev /dev
-mount -t tmpfs none /run && mkdir -p /run/udev/rules.d && cp "$1"/*.rules /run/udev/rules.d/
-exec umockdev-run --device "$1/devices" -- udevadm test --action=add "$2"
+exec umockdev-run --device /run/devices -- udevadm test --action=add "$2"
 """
 
 
