@@ -124,6 +124,12 @@ async def until_level(back: Any, other: Any, token: str, sale_ids: list[str]) ->
     await until(lambda: report(other), lambda said: (said["behind_here"], said["behind_there"]) == (0, 0))
 
 
+async def audit(hub: Any) -> None:
+    """Have the books of a hub that is down read from their beginning."""
+    command = (sys.executable, "-m", "hub", "audit", "--config", str(hub.folder / "hub.toml"))
+    assert await (await asyncio.create_subprocess_exec(*command)).wait() == 0
+
+
 @pytest.fixture
 async def shop(hub_process: Any, cloud_process: Any) -> tuple[Any, Any, Any]:
     """A cloud with one product, the hub that is followed and the one that follows, all running; the goods are in the shop."""
@@ -179,9 +185,9 @@ async def test_tills_sell_on_at_the_other_hub_when_theirs_is_killed_and_nothing_
     for hub in (first, second):
         await hub.kill()
         found = judge(hub.folder)
-        assert (found.integrity, found.streams_that_differ()) == ("ok", [])
+        assert (found.integrity, found.stock["TEA"]) == ("ok", OPENING - len(paid))
         assert sorted(sale[2] for sale in found.sales) == sorted(paid)
-        assert found.stock["TEA"] == OPENING - len(paid)
+        await audit(hub)  # its streams, too: one that both had booked has given way in one of them
 
 
 async def test_both_sell_the_same_goods_while_the_line_between_them_is_cut_and_the_books_are_right_when_it_is_mended(
@@ -237,8 +243,7 @@ async def test_both_sell_the_same_goods_while_the_line_between_them_is_cut_and_t
         found = judge(hub.folder)
         assert sorted({sale[2] for sale in found.sales}) == sorted([*ids, twice])
         assert (found.integrity, found.stock["TEA"]) == ("ok", -1)
-        audit = (sys.executable, "-m", "hub", "audit", "--config", str(hub.folder / "hub.toml"))
-        assert await (await asyncio.create_subprocess_exec(*audit)).wait() == 0
+        await audit(hub)
 
 
 async def test_a_tablet_that_trusts_the_stores_ca_goes_over_to_the_other_hub_without_a_new_pairing(
