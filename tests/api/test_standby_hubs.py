@@ -77,8 +77,7 @@ async def test_tills_are_sent_over_by_either_command_and_told_by_both_hubs(
         await both_say(b)
         async for message in ws:
             event = json.loads(message.data)
-            if event["type"] == "hubs":
-                assert event["data"]["items"][0]["rep"] == b
+            if event["type"] == "hubs" and event["data"]["items"][0]["rep"] == b:
                 break
     assert await asyncio.to_thread(run_standby, "hand-back", follower.config) == 0
     await both_say(a)
