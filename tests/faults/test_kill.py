@@ -133,8 +133,9 @@ async def test_no_answered_sale_is_lost_or_doubled_by_any_kill(hub_process: Make
 def run_of(seed: int, tills: Tills, found: Any) -> Run:
     """Return what is written down of the storm."""
     kills = DRAWN_KILLS + len(WORKING)
-    lost = sum(found.answers.get(name) != answer for name, answer in tills.answers.items())
-    lost += sum(found.return_answers.get(name) != answer for name, answer in tills.returns.items())
+    sold, returned = found.answers, found.return_answers
+    lost = sum(sold.get(name) != answer for name, answer in tills.answers.items())
+    lost += sum(returned.get(name) != answer for name, answer in tills.returns.items())
     lost += len(set(tills.delivered) - set(found.documents)) + len(tills.enrolled - set(dict(found.members)))
     return Run("kills", seed, kills, tills.answered, lost, found.doubled, head())
 
