@@ -46,9 +46,10 @@ class Rounds:
         digests = (told.pairings_digest, theirs.pairings_digest)
         if digests[0] == digests[1] or digests == self._settled:
             return
-        theirs = await client.share_beside(tell_beside(hub, with_pairings=True))
+        told = tell_beside(hub, with_pairings=True)
+        theirs = await client.share_beside(told)
         await take_beside(hub, FOLLOWED, theirs)
-        self._settled = (tell_beside(hub, with_pairings=False).pairings_digest, theirs.pairings_digest)
+        self._settled = (told.pairings_digest, theirs.pairings_digest)  # not what changed here since it was told
 
     def _say_old(self) -> None:
         if not self._has_said_old:

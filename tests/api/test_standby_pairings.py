@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.api.replica.hubs import BesideTold
+from hub.following.beside import BesideClient, Rounds
 from hub.migrations import MIGRATIONS
 from hub.store.replica.beside import preference
 from hub.store.selling.receipt_codes import fresh_incarnation, life_digits
@@ -88,6 +90,30 @@ async def test_who_is_shut_out_at_one_hub_is_shut_out_at_both(
         await until(lambda again=again: again.get("/v1/shop"), is_in)
         listed = {each["till_id"]: each["revoked_at"] for each in (await again.get("/v1/tills")).json["items"]}
         assert listed[till.till_id] is not None
+
+
+async def test_who_is_shut_out_while_the_hubs_tell_each_other_is_told_in_the_next_round(
+    followed: Any, start_hub: Any, pair_till: Any, at: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.following.members.LOOK_EVERY_S", 3600.0)  # the rounds are the test's
+    token = (await pair_till(followed, scope="standby")).token
+    follower = await start_hub(standby={"follows": followed.url, "token": token, "reconnect_max_s": 0.1})
+    till, manager = await pair_till(follower), await pair_till(follower, scope="manager")
+    there = await at(followed, till)
+
+    class Meanwhile(BesideClient):
+        async def share_beside(self, told: BesideTold) -> BesideTold:
+            theirs = await super().share_beside(told)
+            if told.pairings is not None:
+                await manager.request("DELETE", f"/v1/tills/{till.till_id}")
+            return theirs
+
+    rounds = Rounds()
+    async with Meanwhile(followed.url, token) as client:
+        await rounds.share(follower.runtime, client)
+        assert is_in(await there.get("/v1/shop"))
+        await rounds.share(follower.runtime, client)
+    assert is_out(await there.get("/v1/shop"))
 
 
 async def test_an_event_socket_of_who_is_shut_out_at_the_other_hub_is_closed(
