@@ -76,7 +76,6 @@ class Database:
         self._soon_timer: asyncio.TimerHandle | None = None
         self._is_soon_due = False
         self._closing = False
-        self.last_commit_ok = True
         self.fault: StorageFault | None = None  # why the last commit failed, where it did
         self.make_room: Callable[[], bool] = lambda: False  # asked when there is none; True: there may be some now
         self._written = 0
@@ -122,7 +121,7 @@ class Database:
     @property
     def is_proven(self) -> bool:
         """Whether this process has written something, and the last commit went through."""
-        return self.last_commit_ok and self._written > 0
+        return self.fault is None and self._written > 0
 
     def snapshot(self) -> Snapshot:
         """Read what is of one moment, in a `with` block without an await; each read outside takes SQLite's locks anew."""
@@ -236,7 +235,7 @@ class Database:
             fault = storage_fault(err, self._path)
             if fault != self.fault:
                 log.error("commit failed; check the disk", extra={"error": str(err), "why": fault, "jobs": len(group)})
-            self.last_commit_ok, self.fault = False, fault
+            self.fault = fault
             self._written = self._writer.total_changes  # counts what was undone as well
             has_failed = True
             self._put_off(soon)
@@ -265,9 +264,9 @@ class Database:
     def _note_success(self) -> None:
         """A group that wrote nothing proves nothing of the disk."""
         written = self._writer.total_changes
-        if not self.last_commit_ok and written != self._written:
+        if self.fault is not None and written != self._written:
             log.info("commits go through again")
-            self.last_commit_ok, self.fault = True, None
+            self.fault = None
         self._written = written
         self.commits += 1
 

@@ -325,7 +325,7 @@ async def test_a_disk_that_takes_no_commit_stops_the_folding_for_a_while_only(
     connection.execute("PRAGMA query_only = ON")  # what a full disk does to every commit
     async with asyncio.TaskGroup() as group, asyncio.timeout(30):
         running = group.create_task(hub.run(), name="replication")
-        while store.db.last_commit_ok:  # noqa: ASYNC110 - the writer has no signal for it
+        while store.db.fault is None:  # noqa: ASYNC110 - the writer has no signal for it
             await asyncio.sleep(0.001)
         connection.execute("PRAGMA query_only = OFF")
         while facts_to_fold(store.db.read, store.replica):  # noqa: ASYNC110

@@ -79,7 +79,7 @@ async def test_a_job_that_has_nobody_beside_it_and_raises_leaves_nothing(db: Dat
         await db.write(refused)
 
     assert await db.write(note("after")) == 1
-    assert (notes(db), db.last_commit_ok) == (["after"], True)
+    assert (notes(db), db.fault) == (["after"], None)
 
 
 async def test_a_job_that_raises_is_undone_alone(db: Database) -> None:
@@ -176,12 +176,12 @@ async def test_a_full_disk_is_an_unknown_outcome_for_the_whole_group_and_may_be_
     db.on_group = lambda jobs, ok: groups.append((jobs, ok))
 
     results = await asyncio.gather(db.write(note("a", note_id=7)), db.write(full_disk), return_exceptions=True)
-    was_ok = db.last_commit_ok
+    was_ok = db.fault is None
     await db.write(lambda tx: tx.execute("PRAGMA max_page_count = 1000000").fetchone())
     again = await db.write(note("a", note_id=7))
 
     assert [type(result) for result in results] == [OutcomeUnknownError] * 2
-    assert (was_ok, db.last_commit_ok, again, notes(db)) == (False, True, 7, ["a"])
+    assert (was_ok, db.fault, again, notes(db)) == (False, None, 7, ["a"])
     assert groups == [(2, False), (1, True), (1, True)]
 
 
@@ -195,9 +195,9 @@ async def test_a_disk_that_is_really_full_loses_nothing_that_was_answered(small_
         kept = db.read.execute("SELECT count(*) FROM note").fetchone()[0]
         with pytest.raises(OutcomeUnknownError):
             await db.write(note("x" * 5000))
-        assert not db.last_commit_ok
+        assert db.fault is not None
         await db.write(lambda _tx: None)
-        assert not db.last_commit_ok, "a commit that wrote nothing proves nothing of the disk"
+        assert db.fault is not None, "a commit that wrote nothing proves nothing of the disk"
 
     assert len(answered) == kept > 10
     reader = connect_reader(small_disk / "hub.db")
