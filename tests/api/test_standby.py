@@ -17,19 +17,6 @@ from sync.protocol import SUBPROTOCOL
 from sync.testing.memory_books import MemoryBooks
 
 
-@pytest.fixture
-async def followed(start_hub: Any) -> Any:
-    """A hub without a cloud."""
-    return await start_hub()
-
-
-@pytest.fixture
-async def follower(followed: Any, start_hub: Any, pair_till: Any) -> Any:
-    """The other hub of the store, as it was paired with the first."""
-    paired = await pair_till(followed, scope="standby")
-    return await start_hub(standby={"follows": followed.url, "token": paired.token, "reconnect_max_s": 0.1})
-
-
 async def test_a_sale_is_safe_once_the_other_hub_has_it(
     followed: Any, follower: Any, pair_till: Any, until: Any
 ) -> None:

@@ -10,17 +10,7 @@ from hub.commands.standby import obstacles, run_standby
 from hub.doctor.beside import look_at_other_hub
 from tests.faults.wire import Wire
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.following.members.LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr("hub.standby.hubs.LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr("hub.standby.hubs.SETTLED_S", 0.1)
-
-
-@pytest.fixture
-async def followed(start_hub: Any) -> Any:
-    return await start_hub()
+pytestmark = pytest.mark.usefixtures("quick_hubs")
 
 
 @pytest.fixture

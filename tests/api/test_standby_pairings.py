@@ -19,23 +19,7 @@ from hub.store.staff.pairings import BESIDE_FROM, PAIRINGS_MAX, Pairing, all_pai
 from sync.migrate import migrate, migrations
 from tests.conftest import Till
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.following.members.LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr("hub.standby.hubs.LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr("hub.standby.hubs.SETTLED_S", 0.1)
-
-
-@pytest.fixture
-async def followed(start_hub: Any) -> Any:
-    return await start_hub()
-
-
-@pytest.fixture
-async def follower(followed: Any, start_hub: Any, pair_till: Any) -> Any:
-    paired = await pair_till(followed, scope="standby")
-    return await start_hub(standby={"follows": followed.url, "token": paired.token, "reconnect_max_s": 0.1})
+pytestmark = pytest.mark.usefixtures("quick_hubs")
 
 
 @pytest.fixture
