@@ -77,10 +77,8 @@ class SimulatedPrinter:
         self._sheet = _Sheet()
         self._todo: deque[tuple[PaperElement, bytes]] = deque()
         self._held_bytes = 0
-        self._raw = bytearray()
         self._timer: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
-        self._reader = self._new_reader()
 
     async def __aenter__(self) -> Self:
         await self.come_back()
@@ -104,9 +102,9 @@ class SimulatedPrinter:
         return Paper(tuple(self._sheet.elements))
 
     @property
-    def is_connected(self) -> bool:
-        """Whether a client is connected now."""
-        return bool(self._connections)
+    def clients(self) -> int:
+        """How many are connected now."""
+        return len(self._connections)
 
     @property
     def hangs(self) -> bool:
@@ -164,7 +162,7 @@ class SimulatedPrinter:
     async def come_back(self) -> None:
         """Switch on (again), on the same port."""
         loop = asyncio.get_running_loop()
-        self._reader, self._raw, self._sheet = self._new_reader(), bytearray(), _Sheet()
+        self._sheet = _Sheet()
         self._server = await loop.create_server(lambda: _Connection(self), self._host, self._port)
         self._port = self._server.sockets[0].getsockname()[1]
 
@@ -222,9 +220,8 @@ class SimulatedPrinter:
 
     def _disconnected(self, connection: "_Connection") -> None:
         self._connections.remove(connection)
-        self._take_in(self._reader.finish(), b"")  # a command cut off in the middle does not eat the next document
-        self._reader = self._new_reader()
-        self._tells = False
+        self._take_in(connection, connection.reader.finish(), b"")  # a command cut off does not eat the next document
+        self._tells = self._tells and bool(self._connections)  # the next client may have asked before this one is gone
         self._work()
         self._changed.set()
 
@@ -242,16 +239,16 @@ class SimulatedPrinter:
                 self.hang_after_bytes, self._hangs = None, True
         for byte in data:
             piece = bytes((byte,))
-            self._take_in(self._reader.feed(piece), piece)
+            self._take_in(connection, connection.reader.feed(piece), piece)
         self._work()
         self._changed.set()
 
-    def _take_in(self, elements: list[PaperElement], piece: bytes) -> None:
-        self._raw += piece
+    def _take_in(self, connection: "_Connection", elements: list[PaperElement], piece: bytes) -> None:
+        connection.raw += piece
         for element in elements:
-            self._todo.append((element, bytes(self._raw)))
-            self._held_bytes += len(self._raw)
-            self._raw.clear()
+            self._todo.append((element, bytes(connection.raw)))
+            self._held_bytes += len(connection.raw)
+            connection.raw.clear()
 
     # Printing
 
@@ -304,7 +301,8 @@ class SimulatedPrinter:
         for connection in self._connections:
             connection.read_on() if is_reading else connection.stop_reading()
 
-    def _new_reader(self) -> EscposReader:
+    def new_reader(self) -> EscposReader:
+        """Return what reads the commands of one connection."""
         return EscposReader(self._encoding, is_multibyte_at_reset=self._is_multibyte_at_reset)
 
 
@@ -313,6 +311,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, printer: SimulatedPrinter) -> None:
         self._printer = printer
+        self.reader, self.raw = printer.new_reader(), bytearray()
         self._transport: asyncio.Transport | None = None
         self._tail = b""
 

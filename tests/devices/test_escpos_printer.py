@@ -321,6 +321,23 @@ async def test_the_answer_to_an_earlier_connection_does_not_confirm_the_next_doc
     assert receipts_when_printed == 2
 
 
+async def test_a_client_that_hangs_up_late_takes_nothing_of_the_next_ones_command_with_it() -> None:
+    """The simulated printer: half a GS r, the former client's end, the other half."""
+    async with SimulatedPrinter() as printer, asyncio.timeout(30):
+        host, _, port = printer.address.rpartition(":")
+        _, former = await asyncio.open_connection(host, int(port))
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"\x1d\x61\x01\x1d")
+        await reader.readexactly(4)
+        former.close()
+        await printer.wait_for(lambda: printer.clients == 1)
+        writer.write(b"\x72\x01")
+        assert await reader.readexactly(1) == b"\x00"
+        printer.cover_open = True
+        assert len(await reader.readexactly(4)) == 4
+        writer.close()
+
+
 @pytest.mark.skipif(not any(Path(path).is_file() for path in raster.FONT_PATHS), reason="no font installed")
 async def test_characters_in_no_font_are_counted_and_shown_in_health() -> None:
     ctx = RecordingContext()
