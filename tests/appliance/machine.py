@@ -25,6 +25,7 @@ BUILD_TIMEOUT_S = 1200
 BOOT_TIMEOUT_S = 300  # emulated, on a machine that does something else as well
 COMMAND_TIMEOUT_S = 180
 SHUT_DOWN_TIMEOUT_S = 10
+MAINBOARD = "5a0c0de5-7e57-4b0a-8d15-000000000001"  # its number: by it a hub sees that its card is in another machine
 
 
 def store() -> Path:
@@ -201,6 +202,7 @@ def _command(image: Path, folder: Path, disk: str, ports: Mapping[int, int]) -> 
     kernel = "root=/dev/vda rw console=ttyS0 quiet loglevel=3 mitigations=off audit=0 panic=-1"
     forwards = ",".join(f"hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in ports.items())
     line = f"""qemu-system-x86_64 -M q35,usb=off,vmport=off -accel {accel} -cpu {processor} -m 1024 -smp 2 -nodefaults
+        -uuid {MAINBOARD}
         -display none
         -kernel {image}/vmlinuz -initrd {image}/initrd
         -drive file={disk},if=none,id=d0,cache=writeback -device virtio-blk-pci,drive=d0

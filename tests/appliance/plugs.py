@@ -35,6 +35,7 @@ class Converter:
     @asynccontextmanager
     async def name_taken(self) -> AsyncIterator[None]:
         """Let another program keep ttyUSB0 open, so that what is plugged in anew is ttyUSB1."""
+        await self._machine.run("until test -c /dev/ttyUSB0; do sleep 0.1; done")  # its driver may be loaded only now
         await self._machine.run(f"rm -f /run/held; {HOLD}; until grep -q held /run/held; do sleep 0.1; done")
         try:
             yield
