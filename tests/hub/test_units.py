@@ -101,7 +101,8 @@ def test_the_hub_asks_for_more_time_before_systemd_has_lost_patience() -> None:
 
 
 def test_a_wrong_configuration_is_not_tried_again() -> None:
-    assert settings("storehub.service")["RestartPreventExitStatus"] == [str(EXIT_CONFIG)]
+    for unit in ("storehub.service", "storecloud.service"):
+        assert settings(unit)["RestartPreventExitStatus"] == [str(EXIT_CONFIG)]
     assert f"!= {EXIT_CONFIG}" in settings("storehub-again.service")["ExecCondition"][1]
 
 
