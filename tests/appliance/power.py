@@ -188,6 +188,7 @@ async def _opened(machine: Machine, url: str, mqtt_port: int) -> Outside:
 
 async def _freeze(machine: Machine, frozen: Frozen, disk: VolatileDisk) -> Frozen:
     """Keep a machine's memory in a file and lose its power; its disk is the file that it was."""
+    await machine.run("sync")  # who boots from this disk finds the shop as it was set up
     await machine.run_here("-O", "exit")
     await machine.qmp("stop")
     await machine.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 33})
