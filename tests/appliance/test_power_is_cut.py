@@ -37,7 +37,7 @@ from tests.appliance.power import (
     ready,
     switched_on,
 )
-from tests.appliance.shift import BASELINE, Shift, lost, wrong
+from tests.appliance.shift import BASELINE, Outside, Shift, lost, wrong
 from tests.appliance.volatile_disk import Cut, VolatileDisk
 from tests.faults.figures import Run, head, note
 from tests.faults.tills import settle_prints
@@ -142,8 +142,10 @@ async def test_after_a_power_cut_one_boot_sells_again(shop: Frozen, tmp_path: Pa
                     await tills.have_sold(sold + 1)
                     print(f"boot {number}: ready {ready_s:.1f} s, sold {time.monotonic() - begun_s:.1f} s after power")
                     await tills.have_sold(sold + COLD_SALES)
-                if number == COLD_CUTS:
-                    await all_is_done(shift, printer)
+                if number < COLD_CUTS:
+                    await moment_to_cut(disk, rng)
+                else:
+                    await all_is_done(shift, printer, shop.outside)
                     await machine.run("systemctl stop storehub")  # what is on paper is written
                 cut = cut_the_power(machine, disk, rng, shift)
             found = await audited(await copied(image, tmp_path / "read.raw"), tmp_path)  # it boots from what is left
@@ -170,10 +172,7 @@ async def one_cut(shop: Frozen, folder: Path, rng: random.Random, tally: Tally) 
             shift.tills.hub_is(True)
             async with asyncio.timeout(PATIENCE_S):
                 await shift.tills.have_sold(SALES_FIRST)
-            disk.stop_after(rng.randint(*WRITES_TO_THE_CUT))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(rng.uniform(*SECONDS_TO_THE_CUT)):
-                    await disk.stopped.wait()
+            await moment_to_cut(disk, rng)
             cut = cut_the_power(machine, disk, rng, shift)
         paper = paper_of(printer)
     found = await audited(image, folder)
@@ -184,6 +183,14 @@ async def one_cut(shop: Frozen, folder: Path, rng: random.Random, tally: Tally) 
         print(gone[:5], tally.wrong)
 
 
+async def moment_to_cut(disk: VolatileDisk, rng: random.Random) -> None:
+    """Return at a drawn moment of the disk's work."""
+    disk.stop_after(rng.randint(*WRITES_TO_THE_CUT))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(rng.uniform(*SECONDS_TO_THE_CUT)):
+            await disk.stopped.wait()
+
+
 def cut_the_power(machine: Machine, disk: VolatileDisk, rng: random.Random, shift: Shift) -> Cut:
     """All at one moment: the processor stops, the disk forgets, and nobody is answered any more."""
     machine.lose_power()
@@ -191,12 +198,12 @@ def cut_the_power(machine: Machine, disk: VolatileDisk, rng: random.Random, shif
     return disk.cut(rng)
 
 
-async def all_is_done(shift: Shift, printer: SimulatedPrinter) -> None:
+async def all_is_done(shift: Shift, printer: SimulatedPrinter, outside: Outside) -> None:
     """Let everybody end what is at hand, and somebody settle what the printer does not know."""
     printer.lines_per_s = 0
     async with asyncio.timeout(PATIENCE_S):
         await shift.ends()
-    await settle_prints(shift.outside.url, shift.outside.office)
+    await settle_prints(outside.url, outside.office)
 
 
 async def audited(image: Path, folder: Path) -> Verdict:
