@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 
@@ -169,7 +169,8 @@ async def serve(hub: Runtime) -> AsyncIterator[int]:
             await _listen(local, socket_path)
             yield hub.port
     finally:
-        socket_path.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that takes no writes: the next start removes it
+            socket_path.unlink()
         await api.cleanup()
         await local.cleanup()
 

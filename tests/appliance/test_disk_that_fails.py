@@ -29,6 +29,7 @@ GOOD, FAILING = (
     "1 0",
     "0 3600 1 error_writes",
 )  # seconds up, seconds down, features: writes fail, what is there can be read
+LINES = 60  # a sale is kilobytes: a few hundred of them fill what is left
 TEA = Entry(Product(sku="TEA", name=Name(en="Tea")), Price(1000, "HKD"), 10_000)
 PID = "systemctl show -P MainPID storehub"
 
@@ -77,9 +78,9 @@ async def sell(hub: GuestHub, sale_id: str) -> tuple[int, str]:
         "sale_id": sale_id,
         "till_id": hub.till.till_id,
         "currency": "HKD",
-        "lines": [{"line": 1, "sku": "TEA", "qty": 1, "unit_price": 1000}],
-        "tenders": [{"type": "cash", "amount": 1000}],
-        "total": 1000,
+        "lines": [{"line": 1 + each, "sku": "TEA", "qty": 1, "unit_price": 1000} for each in range(LINES)],
+        "tenders": [{"type": "cash", "amount": 1000 * LINES}],
+        "total": 1000 * LINES,
     }
     status, said = await hub.ask("POST", "/v1/sales", body)
     return status, said.get("code", "")
@@ -158,7 +159,8 @@ async def test_writes_that_fail_are_refused_and_go_on_without_a_restart_when_the
     assert failing["state"] in ("failing", "read_only") and again == [201] * 3
 
 
-async def test_an_ext4_that_gave_up_is_mounted_anew_and_the_unit_starts_again_with_everything(machine: Machine) -> None:
+async def test_an_ext4_that_gave_up_is_mounted_anew_and_the_unit_restarted_has_everything(machine: Machine) -> None:
+    """The unit has a view of the mounts of its own: only a restart shows it another one at its folder."""
     async with disk(machine, has_journal=True) as flaky, guest_hub(machine, SECTION) as hub:
         ids = await sold(hub, 20)
         await machine.run(f"sync -f {DATA}")
@@ -168,6 +170,8 @@ async def test_an_ext4_that_gave_up_is_mounted_anew_and_the_unit_starts_again_wi
         await until(hub, "/v1/disk", state="read_only", takes_sales=False)
         await flaky.becomes(GOOD)
         await flaky.mounted_anew()
+        await machine.run("systemctl restart storehub")
+        assert "Traceback" not in await machine.run("journalctl -u storehub --no-pager -o cat -n 300")
         await until(hub, "/readyz", status="ready")
         assert {(await sell(hub, each))[0] for each in ("f1", "f2")} <= {200, 201}
         await stands(machine, hub, [*ids, "f1", "f2"])
@@ -179,7 +183,9 @@ async def test_a_file_system_made_read_only_refuses_shows_prices_and_goes_on_whe
 ) -> None:
     async with disk(machine, has_journal=True), guest_hub(machine, SECTION) as hub:
         ids, pid = await sold(hub, 20), await machine.run(PID)
-        await machine.run("echo u > /proc/sysrq-trigger")
+        await machine.run(
+            f"echo u > /proc/sysrq-trigger; until grep -q ' {DATA} ext4 ro' /proc/mounts; do sleep 0.1; done"
+        )
         try:
             refused = [await sell(hub, each) for each in ("r1", "r2")]
             shown = await hub.ask("GET", "/v1/products/TEA")

@@ -161,6 +161,18 @@ async def test_a_disk_that_turned_read_only_refuses_sales_and_shows_prices_until
     assert {row[2] for row in judge(hub.folder).sales} == {*answered, "r1", "r2"}
 
 
+async def test_a_hub_whose_disk_turned_read_only_is_stopped_in_good_order(ext4: "Ext4", hub_process: Any) -> None:
+    hub = hub_process(folder="small")
+    await one_product(hub.folder)
+    ext4.keep()
+    await hub.start()
+    async with shop_of(hub) as shop:
+        ext4.give_up()
+        assert (await shop.sell("r1"))[0] == 503
+    hub.process.terminate()
+    assert await hub.died(WAIT_S) and hub.process.returncode == 0
+
+
 async def test_writes_that_fail_for_a_while_are_refused_and_go_on_in_the_same_process(
     hub_process: Any, judge: Any
 ) -> None:
