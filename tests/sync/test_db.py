@@ -185,6 +185,23 @@ async def test_a_full_disk_is_an_unknown_outcome_for_the_whole_group_and_may_be_
     assert groups == [(2, False), (1, True), (1, True)]
 
 
+async def test_what_is_committed_on_a_disk_made_read_only_by_force_is_not_promised(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ext4 then answers fsync and does nothing (seen on the appliance); what is the same again when it writes is a promise."""
+    with monkeypatch.context() as forced:
+        forced.setattr("sync.db.is_mounted_read_only", lambda _folder: True)
+        with pytest.raises(OutcomeUnknownError) as refused:
+            await db.write(note("a", note_id=7))
+        fault = db.fault
+        assert await db.write(lambda tx: tx.execute("SELECT 1").fetchone()) == (1,), (
+            "what writes nothing needs no promise"
+        )
+    assert (refused.value.code, fault) == ("read_only", "read_only")
+    await db.write(note("b"))
+    assert db.fault is None
+
+
 async def test_a_disk_that_is_really_full_loses_nothing_that_was_answered(small_disk: Path) -> None:
     answered: list[int] = []
     async with open_database(small_disk / "hub.db", migrations=MIGRATIONS) as db:
