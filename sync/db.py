@@ -19,7 +19,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from time import perf_counter
@@ -86,15 +85,15 @@ class Database:
 
     async def __aenter__(self) -> Self:
         try:  # in a passing thread: a file that does not open leaves none behind
-            connection = await asyncio.to_thread(connect_writer, self._path, self._migrations, self._synchronous)
+            connection = await asyncio.to_thread(self.connect_writer)
         except sqlite3.Error as err:
             raise StartError(f"{self._path}: {err}; {_START_REMEDIES[storage_fault(err, self._path)]}") from err
         self._writer = await aiosqlite.Connection(lambda: connection, 64)
         async with AsyncExitStack() as half_open:
             half_open.push_async_callback(self._writer.close)
-            self._reader = connect_reader(self._path, cache_kib=READER_CACHE_KIB)
+            self._reader = self.connect_reader()
             self._snapshot = Snapshot(self._reader)
-            self._searcher = await aiosqlite.Connection(partial(connect_reader, self._path, other_thread=True), 64)
+            self._searcher = await aiosqlite.Connection(self.connect_searcher, 64)
             half_open.pop_all()
         return self
 
@@ -102,6 +101,18 @@ class Database:
         self._reader.close()
         await self._searcher.close()
         await self._writer.close()
+
+    def connect_writer(self) -> sqlite3.Connection:
+        """Open the read-write connection; called in a passing thread."""
+        return connect_writer(self._path, self._migrations, self._synchronous)
+
+    def connect_reader(self) -> sqlite3.Connection:
+        """Open the connection for point reads on the loop."""
+        return connect_reader(self._path, cache_kib=READER_CACHE_KIB)
+
+    def connect_searcher(self) -> sqlite3.Connection:
+        """Open the connection of the searching thread."""
+        return connect_reader(self._path, other_thread=True)
 
     @property
     def path(self) -> Path:

@@ -29,6 +29,7 @@ ROOMS = {
     "amqtt": ("hub/broker/",),
     "zeroconf": ("hub/announcer.py",),
     "cryptography": ("hub/tls/",),
+    "asyncpg": ("sync/cloud/postgres/link.py",),
     "pyrage": ("hub/backup/age.py",),
 }
 SQL_ROOMS = (

@@ -1,6 +1,7 @@
 """The cloud end's configuration file (TOML): an unknown key stops the start with the nearest known one.
 
 [cloud]            id, host, port (loopback only: there is no TLS yet), dir, demo_line
+                   database or database_file: postgresql://… instead of the SQLite file in dir; see sync.cloud.postgres
 [stores.STORE-ID]  token or token_file: the store's own; for a store that the cloud pulls also mode = "pull", url, hub_token or
                    hub_token_file, every_s; for one that dials also mode = "realtime" or "scheduled" with every_s: it is told
                    rights: see sync.rights_settings; with it the store shares rights to its stock
@@ -44,6 +45,8 @@ class CloudSection(Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 8081
     dir: str = "."
     demo_line: bool = False
+    database: str = ""
+    database_file: str = ""
 
 
 class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,6 +115,7 @@ class CloudConfig:
     pulls: tuple[PullFrom, ...]
     schedules: dict[str, Schedule]
     holders: dict[bytes, Holder] = field(repr=False)
+    postgres: str = field(default="", repr=False)
     scopes: tuple[Wanted, ...] = ()
     rights: dict[str, Policy] = field(default_factory=dict)
     regions: dict[str, str] = field(default_factory=dict)
@@ -150,6 +154,7 @@ def parse_cloud_config(raw: dict[str, Any], *, base: Path) -> CloudConfig:
         pulls=tuple(_pull(store, section, base) for store, section in file.stores.items() if section.mode == "pull"),
         schedules={store: told for store, section in file.stores.items() if (told := _schedule(store, section))},
         holders=holders,
+        postgres=_postgres(file.cloud, base),
         scopes=tuple(
             wanted
             for store, section in file.stores.items()
@@ -176,6 +181,23 @@ def _token(token: str, token_file: str, where: str, base: Path) -> str:
     if len(token) < TOKEN_CHARS_MIN or not token.isascii() or not token.isprintable() or " " in token:
         raise ConfigError(f"{where}: a token has at least {TOKEN_CHARS_MIN} ASCII characters and no space")
     return token
+
+
+def _postgres(section: CloudSection, base: Path) -> str:
+    """Return the DSN of a PostgreSQL database, empty for SQLite; no message repeats it: it may hold a password."""
+    if section.database and section.database_file:
+        raise ConfigError("cloud: write either database or database_file")
+    dsn = section.database
+    if section.database_file:
+        try:
+            dsn = (base / section.database_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as err:
+            raise ConfigError(f"cloud.database_file {section.database_file}: {err}") from err
+    if (dsn or section.database_file) and not dsn.startswith(("postgresql://", "postgres://")):
+        raise ConfigError(
+            'cloud.database: write "postgresql://user@host/name"; without it the cloud keeps a SQLite file'
+        )
+    return dsn
 
 
 def _add_holder(holders: dict[bytes, Holder], token: str, holder: Holder) -> None:

@@ -11,7 +11,7 @@ import secrets
 import signal
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing
 from functools import partial
 from pathlib import Path
 
@@ -50,8 +50,7 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    begin_file(config.database)
-    async with open_database(config.database, migrations=MIGRATIONS) as db:
+    async with open_books(config) as db:
         cloud = await open_cloud(config, db, now_ms=now_ms)
         pulls = pullers(cloud, rng=random.Random())  # noqa: S311 - jitter is no secret
         async with serve(cloud) as port, asyncio.TaskGroup() as group:
@@ -65,6 +64,16 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
             for task in pulling:
                 task.cancel()
     log.info("cloud stopped")
+
+
+def open_books(config: CloudConfig) -> AbstractAsyncContextManager[Database]:
+    """Open the database that the configuration names, at the newest schema, with its writer."""
+    if config.postgres:
+        from sync.cloud.postgres.database import open_postgres
+
+        return open_postgres(config.postgres, folder=config.data_dir, migrations=MIGRATIONS)
+    begin_file(config.database)
+    return open_database(config.database, migrations=MIGRATIONS)
 
 
 def begin_file(path: Path) -> None:

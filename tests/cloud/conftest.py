@@ -3,10 +3,10 @@
 import asyncio
 import io
 import json
+import os
 import random
-import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -16,22 +16,22 @@ import aiohttp
 import msgspec
 import pytest
 
+from bench.postgres import Server, binaries, temporary_server
 from sync.batch import START, Batch, Boundary, Gap, Head, batch_of, new_rows
 from sync.cloud.config import CloudConfig, parse_cloud_config
-from sync.cloud.main import begin_file, open_cloud, pullers
-from sync.cloud.migrations import MIGRATIONS
+from sync.cloud.main import open_books, open_cloud, pullers
 from sync.cloud.store import CloudBooks
 from sync.cloud.talk.pull import Puller
 from sync.cloud.web.app import serve
 from sync.cloud.web.http import Cloud
-from sync.db import open_database
 from sync.link import Conversation
 from sync.model import Feed
 from sync.protocol import FRAME_MAX, SUBPROTOCOL
 from sync.session import End
+from tests.cloud_engines import Engine, OnPostgres
 
 STARTED_MS = 1_790_000_000_000
-WAIT_S = 60.0
+WAIT_S = 8.0
 OFFICE = "office-token-0123456789"
 TOKENS = {"hk01": "hk01-token-0123456789", "hk02": "hk02-token-0123456789"}
 
@@ -271,8 +271,7 @@ class CloudEnd:
         return next(item for item in items if item["store"] == store)
 
     async def run(self, started: "asyncio.Future[None]", stop: asyncio.Event, pulling: bool) -> None:
-        begin_file(self.config.database)
-        async with open_database(self.config.database, migrations=MIGRATIONS) as db:
+        async with open_books(self.config) as db:
             self.cloud = await open_cloud(self.config, db, now_ms=self.clock)
             self.pulls = pullers(self.cloud, rng=random.Random(1))
             async with (
@@ -288,10 +287,40 @@ class CloudEnd:
 
 
 StartCloud = Callable[..., Awaitable[CloudEnd]]
+IS_FULL = bool(os.environ.get("STOREHUB_FULL"))
+ALSO_ON_POSTGRES = ("test_apply.py", "test_catalogue.py", "test_coupons.py")  # beside the rest of them in --full
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What asks for a cloud runs on SQLite, and on PostgreSQL as well."""
+    if "engine" in metafunc.fixturenames:
+        is_on_both = IS_FULL or metafunc.definition.path.name in ALSO_ON_POSTGRES
+        metafunc.parametrize("engine", ["sqlite", "postgres"] if is_on_both else ["sqlite"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A server of this test process's own."""
+    if binaries() is None:
+        pytest.skip("PostgreSQL is not installed")
+    where = os.environ.get("PYTEST_DEBUG_TEMPROOT")
+    with temporary_server(Path(where) if where else None) as server:
+        yield server
 
 
 @pytest.fixture
-async def start_cloud(tmp_path: Path) -> AsyncIterator[StartCloud]:
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """The database that the test's clouds have."""
+    if request.param == "sqlite":
+        yield Engine()
+        return
+    one = OnPostgres(dsn=request.getfixturevalue("postgres_server").dsn)
+    yield one
+    one.end()
+
+
+@pytest.fixture
+async def start_cloud(tmp_path: Path, engine: Engine) -> AsyncIterator[StartCloud]:
     """Start a cloud in this process: `await start_cloud(demo_line=..., stores={...}, folder=..., pulling=...)`."""
     running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
 
@@ -299,7 +328,7 @@ async def start_cloud(tmp_path: Path) -> AsyncIterator[StartCloud]:
         *, demo_line: bool = True, stores: Any = None, scopes: Any = None, folder: Path = tmp_path, pulling: bool = True
     ) -> CloudEnd:
         raw = {
-            "cloud": {"id": "cloud", "port": 0, "demo_line": demo_line},
+            "cloud": {"id": "cloud", "port": 0, "demo_line": demo_line} | engine.settings(folder),
             "stores": stores or {store: {"token": token} for store, token in TOKENS.items()},
             "tokens": [{"name": "office", "token": OFFICE, "scope": "office"}],
             "scopes": scopes or {},
@@ -347,12 +376,11 @@ def rows_of() -> Any:
 
 
 @pytest.fixture
-def sql(tmp_path: Path) -> Callable[..., list[Any]]:
-    """Ask the cloud's file in plain SQL."""
+def sql(tmp_path: Path, engine: Engine) -> Callable[..., list[Any]]:
+    """Ask the cloud's database in plain SQL, past the cloud's own ways to it."""
 
     def ask(statement: str, *parameters: Any, folder: Path = tmp_path) -> list[Any]:
-        with closing(sqlite3.connect(folder / "cloud.db")) as file:
-            return file.execute(statement, parameters).fetchall()
+        return engine.ask(folder, statement, parameters)
 
     return ask
 

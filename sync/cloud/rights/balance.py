@@ -119,11 +119,11 @@ def identity(read: Connection) -> list[tuple[Place, Difference]]:
         Place(*found[:3]): found[3]
         for found in read.execute(
             """
-            SELECT effect.value ->> 0, replica.store, effect.value ->> 1, sum(effect.value ->> 2)
+            SELECT effect.value ->> 0, replica.store, effect.value ->> 1, sum(CAST(effect.value ->> 2 AS INTEGER))
             FROM fact
             JOIN feed ON feed.id = fact.stream
             JOIN replica ON replica.id = fact.replica
-            JOIN json_each(
+            CROSS JOIN json_each(
               CASE WHEN json_valid(CAST(fact.body AS TEXT)) THEN CAST(fact.body AS TEXT) ELSE '{}' END, '$.stock'
             ) AS effect
             WHERE feed.stream <> 'duplicates'

@@ -26,6 +26,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sync import failpoints
+from sync.batch import SEQ_MAX
 from sync.cloud.arrivals.cursors import number_rows
 from sync.cloud.arrivals.rows import key_of
 from sync.cloud.rights.rights import Place, known_of, living_of, put_own, write_change
@@ -280,7 +281,7 @@ def write_fact(
 
 
 def _write_promise(tx: Connection, own: Replica, wanted: PromiseRequest, *, now_ms: int) -> None:
-    seq = 1 + tx.execute("SELECT coalesce(max(rowid), 0) FROM promise").fetchone()[0]
+    seq = 1 + tx.execute("SELECT coalesce(max(seq), 0) FROM promise WHERE seq < ?", (SEQ_MAX,)).fetchone()[0]
     standing = Standing(
         wanted.promise_id,
         wanted.order_id,

@@ -204,12 +204,14 @@ def places_of(read: Connection, rep: str) -> list[Place]:
         for level in (_level(body),)
     }
     for (body,) in read.execute(
-        "SELECT body FROM tally WHERE stream = (SELECT id FROM feed WHERE stream = 'grants') AND instr(key, ?)", (rep,)
+        "SELECT body FROM tally WHERE stream = (SELECT id FROM feed WHERE stream = 'grants') AND instr(key, ?) > 0",
+        (rep,),
     ):
         grant = _grant(body)
         found.add(Place(grant.sku, store, grant.location))
     for (body,) in read.execute(
-        "SELECT body FROM tally WHERE stream = (SELECT id FROM feed WHERE stream = 'passed') AND instr(key, ?)", (rep,)
+        "SELECT body FROM tally WHERE stream = (SELECT id FROM feed WHERE stream = 'passed') AND instr(key, ?) > 0",
+        (rep,),
     ):
         said = _passed(body)
         found.add(Place(said.sku, store, said.location))
