@@ -32,6 +32,7 @@ _SCRIPTS = {
     "ROLLBACK TO job": "ROLLBACK TO SAVEPOINT job",
     "RELEASE job": "RELEASE SAVEPOINT job",
 }
+_LATER = ("SAVEPOINT job", "RELEASE SAVEPOINT job")  # go with the next statement that needs them, in one round trip
 _COLUMNS = """
 SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
 FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
@@ -79,6 +80,7 @@ class PostgresConnection(sqlite3.Connection):
         self._types: dict[str, dict[str, str]] = {}
         self._written = 0
         self._is_begun = False
+        self._later: list[str] = []
 
     @property
     def in_transaction(self) -> bool:
@@ -125,12 +127,17 @@ class PostgresConnection(sqlite3.Connection):
         return self._aside.submit(lambda: self._loop.run_until_complete(job())).result()
 
     async def _script(self, script: str) -> Rows:
+        if script in _LATER:
+            self._put_off(script)
+            return Rows([])
+        if script in ("COMMIT", "ROLLBACK"):
+            self._later.clear()
         if script == "ROLLBACK":
             self._is_begun = False
             if self._link is None or self._link.is_closed:  # the server has undone it
                 return Rows([])
         link = await self._line()
-        tag = await link.run(script)
+        tag = await link.run("; ".join([*self._take_later(), script]))
         if script == "COMMIT":
             self._is_begun = False
             if tag != "COMMIT":
@@ -144,7 +151,7 @@ class PostgresConnection(sqlite3.Connection):
         said = statement(sql, tuple(map(type, given)), names)
         by_place: Any = values if isinstance(values, Mapping) else given  # Any: by name or by position
         wanted = [_value(by_place[place]) for place in said.places]
-        link = await self._line()
+        link = await self._prepared_line()
         try:
             return self._counted(*await link.ask(said.sql, wanted))
         except ServerError:
@@ -153,7 +160,7 @@ class PostgresConnection(sqlite3.Connection):
         return self._counted(*await (await self._line()).ask(said.sql, wanted))  # a read by itself: asked once more
 
     async def _ask_many(self, sql: str, many: list[tuple[Any, ...]]) -> Rows:
-        link = await self._line()
+        link = await self._prepared_line()
         insert = set_insert(sql)
         if insert is not None and not _writes_twice(insert, many):
             types = await self._types_of(insert)
@@ -173,6 +180,23 @@ class PostgresConnection(sqlite3.Connection):
             raise sqlite3.OperationalError(f"no such table: {insert.table}")
         known = self._types[insert.table]
         return [known[column] for column in insert.columns]
+
+    def _put_off(self, script: str) -> None:
+        """A job that asked nothing needs no savepoint; what is released at the end, COMMIT releases."""
+        if script == _LATER[1] and self._later and self._later[-1] == _LATER[0]:
+            self._later.pop()
+        else:
+            self._later.append(script)
+
+    def _take_later(self) -> list[str]:
+        later, self._later = self._later, []
+        return later
+
+    async def _prepared_line(self) -> Link:
+        link = await self._line()
+        if later := self._take_later():
+            await link.run("; ".join(later))
+        return link
 
     async def _line(self) -> Link:
         if self._link is not None and not self._link.is_closed:
