@@ -1,8 +1,8 @@
 """How fast the cloud end takes batches on PostgreSQL, beside plain asyncpg on the same server: part of benchmark `cloud`.
 
-Rows are sales as a hub wrote them. The cloud gets them through the books of its stores, STORES at once, each a batch after the other
-as a link hands them on: decoded, numbered, keyed, summed. Plain asyncpg writes the same bytes under their ids in batches of the same
-size by one connection, each batch a commit: by executemany, and by one INSERT … SELECT FROM unnest.
+Rows are sales as a hub wrote them. The cloud gets them through the books of its stores, all at once, each a batch after the
+other as a link hands them on: decoded, numbered, keyed, summed. Plain asyncpg writes the same bytes under their ids in batches
+of the same size by one connection, each batch a commit: by executemany, and by one INSERT … SELECT FROM unnest.
 """
 
 import asyncio
@@ -20,7 +20,6 @@ from sync.cloud.main import open_books, open_cloud
 from sync.cloud.store import CloudBooks
 from sync.model import Feed, Stream
 
-STORES = 8
 BATCH = 250  # as a hub sends facts
 NOW_MS = 1_790_000_000_000
 _INSERT = "INSERT INTO plain (id, body) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING"
@@ -58,7 +57,9 @@ async def ingest_round(folder: Path, dsn: str, rows: Rows) -> Figures:
 async def _plain(dsn: str, rows: Sequence[tuple[str, bytes]], *, is_set: bool) -> float:
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute("DROP TABLE IF EXISTS plain; CREATE TABLE plain (id text PRIMARY KEY, body bytea NOT NULL)")
+        await connection.execute(
+            "DROP TABLE IF EXISTS plain; CREATE TABLE plain (id text PRIMARY KEY, body bytea NOT NULL)"
+        )
         began_s = time.perf_counter()
         for at in range(0, len(rows), BATCH):
             batch = rows[at : at + BATCH]

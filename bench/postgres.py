@@ -9,8 +9,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,13 +43,16 @@ class Server:
         options = " ".join(["-k", str(self.folder), *(f"-c {each}" for each in _OPTIONS)])
         self._run("pg_ctl", "-D", self._data, "-w", "-o", options, "-l", str(self.folder / "log"), "start")
 
-    def kill(self) -> None:
-        """Kill the postmaster with SIGKILL and wait until its children have noticed."""
-        lines = (self.folder / "data" / "postmaster.pid").read_text().splitlines()
-        os.kill(int(lines[0]), signal.SIGKILL)
+    def crash(self) -> None:
+        """Kill all of its processes with SIGKILL, the first one first; their shared memory is left as it was."""
+        first = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        children = [int(pid) for pid in Path(f"/proc/{first}/task/{first}/children").read_text().split()]
+        for pid in (first, *children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        while any(Path(f"/proc/{pid}").exists() for pid in (first, *children)):
+            time.sleep(0.01)
         (self.folder / "data" / "postmaster.pid").unlink()
-        for entry in self.folder.glob(".s.PGSQL.*"):
-            entry.unlink()
 
     def stop(self, how: str = "fast") -> None:
         """Stop it; `immediate` is as a crash."""

@@ -1,11 +1,13 @@
 """The two databases that a cloud may have, for tests on both: SQLite's file in a folder; a schema of its own on a server.
 
-The judge asks each by its own client (sqlite3, asyncpg), past the code that the cloud asks by; only the words of its questions are
-translated as the cloud's are.
+The judge asks each by its own client (sqlite3, asyncpg), past the code that the cloud asks by; only the words of its questions
+are translated as the cloud's are.
 """
 
 import asyncio
+import re
 import sqlite3
+import subprocess
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from typing import Any
 
 import asyncpg
 
+from bench.postgres import binaries
 from sync.cloud.postgres.dialect import statement
 
 
@@ -72,6 +75,17 @@ class OnPostgres(Engine):
             await connection.execute(sql)
         finally:
             await connection.close()
+
+    def copy(self, folder: Path, to: Path) -> None:
+        """Copy the tables of a folder's cloud as they stand, as a backup of this moment that is put back under another name."""
+        made, name, programs = self._schema(folder), self._schema(to), binaries()
+        assert programs is not None, "there is a server"
+        dumped = [programs / "pg_dump", "--schema", made, self.dsn]
+        dump = subprocess.run(dumped, check=True, capture_output=True, text=True).stdout
+        put_back = [programs / "psql", "-q", "-v", "ON_ERROR_STOP=1", self.dsn]
+        again = re.sub(rf"\b{made}\b", name, dump)
+        subprocess.run(put_back, input=again, check=True, capture_output=True, text=True)
+        self.made.add(name)
 
     def end(self) -> None:
         """Leave nothing to the next test."""

@@ -10,7 +10,7 @@ import random
 import secrets
 import signal
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, closing
 from functools import partial
 from pathlib import Path
@@ -57,6 +57,8 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
             pulling = [group.create_task(pull.run(), name=f"pull {pull.store}") for pull in pulls]
             pulling.append(group.create_task(cloud.contact.run(), name="rights"))
             pulling.append(group.create_task(scope_work.share_stock(cloud.books, cloud.line), name="branch stock"))
+            if cloud.hear_others is not None:
+                pulling.append(group.create_task(cloud.hear_others(), name="other workers"))
             gc.freeze()
             log.info("cloud ready", extra={"rep": cloud.books.replica.rep, "host": config.host, "port": port})
             on_ready(port)
@@ -110,9 +112,24 @@ async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], 
     contact.show_on(metrics.registry)
     books.on_rows = _both(line.rows_of, contact.on_rows)
     books.on_sealed = line.tell_sealed
+    hear_others = _join_others(config, db, books, line) if config.postgres else None
     await scope_work.settle(config, books)
     await db.write(lambda tx: fill_stores(tx, books.replica, config.stores))
-    return Cloud(config, books, line, contact)
+    return Cloud(config, books, line, contact, hear_others)
+
+
+def _join_others(
+    config: CloudConfig, db: Database, books: CloudStore, line: Line
+) -> Callable[[], Coroutine[None, None, None]]:
+    """Have the workers on one database tell each other what each keeps in memory; return what listens."""
+    from sync.cloud.postgres.news import News
+
+    news = News(db, config.postgres, books, line, worker=secrets.token_hex(8))
+    books.on_grown = news.also(books.on_grown, "grown")
+    books.on_rows = news.also(books.on_rows, "rows")
+    books.on_sealed = news.also(books.on_sealed, "sealed")
+    books.on_reborn = news.also(books.on_reborn, "reborn")
+    return news.run
 
 
 def _both(one: Callable[[str], None], other: Callable[[str], None]) -> Callable[[str], None]:

@@ -1,6 +1,6 @@
 """`kill -9` of the cloud's process at every named moment, in the middle of batches; then the store sends again: once each.
 
-The judge shares no code with the cloud: plain sqlite3, json and hashlib.
+The judge shares no code with the cloud: plain sqlite3 or asyncpg, json and hashlib.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ TOKEN, OFFICE = "hk01-token-0123456789", "office-token-0123456789"
 CONFIG = """
 [cloud]
 port = {port}
+{database}
 [stores.hk01]
 token = "hk01-token-0123456789"
 [[tokens]]
@@ -97,10 +98,11 @@ class CloudProcess:
 
 
 @pytest.fixture
-async def process(tmp_path: Path, free_port: Callable[[], int]) -> Any:
+async def process(tmp_path: Path, free_port: Callable[[], int], engine: Any) -> Any:
     """A cloud's folder; what still runs at the end is killed."""
     port = free_port()
-    (tmp_path / "cloud.toml").write_text(CONFIG.format(port=port))
+    database = "\n".join(f'{key} = "{value}"' for key, value in engine.settings(tmp_path).items())
+    (tmp_path / "cloud.toml").write_text(CONFIG.format(port=port, database=database))
     cloud = CloudProcess(tmp_path, port)
     yield cloud
     if cloud.process is not None:

@@ -6,7 +6,7 @@ Not here: what a route does (sync.cloud.web.routes, sync.cloud.web.feed_page), w
 import logging
 import re
 import tomllib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import cache
 from importlib import resources
 from typing import Any, TypeVar
@@ -33,13 +33,21 @@ refused = logging.getLogger("sync.cloud.refused")
 
 
 class Cloud:
-    """What the routes work on."""
+    """What the routes work on; `hear_others` runs beside it where other workers share its database."""
 
-    def __init__(self, config: CloudConfig, books: CloudStore, line: Line, contact: Contact) -> None:
+    def __init__(
+        self,
+        config: CloudConfig,
+        books: CloudStore,
+        line: Line,
+        contact: Contact,
+        hear_others: Callable[[], Coroutine[None, None, None]] | None = None,
+    ) -> None:
         self.config = config
         self.books = books
         self.line = line
         self.contact = contact
+        self.hear_others = hear_others
 
 
 CLOUD = web.AppKey("cloud", Cloud)
