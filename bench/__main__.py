@@ -36,6 +36,9 @@ BENCHMARKS = {
     "sales": Benchmark("durable sales, 1 and 16 tills, each prints", 1.5, "about 3 min"),
     "scan": Benchmark("label on the wire to the claiming till, 8 scanners busy", 6.0, "about 1 min"),
     "drain": Benchmark("a backlog of 50,000 sales goes to the cloud", 1.0, "about 3 min"),
+    "cloud": Benchmark(
+        "head office on PostgreSQL: batches beside asyncpg, the feed, 180,000 lines", 10.0, "about 5 min"
+    ),
     "wan": Benchmark("sales while the line to the cloud is slow, lossy, cut or a login page", 2.0, "about 2 min"),
     "sync": Benchmark(
         "three replicas merged pairwise, beside other libraries; rights; a cold start", 1.0, "about 6 min"

@@ -69,6 +69,7 @@ class Server:
             group=None if self.user is None else pwd.getpwuid(self.user).pw_gid,
             extra_groups=None if self.user is None else [],
             cwd=self.folder,
+            env=os.environ | _libraries(self.binaries),
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -102,6 +103,14 @@ def temporary_server(where: Path | None = None) -> Iterator[Server]:
         server.stop("immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _libraries(programs: Path) -> dict[str, str]:
+    """Where programs that were unpacked beside the system find what they were linked with."""
+    if not programs.is_relative_to(ROOT):
+        return {}
+    unpacked = ROOT / ".venv" / "postgresql"
+    return {"LD_LIBRARY_PATH": ":".join(str(path) for path in sorted(unpacked.glob("**/*-linux-gnu")) if path.is_dir())}
 
 
 def _other_user() -> int | None:

@@ -291,13 +291,14 @@ class CloudEnd:
 StartCloud = Callable[..., Awaitable[CloudEnd]]
 IS_FULL = bool(os.environ.get("STOREHUB_FULL"))
 ONLY_ON_SQLITE = ("test_disk.py",)  # PostgreSQL's disk is not this folder's
+ONLY_ON_POSTGRES = ("test_postgres.py",)
 ALSO_ON_POSTGRES = ("test_apply.py", "test_catalogue.py", "test_coupons.py")  # beside the rest of them in --full
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """What asks for a cloud runs on SQLite, and on PostgreSQL as well."""
-    if "engine" in metafunc.fixturenames:
-        name = metafunc.definition.path.name
+    name = metafunc.definition.path.name
+    if "engine" in metafunc.fixturenames and name not in ONLY_ON_POSTGRES:
         is_on_both = name not in ONLY_ON_SQLITE and (IS_FULL or name in ALSO_ON_POSTGRES)
         metafunc.parametrize("engine", ["sqlite", "postgres"] if is_on_both else ["sqlite"], indirect=True)
 
