@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, closing
 from functools import partial
 from pathlib import Path
+from sqlite3 import Connection
 
 from sync import failpoints, lookups
 from sync.cloud.arrivals.adopting import adopt, has_untried
@@ -28,7 +29,7 @@ from sync.cloud.talk.line import Line
 from sync.cloud.talk.pull import Puller
 from sync.cloud.web.app import serve
 from sync.cloud.web.http import Cloud
-from sync.db import Database, open_database
+from sync.db import Database, connect_reader, open_database
 from sync.errors import StartError, one_error
 from sync.folder import own_folder
 from sync.store.replicas import identify
@@ -76,6 +77,17 @@ def open_books(config: CloudConfig) -> AbstractAsyncContextManager[Database]:
         return open_postgres(config.postgres, folder=config.data_dir, migrations=MIGRATIONS)
     begin_file(config.database)
     return open_database(config.database, migrations=MIGRATIONS)
+
+
+def connect_to_read(config: CloudConfig) -> Connection:
+    """Open the cloud's database to read in it, beside a cloud that runs or alone; raise StartError where there is none."""
+    if config.postgres:
+        from sync.cloud.postgres.connection import PostgresReader
+
+        return PostgresReader(config.postgres)
+    if not config.database.exists():
+        raise StartError(f"{config.database} does not exist; name the cloud's configuration with --cloud")
+    return connect_reader(config.database)
 
 
 def begin_file(path: Path) -> None:

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from sync.cloud.postgres.dialect import SetInsert, set_insert, statement
 from sync.cloud.postgres.link import Link, ServerError, open_link
+from sync.errors import BusyError
 
 AGAIN_S = 0.5  # after a server did not answer; until then those who ask are told so at once
 _TURN = "SELECT pg_advisory_xact_lock(hashtext(current_schema()), hashtext('storehub turn'))"
@@ -223,6 +224,20 @@ class PostgresConnection(sqlite3.Connection):
             self._written += int(number)
             return Rows(rows, int(number))
         return Rows(rows)
+
+
+class PostgresReader(PostgresConnection):
+    """A connection that only reads. Where nobody answers it raises BusyError: nothing was asked to change, all may ask again."""
+
+    def __init__(self, dsn: str, **settings: str) -> None:
+        super().__init__(dsn, default_transaction_read_only="on", **settings)
+
+    def _run(self, job: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        try:
+            return super()._run(job)
+        except ServerError as err:
+            self._is_begun = self._is_begun and self._link is not None and not self._link.is_closed
+            raise BusyError("no_database", str(err)) from err
 
 
 def _writes_twice(insert: SetInsert, many: list[tuple[Any, ...]]) -> bool:

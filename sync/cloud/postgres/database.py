@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sync.cloud.postgres.connection import PostgresConnection
+from sync.cloud.postgres.connection import PostgresConnection, PostgresReader
 from sync.cloud.postgres.link import ServerError, shown
 from sync.cloud.postgres.migrating import migrate
 from sync.db import SEARCH_TIMEOUT_S, Database
@@ -46,12 +46,12 @@ class PostgresDatabase(Database):
 
     def connect_reader(self) -> sqlite3.Connection:
         """A connection for point reads; it dials when it is asked first."""
-        return PostgresConnection(self.dsn, default_transaction_read_only="on")
+        return PostgresReader(self.dsn)
 
     def connect_searcher(self) -> sqlite3.Connection:
         """A connection for searches, which the server ends itself."""
         timeout_ms = str(round(SEARCH_TIMEOUT_S * 1000))
-        return PostgresConnection(self.dsn, default_transaction_read_only="on", statement_timeout=timeout_ms)
+        return PostgresReader(self.dsn, statement_timeout=timeout_ms)
 
     async def empty_log(self) -> bool:
         """The server keeps its own log and cuts it itself."""

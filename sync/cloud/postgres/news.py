@@ -101,7 +101,7 @@ class News:
         others = {each for each in told if each.worker != self._worker}
         try:
             await self.look()
-        except (SyncError, ServerError) as err:
+        except SyncError as err:
             log.warning("the database does not answer; asked again", extra={"error": str(err)})
         for each in others:
             if each.what == "sealed":

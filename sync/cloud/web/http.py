@@ -173,6 +173,8 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
     A mistake of ours is aiohttp's own answer 500, and a traceback in the log.
     """
     try:
+        if "\x00" in request.path:
+            raise AnswerError(400, "unreadable", "U+0000 is not allowed in any text")
         response = await handler(request)
     except AnswerError as err:
         response = problem(err.status, err.code, err.detail, pointer=err.pointer)
