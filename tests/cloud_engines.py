@@ -38,6 +38,10 @@ class Engine:
         with closing(sqlite3.connect(folder / "cloud.db")) as file:
             return file.execute(sql, values).fetchall()
 
+    def is_whole(self, folder: Path) -> bool:
+        """Whether tables and indexes agree, as the database's own checker says."""
+        return self.ask(folder, "PRAGMA integrity_check", ()) == [("ok",)]
+
 
 @dataclass
 class OnPostgres(Engine):
@@ -61,6 +65,12 @@ class OnPostgres(Engine):
     def ask(self, folder: Path, sql: str, values: Sequence[Any]) -> list[Any]:
         said = statement(sql, tuple(map(type, values)))
         return in_its_loop(self._fetch(folder, said.sql, [values[int(place)] for place in said.places]))
+
+    def is_whole(self, folder: Path) -> bool:
+        programs = binaries()
+        assert programs is not None, "there is a server"
+        check = [programs / "pg_amcheck", "--install-missing", "--heapallindexed", "--schema", self._schema(folder)]
+        return subprocess.run([*check, self.dsn], capture_output=True, check=False).returncode == 0
 
     async def _fetch(self, folder: Path, sql: str, values: Sequence[Any]) -> list[Any]:
         connection = await asyncpg.connect(self.dsn_of(folder))
