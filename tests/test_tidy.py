@@ -28,7 +28,7 @@ ROOMS = {
     "pyudev": ("devices/plug/watcher.py",),
     "amqtt": ("hub/broker/",),
     "zeroconf": ("hub/announcer.py",),
-    "cryptography": ("hub/tls/",),
+    "cryptography": ("hub/tls/", "sync/cloud/collect/authority.py"),
     "asyncpg": ("sync/cloud/postgres/link.py",),
     "pyrage": ("hub/backup/age.py",),
 }

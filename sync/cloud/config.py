@@ -1,8 +1,12 @@
 """The cloud end's configuration file (TOML): an unknown key stops the start with the nearest known one.
 
-[cloud]            id, host, port (loopback only: there is no TLS yet), dir, demo_line
+[cloud]            id, host, port (loopback only without TLS), dir, demo_line
                    database or database_file: postgresql://… instead of the SQLite file in dir; see sync.cloud.postgres
-[stores.STORE-ID]  token or token_file: the store's own; for a store that the cloud pulls also mode = "pull", url, hub_token or
+                   tls_certificate, tls_key: PEM files, looked at again when they are renewed
+                   client_certificates = "off", "optional" or "required": whether a store that dials shows one beside its token;
+                   client_authority: who signs them, a PEM file; without one the cloud's own, which signs at the enrolment
+[stores.STORE-ID]  token or token_file: the store's own, none where its hub is enrolled by a code (`storehub cloud enrol`);
+                   for a store that the cloud pulls also mode = "pull", url, hub_token or
                    hub_token_file, every_s; for one that dials also mode = "realtime" or "scheduled" with every_s: it is told
                    rights: see sync.rights_settings; with it the store shares rights to its stock
                    region: whose price lists and promotions it gets beside head office's and its own
@@ -35,6 +39,7 @@ PULL_EVERY_S, SCHEDULED_EVERY_S = 60.0, 900.0
 TOKEN_CHARS_MIN = 16  # a token that can be guessed is none
 Id = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9-]*\Z")]
 Scope = Literal["office", "store"]
+Certificates = Literal["off", "optional", "required"]
 
 
 class CloudSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,6 +52,10 @@ class CloudSection(Struct, frozen=True, forbid_unknown_fields=True):
     demo_line: bool = False
     database: str = ""
     database_file: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    client_certificates: Certificates = "off"
+    client_authority: str = ""
 
 
 class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,6 +112,16 @@ class PullFrom:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """What the cloud shows of itself; `client_authority` is None for its own."""
+
+    certificate: Path
+    key: Path
+    client_certificates: Certificates
+    client_authority: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class CloudConfig:
     """A configuration that was checked; `data_dir` is absolute, `holders` is by token_hash."""
 
@@ -119,6 +138,7 @@ class CloudConfig:
     scopes: tuple[Wanted, ...] = ()
     rights: dict[str, Policy] = field(default_factory=dict)
     regions: dict[str, str] = field(default_factory=dict)
+    tls: TlsFiles | None = None
 
     @property
     def database(self) -> Path:
@@ -139,14 +159,17 @@ def load_cloud_config(path: Path) -> CloudConfig:
 def parse_cloud_config(raw: dict[str, Any], *, base: Path) -> CloudConfig:
     """Check a configuration; relative paths are below `base`. Any: TOML."""
     file = convert_settings(raw, File)
+    tls = _tls(file.cloud, base)
     holders: dict[bytes, Holder] = {}
     for store, section in file.stores.items():
+        if not section.token and not section.token_file:
+            continue  # its hub is enrolled by a code
         _add_holder(holders, _token(section.token, section.token_file, f"stores.{store}", base), Holder(store, "store"))
     for named in file.tokens:
         _add_holder(holders, _token(named.token, named.token_file, named.name, base), Holder(named.name, named.scope))
     return CloudConfig(
         cloud_id=_not_a_store(file.cloud.id, file.stores),
-        host=_loopback(file.cloud.host),
+        host=_host(file.cloud.host, tls),
         port=file.cloud.port,
         data_dir=(base / file.cloud.dir).resolve(),
         demo_line=file.cloud.demo_line,
@@ -167,6 +190,7 @@ def parse_cloud_config(raw: dict[str, Any], *, base: Path) -> CloudConfig:
         ),
         rights={store: section.rights.declared for store, section in file.stores.items() if section.rights is not None},
         regions={store: section.region for store, section in file.stores.items() if section.region},
+        tls=tls,
     )
 
 
@@ -232,9 +256,31 @@ def _not_a_store(cloud_id: str, stores: dict[str, StoreSection]) -> str:
     return cloud_id
 
 
-def _loopback(host: str) -> str:
-    if not is_loopback(host):
+def _host(host: str, tls: TlsFiles | None) -> str:
+    if tls is None and not is_loopback(host):
         raise ConfigError(
-            f"cloud.host {host!r}: without TLS the cloud listens on loopback only; write 127.0.0.1 or ::1"
+            f"cloud.host {host!r}: without TLS the cloud listens on loopback only; write 127.0.0.1 or ::1, or "
+            "tls_certificate and tls_key"
         )
     return host
+
+
+def _tls(section: CloudSection, base: Path) -> TlsFiles | None:
+    if bool(section.tls_certificate) != bool(section.tls_key):
+        raise ConfigError("cloud: tls_certificate and tls_key go together")
+    if not section.tls_certificate:
+        if section.client_certificates != "off":
+            raise ConfigError(
+                "cloud.client_certificates: stores show certificates by TLS only; write tls_certificate and tls_key"
+            )
+        return None
+    if section.client_authority and section.client_certificates == "off":
+        raise ConfigError(
+            'cloud.client_authority: nobody is asked for a certificate; write client_certificates = "required"'
+        )
+    return TlsFiles(
+        base / section.tls_certificate,
+        base / section.tls_key,
+        section.client_certificates,
+        base / section.client_authority if section.client_authority else None,
+    )

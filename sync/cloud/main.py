@@ -10,6 +10,7 @@ import random
 import secrets
 import signal
 import sqlite3
+import ssl
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, closing
 from functools import partial
@@ -18,6 +19,7 @@ from sqlite3 import Connection
 
 from sync import failpoints, lookups
 from sync.cloud.arrivals.adopting import adopt, has_untried
+from sync.cloud.collect.listening import serving_context, watch_certificate
 from sync.cloud.config import CLOUD_LOCK, CloudConfig
 from sync.cloud.metrics import CloudMetrics
 from sync.cloud.migrations import MIGRATIONS
@@ -57,6 +59,9 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
         async with serve(cloud) as port, asyncio.TaskGroup() as group:
             pulling = [group.create_task(pull.run(), name=f"pull {pull.store}") for pull in pulls]
             pulling.append(group.create_task(cloud.contact.run(), name="rights"))
+            pulling.append(group.create_task(cloud.admission.run(), name="revoked tokens"))
+            if cloud.tls is not None and config.tls is not None:
+                pulling.append(group.create_task(watch_certificate(cloud.tls, config.tls), name="certificate"))
             pulling.append(group.create_task(scope_work.share_stock(cloud.books, cloud.line), name="branch stock"))
             if cloud.hear_others is not None:
                 pulling.append(group.create_task(cloud.hear_others(), name="other workers"))
@@ -127,7 +132,8 @@ async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], 
     hear_others = _join_others(config, db, books, line) if config.postgres else None
     await scope_work.settle(config, books)
     await db.write(lambda tx: fill_stores(tx, books.replica, config.stores))
-    return Cloud(config, books, line, contact, hear_others)
+    tls, authority = _listening(config, now_ms=begun_ms)
+    return Cloud(config, books, line, contact, hear_others=hear_others, tls=tls, authority=authority)
 
 
 def _join_others(
@@ -142,6 +148,18 @@ def _join_others(
     books.on_sealed = news.also(books.on_sealed, "sealed")
     books.on_reborn = news.also(books.on_reborn, "reborn")
     return news.run
+
+
+def _listening(config: CloudConfig, *, now_ms: int) -> tuple[ssl.SSLContext | None, Path | None]:
+    """Return what the cloud listens with, and its own authority where that signs certificates of stores."""
+    if config.tls is None:
+        return None, None
+    own = None
+    if config.tls.client_certificates != "off" and config.tls.client_authority is None:
+        from sync.cloud.collect.authority import own_authority  # here: a cloud without one needs no `cryptography`
+
+        own = own_authority(config.data_dir, config.cloud_id, now_ms=now_ms)
+    return serving_context(config.tls, own or config.tls.client_authority), own
 
 
 def _both(one: Callable[[str], None], other: Callable[[str], None]) -> Callable[[str], None]:

@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -326,19 +327,28 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 @pytest.fixture
 async def start_cloud(tmp_path: Path, engine: Engine) -> AsyncIterator[StartCloud]:
-    """Start a cloud in this process: `await start_cloud(demo_line=..., stores={...}, folder=..., pulling=...)`."""
+    """Start a cloud in this process: `await start_cloud(stores={...}, cloud={...}, ...)`."""
     running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
 
     async def start(
-        *, demo_line: bool = True, stores: Any = None, scopes: Any = None, folder: Path = tmp_path, pulling: bool = True
+        *,
+        demo_line: bool = True,
+        stores: Any = None,
+        scopes: Any = None,
+        folder: Path = tmp_path,
+        pulling: bool = True,
+        cloud: Any = None,
+        now: datetime | None = None,
     ) -> CloudEnd:
         raw = {
-            "cloud": {"id": "cloud", "port": 0, "demo_line": demo_line} | engine.settings(folder),
+            "cloud": {"id": "cloud", "port": 0, "demo_line": demo_line} | engine.settings(folder) | (cloud or {}),
             "stores": stores or {store: {"token": token} for store, token in TOKENS.items()},
             "tokens": [{"name": "office", "token": OFFICE, "scope": "office"}],
             "scopes": scopes or {},
         }
         end = CloudEnd(parse_cloud_config(raw, base=folder), Clock())
+        if now is not None:  # certificates are read by OpenSSL, which has a clock of its own
+            end.clock.now_ms = int(now.timestamp() * 1000)
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         stop = asyncio.Event()
         task = asyncio.create_task(end.run(started, stop, pulling))

@@ -67,7 +67,6 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         ({"cloud": {"host": "0.0.0.0"}}, "loopback only"),
         ({"cloud": {"port": 99999}}, "65535"),
         ({"stores": {"HK 01": {"token": TOKEN}}}, "regex"),
-        ({"stores": {"hk01": {}}}, "either token or token_file"),
         ({"stores": {"hk01": {"token": TOKEN, "token_file": "x"}}}, "either token or token_file"),
         ({"stores": {"hk01": {"token": "short"}}}, "at least 16"),
         ({"stores": {"hk01": {"token_file": "missing"}}}, "missing"),

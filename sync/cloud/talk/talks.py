@@ -54,9 +54,9 @@ class Patience:
 
 
 async def talk(
-    cloud: Cloud, store: str, through: WebSocket | Wire, *, cut: Callable[[], None], patience: Patience
+    cloud: Cloud, store: str, through: WebSocket | Wire, *, token: bytes, cut: Callable[[], None], patience: Patience
 ) -> End:
-    """Talk with a store until either side ends; `cut` ends the connection without a word."""
+    """Talk with a store until either side ends; `token` is the hash it came with, `cut` ends the connection without a word."""
 
     def opened(what: Opened) -> None:
         cloud.line.greeted(connection, what.peer_rep)
@@ -78,10 +78,11 @@ async def talk(
         admits=admits,
         schedule=cloud.config.schedules.get(store),
     )
-    connection = Connection(store, cut, conversation.grown, cloud.books.now_ms())
+    connection = Connection(store, cut, conversation.grown, cloud.books.now_ms(), token=token)
     cloud.line.enter(connection)
     log.info("a store is connected", extra={"store": store})
     try:
+        await cloud.admission.used(store, token)
         end = await conversation.run(through)
     finally:
         cloud.line.leave(connection)

@@ -9,12 +9,16 @@ import tomllib
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import cache
 from importlib import resources
+from pathlib import Path
+from ssl import SSLContext
 from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from sync.cloud.collect.admission import Admission
+from sync.cloud.collect.tokens import holder_of_token
 from sync.cloud.config import CloudConfig, Holder, token_hash
 from sync.cloud.rights.contact import Contact
 from sync.cloud.store import CloudStore
@@ -41,13 +45,20 @@ class Cloud:
         books: CloudStore,
         line: Line,
         contact: Contact,
+        *,
         hear_others: Callable[[], Coroutine[None, None, None]] | None = None,
+        tls: SSLContext | None = None,
+        authority: Path | None = None,
     ) -> None:
+        """`tls` is what it listens with; `authority`, who signs certificates of stores here, None where nobody does."""
         self.config = config
         self.books = books
         self.line = line
         self.contact = contact
         self.hear_others = hear_others
+        self.tls = tls
+        self.authority = authority
+        self.admission = Admission(books, line)
 
 
 CLOUD = web.AppKey("cloud", Cloud)
@@ -104,12 +115,16 @@ def answer(body: Struct | dict[str, Any], *, status: int = 200) -> web.Response:
     return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")
 
 
-def holder_of(request: web.Request) -> Holder | None:
-    """Return who holds the token in the Authorization header."""
+def token_of(request: web.Request) -> bytes | None:
+    """Return the hash of the token in the Authorization header."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        return None
-    return request.app[CLOUD].config.holders.get(token_hash(token.strip()))
+    return token_hash(token.strip()) if scheme.lower() == "bearer" and token else None
+
+
+def holder_of(request: web.Request) -> Holder | None:
+    """Return who holds the token in the Authorization header now."""
+    token, cloud = token_of(request), request.app[CLOUD]
+    return None if token is None else holder_of_token(cloud.books.db.read, cloud.config, token)
 
 
 def office(handler: Handler) -> Handler:

@@ -22,6 +22,7 @@ from sync.cloud.catalogue import ENTRIES_MAX, Entry
 from sync.cloud.web import views
 from sync.cloud.web.audit import audit_routes
 from sync.cloud.web.coupon_routes import coupon_routes
+from sync.cloud.web.enrol_routes import enrol_routes
 from sync.cloud.web.feed_page import CONTENT_TYPE, write_page
 from sync.cloud.web.http import CLOUD, AnswerError, answer, holder_of, office, read_body, read_query
 from sync.cloud.web.life_routes import life_routes
@@ -162,6 +163,7 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
         web.get("/cloud/v1/feed", office(get_feed)),
         web.get("/cloud/v1/stores", office(get_stores)),
         *life_routes(),
+        *enrol_routes(),
         *promise_routes(),
         *pricing_routes(),
         *member_routes(),
