@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import get_args
 
 from hub.commands.backup_options import backup_commands
+from hub.commands.enrol import enrol_command
+from hub.commands.office import office_commands
 from hub.commands.operating import operating_commands
 from hub.commands.options import (
     DEFAULT_CONFIG,
@@ -67,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     cloud = commands.add_parser("cloud", help="run the cloud end in the foreground, where all stores come together")
     cloud_help = f"configuration file (default {DEFAULT_CLOUD_CONFIG})"
     cloud.add_argument("--config", type=Path, default=DEFAULT_CLOUD_CONFIG, help=cloud_help)
-    cloud.set_defaults(run=_cloud)
+    office_commands(cloud, cloud_help).set_defaults(run=_cloud)
 
     pair = commands.add_parser("pair", help="show a one-time pairing code of a running hub")
     pair.add_argument("--scope", default="till", choices=get_args(Scope))
@@ -175,6 +177,7 @@ def _tablet_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 def _upkeep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     operating_commands(commands)
+    enrol_command(commands)
     doctor = commands.add_parser(
         "doctor", help="what is wrong with this machine, its books and its line, and the remedy"
     )

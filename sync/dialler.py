@@ -22,7 +22,7 @@ from sync.actions import End, Opened
 from sync.books import Books
 from sync.line import BACKOFF_MAX_S, REMEDIES, Attempts, LinkState, Schedule, Transport
 from sync.link import Connector, Conversation, connector
-from sync.wire import ContextSource, WireError, own_roots
+from sync.wire import ContextSource, TokenSource, WireError, own_roots
 
 UP_SAID_S = 3.0  # a line that is up for so long is worth a line in the log
 BLOCKED_MAX = 2  # once may be a cloud that is starting
@@ -38,7 +38,7 @@ class Dialler:
     def __init__(
         self,
         url: str,
-        token: str,
+        token: str | TokenSource,
         books: Books,
         *,
         peer: str = "the cloud",
@@ -54,7 +54,7 @@ class Dialler:
     ) -> None:
         """`peer` is whom the log names; `schedule` is what this end names, without one the cloud's word counts.
 
-        `is_wanted`: break the schedule now. `context`: whom TLS trusts, asked at each connection.
+        `is_wanted`: break the schedule now. `token`, `context`: what to show and whom TLS trusts, asked at each connection.
         """
         self._peer, self._remedies = peer, remedies
         self._url = url

@@ -41,7 +41,7 @@ from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Packed, decode, encode,
 from sync.push import BODY_MAX, CONTENT_TYPE, HOLD_S, PushWire
 from sync.sending import WINDOW
 from sync.session import Session, refusal
-from sync.wire import ContextSource, Take, Wire, WireError, own_roots
+from sync.wire import ContextSource, Take, TokenSource, Wire, WireError, own_roots
 
 __all__ = ["DEBOUNCE_S", "HEARTBEAT_S", "TICK_S", "Connector", "Conversation", "backoff_s", "connector"]
 
@@ -300,7 +300,7 @@ class Connector:
         self,
         http: aiohttp.ClientSession,
         url: str,
-        token: str,
+        token: str | TokenSource,
         *,
         rng: random.Random,
         context: ContextSource = own_roots,
@@ -308,17 +308,17 @@ class Connector:
         self._http = http
         self._context = context
         self._url = url.rstrip("/") + "/sync/v1"
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._token = token
         self._rng = rng
 
     async def websocket(self) -> Wire:
         """Open a WebSocket; raise WireError."""
-        context = await self._context()
+        headers, context = self._headers(), await self._context()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 ws = await self._http.ws_connect(
                     self._url + "/link",
-                    headers=self._headers,
+                    headers=headers,
                     protocols=(SUBPROTOCOL,),
                     heartbeat=HEARTBEAT_S,
                     max_msg_size=FRAME_MAX,
@@ -343,8 +343,11 @@ class Connector:
         """Return a wire of HTTP requests; whether anybody answers is seen when it is read."""
         return PushWire(self._post, self._rng.randbytes(16).hex(), rng=self._rng)
 
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token if isinstance(self._token, str) else self._token()}"}
+
     async def _post(self, body: bytes) -> bytes:
-        headers = self._headers | {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
+        headers = self._headers() | {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
         limit = aiohttp.ClientTimeout(total=POST_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
         context = await self._context()
         try:
@@ -372,7 +375,7 @@ class Connector:
 
 @asynccontextmanager
 async def connector(
-    url: str, token: str, *, rng: random.Random, context: ContextSource = own_roots
+    url: str, token: str | TokenSource, *, rng: random.Random, context: ContextSource = own_roots
 ) -> AsyncIterator[Connector]:
     """Hold what opens wires to a cloud."""
     async with aiohttp.ClientSession(auto_decompress=False) as http:

@@ -146,6 +146,15 @@ class CloudConfig:
         return self.data_dir / "cloud.db"
 
 
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Where a command reaches the cloud of a configuration, what it shows there, and head office's token."""
+
+    url: str
+    certificate: Path | None
+    token: str = field(repr=False)
+
+
 def token_hash(token: str) -> bytes:
     """Return the hash under which a token is known."""
     return blake2b(token.encode("utf-8", "replace"), digest_size=20).digest()
@@ -154,6 +163,11 @@ def token_hash(token: str) -> bytes:
 def load_cloud_config(path: Path) -> CloudConfig:
     """Read and check a configuration file; raise ConfigError with the key, the value and the remedy."""
     return load_settings(path, lambda raw: parse_cloud_config(raw, base=path.parent))
+
+
+def load_office(path: Path) -> Office:
+    """Read where the cloud of a file listens and its first office token; raise ConfigError where it has none."""
+    return load_settings(path, lambda raw: _office(convert_settings(raw, File), path.parent))
 
 
 def parse_cloud_config(raw: dict[str, Any], *, base: Path) -> CloudConfig:
@@ -228,6 +242,21 @@ def _add_holder(holders: dict[bytes, Holder], token: str, holder: Holder) -> Non
     other = holders.setdefault(token_hash(token), holder)
     if other is not holder:
         raise ConfigError(f"{holder.name} and {other.name} have the same token; give each its own")
+
+
+def _office(file: File, base: Path) -> Office:
+    if not file.tokens:
+        raise ConfigError(
+            "no [[tokens]]: head office has no token there; write one, or name --cloud and --cloud-token-file"
+        )
+    named, section = file.tokens[0], file.cloud
+    tls = _tls(section, base)
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(section.host, section.host)  # noqa: S104 - dialled, not listened on
+    return Office(
+        f"{'https' if tls else 'http'}://{host}:{section.port}",
+        tls.certificate if tls else None,
+        _token(named.token, named.token_file, named.name, base),
+    )
 
 
 def _pull(store: str, section: StoreSection, base: Path) -> PullFrom:
