@@ -14,6 +14,7 @@ from typing import get_args
 
 from hub.commands.backup_options import backup_commands
 from hub.commands.enrol import enrol_command
+from hub.commands.fleet import fleet_command
 from hub.commands.office import office_commands
 from hub.commands.operating import operating_commands
 from hub.commands.options import (
@@ -178,6 +179,7 @@ def _tablet_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 def _upkeep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     operating_commands(commands)
     enrol_command(commands)
+    fleet_command(commands)
     doctor = commands.add_parser(
         "doctor", help="what is wrong with this machine, its books and its line, and the remedy"
     )

@@ -124,6 +124,7 @@ async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], 
     books = CloudStore(db, replica, metrics=metrics, now_ms=now_ms, new_incarnation=new_incarnation)
     line = Line(metrics=metrics, now_ms=now_ms)
     books.on_grown = line.grown
+    books.on_grown_of = line.grown_of
     books.on_reborn = line.cut_all
     contact = Contact(books, config.rights)
     contact.show_on(metrics.registry)

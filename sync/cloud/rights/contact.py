@@ -176,8 +176,8 @@ class Contact:
                 lambda tx, at_ms=now_ms: look(tx, books.replica, self._policies, now_ms=at_ms)  # type: ignore[misc]
             )
             has_more = looked.has_more
-            if looked.places:
-                books.on_grown()
+            if looked.stores:  # what is written goes to the store of its place: the others have nothing to look for
+                books.on_grown_of(looked.stores)
             for name in looked.settled:
                 log.warning("goods were sold beyond a shop's right; the debt was covered", extra={"settlement": name})
 

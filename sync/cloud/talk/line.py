@@ -88,6 +88,12 @@ class Line:
         for connection in self.connections:
             connection.grown()
 
+    def grown_of(self, stores: Collection[str]) -> None:
+        """Tell the connections of some stores that there is something for them."""
+        for store in sorted(stores):
+            for connection in self._by_store.get(store, ()):
+                connection.grown()
+
     def rows_of(self, store: str) -> None:
         """Tell the hubs of a store that one of them has sent rows; a store with one hub has nobody to tell."""
         hubs = self._by_store.get(store, ())
