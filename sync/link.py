@@ -37,10 +37,11 @@ from sync.books import Books
 from sync.errors import ForkError, ProtocolError, SyncError
 from sync.line import Schedule, backoff_s
 from sync.line_faults import reason_of_error, reason_of_status
-from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Packed, decode, encode, packed, unpacked
-from sync.push import BODY_MAX, CONTENT_TYPE, HOLD_S, PushWire
+from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Packed, Status, decode, encode, packed, unpacked
+from sync.push import CONTENT_TYPE, HOLD_S, PushWire, read_bounded
 from sync.sending import WINDOW
 from sync.session import Session, refusal
+from sync.telling import Telling
 from sync.wire import ContextSource, Take, TokenSource, Wire, WireError, own_roots
 
 __all__ = ["DEBOUNCE_S", "HEARTBEAT_S", "TICK_S", "Connector", "Conversation", "backoff_s", "connector"]
@@ -111,7 +112,9 @@ class Conversation:
         on_open: Callable[[Opened], None] = lambda _: None,
         admits: Callable[[str], bool] = lambda _: True,
         schedule: Schedule | None = None,
+        telling: Telling | None = None,
     ) -> None:
+        self._telling = telling or Telling()
         self._session = Session(role, books, admits=admits, schedule=schedule)
         self._books = books
         self._now_ms = now_ms
@@ -186,6 +189,7 @@ class Conversation:
                 else:
                     effects.extend(await self._carry_out(effect, ws))
             effects.extend(await self._next())
+            effects.extend(self._telling.due(self._session.features, _steady_ms()))
 
     def _following(self, batch: Batch) -> list[Batch]:
         """Take what has come already and goes on where this batch ends, so that one commit makes all of it durable.
@@ -283,7 +287,10 @@ class Conversation:
 
     async def _take(self, message: bytes) -> None:
         frame = decode(message)
-        await self._inbox.put(unpacked(frame) if isinstance(frame, Packed) else frame)
+        if isinstance(frame, Status):
+            self._telling.hear(frame)
+        else:
+            await self._inbox.put(unpacked(frame) if isinstance(frame, Packed) else frame)
 
     async def _watch_growth(self) -> None:
         while True:
@@ -364,7 +371,7 @@ class Connector:
                 if answer.status != 200 or answer.content_type != CONTENT_TYPE:
                     reason = reason_of_status(answer.status, answer.content_type)
                     raise WireError(reason, f"HTTP {answer.status} {answer.content_type} to an exchange")
-                return await _read_bounded(answer.content)
+                return await read_bounded(answer.content.iter_any())
         except TimeoutError as err:
             raise WireError("timeout", f"no answer to an exchange within {POST_TIMEOUT_S:g} s") from err
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError) as err:
@@ -382,19 +389,11 @@ async def connector(
         yield Connector(http, url, token, rng=rng, context=context)
 
 
-async def _read_bounded(content: aiohttp.StreamReader) -> bytes:
-    body = bytearray()
-    async for piece in content.iter_any():
-        body += piece
-        if len(body) > BODY_MAX:
-            raise ProtocolError(f"an answer of more than {BODY_MAX} bytes")
-    return bytes(body)
-
-
 def _goes_on(batch: Batch, before: Batch) -> bool:
     return (batch.rep, batch.stream, batch.after) == (before.rep, before.stream, before.last)
 
 
 def _steady_ms() -> int:
-    """Milliseconds that never go back, for time-outs and pace: the wall clock may jump by a year when the line comes back."""
-    return int(asyncio.get_running_loop().time() * 1000)
+    return int(
+        asyncio.get_running_loop().time() * 1000
+    )  # it never goes back, as the wall clock may when the line comes back

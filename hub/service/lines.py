@@ -52,6 +52,7 @@ async def run_line(hub: Runtime, *, rng: random.Random) -> None:
                 transport=cloud.transport,
                 is_wanted=lambda: replication.has_waiting(cloud.wake_for),
                 context=partial(_context, cloud),
+                status=replication.status,
             )
             grown.append(dialler.grown)
             group.create_task(dialler.run(), name="dialler")

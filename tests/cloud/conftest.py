@@ -29,6 +29,7 @@ from sync.link import Conversation
 from sync.model import Feed
 from sync.protocol import FRAME_MAX, SUBPROTOCOL
 from sync.session import End
+from sync.telling import Telling
 from tests.cloud_engines import Engine, OnPostgres
 
 STARTED_MS = 1_790_000_000_000
@@ -184,13 +185,15 @@ class HubSide:
 
 
 @asynccontextmanager
-async def talk_with(url: str, hub: HubSide, token: str, *, now_ms: Clock) -> AsyncIterator["asyncio.Task[End]"]:
+async def talk_with(
+    url: str, hub: HubSide, token: str, *, now_ms: Clock, telling: Telling | None = None
+) -> AsyncIterator["asyncio.Task[End]"]:
     headers = {"Authorization": f"Bearer {token}"}
     async with (
         aiohttp.ClientSession() as http,
         http.ws_connect(f"{url}/sync/v1/link", headers=headers, protocols=(SUBPROTOCOL,), max_msg_size=FRAME_MAX) as ws,
     ):
-        conversation = Conversation("dialler", hub, now_ms=now_ms)
+        conversation = Conversation("dialler", hub, now_ms=now_ms, telling=telling)
         task = asyncio.create_task(conversation.run(ws))
         yield task
         await ws.close()
@@ -412,8 +415,10 @@ class Talking:
 
     hub: type[HubSide] = HubSide
 
-    def __call__(self, cloud: Any, hub: HubSide, token: str) -> AbstractAsyncContextManager[Any]:
-        return talk_with(cloud.url, hub, token, now_ms=cloud.clock)
+    def __call__(
+        self, cloud: Any, hub: HubSide, token: str, telling: Telling | None = None
+    ) -> AbstractAsyncContextManager[Any]:
+        return talk_with(cloud.url, hub, token, now_ms=cloud.clock, telling=telling)
 
 
 @pytest.fixture

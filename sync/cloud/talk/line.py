@@ -8,7 +8,7 @@ Not here: what is said on a connection (sync.link, sync.cloud.talk.pull).
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from sync.cloud.metrics import CloudMetrics
@@ -100,6 +100,10 @@ class Line:
         if len(hubs) > 1:
             for connection in hubs:
                 connection.grown()
+
+    def hubs_of(self, store: str) -> Sequence[Connection]:
+        """Return the connections of a store."""
+        return tuple(self._by_store.get(store, ()))
 
     def of(self, store: str) -> Connection | None:
         """Return the newest connection of a store."""

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from sync.actions import End, Opened
 from sync.cloud.store import CloudBooks
 from sync.cloud.talk.line import Connection
+from sync.cloud.watch.statuses import note_status
 from sync.cloud.web.http import AnswerError, Cloud
 from sync.line import BACKOFF_MAX_S, LIES
 from sync.link import Conversation, WebSocket
+from sync.protocol import Status
+from sync.telling import Telling
 from sync.wire import Wire
 
 LIES_MAX = 5  # in a row of one store; its own hub backs off after fewer
@@ -70,6 +73,12 @@ async def talk(
             )
         return is_own
 
+    def heard(status: Status) -> None:
+        cloud.line.seen(store)
+        if connection.rep:
+            rep, now_ms = connection.rep, cloud.books.now_ms()
+            cloud.books.db.write_soon(lambda tx: note_status(tx, rep, status, now_ms=now_ms), then=lambda _: None)
+
     conversation = Conversation(
         "acceptor",
         CloudBooks(cloud.books, store),
@@ -77,6 +86,7 @@ async def talk(
         on_open=opened,
         admits=admits,
         schedule=cloud.config.schedules.get(store),
+        telling=Telling(heard=heard),
     )
     connection = Connection(store, cut, conversation.grown, cloud.books.now_ms(), token=token)
     cloud.line.enter(connection)

@@ -31,6 +31,7 @@ from sync.cloud.web.order_routes import order_routes
 from sync.cloud.web.pricing_routes import pricing_routes
 from sync.cloud.web.promise_routes import promise_routes
 from sync.cloud.web.receipt_routes import receipt_routes
+from sync.cloud.web.watch_routes import watch_routes
 from sync.errors import SyncError
 from sync.protocol import ZSTD_LEVEL
 from sync.retail.catalogue.catalogue import check_price, check_product
@@ -164,6 +165,7 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
         web.get("/cloud/v1/stores", office(get_stores)),
         *life_routes(),
         *enrol_routes(),
+        *watch_routes(),
         *promise_routes(),
         *pricing_routes(),
         *member_routes(),
