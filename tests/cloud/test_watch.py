@@ -39,6 +39,9 @@ async def test_what_a_hub_says_of_itself_is_on_the_page_of_the_fleet(
         await hub.until(lambda: hub.safe.get("sales") == 1)
         items = await until(cloud, lambda items: items["hk01"]["software"])
 
+    shown = (await cloud.get("/metrics", token="")).body.decode()
+    assert 'storehub_cloud_behind_rows{store="hk01"} 7.0' in shown
+    assert 'storehub_cloud_store_clock_offset_seconds{store="hk01"} 1.5' in shown
     told = items["hk01"]
     assert (told["state"], told["rows_behind"], told["copies"], told["clock_offset_ms"]) == ("up", 7, 1, 1500)
     assert (told["behind_since_ms"], told["rep"], told["hubs"]) == (SAID.oldest_ms, writer.rep, 1)

@@ -75,6 +75,7 @@ async def talk(
 
     def heard(status: Status) -> None:
         cloud.line.seen(store)
+        cloud.books.metrics.hear(store, status)
         if connection.rep:
             rep, now_ms = connection.rep, cloud.books.now_ms()
             cloud.books.db.write_soon(lambda tx: note_status(tx, rep, status, now_ms=now_ms), then=lambda _: None)
