@@ -62,6 +62,7 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
             pulling.append(group.create_task(cloud.admission.run(), name="revoked tokens"))
             if cloud.tls is not None and config.tls is not None:
                 pulling.append(group.create_task(watch_certificate(cloud.tls, config.tls), name="certificate"))
+            pulling.append(group.create_task(cloud.allocator.run(), name="allocation"))
             pulling.append(group.create_task(scope_work.share_stock(cloud.books, cloud.line), name="branch stock"))
             if cloud.hear_others is not None:
                 pulling.append(group.create_task(cloud.hear_others(), name="other workers"))

@@ -12,7 +12,7 @@ Not here: SQL (sync.cloud.rights.rights, .promises, .balance), HTTP (sync.cloud.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from sqlite3 import Connection
 from typing import Literal
 
@@ -75,6 +75,7 @@ class Contact:
         self._policies = policies
         self._news = asyncio.Event()
         self._news.set()  # what came before the start
+        self.on_looked: Callable[[], None] = lambda: None  # rights or orders may be others than before
 
     def show_on(self, registry: CollectorRegistry) -> None:
         """Give Prometheus what the audit finds."""
@@ -94,7 +95,7 @@ class Contact:
             self._attend(tx, wanted.place, now_ms)
             return promised
 
-        return await books.db.write(job, then=lambda _: books.on_grown())
+        return await books.db.write(job, then=lambda _: self.tell_written())
 
     async def cancel(self, promise_id: str) -> Literal["ended", "asked"] | None:
         """Call a promise off; None for an unknown one; raise RuleError for one that was picked."""
@@ -107,7 +108,7 @@ class Contact:
                 self._attend(tx, place, now_ms)
             return done
 
-        return await books.db.write(job, then=lambda _: books.on_grown())
+        return await books.db.write(job, then=lambda _: self.tell_written())
 
     async def allocate(self, order_id: str, *, store: str, location: str) -> Allocated | None:
         """Give an order to a store's hub; None for an unknown one; raise RuleError where it is not ours to give."""
@@ -115,11 +116,10 @@ class Contact:
 
         def job(tx: Connection) -> Allocated | None:
             done = allocate(tx, books.replica, order_id, store=store, location=location, now_ms=now_ms)
-            for place in done.places if done else ():
-                self._attend(tx, place, now_ms)
+            self.attend_all(tx, done.places if done else (), now_ms)
             return done
 
-        return await books.db.write(job, then=lambda _: books.on_grown())
+        return await books.db.write(job, then=lambda _: self.tell_written())
 
     async def call_off(self, said: OrderRequest) -> Literal["cancelled", "requested"] | None:
         """Cancel an order, or ask its owner to; None for an unknown one; raise RuleError for one that is closed."""
@@ -127,11 +127,10 @@ class Contact:
 
         def job(tx: Connection) -> Literal["cancelled", "requested"] | None:
             done = call_off(tx, books.replica, said, now_ms=now_ms)
-            for place in done[1] if done else ():
-                self._attend(tx, place, now_ms)
+            self.attend_all(tx, done[1] if done else (), now_ms)
             return done[0] if done else None
 
-        return await books.db.write(job, then=lambda _: books.on_grown())
+        return await books.db.write(job, then=lambda _: self.tell_written())
 
     def account(self, place: Place) -> Account:
         """Return who holds what of a place."""
@@ -146,6 +145,16 @@ class Contact:
             open_promises=[each.promise_id for each in standing],
             difference=difference(read, place),
         )
+
+    def attend_all(self, tx: Connection, places: Iterable[Place], now_ms: int) -> None:
+        """Do what is due at places at which a write job has just changed something."""
+        for place in places:
+            self._attend(tx, place, now_ms)
+
+    def tell_written(self) -> None:
+        """After the commit of something about rights or orders: the stores are told, and whoever looks after it."""
+        self._books.on_grown()
+        self.on_looked()
 
     def on_rows(self, _store: str) -> None:
         """Rows of a store were committed."""
@@ -180,6 +189,7 @@ class Contact:
                 books.on_grown_of(looked.stores)
             for name in looked.settled:
                 log.warning("goods were sold beyond a shop's right; the debt was covered", extra={"settlement": name})
+        self.on_looked()
 
     async def _look_at_coupons(self) -> None:
         books, has_more = self._books, True

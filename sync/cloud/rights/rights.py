@@ -1,7 +1,7 @@
 """Rights at the cloud: what its rows say of a SKU at a store's location, and how what follows from them is written.
 
     row         stream   written by                       says
-    level       levels   the store's hubs                 received, issued, picked
+    level       levels   the store's hubs                 received, issued, picked; this cloud's are of its own places only
     grant       grants   hubs, this cloud                 rights handed on
     spent       spent    this cloud                       promises made, and those that ended unpicked
     passed      passed   this cloud, for a sealed hub     what is left of its right, below 0 a debt
@@ -255,10 +255,10 @@ def _rows(read: Connection, place: Place) -> Iterable[tuple[str, str, int, bytes
             SELECT replica.store || ':' || replica.incarnation, tally.seq, tally.body
             FROM tally JOIN replica ON replica.id = tally.replica
             WHERE tally.stream = (SELECT id FROM feed WHERE stream = ?) AND tally.key BETWEEN ? AND ?
-              AND (replica.store = ? OR replica.store = (SELECT store FROM replica WHERE own = 1))
+              AND (replica.store = ? OR (? <> 'levels' AND replica.store = (SELECT store FROM replica WHERE own = 1)))
             ORDER BY tally.key, replica.id
             """,
-            (stream, first, last, place.store),
+            (stream, first, last, place.store, stream),
         ).fetchall()
         yield from ((stream, *row) for row in found)
 

@@ -17,6 +17,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from sync.cloud.allocation.work import Allocator
 from sync.cloud.collect.admission import Admission
 from sync.cloud.collect.tokens import holder_of_token
 from sync.cloud.config import CloudConfig, Holder, token_hash
@@ -59,6 +60,8 @@ class Cloud:
         self.tls = tls
         self.authority = authority
         self.admission = Admission(books, line)
+        self.allocator = Allocator(books)
+        contact.on_looked = self.allocator.on_news
 
 
 CLOUD = web.AppKey("cloud", Cloud)

@@ -20,6 +20,7 @@ from msgspec import Meta, Struct, field
 from sync.cloud.arrivals.cursors import STREAM_CHARS_MAX
 from sync.cloud.catalogue import ENTRIES_MAX, Entry
 from sync.cloud.web import views
+from sync.cloud.web.allocation_routes import allocation_routes
 from sync.cloud.web.audit import audit_routes
 from sync.cloud.web.coupon_routes import coupon_routes
 from sync.cloud.web.enrol_routes import enrol_routes
@@ -171,6 +172,7 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
         *member_routes(),
         *coupon_routes(),
         *order_routes(),
+        *allocation_routes(),
         *audit_routes(),
         *receipt_routes(),
         web.get("/healthz", healthz),
