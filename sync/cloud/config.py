@@ -15,6 +15,7 @@
 [[tokens]]         name, token or token_file, scope = "office"
 [scopes.catalogue.NAME] currency, categories, skus_like; [scopes.branches.NAME] stores; [scopes.members.NAME] stores:
                    see sync.cloud.scopes.scope_definitions
+[allocation], [locations.NAME]: see sync.cloud.allocation.settings
 
 Tokens are kept as hashes from here on; only what the cloud itself must present to a hub is kept as it is.
 """
@@ -27,6 +28,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 from msgspec import field as msgfield
 
+from sync.cloud.allocation.settings import AllocationSection, LocationId, LocationSection, Settings, settings_of
 from sync.cloud.scopes.scope_definitions import ScopesSection, Wanted, wanted_of
 from sync.errors import ConfigError
 from sync.line import EVERY_MAX_S, EVERY_MIN_S, Schedule
@@ -91,6 +93,8 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     stores: dict[Id, StoreSection] = {}
     tokens: list[TokenSection] = []
     scopes: ScopesSection = msgfield(default_factory=ScopesSection)
+    allocation: AllocationSection | None = None
+    locations: dict[LocationId, LocationSection] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,7 @@ class CloudConfig:
     rights: dict[str, Policy] = field(default_factory=dict)
     regions: dict[str, str] = field(default_factory=dict)
     tls: TlsFiles | None = None
+    allocation: Settings = field(default_factory=Settings)
 
     @property
     def database(self) -> Path:
@@ -205,6 +210,11 @@ def parse_cloud_config(raw: dict[str, Any], *, base: Path) -> CloudConfig:
         rights={store: section.rights.declared for store, section in file.stores.items() if section.rights is not None},
         regions={store: section.region for store, section in file.stores.items() if section.region},
         tls=tls,
+        allocation=settings_of(
+            *(file.allocation, file.locations),
+            stores=list(file.stores),
+            sharing=[store for store, section in file.stores.items() if section.rights is not None],
+        ),
     )
 
 

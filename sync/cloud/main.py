@@ -18,6 +18,7 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from sync import failpoints, lookups
+from sync.cloud.allocation.locations import settle_locations
 from sync.cloud.arrivals.adopting import adopt, has_untried
 from sync.cloud.collect.listening import serving_context, watch_certificate
 from sync.cloud.config import CLOUD_LOCK, CloudConfig
@@ -127,12 +128,13 @@ async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], 
     books.on_grown = line.grown
     books.on_grown_of = line.grown_of
     books.on_reborn = line.cut_all
-    contact = Contact(books, config.rights)
+    contact = Contact(books, config.rights, config.allocation)
     contact.show_on(metrics.registry)
     books.on_rows = _both(line.rows_of, contact.on_rows)
     books.on_sealed = line.tell_sealed
     hear_others = _join_others(config, db, books, line) if config.postgres else None
     await scope_work.settle(config, books)
+    await db.write(lambda tx: settle_locations(tx, books.replica, config.allocation.locations))
     await db.write(lambda tx: fill_stores(tx, books.replica, config.stores))
     tls, authority = _listening(config, now_ms=begun_ms)
     return Cloud(config, books, line, contact, hear_others=hear_others, tls=tls, authority=authority)

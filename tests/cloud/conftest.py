@@ -342,12 +342,14 @@ async def start_cloud(tmp_path: Path, engine: Engine) -> AsyncIterator[StartClou
         pulling: bool = True,
         cloud: Any = None,
         now: datetime | None = None,
+        others: Any = None,
     ) -> CloudEnd:
         raw = {
             "cloud": {"id": "cloud", "port": 0, "demo_line": demo_line} | engine.settings(folder) | (cloud or {}),
             "stores": stores or {store: {"token": token} for store, token in TOKENS.items()},
             "tokens": [{"name": "office", "token": OFFICE, "scope": "office"}],
             "scopes": scopes or {},
+            **(others or {}),
         }
         end = CloudEnd(parse_cloud_config(raw, base=folder), Clock())
         if now is not None:  # certificates are read by OpenSSL, which has a clock of its own

@@ -37,17 +37,18 @@ class Available(Struct, frozen=True):
 
 
 class Noted(Struct, frozen=True):
-    """What came of a look: SKUs whose figure has changed, and whether there is more to look at."""
+    """What came of a look: SKUs whose figure has changed, whether any right has moved, whether there is more to look at."""
 
     skus: tuple[str, ...] = ()
+    has_moved: bool = False
     has_more: bool = False
 
 
 def availability(read: Connection, *, skus: Collection[str] | None = None) -> dict[str, int]:
     """Return SKU -> what the web may promise now: rights held over all locations less what is promised. THE figure for channels.
 
-    A SKU that was named and of which nothing was ever granted is 0; without `skus` all of which something was. About 0.1 ms a
-    place: for a whole catalogue follow `changes` instead.
+    What a location keeps back (`safety_stock`, `online = false`) is none of it. A SKU that was named and of which nothing was
+    ever granted is 0; without `skus` all of which something was. About 0.1 ms a place: for a whole catalogue follow `changes`.
     """
     found = dict.fromkeys(skus or (), 0)
     for place in places_of_web(read, skus=skus):
@@ -56,9 +57,13 @@ def availability(read: Connection, *, skus: Collection[str] | None = None) -> di
 
 
 def held_at(read: Connection, place: Place, *, but: str = "") -> int:
-    """Return what may be promised at a place now. `but`: a question whose answer is kept for who asks."""
+    """Return what may be promised at a place now, by its declaration. `but`: a question whose answer is kept for who asks."""
+    declared = read.execute(
+        "SELECT safety_stock, is_online FROM location WHERE store = ? AND location = ?", (place.store, place.location)
+    ).fetchone()
+    safety_stock, is_online = declared or (0, 1)
     unspent = rights.unspent_of(known_of(read, place).state, own_rep(read))
-    return max(0, unspent - kept_of(read, place, but=but))
+    return max(0, unspent - kept_of(read, place, but=but) - safety_stock) if is_online else 0
 
 
 def places_of_web(read: Connection, *, skus: Collection[str] | None = None) -> list[Place]:
@@ -92,13 +97,18 @@ def note_changed(tx: Connection, own: Replica, *, now_ms: int) -> Noted:
         if known is None or known[0] != qty:
             _note(tx, sku, qty, now_ms)
             changed.append(sku)
-    return Noted(tuple(changed), has_more)
+    return Noted(tuple(changed), bool(touched), has_more)
 
 
 def changes(read: Connection, *, after: int, limit: int) -> list[Available]:
     """Return the figures that were noted behind a number, in the order in which they were."""
     rows = read.execute("SELECT sku, qty, n FROM availability WHERE n > ? ORDER BY n LIMIT ?", (after, limit))
     return [Available(*row) for row in rows]
+
+
+def look_again(tx: Connection) -> None:
+    """Have all figures looked at again: places were declared another way, or rights are another life's."""
+    tx.execute("DELETE FROM looked WHERE stream LIKE ? AND stream <> ?", ("availability/%", _LIFE))
 
 
 def _granted(read: Connection, cloud: str, span: tuple[str, str]) -> Iterator[Place]:
@@ -141,7 +151,7 @@ def _begin_anew(tx: Connection, own: Replica) -> None:
     """Look at everything again in a new life of this cloud: what the former one held it does not."""
     row = tx.execute("SELECT n FROM looked WHERE stream = ?", (_LIFE,)).fetchone()
     if row is None or row[0] != own.local_id:
-        tx.execute("DELETE FROM looked WHERE stream LIKE ?", ("availability/%",))
+        look_again(tx)
         _look_up_to(tx, _LIFE, own.local_id)
 
 

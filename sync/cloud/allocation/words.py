@@ -51,6 +51,10 @@ _TEXTS = {
         "Stands before {other}, but with it there would be more parcels.",
         "雖排在 {other} 之前，但用它會多分件數。",
     ),
+    "not_the_store": (
+        "The customer comes to another shop.",
+        "顧客指定到其他門市。",
+    ),
     "no_hub": (
         "Its hub was never heard.",
         "此店的 hub 從未連線。",

@@ -20,6 +20,10 @@ import msgspec
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Gauge
 
+from sync.cloud.allocation.following import call_off_order, look_at
+from sync.cloud.allocation.giving import Means
+from sync.cloud.allocation.parcels import take_by_hand
+from sync.cloud.allocation.settings import Settings
 from sync.cloud.orders import Allocated, allocate, call_off, look_at_orders
 from sync.cloud.people.coupons import look_at_coupons
 from sync.cloud.people.point_holds import look_at_points
@@ -70,12 +74,18 @@ class Account(Struct, frozen=True):
 class Contact:
     """What the cloud does about rights. `policies` names the stores that share them."""
 
-    def __init__(self, books: CloudStore, policies: Mapping[str, Policy]) -> None:
+    def __init__(self, books: CloudStore, policies: Mapping[str, Policy], settings: Settings | None = None) -> None:
         self._books = books
         self._policies = policies
+        self._settings = settings or Settings()
         self._news = asyncio.Event()
         self._news.set()  # what came before the start
         self.on_looked: Callable[[], None] = lambda: None  # rights or orders may be others than before
+
+    @property
+    def means(self) -> Means:
+        """What orders are given out by, in this life of the cloud."""
+        return Means(self._books.replica, self._settings, self._policies)
 
     def show_on(self, registry: CollectorRegistry) -> None:
         """Give Prometheus what the audit finds."""
@@ -115,6 +125,7 @@ class Contact:
         books, now_ms = self._books, self._books.now_ms()
 
         def job(tx: Connection) -> Allocated | None:
+            take_by_hand(tx, order_id, now_ms=now_ms)
             done = allocate(tx, books.replica, order_id, store=store, location=location, now_ms=now_ms)
             self.attend_all(tx, done.places if done else (), now_ms)
             return done
@@ -122,11 +133,14 @@ class Contact:
         return await books.db.write(job, then=lambda _: self.tell_written())
 
     async def call_off(self, said: OrderRequest) -> Literal["cancelled", "requested"] | None:
-        """Cancel an order, or ask its owner to; None for an unknown one; raise RuleError for one that is closed."""
+        """Cancel an order, or ask who has it or its parcels to; None for an unknown one; RuleError for a closed one."""
         books, now_ms = self._books, self._books.now_ms()
 
         def job(tx: Connection) -> Literal["cancelled", "requested"] | None:
-            done = call_off(tx, books.replica, said, now_ms=now_ms)
+            done = call_off_order(tx, self.means, said, now_ms=now_ms)
+            if done is None:
+                done = call_off(tx, books.replica, said, now_ms=now_ms)
+                look_at(tx, self.means, said.order_id, now_ms=now_ms)
             self.attend_all(tx, done[1] if done else (), now_ms)
             return done[0] if done else None
 

@@ -1,7 +1,7 @@
 """Rights at the cloud: what its rows say of a SKU at a store's location, and how what follows from them is written.
 
     row         stream   written by                       says
-    level       levels   the store's hubs                 received, issued, picked; this cloud's are of its own places only
+    level       levels   the store's hubs, this cloud     received, issued, picked; this cloud's are of its own places
     grant       grants   hubs, this cloud                 rights handed on
     spent       spent    this cloud                       promises made, and those that ended unpicked
     passed      passed   this cloud, for a sealed hub     what is left of its right, below 0 a debt

@@ -61,6 +61,7 @@ class Cloud:
         self.authority = authority
         self.admission = Admission(books, line)
         self.allocator = Allocator(books)
+        self.allocator = Allocator(books, contact)
         contact.on_looked = self.allocator.on_news
 
 
