@@ -88,12 +88,18 @@ def demand_of(read: Connection, place: Place, *, days: int, now_ms: int, sent: d
     ).fetchone()
     if row is None or newest is None:
         return Demand(0, 0)
-    gone = newest[0] - row[1] - sent.get((place.sku, place.store), 0)
+    gone = newest[0] - row[1] - sent.get((place.sku, sender_at(read, place)), 0)
     return Demand(max(0, gone), min(days, today - row[0]))
 
 
+def sender_at(read: Connection, place: Place) -> str:
+    """Return under which name goods of a place travel: the store's; of one that this cloud keeps, its own."""
+    row = read.execute("SELECT store FROM replica WHERE own = 1").fetchone()
+    return place.location if row is not None and row[0] == place.store else place.store
+
+
 def sent_away(read: Connection, *, days: int, now_ms: int) -> dict[tuple[str, str], int]:
-    """Return (SKU, store) -> what the store has sent to other places in the last `days`: nobody had asked for it there."""
+    """Return (SKU, sender) -> what it has sent to other places in the last `days`: nobody had asked for it there."""
     found: dict[tuple[str, str], int] = {}
     rows = read.execute(
         "SELECT body FROM fact WHERE stream = (SELECT id FROM feed WHERE stream = 'transfers') AND received_ms >= ?",

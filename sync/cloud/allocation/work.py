@@ -4,6 +4,7 @@
     rights have moved      what the web may sell is noted (sync.cloud.allocation.availability); orders that wait are looked at
     a parcel's step came   what follows for its order (sync.cloud.allocation.following)
     every LOOK_EVERY_S     parcels whose time is over are asked back; today's levels are noted (sync.cloud.allocation.history)
+    once a day             transfers are proposed (sync.cloud.allocation.proposals)
 
 Every job may run again, and at any worker: what it did stands in the rows that it reads. Not here: SQL and rules (the other files
 of this room), HTTP (sync.cloud.web.allocation_routes).
@@ -22,6 +23,7 @@ from sync.cloud.allocation.history import note_days
 from sync.cloud.allocation.locations import Figure, Taken, set_stock
 from sync.cloud.allocation.own_steps import take_step
 from sync.cloud.allocation.parcels import due_orders, find_allocation, order_of_parcel, queue, queue_new, wake_waiting
+from sync.cloud.allocation.proposals import Proposal, accept, dismiss, is_day_over, make_proposals, note_sent
 from sync.cloud.allocation.settings import Location, Settings
 from sync.cloud.orders import find_order
 from sync.cloud.rights.balance import attend
@@ -32,6 +34,7 @@ from sync.errors import RuleError, SyncError
 from sync.retail.orders.order_rows import ShortLine
 from sync.retail.orders.orders import OrderState
 from sync.retail.stock.rebalance import Policy
+from sync.retail.stock.transfers import TransferLine
 
 LOOK_EVERY_S = 30.0  # what no row tells: that a time is over
 NEW_MAX = 200  # orders taken up in one job
@@ -81,6 +84,10 @@ class Allocator:
             log.debug("orders were looked at", extra={"orders": names})
         while await self._books.db.write(lambda tx: note_days(tx, now_ms=self._books.now_ms())):
             pass
+        if await self._books.db.write(note_sent):
+            self._books.on_grown()
+        if self.settings.is_automatic and is_day_over(self._books.db.read, now_ms=self._books.now_ms()):
+            await self.propose()
         if late:
             log.info("parcels were asked back", extra={"places": [list(place) for place in late]})
 
@@ -115,6 +122,26 @@ class Allocator:
             return give_up(tx, self._contact.means, order_id, now_ms=now_ms)
 
         return await self._write(job) is not None
+
+    async def propose(self) -> None:
+        """Propose transfers anew, some SKUs a job: sales come in between."""
+        means, now_ms, after = self._contact.means, self._books.now_ms(), ""
+        while after := await self._books.db.write(
+            lambda tx, behind=after: make_proposals(tx, means, after=behind, now_ms=now_ms)  # type: ignore[misc]
+        ):
+            pass
+
+    async def accept(self, proposal_id: str, lines: tuple[TransferLine, ...] | None) -> Proposal | None:
+        """Accept a proposed transfer; None for an unknown one; raise RuleError where it cannot be."""
+        means, now_ms = self._contact.means, self._books.now_ms()
+        return await self._books.db.write(
+            lambda tx: accept(tx, means.own, means.settings, proposal_id, lines=lines, now_ms=now_ms),
+            then=lambda _: self._contact.tell_written(),
+        )
+
+    async def dismiss(self, proposal_id: str) -> Proposal | None:
+        """Dismiss a proposed transfer; None for an unknown one; raise RuleError for one that was sent."""
+        return await self._books.db.write(lambda tx: dismiss(tx, proposal_id))
 
     async def take_step(self, parcel_id: str, state: OrderState, *, short: tuple[ShortLine, ...], reason: str) -> bool:
         """Take a step of a parcel at a place without a hub; whether it is known. Raise RuleError where it cannot be taken."""

@@ -71,3 +71,15 @@ CREATE TABLE place_day (
   issued INTEGER NOT NULL,
   PRIMARY KEY (sku, store, location, day)
 ) STRICT, WITHOUT ROWID;
+
+-- What should go from place to place. Proposals that nobody has accepted are made anew each day; `transfer_id` is the document's.
+CREATE TABLE transfer_proposal (
+  proposal_id TEXT PRIMARY KEY,
+  day INTEGER NOT NULL,
+  sender TEXT NOT NULL,
+  receiver TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('proposed', 'accepted', 'sent', 'dismissed')),
+  transfer_id TEXT NOT NULL,
+  lines BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX transfer_proposal_state ON transfer_proposal (state, proposal_id);

@@ -31,6 +31,7 @@ from sync.cloud.web.member_routes import member_routes
 from sync.cloud.web.order_routes import order_routes
 from sync.cloud.web.pricing_routes import pricing_routes
 from sync.cloud.web.promise_routes import promise_routes
+from sync.cloud.web.proposal_routes import proposal_routes
 from sync.cloud.web.receipt_routes import receipt_routes
 from sync.cloud.web.watch_routes import watch_routes
 from sync.errors import SyncError
@@ -173,6 +174,7 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
         *coupon_routes(),
         *order_routes(),
         *allocation_routes(),
+        *proposal_routes(),
         *audit_routes(),
         *receipt_routes(),
         web.get("/healthz", healthz),
