@@ -21,7 +21,7 @@ from sync.model import Replica
 from sync.retail.stock import rights
 from sync.retail.stock.promises import AskedRow
 
-ROWS_MAX = 500  # looked at in one job, of each stream: nothing waits for longer than these take
+ROWS_MAX = 200  # looked at in one job, of each stream: nothing waits for longer than these take
 
 _FEEDS = ("grants", "spent", "passed", "asked", "levels")
 _COUNTER, _LIFE = "availability", "availability/life"  # in table `looked`, beside how far each stream was looked at
@@ -113,20 +113,25 @@ def look_again(tx: Connection) -> None:
 
 def _granted(read: Connection, cloud: str, span: tuple[str, str]) -> Iterator[Place]:
     """Yield places from the keys of grants, and of this cloud's own levels, that lie in a span."""
-    rows = read.execute(
+    granted = read.execute(
+        "SELECT key FROM tally WHERE stream = (SELECT id FROM feed WHERE stream = 'grants') AND key BETWEEN ? AND ?",
+        span,
+    )
+    for (key,) in granted:
+        sku, location, *who = msgspec.json.decode(key)
+        if cloud in (stores := [store_of(rep) for rep in who]) and stores != [cloud, cloud]:
+            yield Place(sku, next(store for store in stores if store != cloud), location)
+    kept = read.execute(
         """
-        SELECT tally.key, feed.stream FROM tally
-        JOIN feed ON feed.id = tally.stream JOIN replica ON replica.id = tally.replica
-        WHERE (feed.stream = 'grants' OR (feed.stream = 'levels' AND replica.own = 1)) AND tally.key BETWEEN ? AND ?
+        SELECT key FROM tally
+        WHERE stream = (SELECT id FROM feed WHERE stream = 'levels') AND key BETWEEN ? AND ?
+          AND replica = (SELECT id FROM replica WHERE own = 1)
         """,
         span,
     )
-    for key, stream in rows:
-        sku, location, *who = msgspec.json.decode(key)
-        if stream == "levels":
-            yield Place(sku, cloud, location)
-        elif cloud in (stores := [store_of(rep) for rep in who]) and stores != [cloud, cloud]:
-            yield Place(sku, next(store for store in stores if store != cloud), location)
+    for (key,) in kept:
+        sku, location = msgspec.json.decode(key)
+        yield Place(sku, cloud, location)
 
 
 def _touched(tx: Connection, own: Replica, stream: str) -> list[tuple[int, str, bytes]]:

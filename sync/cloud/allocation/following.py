@@ -26,6 +26,7 @@ from sync.cloud.allocation.parcels import (
     case_of,
     due_orders,
     find_allocation,
+    hold,
     is_handed_over,
     is_over,
     note,
@@ -55,11 +56,9 @@ def look_at_due(tx: Connection, means: Means, *, now_ms: int) -> tuple[list[str]
 
 def look_at(tx: Connection, means: Means, order_id: str, *, now_ms: int) -> list[Place]:
     """Do all that is due with an order; what the rules refuse is a line for head office."""
+    hold(tx, order_id)
     row, order = find_allocation(tx, order_id), find_order(tx, order_id)
-    if row is None:
-        return []
-    if order is None:
-        note(tx, order_id, row.state, missing=row.missing)  # what it is has not come yet
+    if row is None or order is None:
         return []
     if order.order.is_closed:
         note(tx, order_id, "done")

@@ -13,7 +13,8 @@ from sqlite3 import Connection
 import msgspec
 from msgspec import Struct
 
-from sync.cloud.rights.rights import Place, known_of
+from sync.cloud.arrivals.rows import key_of
+from sync.cloud.rights.rights import Place
 from sync.json_errors import NOT_JSON
 from sync.retail.stock.levels import LevelRow
 from sync.retail.stock.transfers import TransferFact
@@ -116,8 +117,15 @@ def sent_away(read: Connection, *, days: int, now_ms: int) -> dict[tuple[str, st
 
 
 def _note(tx: Connection, place: Place, today: int) -> None:
-    state = known_of(tx, place).state
-    received, issued = (sum(getattr(row, name) for row in state.values()) for name in ("received", "issued"))
+    rows = tx.execute(
+        """
+        SELECT tally.body FROM tally JOIN replica ON replica.id = tally.replica
+        WHERE tally.stream = (SELECT id FROM feed WHERE stream = 'levels') AND tally.key = ? AND replica.store = ?
+        """,
+        (key_of(place.sku, place.location), place.store),
+    )
+    levels = [_level(body) for (body,) in rows]
+    received, issued = sum(level.received for level in levels), sum(level.issued for level in levels)
     tx.execute(
         """
         INSERT INTO place_day (sku, store, location, day, received, issued) VALUES (?, ?, ?, ?, ?, ?)

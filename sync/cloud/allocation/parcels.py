@@ -110,8 +110,8 @@ def queue_new(tx: Connection, *, now_ms: int, limit: int) -> int:
     rows = tx.execute(
         """
         SELECT order_id FROM web_order WHERE state = 'created' AND store = ''
-          AND order_id NOT IN (SELECT order_id FROM order_allocation)
-          AND order_id NOT IN (SELECT parcel_id FROM order_parcel)
+          AND NOT EXISTS (SELECT 1 FROM order_allocation WHERE order_allocation.order_id = web_order.order_id)
+          AND NOT EXISTS (SELECT 1 FROM order_parcel WHERE order_parcel.parcel_id = web_order.order_id)
         ORDER BY order_id LIMIT ?
         """,
         (limit,),
@@ -123,6 +123,11 @@ def due_orders(read: Connection, *, limit: int) -> list[str]:
     """Return orders of which something has changed since they were looked at."""
     rows = read.execute("SELECT order_id FROM order_allocation WHERE is_due = 1 ORDER BY order_id LIMIT ?", (limit,))
     return [order_id for (order_id,) in rows]
+
+
+def hold(tx: Connection, order_id: str) -> None:
+    """Keep others from looking at an order until this transaction has ended: what is read from here on, nobody else changes."""
+    tx.execute("UPDATE order_allocation SET is_due = 0 WHERE order_id = ?", (order_id,))
 
 
 def find_allocation(read: Connection, order_id: str) -> Allocation | None:

@@ -37,6 +37,7 @@ from sync.retail.stock.rebalance import Policy
 from sync.retail.stock.transfers import TransferLine
 
 LOOK_EVERY_S = 30.0  # what no row tells: that a time is over
+NOTE_EVERY_MS = 600_000
 NEW_MAX = 200  # orders taken up in one job
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Allocator:
         self._contact = contact
         self._news = asyncio.Event()
         self._news.set()  # what came before the start
+        self._noted_ms = 0
 
     @property
     def settings(self) -> Settings:
@@ -82,8 +84,7 @@ class Allocator:
         while due_orders(self._books.db.read, limit=1):
             names = await self._look_at_due()
             log.debug("orders were looked at", extra={"orders": names})
-        while await self._books.db.write(lambda tx: note_days(tx, now_ms=self._books.now_ms())):
-            pass
+        await self._note_days()
         if await self._books.db.write(note_sent):
             self._books.on_grown()
         if self.settings.is_automatic and is_day_over(self._books.db.read, now_ms=self._books.now_ms()):
@@ -176,6 +177,15 @@ class Allocator:
         if noted.has_moved:
             wake_waiting(tx)
         return new == NEW_MAX or noted.has_more
+
+    async def _note_days(self) -> None:
+        """Note today's levels, seldom: what a sale changes in a level is in the next look's figure as well."""
+        now_ms = self._books.now_ms()
+        if abs(now_ms - self._noted_ms) < NOTE_EVERY_MS:
+            return
+        while await self._books.db.write(lambda tx: note_days(tx, now_ms=now_ms)):
+            pass
+        self._noted_ms = now_ms
 
     async def _look_at_due(self) -> list[str]:
         names: list[str] = []
