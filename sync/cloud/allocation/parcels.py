@@ -175,6 +175,14 @@ def note(tx: Connection, order_id: str, state: AllocationState, *, missing: str 
     )
 
 
+def count_unfulfilled(read: Connection) -> int:
+    """Return how many orders nobody can send whole."""
+    row = read.execute(
+        "SELECT count(*) FROM order_allocation WHERE state IN ('open', 'unfulfilled') AND missing <> ''"
+    ).fetchone()
+    return int(row[0])
+
+
 def parcels_of(read: Connection, order_id: str) -> list[Parcel]:
     """Return the parcels of an order, oldest first."""
     rows = read.execute(

@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from sync.cloud.allocation.following import call_off_order, look_at
 from sync.cloud.allocation.giving import Means
-from sync.cloud.allocation.parcels import take_by_hand
+from sync.cloud.allocation.parcels import count_unfulfilled, take_by_hand
 from sync.cloud.allocation.settings import Settings
 from sync.cloud.orders import Allocated, allocate, call_off, look_at_orders
 from sync.cloud.people.coupons import look_at_coupons
@@ -95,6 +95,10 @@ class Contact:
             registry=registry,
         )
         gauge.set_function(lambda: differences(self._books.db.read))
+        waiting = Gauge(
+            "storehub_cloud_orders_unfulfilled", "Orders that no place can send whole as things are", registry=registry
+        )
+        waiting.set_function(lambda: count_unfulfilled(self._books.db.read))
 
     async def promise(self, wanted: PromiseRequest) -> Promised:
         """Promise goods to an order, or say what is left; raise RuleError for a known id with other content."""

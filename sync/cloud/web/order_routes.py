@@ -267,7 +267,7 @@ def _view(request: web.Request, order_id: str) -> CloudOrderView:
     known = find_order(read, order_id)
     if known is None:
         raise _unknown(order_id)
-    order, label = known.order, known.label
+    order, label, parcels = known.order, known.label, parcels_of(read, order_id)
     return CloudOrderView(
         order_id=order_id,
         kind=known.fact.kind,
@@ -278,7 +278,7 @@ def _view(request: web.Request, order_id: str) -> CloudOrderView:
         name=label.name if label else "",
         address=label.address if label else "",
         deadline=known.fact.deadline,
-        code=_code(known),
+        code=next((code for each in (known, *(parcel.known for parcel in parcels)) if (code := _code(each))), ""),
         short=tuple(short for step in known.steps for short in step.short),
         flags=sorted(order.flags),
         steps=[
@@ -290,7 +290,7 @@ def _view(request: web.Request, order_id: str) -> CloudOrderView:
             for said in requests_of(read, order_id)
         ],
         part_of=known.fact.part_of,
-        parcels=[each.parcel_id for each in parcels_of(read, order_id)],
+        parcels=[each.parcel_id for each in parcels],
     )
 
 

@@ -39,13 +39,15 @@ class Chain:
         levels_seq = self.n[store, "levels"][0]
         await self.tell(store, "grants", grant | {"n": qty if held is None else held, "levels_seq": levels_seq})
 
-    async def step(self, store: str, parcel_id: str, state: str, *, short: dict[int, int] | None = None) -> None:
+    async def step(
+        self, store: str, parcel_id: str, state: str, *, short: dict[int, int] | None = None, code: str = ""
+    ) -> None:
         """A hub takes the next step of a parcel, and ends its promises where that is what follows."""
         writer = self.writer(store)
         steps = (await self.end.get(f"/cloud/v1/orders/{parcel_id}")).json["steps"]
         n = len(steps) + 1
         said = {"order_id": parcel_id, "n": n, "state": state, "rep": writer.rep, "at": "2026-09-21T14:20:00Z"}
-        fact = {"v": 1, "step_id": f"{parcel_id}/{n}/{writer.rep}/{state}", "step": {"v": 1, **said}}
+        fact = {"v": 1, "step_id": f"{parcel_id}/{n}/{writer.rep}/{state}", "step": {"v": 1, **said}, "code": code}
         await self.fact(
             store, "order_steps", fact | {"short": [{"line": k, "qty": q} for k, q in (short or {}).items()]}
         )

@@ -38,7 +38,7 @@ def after(moves: list[Move], before: list[Shelf]) -> list[Shelf]:
 
 
 @given(places=shelves, days=st.integers(1, 30))
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_nobody_gives_what_he_needs_and_nobody_gets_more_than_he_should_have(places: list[Shelf], days: int) -> None:
     moves = propose(places, cover_days=days)
     by_key = {(shelf.place, shelf.sku): shelf for shelf in places}
@@ -52,7 +52,7 @@ def test_nobody_gives_what_he_needs_and_nobody_gets_more_than_he_should_have(pla
 
 
 @given(places=shelves, days=st.integers(1, 30), seed=st.integers())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_what_was_proposed_is_not_proposed_again_and_the_order_of_the_input_changes_nothing(
     places: list[Shelf], days: int, seed: int
 ) -> None:

@@ -135,6 +135,7 @@ async def test_what_a_place_rejects_goes_to_the_next_and_after_so_many_tries_a_p
     await chain.step("hk02", "w1.2", "cancelled")
 
     (item,) = (await chain.end.get("/cloud/v1/allocation/unfulfilled")).json["items"]
+    assert b"storehub_cloud_orders_unfulfilled 1.0" in (await chain.end.get("/metrics")).body
     assert (item["state"], item["cost"], item["said"]["en"]) == (
         "unfulfilled",
         {"HKD": 2180},
@@ -244,6 +245,12 @@ async def test_click_and_collect_goes_to_one_place_where_customers_come_to(chain
     await chain.order("w2", ("TEA-01", 1), kind="click_and_collect", store="hk01")
 
     assert await chain.parcels("w1") == [("w1.1", "hk02", "allocated")]
+    await chain.step("hk02", "w1.1", "picking")
+    await chain.step("hk02", "w1.1", "ready", code="12345678")
+    assert (await chain.seen("w1"))["code"] == "12345678"
+    await chain.step("hk02", "w1.1", "collected")
+    closed = await chain.seen("w1")
+    assert (closed["state"], closed["code"]) == ("collected", "")
     shown = await chain.allocation("w2")
     assert shown["parcels"] == [] and {each["code"] for each in shown["runs"][0]["candidates"]} == {
         "not_for_collect",

@@ -48,7 +48,7 @@ def sent(done: Plan) -> dict[tuple[int, str], int]:
 
 
 @given(lines=wanted, places=sites, by=rules)
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_an_order_is_sent_whole_or_not_at_all_in_no_more_parcels_than_allowed_and_never_more_than_is_held(
     lines: list[OrderLine], places: list[Site], by: Rules
 ) -> None:
@@ -66,7 +66,7 @@ def test_an_order_is_sent_whole_or_not_at_all_in_no_more_parcels_than_allowed_an
 
 
 @given(lines=wanted, places=sites, by=rules, seed=st.integers())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_the_order_in_which_lines_and_places_are_told_changes_nothing(
     lines: list[OrderLine], places: list[Site], by: Rules, seed: int
 ) -> None:
@@ -77,7 +77,7 @@ def test_the_order_in_which_lines_and_places_are_told_changes_nothing(
 
 
 @given(lines=wanted, places=sites, by=rules, more=quantities, at=st.integers(0, 5))
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_more_goods_never_make_an_order_unallocatable(
     lines: list[OrderLine], places: list[Site], by: Rules, more: dict[str, int], at: int
 ) -> None:
@@ -96,7 +96,7 @@ def test_more_goods_never_make_an_order_unallocatable(
 
 
 @given(lines=wanted, places=sites, by=rules)
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_it_is_done_whenever_it_can_be_and_in_as_few_parcels_as_there_can_be(
     lines: list[OrderLine], places: list[Site], by: Rules
 ) -> None:
@@ -119,7 +119,7 @@ def test_it_is_done_whenever_it_can_be_and_in_as_few_parcels_as_there_can_be(
 
 
 @given(lines=wanted, places=sites, by=rules)
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_every_place_is_explained_in_both_languages(lines: list[OrderLine], places: list[Site], by: Rules) -> None:
     done = plan(lines, places, by)
 
