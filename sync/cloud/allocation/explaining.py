@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from sync.cloud.allocation.giving import Candidate, Run, runs_of
-from sync.cloud.allocation.parcels import Parcel, find_allocation, left_of, parcels_of
+from sync.cloud.allocation.parcels import Parcel, find_allocation, left_of, parcels_of, waiting_orders
 from sync.cloud.allocation.rules import Reason
 from sync.cloud.allocation.words import said
 from sync.cloud.orders import find_order
@@ -122,14 +122,8 @@ def allocation_view(read: Connection, order_id: str) -> AllocationView | None:
 
 def unfulfilled(read: Connection, *, after: str, limit: int) -> list[Unfulfilled]:
     """Return orders that nobody can send whole, by id, behind one."""
-    rows = read.execute(
-        """
-        SELECT order_id FROM order_allocation
-        WHERE state IN ('open', 'unfulfilled') AND missing <> '' AND order_id > ? ORDER BY order_id LIMIT ?
-        """,
-        (after, limit),
-    ).fetchall()
-    return [found for (order_id,) in rows if (found := _unfulfilled(read, order_id)) is not None]
+    names = waiting_orders(read, after=after, limit=limit)
+    return [found for order_id in names if (found := _unfulfilled(read, order_id)) is not None]
 
 
 def _unfulfilled(read: Connection, order_id: str) -> Unfulfilled | None:

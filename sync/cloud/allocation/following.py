@@ -5,6 +5,7 @@
     was called off, rejected, or is short           what no parcel stands for is given out elsewhere
     has lost a promise to goods sold in the shop    the parcel is asked back, unless it is being picked: goods in a box are there
     is not picked in time, not granted in time      the parcel is asked back
+    (the order's deadline is over while it waits)   the order ends as expired, or with the parcels that it has
     is farther than the order                       the order follows: as far as the parcel that is least far
     is closed, like all others                      the order is closed: handed over if anything of it was
 
@@ -32,6 +33,7 @@ from sync.cloud.allocation.parcels import (
     note,
     note_called_off,
     parcels_of,
+    waiting_orders,
 )
 from sync.cloud.allocation.settings import MS_OF_HOUR, MS_OF_MINUTE
 from sync.cloud.orders import Known, call_off, find_order, forget_label, is_requested, keep_request, keep_step
@@ -119,6 +121,20 @@ def ask_back_late(tx: Connection, means: Means, *, now_ms: int) -> list[Place]:
     return places
 
 
+def end_late(tx: Connection, means: Means, *, after: str, now_ms: int) -> str:
+    """End orders behind one that wait for goods beyond their customer's deadline; return the last looked at, empty at the end."""
+    names = waiting_orders(tx, after=after, limit=ORDERS_MAX)
+    for order_id in names:
+        order = find_order(tx, order_id)
+        if order is not None and _is_late(order, now_ms):
+            give_up(tx, means, order_id, now_ms=now_ms)
+    return names[-1] if len(names) == ORDERS_MAX else ""
+
+
+def _is_late(order: Known, now_ms: int) -> bool:
+    return order.fact.deadline is not None and order.fact.deadline.timestamp() * 1000 < now_ms
+
+
 def _look_at(tx: Connection, means: Means, row: Allocation, order: Known, *, now_ms: int) -> list[Place]:
     places, order_id = list[Place](), row.order_id
     if row.state == "calling_off":
@@ -163,7 +179,8 @@ def _close(tx: Connection, own: Replica, case: Case, *, now_ms: int) -> None:
         end = OrderState.COLLECTED if is_collected else OrderState.SHIPPED
         _step(tx, own, order_id, end, now_ms=now_ms, short=short)
     else:
-        is_late = bool(parcels) and all(each.state is OrderState.EXPIRED for each in parcels)
+        is_unfetched = bool(parcels) and all(each.state is OrderState.EXPIRED for each in parcels)
+        is_late = is_unfetched or (case.row.state != "calling_off" and _is_late(case.order, now_ms))
         may_expire = OrderState.EXPIRED in NEXT[case.order.order.state]
         end = OrderState.EXPIRED if is_late and may_expire else OrderState.CANCELLED
         _step(tx, own, order_id, end, now_ms=now_ms)

@@ -175,6 +175,18 @@ def note(tx: Connection, order_id: str, state: AllocationState, *, missing: str 
     )
 
 
+def waiting_orders(read: Connection, *, after: str = "", limit: int) -> list[str]:
+    """Return orders that nobody can send whole, by id behind one."""
+    rows = read.execute(
+        """
+        SELECT order_id FROM order_allocation
+        WHERE state IN ('open', 'unfulfilled') AND missing <> '' AND order_id > ? ORDER BY order_id LIMIT ?
+        """,
+        (after, limit),
+    ).fetchall()
+    return [order_id for (order_id,) in rows]
+
+
 def count_unfulfilled(read: Connection) -> int:
     """Return how many orders nobody can send whole."""
     row = read.execute(
@@ -250,10 +262,18 @@ def begin_parcel(
 
 def take_by_hand(tx: Connection, order_id: str, *, now_ms: int) -> None:
     """Have no places found for an order: head office names one. Raise RuleError where parcels of it are under way."""
+    check_is_whole(tx, order_id)
     if any(not is_over(each) for each in parcels_of(tx, order_id)):
         raise RuleError("in_parcels", "/store", f"order {order_id} has parcels under way: call those off first")
     if not queue(tx, order_id, now_ms=now_ms, state="by_hand"):
         tx.execute("UPDATE order_allocation SET state = 'by_hand', is_due = 0 WHERE order_id = ?", (order_id,))
+
+
+def check_is_whole(read: Connection, order_id: str) -> None:
+    """Raise RuleError for a parcel: it stays where it is, or is called off."""
+    whole = order_of_parcel(read, order_id)
+    if whole is not None:
+        raise RuleError("is_parcel", f"/orders/{order_id}", f"{order_id} is a parcel of order {whole}")
 
 
 def note_called_off(tx: Connection, parcel_id: str, why: str) -> None:

@@ -18,11 +18,19 @@ from sqlite3 import Connection
 from typing import TypeVar
 
 from sync.cloud.allocation.availability import note_changed
-from sync.cloud.allocation.following import ask_back_late, give_up, look_at, look_at_due, try_again
+from sync.cloud.allocation.following import ask_back_late, end_late, give_up, look_at, look_at_due, try_again
 from sync.cloud.allocation.history import note_days
 from sync.cloud.allocation.locations import Figure, Taken, set_stock
 from sync.cloud.allocation.own_steps import take_step
-from sync.cloud.allocation.parcels import due_orders, find_allocation, order_of_parcel, queue, queue_new, wake_waiting
+from sync.cloud.allocation.parcels import (
+    check_is_whole,
+    due_orders,
+    find_allocation,
+    order_of_parcel,
+    queue,
+    queue_new,
+    wake_waiting,
+)
 from sync.cloud.allocation.proposals import Proposal, accept, dismiss, is_day_over, make_proposals, note_sent
 from sync.cloud.allocation.settings import Location, Settings
 from sync.cloud.orders import find_order
@@ -37,7 +45,7 @@ from sync.retail.stock.rebalance import Policy
 from sync.retail.stock.transfers import TransferLine
 
 LOOK_EVERY_S = 30.0  # what no row tells: that a time is over
-NOTE_EVERY_MS = 600_000
+SELDOM_MS = 600_000
 NEW_MAX = 200  # orders taken up in one job
 
 log = logging.getLogger(__name__)
@@ -53,7 +61,7 @@ class Allocator:
         self._contact = contact
         self._news = asyncio.Event()
         self._news.set()  # what came before the start
-        self._noted_ms = 0
+        self._looked_ms = 0
 
     @property
     def settings(self) -> Settings:
@@ -84,7 +92,8 @@ class Allocator:
         while due_orders(self._books.db.read, limit=1):
             names = await self._look_at_due()
             log.debug("orders were looked at", extra={"orders": names})
-        await self._note_days()
+        if abs(self._books.now_ms() - self._looked_ms) >= SELDOM_MS:
+            await self._look_seldom()
         if await self._books.db.write(note_sent):
             self._books.on_grown()
         if self.settings.is_automatic and is_day_over(self._books.db.read, now_ms=self._books.now_ms()):
@@ -103,6 +112,7 @@ class Allocator:
             order = find_order(tx, order_id)
             if order is None:
                 return None
+            check_is_whole(tx, order_id)
             if order.order.is_closed:
                 raise RuleError(
                     "order_closed", f"/orders/{order_id}", f"order {order_id} is {order.order.state} already"
@@ -178,14 +188,17 @@ class Allocator:
             wake_waiting(tx)
         return new == NEW_MAX or noted.has_more
 
-    async def _note_days(self) -> None:
-        """Note today's levels, seldom: what a sale changes in a level is in the next look's figure as well."""
+    async def _look_seldom(self) -> None:
+        """Note today's levels: what a sale changes in one is in the next look's figure as well. End orders that came too late."""
         now_ms = self._books.now_ms()
-        if abs(now_ms - self._noted_ms) < NOTE_EVERY_MS:
-            return
         while await self._books.db.write(lambda tx: note_days(tx, now_ms=now_ms)):
             pass
-        self._noted_ms = now_ms
+        after = ""
+        while after := await self._books.db.write(
+            lambda tx, behind=after: end_late(tx, self._contact.means, after=behind, now_ms=now_ms)  # type: ignore[misc]
+        ):
+            pass
+        self._looked_ms = now_ms
 
     async def _look_at_due(self) -> list[str]:
         names: list[str] = []

@@ -254,7 +254,7 @@ def _place_state(request: web.Request, said: NewOrder) -> Literal["open", "by_ha
     if said.store is not None and said.store not in stores:
         raise AnswerError(404, "store", f"no store {said.store!r}; known: {', '.join(stores)}", pointer="/store")
     if said.allocate is None:
-        return "open" if request.app[CLOUD].allocator.settings.is_automatic else None
+        return "open" if said.store or request.app[CLOUD].allocator.settings.is_automatic else None
     return "open" if said.allocate else "by_hand"
 
 

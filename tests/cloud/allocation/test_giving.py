@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from sync.cloud.allocation.availability import availability
 from sync.cloud.rights.balance import differences
 
@@ -289,3 +291,63 @@ async def test_nothing_is_promised_twice_whatever_is_asked_again(chain_of: Any) 
     assert (promised, free(chain)) == ((12, 4), 0)
     assert differences(read) == 0
     assert (await chain.end.get("/cloud/v1/allocation/unfulfilled")).json["items"][0]["order_id"] == "w4"
+
+
+async def test_an_order_that_waits_beyond_its_deadline_expires_and_one_with_parcels_ends_with_them(
+    chain_of: Any,
+) -> None:
+    chain = await chain_of(allocation=AUTOMATIC | {"tries_max": 1})
+    await chain.stock("hk01", "TEA-01", 2)
+    deadline = "2026-09-22T12:00:00Z"
+    await chain.order("w1", ("TEA-01", 2), deadline=deadline)
+    await chain.order("w2", ("TEA-01", 9), deadline=deadline)
+    for state, short in (("picking", {}), ("ready", {1: 1}), ("shipped", {1: 1})):
+        await chain.step("hk01", "w1.1", state, short=short)
+    chain.end.clock.now_ms += 2 * 86_400_000
+    await chain.look()
+
+    assert [(await chain.seen(name))["state"] for name in ("w1", "w2")] == ["shipped", "expired"]
+    assert (await chain.end.get("/cloud/v1/allocation/unfulfilled")).json["items"] == []
+
+
+async def test_a_parcel_that_its_customer_does_not_fetch_is_sent_from_nowhere_else(chain_of: Any) -> None:
+    chain = await chain_of(allocation=AUTOMATIC)
+    for store in ("hk01", "hk02"):
+        await chain.stock(store, "TEA-01", 5)
+    await chain.order("w1", kind="click_and_collect")
+    for state in ("picking", "ready", "expired"):
+        await chain.step("hk01", "w1.1", state)
+
+    assert (await chain.parcels("w1"), (await chain.seen("w1"))["state"]) == ([("w1.1", "hk01", "expired")], "expired")
+    assert free(chain) == 10
+
+
+async def test_a_worker_that_dies_while_it_gives_an_order_out_has_given_nothing_and_the_next_gives_it_once(
+    chain_of: Any, monkeypatch: Any
+) -> None:
+    chain = await chain_of(allocation=SPLIT)
+    await chain.stock("hk01", "TEA-01", 3)
+    await chain.stock("hk02", "TEA-01", 3)
+    await chain.order("w0", ("TEA-01", 9))
+    await chain.stock("hk01", "TEA-01", 6)
+
+    def die(name: str) -> None:
+        if name == "cloud.order_given":
+            raise OSError("killed here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sync.failpoints.hit", die)
+        with pytest.raises(OSError, match="killed here"):
+            await chain.look()
+        assert (await chain.parcels("w0"), free(chain)) == ([], 9)
+    await chain.look()
+    assert ([place for _, place, _ in await chain.parcels("w0")], free(chain)) == (["hk01", "hk02"], 0)
+
+
+async def test_a_parcel_is_given_to_nobody_else_by_hand_or_by_rules(chain_of: Any) -> None:
+    chain = await chain_of(allocation=AUTOMATIC)
+    await chain.stock("hk01", "TEA-01", 5)
+    await chain.order("w1")
+    answers = [await chain.end.post("/cloud/v1/orders/w1.1/allocate", body) for body in ({}, {"store": "hk02"})]
+
+    assert [(got.status, got.json["code"]) for got in answers] == [(409, "is_parcel")] * 2
