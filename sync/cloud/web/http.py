@@ -60,7 +60,6 @@ class Cloud:
         self.tls = tls
         self.authority = authority
         self.admission = Admission(books, line)
-        self.allocator = Allocator(books)
         self.allocator = Allocator(books, contact)
         contact.on_looked = self.allocator.on_news
 
