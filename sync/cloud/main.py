@@ -22,6 +22,7 @@ from sync.cloud.allocation.locations import settle_locations
 from sync.cloud.arrivals.adopting import adopt, has_untried
 from sync.cloud.collect.listening import serving_context, watch_certificate
 from sync.cloud.config import CLOUD_LOCK, CloudConfig
+from sync.cloud.handing.news import News
 from sync.cloud.metrics import CloudMetrics
 from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.people.coupons import fill_stores
@@ -132,21 +133,22 @@ async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], 
     contact.show_on(metrics.registry)
     books.on_rows = _both(line.rows_of, contact.on_rows)
     books.on_sealed = line.tell_sealed
+    news = _tell_news(books)
     hear_others = _join_others(config, db, books, line) if config.postgres else None
     await scope_work.settle(config, books)
     await db.write(lambda tx: settle_locations(tx, books.replica, config.allocation.locations))
     await db.write(lambda tx: fill_stores(tx, books.replica, config.stores))
     tls, authority = _listening(config, now_ms=begun_ms)
-    return Cloud(config, books, line, contact, hear_others=hear_others, tls=tls, authority=authority)
+    return Cloud(config, books, line, contact, news=news, hear_others=hear_others, tls=tls, authority=authority)
 
 
 def _join_others(
     config: CloudConfig, db: Database, books: CloudStore, line: Line
 ) -> Callable[[], Coroutine[None, None, None]]:
     """Have the workers on one database tell each other what each keeps in memory; return what listens."""
-    from sync.cloud.postgres.news import News
+    from sync.cloud.postgres.news import News as NewsOfOthers
 
-    news = News(db, config.postgres, books, line, worker=secrets.token_hex(8))
+    news = NewsOfOthers(db, config.postgres, books, line, worker=secrets.token_hex(8))
     books.on_grown = news.also(books.on_grown, "grown")
     books.on_rows = news.also(books.on_rows, "rows")
     books.on_sealed = news.also(books.on_sealed, "sealed")
@@ -164,6 +166,18 @@ def _listening(config: CloudConfig, *, now_ms: int) -> tuple[ssl.SSLContext | No
 
         own = own_authority(config.data_dir, config.cloud_id, now_ms=now_ms)
     return serving_context(config.tls, own or config.tls.client_authority), own
+
+
+def _tell_news(books: CloudStore) -> News:
+    """Return what readers of feeds wait on: rows of stores, and rows of our own."""
+    news, on_rows, on_grown = News(), books.on_rows, books.on_grown
+
+    def grown() -> None:
+        on_grown()
+        news.tell()
+
+    books.on_rows, books.on_grown = _both(on_rows, lambda _store: news.tell()), grown
+    return news
 
 
 def _both(one: Callable[[str], None], other: Callable[[str], None]) -> Callable[[str], None]:

@@ -16,6 +16,7 @@ from sync.cloud.collect.guesses import Guesses
 from sync.cloud.talk import exchange
 from sync.cloud.talk.talks import Patience, talk
 from sync.cloud.web.enrol_routes import GUESSES, store_of
+from sync.cloud.web.feed_routes import WAITING
 from sync.cloud.web.http import BODY_MAX, CLOUD, AnswerError, Cloud, Handler, translate_errors
 from sync.cloud.web.promise_routes import CONTACT
 from sync.cloud.web.routes import routes
@@ -36,6 +37,7 @@ def application(cloud: Cloud) -> web.Application:
     app[CONTACT] = cloud.contact
     app[PATIENCE] = Patience()
     app[GUESSES] = Guesses()
+    app[WAITING] = set()
     app.cleanup_ctx.append(_hold_exchanges)
     app.on_shutdown.append(_hang_up)
     app.router.add_get(LINK_PATH, link)

@@ -21,6 +21,7 @@ from sync.cloud.allocation.work import Allocator
 from sync.cloud.collect.admission import Admission
 from sync.cloud.collect.tokens import holder_of_token
 from sync.cloud.config import CloudConfig, Holder, token_hash
+from sync.cloud.handing.news import News
 from sync.cloud.rights.contact import Contact
 from sync.cloud.store import CloudStore
 from sync.cloud.talk.line import Line
@@ -47,6 +48,7 @@ class Cloud:
         line: Line,
         contact: Contact,
         *,
+        news: News,
         hear_others: Callable[[], Coroutine[None, None, None]] | None = None,
         tls: SSLContext | None = None,
         authority: Path | None = None,
@@ -56,6 +58,7 @@ class Cloud:
         self.books = books
         self.line = line
         self.contact = contact
+        self.news = news
         self.hear_others = hear_others
         self.tls = tls
         self.authority = authority
