@@ -11,8 +11,8 @@ import secrets
 import signal
 import sqlite3
 import ssl
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, closing
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
@@ -22,6 +22,8 @@ from sync.cloud.allocation.locations import settle_locations
 from sync.cloud.arrivals.adopting import adopt, has_untried
 from sync.cloud.collect.listening import serving_context, watch_certificate
 from sync.cloud.config import CLOUD_LOCK, CloudConfig
+from sync.cloud.handing.addresses import Allowed
+from sync.cloud.handing.deliverer import Deliverer
 from sync.cloud.handing.news import News
 from sync.cloud.metrics import CloudMetrics
 from sync.cloud.migrations import MIGRATIONS
@@ -31,6 +33,7 @@ from sync.cloud.scopes import scope_work
 from sync.cloud.store import CloudStore
 from sync.cloud.talk.line import Line
 from sync.cloud.talk.pull import Puller
+from sync.cloud.talk.webhook_http import WebhookHttp
 from sync.cloud.web.app import serve
 from sync.cloud.web.http import Cloud
 from sync.db import Database, connect_reader, open_database
@@ -58,7 +61,7 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
     async with open_books(config) as db:
         cloud = await open_cloud(config, db, now_ms=now_ms)
         pulls = pullers(cloud, rng=random.Random())  # noqa: S311 - jitter is no secret
-        async with serve(cloud) as port, asyncio.TaskGroup() as group:
+        async with serve(cloud) as port, deliverer(cloud) as telling, asyncio.TaskGroup() as group:
             pulling = [group.create_task(pull.run(), name=f"pull {pull.store}") for pull in pulls]
             pulling.append(group.create_task(cloud.contact.run(), name="rights"))
             pulling.append(group.create_task(cloud.admission.run(), name="revoked tokens"))
@@ -68,6 +71,7 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
             pulling.append(group.create_task(scope_work.share_stock(cloud.books, cloud.line), name="branch stock"))
             if cloud.hear_others is not None:
                 pulling.append(group.create_task(cloud.hear_others(), name="other workers"))
+            pulling.append(group.create_task(telling.run(), name="webhooks"))
             gc.freeze()
             log.info("cloud ready", extra={"rep": cloud.books.replica.rep, "host": config.host, "port": port})
             on_ready(port)
@@ -186,6 +190,14 @@ def _both(one: Callable[[str], None], other: Callable[[str], None]) -> Callable[
         other(store)
 
     return on_rows
+
+
+@asynccontextmanager
+async def deliverer(cloud: Cloud) -> AsyncIterator[Deliverer]:
+    """Yield what tells subscribers of webhooks."""
+    async with WebhookHttp(Allowed(cloud.config.handing.allow)) as http:
+        worker, rng = cloud.books.new_incarnation(), random.Random()  # noqa: S311 - jitter is no secret
+        yield Deliverer(cloud.books, cloud.news, http.send, worker=worker, rng=rng)
 
 
 def pullers(cloud: Cloud, *, rng: random.Random) -> list[Puller]:

@@ -343,6 +343,7 @@ async def start_cloud(tmp_path: Path, engine: Engine) -> AsyncIterator[StartClou
         cloud: Any = None,
         now: datetime | None = None,
         others: Any = None,
+        **sections: Any,
     ) -> CloudEnd:
         raw = {
             "cloud": {"id": "cloud", "port": 0, "demo_line": demo_line} | engine.settings(folder) | (cloud or {}),
@@ -350,6 +351,7 @@ async def start_cloud(tmp_path: Path, engine: Engine) -> AsyncIterator[StartClou
             "tokens": [{"name": "office", "token": OFFICE, "scope": "office"}],
             "scopes": scopes or {},
             **(others or {}),
+            **sections,
         }
         end = CloudEnd(parse_cloud_config(raw, base=folder), Clock())
         if now is not None:  # certificates are read by OpenSSL, which has a clock of its own

@@ -32,6 +32,7 @@ from sync.cloud.web.promise_routes import promise_routes
 from sync.cloud.web.proposal_routes import proposal_routes
 from sync.cloud.web.receipt_routes import receipt_routes
 from sync.cloud.web.watch_routes import watch_routes
+from sync.cloud.web.webhook_routes import webhook_routes
 from sync.errors import SyncError
 from sync.retail.catalogue.catalogue import check_price, check_product
 from sync.store.replicas import touch
@@ -148,6 +149,7 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
         *proposal_routes(),
         *audit_routes(),
         *receipt_routes(),
+        *webhook_routes(),
         web.get("/healthz", healthz),
         web.get("/readyz", readyz),
         web.get("/metrics", metrics),

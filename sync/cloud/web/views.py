@@ -63,6 +63,7 @@ class FeedRow(Struct, frozen=True):
     store: str
     rep: str
     seq: int
+    received_ms: int
     body: bytes
 
 
@@ -137,18 +138,19 @@ async def feed_rows(db: Database, stream: str, *, after: int, limit: int) -> lis
     """Return rows of a feed behind a number, in its order, one more than `limit` when there are more."""
     rows = await db.search(
         f"""
-        SELECT told.n, replica.store, {_REP}, told.seq, told.body
+        SELECT told.n, replica.store, {_REP}, told.seq, told.received_ms, told.body
         FROM (
-          SELECT n, replica, seq, body FROM (
-            SELECT n, replica, seq, body FROM fact
+          SELECT n, replica, seq, received_ms, body FROM (
+            SELECT n, replica, seq, received_ms, body FROM fact
             WHERE stream = (SELECT id FROM feed WHERE stream = :stream) AND n > :after ORDER BY n LIMIT :limit
           ) AS part
-          UNION ALL SELECT n, replica, seq, body FROM (
-            SELECT n, replica, seq, body FROM tally
+          UNION ALL SELECT n, replica, seq, received_ms, body FROM (
+            SELECT n, replica, seq, received_ms, body FROM tally
             WHERE stream = (SELECT id FROM feed WHERE stream = :stream) AND n > :after ORDER BY n LIMIT :limit
           ) AS part
-          UNION ALL SELECT n, replica, seq, body FROM (
-            SELECT seq AS n, (SELECT id FROM replica WHERE own = 1) AS replica, seq, body FROM register
+          UNION ALL SELECT n, replica, seq, received_ms, body FROM (
+            SELECT seq AS n, (SELECT id FROM replica WHERE own = 1) AS replica, seq, changed_ms AS received_ms, body
+            FROM register
             WHERE :stream = 'catalogue' AND seq > :after ORDER BY seq LIMIT :limit
           ) AS part
         ) AS told JOIN replica ON replica.id = told.replica
