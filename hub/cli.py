@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import get_args
 
 from hub.commands.backup_options import backup_commands
+from hub.commands.cloud import cloud_command
 from hub.commands.enrol import enrol_command
 from hub.commands.fleet import fleet_command
-from hub.commands.office import office_commands
 from hub.commands.operating import operating_commands
 from hub.commands.options import (
     DEFAULT_CONFIG,
@@ -33,7 +33,6 @@ from sync.errors import ConfigError, StartError, SyncError
 from sync.retail.staff.cashiers import Role
 
 EXIT_CONFIG = 78
-DEFAULT_CLOUD_CONFIG = Path("/etc/store-hub/cloud.toml")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -67,10 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run the hub in the foreground")
     with_config(run).set_defaults(run=_run)
 
-    cloud = commands.add_parser("cloud", help="run the cloud end in the foreground, where all stores come together")
-    cloud_help = f"configuration file (default {DEFAULT_CLOUD_CONFIG})"
-    cloud.add_argument("--config", type=Path, default=DEFAULT_CLOUD_CONFIG, help=cloud_help)
-    office_commands(cloud, cloud_help).set_defaults(run=_cloud)
+    cloud_command(commands).set_defaults(run=_cloud)
 
     pair = commands.add_parser("pair", help="show a one-time pairing code of a running hub")
     pair.add_argument("--scope", default="till", choices=get_args(Scope))

@@ -18,9 +18,8 @@ from sync.cloud.talk.asking import ask
 from sync.errors import ConfigError
 
 
-def office_commands(cloud: argparse.ArgumentParser, config_help: str) -> argparse.ArgumentParser:
-    """Add them below `storehub cloud`, which alone runs the cloud; return that."""
-    what = cloud.add_subparsers(metavar="WHAT", title="for a cloud that runs")
+def office_commands(what: "argparse._SubParsersAction[argparse.ArgumentParser]", config_help: str) -> None:
+    """Add them below `storehub cloud`."""
     enrol = what.add_parser("enrol", help="a one-time code that lets a store's hub in")
     enrol.add_argument("store")
     enrol.add_argument("--minutes", type=int, default=60, metavar="N", help="how long it is good (default 60)")
@@ -46,7 +45,6 @@ def office_commands(cloud: argparse.ArgumentParser, config_help: str) -> argpars
         each.add_argument("--config", type=Path, default=argparse.SUPPRESS, help=config_help)
         each.add_argument("--cloud", metavar="URL", help="another cloud than the one of --config")
         each.add_argument("--cloud-token-file", type=Path, metavar="FILE", help="where an office token of it stands")
-    return cloud
 
 
 def _enrol(args: argparse.Namespace) -> int:

@@ -22,6 +22,7 @@ from sync.cloud.allocation.locations import settle_locations
 from sync.cloud.arrivals.adopting import adopt, has_untried
 from sync.cloud.collect.listening import serving_context, watch_certificate
 from sync.cloud.config import CLOUD_LOCK, CloudConfig
+from sync.cloud.exports.nightly import Nightly
 from sync.cloud.handing.addresses import Allowed
 from sync.cloud.handing.deliverer import Deliverer
 from sync.cloud.handing.news import News
@@ -72,6 +73,8 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
             if cloud.hear_others is not None:
                 pulling.append(group.create_task(cloud.hear_others(), name="other workers"))
             pulling.append(group.create_task(telling.run(), name="webhooks"))
+            if cloud.nightly is not None:
+                pulling.append(group.create_task(cloud.nightly.run(), name="exports"))
             gc.freeze()
             log.info("cloud ready", extra={"rep": cloud.books.replica.rep, "host": config.host, "port": port})
             on_ready(port)
@@ -143,7 +146,15 @@ async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], 
     await db.write(lambda tx: settle_locations(tx, books.replica, config.allocation.locations))
     await db.write(lambda tx: fill_stores(tx, books.replica, config.stores))
     tls, authority = _listening(config, now_ms=begun_ms)
-    return Cloud(config, books, line, contact, news=news, hear_others=hear_others, tls=tls, authority=authority)
+    nightly = Nightly(books, config.handing.exports) if config.handing.exports else None
+    return Cloud(
+        *(config, books, line, contact),
+        news=news,
+        nightly=nightly,
+        hear_others=hear_others,
+        tls=tls,
+        authority=authority,
+    )
 
 
 def _join_others(

@@ -33,6 +33,7 @@ token = "office-token-0123456789"
 """
 SALES, RETURNS = 1100, 30
 AT_BATCHES = ("cloud.applied", "cloud.committed", "job.done", "commit.before", "commit.after")
+AT_EXPORT = ("export.written",)  # tests/cloud/test_exports.py
 AT_START = ("migrate.before_commit", "cloud.identified")
 AT_IMPORT = ("cloud.imported",)
 AT_RIGHTS = (
@@ -216,7 +217,7 @@ async def test_an_import_that_was_killed_is_written_whole_or_not_at_all(
 def test_every_failpoint_of_the_cloud_is_killed_at() -> None:
     code = "\n".join(path.read_text() for path in (Path(__file__).parents[2] / "sync" / "cloud").rglob("*.py"))
 
-    used = {*AT_BATCHES, *AT_START, *AT_IMPORT, *AT_RIGHTS, *AT_COUPONS}
+    used = {*AT_BATCHES, *AT_START, *AT_IMPORT, *AT_RIGHTS, *AT_COUPONS, *AT_EXPORT}
     assert set(re.findall(r'failpoints\.hit\("([a-z_.]+)"\)', code)) <= used
 
 

@@ -21,6 +21,7 @@ from sync.cloud.allocation.work import Allocator
 from sync.cloud.collect.admission import Admission
 from sync.cloud.collect.tokens import holder_of_token
 from sync.cloud.config import CloudConfig, Holder, token_hash
+from sync.cloud.exports.nightly import Nightly
 from sync.cloud.handing.news import News
 from sync.cloud.rights.contact import Contact
 from sync.cloud.store import CloudStore
@@ -49,6 +50,7 @@ class Cloud:
         contact: Contact,
         *,
         news: News,
+        nightly: Nightly | None = None,
         hear_others: Callable[[], Coroutine[None, None, None]] | None = None,
         tls: SSLContext | None = None,
         authority: Path | None = None,
@@ -65,6 +67,7 @@ class Cloud:
         self.admission = Admission(books, line)
         self.allocator = Allocator(books, contact)
         contact.on_looked = self.allocator.on_news
+        self.nightly = nightly
 
 
 CLOUD = web.AppKey("cloud", Cloud)

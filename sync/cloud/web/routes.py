@@ -22,6 +22,7 @@ from sync.cloud.web.allocation_routes import allocation_routes
 from sync.cloud.web.audit import audit_routes
 from sync.cloud.web.coupon_routes import coupon_routes
 from sync.cloud.web.enrol_routes import enrol_routes
+from sync.cloud.web.export_routes import export_routes
 from sync.cloud.web.feed_routes import feed_routes
 from sync.cloud.web.http import CLOUD, AnswerError, answer, holder_of, office, read_body
 from sync.cloud.web.life_routes import life_routes
@@ -150,6 +151,7 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
         *audit_routes(),
         *receipt_routes(),
         *webhook_routes(),
+        *export_routes(),
         web.get("/healthz", healthz),
         web.get("/readyz", readyz),
         web.get("/metrics", metrics),
