@@ -16,8 +16,7 @@
 [scopes.catalogue.NAME] currency, categories, skus_like; [scopes.branches.NAME] stores; [scopes.members.NAME] stores:
                    see sync.cloud.scopes.scope_definitions
 [allocation], [locations.NAME]: see sync.cloud.allocation.settings
-[handing]          see sync.cloud.handing.settings
-[handing], [exports]   see sync.cloud.handing.settings
+[handing], [exports], [[sinks]]   see sync.cloud.handing.settings
 
 Tokens are kept as hashes from here on; only what the cloud itself must present to a hub is kept as it is.
 """
@@ -31,7 +30,7 @@ from msgspec import Meta, Struct
 from msgspec import field as msgfield
 
 from sync.cloud.allocation.settings import AllocationSection, LocationId, LocationSection, Settings, settings_of
-from sync.cloud.handing.settings import ExportsSection, Handing, HandingSection, handing_of
+from sync.cloud.handing.settings import ExportsSection, Handing, HandingSection, SinkSection, handing_of
 from sync.cloud.scopes.scope_definitions import ScopesSection, Wanted, wanted_of
 from sync.errors import ConfigError
 from sync.line import EVERY_MAX_S, EVERY_MIN_S, Schedule
@@ -100,6 +99,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     locations: dict[LocationId, LocationSection] = {}
     handing: HandingSection = msgfield(default_factory=HandingSection)
     exports: ExportsSection | None = None
+    sinks: list[SinkSection] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ def parse_cloud_config(raw: dict[str, Any], *, base: Path) -> CloudConfig:
             stores=list(file.stores),
             sharing=[store for store, section in file.stores.items() if section.rights is not None],
         ),
-        handing=handing_of(file.handing, file.exports, base=base),
+        handing=handing_of(file.handing, file.exports, file.sinks, base=base),
     )
 
 

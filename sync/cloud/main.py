@@ -31,6 +31,7 @@ from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.people.coupons import fill_stores
 from sync.cloud.rights.contact import Contact
 from sync.cloud.scopes import scope_work
+from sync.cloud.sinks.opening import pumps
 from sync.cloud.store import CloudStore
 from sync.cloud.talk.line import Line
 from sync.cloud.talk.pull import Puller
@@ -73,6 +74,8 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
             if cloud.hear_others is not None:
                 pulling.append(group.create_task(cloud.hear_others(), name="other workers"))
             pulling.append(group.create_task(telling.run(), name="webhooks"))
+            for name, pump in pumps(config.handing.sinks, cloud.books, cloud.news, rng=random.Random()):  # noqa: S311 - jitter
+                pulling.append(group.create_task(pump.run(), name=f"sink {name}"))
             if cloud.nightly is not None:
                 pulling.append(group.create_task(cloud.nightly.run(), name="exports"))
             gc.freeze()

@@ -45,7 +45,7 @@ class StreamView(Struct, frozen=True):
 def stream_views(read: Connection) -> list[StreamView]:
     """Return all streams, in the order of their names."""
     heads = {stream: (Feed(kind), n) for stream, kind, n in read.execute("SELECT stream, kind, n FROM feed")}
-    heads[Stream.CATALOGUE] = (Feed.STATE, read.execute("SELECT COALESCE(max(seq), 0) FROM register").fetchone()[0])
+    heads[Stream.CATALOGUE] = (Feed.STATE, head_of(read, Stream.CATALOGUE))
     writers = _writers(read)
     views = []
     for stream in known_streams(read):
@@ -53,6 +53,14 @@ def stream_views(read: Connection) -> list[StreamView]:
         told = writers.get(stream, []) if feed is Feed.LOG else []
         views.append(StreamView(stream, feed, head, [each.name for each in REGISTRY.of(stream)], told))
     return views
+
+
+def head_of(read: Connection, stream: str) -> int:
+    """Return the number of a stream's newest row, 0 while there is none."""
+    if stream == Stream.CATALOGUE:
+        return int(read.execute("SELECT COALESCE(max(seq), 0) FROM register").fetchone()[0])
+    row = read.execute("SELECT n FROM feed WHERE stream = ?", (stream,)).fetchone()
+    return row[0] if row else 0
 
 
 def _writers(read: Connection) -> dict[str, list[WriterView]]:
