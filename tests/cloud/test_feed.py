@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import os
 import re
 import sys
 from pathlib import Path
@@ -125,6 +126,21 @@ async def test_streams_say_how_far_they_have_come_and_where_each_writer_stands(
         (each.rep, count, each.boundary("sales", count).digest.hex()) for each, count in ((writer, 3), (other, 2))
     ]
     assert (items["catalogue"]["feed"], items["levels"]["head"], items["returns"]["writers"]) == ("state", 0, [])
+
+
+@pytest.mark.skipif(not os.environ.get("STOREHUB_FULL"), reason="a figure of its own machine: ./test --full")
+async def test_of_a_hundred_commits_ninety_nine_are_in_the_feed_within_a_second(cloud: Any, writer: Any) -> None:
+    took_s, loop = [], asyncio.get_running_loop()
+    for n in range(200):
+        waiting = asyncio.create_task(cloud.get("/cloud/v1/feed", stream="sales", after=n, wait=20))
+        await asyncio.sleep(0.005)
+        began_s = loop.time()
+        await fill(cloud, writer, 1)
+        assert (await waiting).body.count(b"\n") == 3
+        took_s.append(loop.time() - began_s)
+    print(f"commit to feed: p50 {sorted(took_s)[100] * 1000:.1f} ms, p99 {sorted(took_s)[198] * 1000:.1f} ms")
+
+    assert sorted(took_s)[198] <= 1.0
 
 
 async def prove(cloud: Any, folder: Path, token: str, *, stream: str = "sales") -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.cloud.handing.addresses import Allowed
-from sync.cloud.handing.deliverer import RETRY_FIRST_S, RETRY_MAX_S, Deliverer
+from sync.cloud.handing.deliverer import RETRY_FIRST_S, RETRY_MAX_S, Deliverer, Outcome
 from sync.cloud.handing.messages import next_messages
 from sync.cloud.handing.subscriptions import CLAIM_MS, FORMER_MS
 from sync.cloud.talk.webhook_http import WebhookHttp
@@ -267,6 +268,42 @@ async def test_410_disables_at_once_and_loses_nothing(cloud: Any, writer: Any, s
     seen = await look(cloud)
 
     assert (erp.keys, seen["state"], seen["after"]["sales"], seen["dead"]) == (["s1"], "disabled", 0, 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_fails_every_row_is_told_in_order_or_is_a_dead_letter(
+    cloud: Any, writer: Any, seed: int
+) -> None:
+    """Law: first tellings are in the order of arrival; every row was taken or is a dead letter; an id is one row's."""
+    rng, taken, offered = random.Random(seed), [], []
+
+    async def send(_url: str, headers: dict[str, str], body: bytes) -> Outcome:
+        key = json.loads(body)["data"]["key"]
+        offered.append((headers["webhook-id"], key))
+        status = rng.choices((204, 500, 0, 410), (6, 3, 1, 1))[0]
+        if rng.random() < 0.1:
+            raise asyncio.CancelledError  # the worker is killed, whether or not the other end has heard it
+        taken.extend([key] if status == 204 else [])
+        return Outcome(status)
+
+    books, news = cloud.cloud.books, cloud.cloud.news
+    body = {"name": "erp", "url": "http://127.0.0.1:1/", "streams": ["sales"], "begin": "start", "attempts_max": 2}
+    assert (await cloud.post("/cloud/v1/webhooks", body)).status == 201
+    for step in range(60):
+        if step < 20:
+            await sell(cloud, writer, f"s{step}")
+        books.metrics.registry = type(books.metrics.registry)()
+        worker = Deliverer(books, news, send, worker=f"w{step}", rng=rng)
+        with contextlib.suppress(asyncio.CancelledError):
+            await worker.step("erp")
+        await cloud.post("/cloud/v1/webhooks/erp/state", {"state": "active"})
+        cloud.clock.now_ms += 3_600_000
+
+    dead = {each["message_id"] for each in (await cloud.get("/cloud/v1/webhooks/erp/dead")).json["items"]}
+    sold = [f"s{n}" for n in range(20)]
+    assert list(dict.fromkeys(key for _, key in offered)) == sold
+    assert {key for message_id, key in offered if message_id in dead} | set(taken) == set(sold)
+    assert len(set(offered)) == len(sold)
 
 
 async def test_a_subscriber_that_hangs_delays_no_other(cloud: Any, writer: Any, subscribe: Subscribe) -> None:

@@ -7,6 +7,7 @@ from sqlite3 import Connection
 
 from msgspec import Struct
 
+from sync.cloud.handing.messages import duplicates
 from sync.cloud.handing.tables import TABLES_OF, day_of
 from sync.cloud.web.views import FeedRow
 
@@ -27,7 +28,7 @@ def note_days(tx: Connection, stream: str) -> bool:
     rows = _rows_behind(tx, stream, noted_upto(tx, stream))
     if not rows:
         return False
-    known = _duplicates(tx, stream, rows[0][0], rows[-1][0])
+    known = duplicates(tx, stream, rows[0][0] - 1, rows[-1][0])
     tx.executemany(
         "INSERT INTO dated_row (stream, day, n) VALUES (?, ?, ?)",
         [(stream, day_of(body), n) for n, body in rows if n not in known],
@@ -96,7 +97,7 @@ def new_rows(read: Connection, stream: str, day: str, after: int) -> tuple[list[
     ).fetchall()
     if not rows:
         return [], after
-    known = _duplicates(read, stream, rows[0][0], rows[-1][0])
+    known = duplicates(read, stream, rows[0][0] - 1, rows[-1][0])
     found = [FeedRow(*row) for row in rows]
     return [row for row in found if row.n not in known and day_of(row.body) == day], found[-1].n
 
@@ -110,14 +111,3 @@ def _rows_behind(read: Connection, stream: str, after: int) -> list[tuple[int, b
         (stream, after, ROWS_MAX),
     ).fetchall()
     return rows
-
-
-def _duplicates(read: Connection, stream: str, first: int, last: int) -> set[int]:
-    rows = read.execute(
-        """
-        SELECT duplicate.n FROM feed JOIN duplicate ON duplicate.stream = feed.id
-        WHERE feed.stream = ? AND duplicate.n BETWEEN ? AND ?
-        """,
-        (stream, first, last),
-    ).fetchall()
-    return {n for (n,) in rows}

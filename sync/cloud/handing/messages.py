@@ -51,7 +51,7 @@ async def next_messages(
     found: list[Message] = []
     for stream, after in cursors.items():
         rows = await feed_rows(db, stream, after=after, limit=limit)
-        late = duplicates(db.read, stream, after) if rows else set()
+        late = duplicates(db.read, stream, after, rows[-1].n) if rows else set()
         arrived_ms = (
             0  # this machine's clock may have gone back meanwhile: the order of a stream is that of its numbers
         )
@@ -95,10 +95,13 @@ def kind_of(stream: str, body: bytes) -> str:
         return stream
 
 
-def duplicates(read: Connection, stream: str, after: int) -> set[int]:
-    """Return the places of facts behind one that came under a known key."""
+def duplicates(read: Connection, stream: str, after: int, upto: int) -> set[int]:
+    """Return the places of facts behind one, up to another, that came under a known key."""
     rows = read.execute(
-        "SELECT duplicate.n FROM duplicate JOIN feed ON feed.id = duplicate.stream WHERE feed.stream = ? AND duplicate.n > ?",
-        (stream, after),
+        """
+        SELECT duplicate.n FROM duplicate JOIN feed ON feed.id = duplicate.stream
+        WHERE feed.stream = ? AND duplicate.n > ? AND duplicate.n <= ?
+        """,
+        (stream, after, upto),
     ).fetchall()
     return {n for (n,) in rows}

@@ -126,7 +126,7 @@ class Pump:
             return None
         last = rows[-1]
         end = Place(rep, last.n, last.rep, last.seq) if _is_log(stream) else Place(rep, last.n)
-        late = duplicates(books.db.read, stream, begin.n)
+        late = duplicates(books.db.read, stream, begin.n, last.n)
         told = [_row_of(stream, row, counts=row.n not in late) for row in rows]
         del self._places[stream]  # where the commit's end is not heard, the sink is asked
         if not await self._sink.take(Page(stream, _is_log(stream), place, end, told)):
