@@ -16,10 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.cloud.exports import files
+from sync.batch import START
+from sync.cloud.config import parse_cloud_config
+from sync.cloud.exports import days, files, states
+from sync.cloud.exports.by_hand import export_by_hand
 from sync.cloud.exports.nightly import next_night_ms
 from sync.cloud.handing.settings import Exports
 from sync.cloud.handing.tables import KEYS, TABLES, day_of
+from sync.errors import StartError
 
 DAY = "2026-09-21"  # what the writer of these tests sells on
 NEXT_DAY_MS = int(datetime(2026, 9, 22, 4, tzinfo=ZoneInfo("Asia/Taipei")).timestamp() * 1000)
@@ -52,6 +56,9 @@ def proved(folder: Path) -> Any:
 
 async def trade(cloud: Any, writer: Any, count: int = 3) -> None:
     """Sales, a return, a coupon, a member, stock."""
+    if not count:
+        writer.logs["sales"] = []
+        return
     for n in range(count):
         writer.sell(f"s{n}", 1090 + n, points=[["m1", 10]])
     content = {"return_id": "r1", "till_id": "t1", "sale_id": "s0", "lines": [{"line": 1, "qty": 1}], "reason": "size"}
@@ -123,6 +130,30 @@ async def test_late_rows_make_a_new_revision_beside_the_old(cloud: Any, writer: 
     assert {each.name: each.read_bytes() for each in (day / "r1").iterdir()} == before
     assert [each["sale_id"] for each in read(day / "r2", "sales")] == ["s0", "s1", "s2", "late"]
     assert {each["file"] for each in proved(day / "r2")["files"]} == {f"{name}.csv" for name in TABLES}
+
+
+@pytest.mark.parametrize("noted", [0, 2, 5])
+async def test_small_pages_join_without_gap_or_overlap_whatever_was_noted_before(
+    cloud: Any, writer: Any, monkeypatch: pytest.MonkeyPatch, noted: int
+) -> None:
+    await trade(cloud, writer, noted)
+    monkeypatch.setattr(days, "ROWS_MAX", 2)
+    monkeypatch.setattr(states, "PAGE_MAX", 1)
+    await cloud.cloud.nightly._note()
+    for n in range(noted, 7):
+        writer.sell(f"s{n}", 1000, business_date=DAY if n % 3 else "2026-09-20", points=[[f"m{n}", 1]])
+    level = {"v": 1, "location": "shop", "received": 1, "issued": 0}
+    held = cloud.books().vector(writer.rep).get((writer.rep, "levels"), START)
+    await cloud.books().apply(writer.state("levels", *((n, level | {"sku": f"B{n}"}) for n in range(2, 7)), after=held))
+    await cloud.books().apply(writer.batch(after=noted))
+
+    made = await cloud.cloud.nightly.make(DAY)
+
+    wanted = [f"s{n}" for n in range(7) if n < noted or n % 3]
+    assert [each["sale_id"] for each in read(made.place, "sales")] == wanted
+    assert len({each["sku"] for each in read(made.place, "stock")}) == len(read(made.place, "stock")) == 5 + (noted > 0)
+    assert len(read(made.place, "points")) == (noted > 0) + 7 - noted
+    proved(made.place)
 
 
 async def test_a_fact_that_came_twice_is_in_the_files_once(
@@ -217,8 +248,23 @@ async def test_the_command_makes_a_day_beside_a_running_cloud_also_after_it_was_
     assert (code, said) == (0, f"{place}: 3 sales, 1 returns, 1 redemptions\n")
     assert (place / "sales.csv").read_bytes().startswith(b"\xef\xbb\xbfstore,rep,seq,sale_id,")
     assert proved(place)["bom"] is True
-    code, said = run("--day", "yesterday")
-    assert (code, "write it as 2026-11-22" in said) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("day", "folder", "said"),
+    [
+        ("yesterday", "by-hand", "write it as 2026-11-22"),
+        (DAY, None, r"\[exports\] dir in cloud.toml, or say --dir"),
+        (DAY, "by-hand", "is not there; name the cloud's configuration"),
+    ],
+)
+def test_an_export_that_cannot_be_made_by_hand_says_what_to_do(
+    day: str, folder: str | None, said: str, tmp_path: Path
+) -> None:
+    config = parse_cloud_config({}, base=tmp_path)
+
+    with pytest.raises(StartError, match=said):
+        export_by_hand(config, day, folder=tmp_path / folder if folder else None, bom=False, clock_ns=lambda: 0)
 
 
 async def test_the_files_are_listed_made_and_fetched_over_http(cloud: Any, writer: Any, start_cloud: Any) -> None:

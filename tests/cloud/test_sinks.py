@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from sync.cloud.config import parse_cloud_config
 from sync.cloud.handing.settings import SinkSettings
+from sync.cloud.sinks import pump
 from sync.cloud.sinks.opening import pumps
 from sync.cloud.sinks.postgres import PostgresSink
 from sync.cloud.sinks.pump import RETRY_FIRST_S, RETRY_MAX_S, Pump
@@ -46,9 +47,9 @@ class Warehouse:
         books = cloud.cloud.books
         books.metrics.registry = CollectorRegistry()  # each pump is of another process
         wanted = SinkSettings("bi", "postgres", self.schema, STREAMS, self.cluster.dsn)
-        ((_, pump),) = pumps((wanted,), books, cloud.cloud.news, rng=random.Random(1))
-        self.pumps.append(pump)
-        return pump
+        ((_, made),) = pumps((wanted,), books, cloud.cloud.news, rng=random.Random(1))
+        self.pumps.append(made)
+        return made
 
     async def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask in plain SQL."""
@@ -63,8 +64,8 @@ class Warehouse:
 async def house(cluster: warehouse.Cluster, request: pytest.FixtureRequest) -> AsyncIterator[Warehouse]:
     made = Warehouse(cluster, f"s{abs(hash(request.node.name)):x}")
     yield made
-    for pump in made.pumps:
-        await pump._sink.close()
+    for each in made.pumps:
+        await each._sink.close()
 
 
 async def sell(cloud: Any, writer: Any, *sale_ids: str) -> None:
@@ -84,9 +85,9 @@ async def test_rows_are_in_the_warehouse_once_as_they_came_and_as_columns(
     await cloud.books().apply(
         writer.state("levels", (1, {"v": 1, "sku": "A", "location": "shop", "received": 5, "issued": 1}))
     )
-    pump = house.pump(cloud)
+    to = house.pump(cloud)
 
-    assert [await pump.pour() for _ in range(3)] == [4, 0, 0]
+    assert [await to.pour() for _ in range(3)] == [4, 0, 0]
 
     assert await house.ask("SELECT sale_id, total, business_date::text FROM sales ORDER BY sale_id") == [
         ("s1", 100, "2026-09-21"),
@@ -103,17 +104,17 @@ async def test_rows_are_in_the_warehouse_once_as_they_came_and_as_columns(
 async def test_a_warehouse_that_is_killed_loses_nothing_and_doubles_nothing(
     cloud: Any, writer: Any, house: Warehouse
 ) -> None:
-    pump = house.pump(cloud)
+    to = house.pump(cloud)
     await sell(cloud, writer, "s1")
-    await pump.pour()
+    await to.pour()
     await sell(cloud, writer, "s2", "s3")
     house.cluster.stop()
     with pytest.raises(SinkError, match="look at its dsn"):
-        await pump.pour()
-    await pump._sink.close()
+        await to.pour()
+    await to._sink.close()
     house.cluster.start()
 
-    assert await pump.pour() == 2
+    assert await to.pour() == 2
     assert await house.ask("SELECT sale_id FROM sales ORDER BY seq") == [("s1",), ("s2",), ("s3",)]
 
 
@@ -127,15 +128,15 @@ class Deaf(PostgresSink):
 
 @needs_postgres
 async def test_a_commit_whose_answer_was_lost_is_not_taken_twice(cloud: Any, writer: Any, house: Warehouse) -> None:
-    pump = house.pump(cloud)
-    heard, pump._sink = pump._sink, Deaf("bi", house.cluster.dsn, house.schema)
+    to = house.pump(cloud)
+    heard, to._sink = to._sink, Deaf("bi", house.cluster.dsn, house.schema)
     await sell(cloud, writer, "s1", "s2")
     with pytest.raises(SinkError):
-        await pump.pour()
-    await pump._sink.close()
-    pump._sink = heard
+        await to.pour()
+    await to._sink.close()
+    to._sink = heard
 
-    assert await pump.pour() == 0
+    assert await to.pour() == 0
     assert await house.ask("SELECT count(*) FROM fact") == [(2,)]
 
 
@@ -187,17 +188,17 @@ async def test_a_restored_cloud_that_numbers_other_rows_leaves_none_out(
 async def test_who_is_erased_is_in_no_row_of_any_writer(
     cloud: Any, writer: Any, new_writer: Any, house: Warehouse
 ) -> None:
-    other, pump = new_writer("hk02:bb"), house.pump(cloud)
+    other, to = new_writer("hk02:bb"), house.pump(cloud)
     for each in (writer, other):
         cells = {"name": ["陳大文", [1, 0, each.rep]]}
         store = each.rep.partition(":")[0]
         await cloud.books(store).apply(each.state("members", (1, {"v": 1, "key": "m1", "cells": cells})))
-    await pump.pour()
+    await to.pour()
     held = cloud.books().vector(writer.rep)[writer.rep, "members"]
     gone = {"v": 1, "key": "m1", "cells": {"erased": [True, [2, 0, writer.rep]]}}
     await cloud.books().apply(writer.state("members", (2, gone), after=held))
 
-    await pump.pour()
+    await to.pour()
 
     ((rep, row),) = await house.ask("SELECT rep, row::text FROM state")
     assert rep == writer.rep and "陳" not in row
@@ -205,10 +206,11 @@ async def test_who_is_erased_is_in_no_row_of_any_writer(
 
 @needs_postgres
 async def test_what_columns_cannot_hold_is_kept_as_it_came_and_stops_nothing(
-    cloud: Any, writer: Any, house: Warehouse
+    cloud: Any, writer: Any, house: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer.write("sales", writer.sell("nul").replace(b'"sku":"TEA-01"', b'"sku":"\\u0000"').replace(b"nul", b"nul2"))
     writer.sell("big", 10**20)
+    monkeypatch.setattr(pump, "ROWS_MAX", 2)
     writer.write("sales", b'{"sale":')
     await cloud.books().apply(writer.batch())
 
@@ -222,10 +224,10 @@ async def test_what_columns_cannot_hold_is_kept_as_it_came_and_stops_nothing(
 @given(st.integers(1, 60), st.integers())
 @settings(max_examples=30)
 def test_a_sink_that_is_gone_is_tried_again_by_full_jitter(failures: int, seed: int) -> None:
-    pump = Pump.__new__(Pump)
-    pump._rng, pump.failures = random.Random(seed), failures
+    to = Pump.__new__(Pump)
+    to._rng, to.failures = random.Random(seed), failures
 
-    assert 0 <= pump.wait_s() <= min(RETRY_MAX_S, RETRY_FIRST_S * 2**failures)
+    assert 0 <= to.wait_s() <= min(RETRY_MAX_S, RETRY_FIRST_S * 2**failures)
 
 
 def test_a_place_of_nothing_is_no_place_of_any_life() -> None:

@@ -414,6 +414,21 @@ async def test_a_fact_that_came_twice_is_told_once(
     assert erp.keys == ["s1", "s2"]
 
 
+async def test_small_pages_of_several_streams_join_in_the_order_of_arrival(cloud: Any, writer: Any) -> None:
+    for n in range(4):
+        await sell(cloud, writer, f"s{2 * n}", f"s{2 * n + 1}")
+        cloud.clock.now_ms += 1
+        writer.give_back(f"r{n}", f"s{n}")
+        await cloud.books().apply(writer.batch("returns", after=n))
+        cloud.clock.now_ms += 1
+    cursors, told = {"returns": 0, "sales": 0}, []
+    while page := await next_messages(cloud.cloud.books.db, cursors, (), limit=2):
+        told += [json.loads(each.body)["data"]["key"] for each in page]
+        cursors |= {each.stream: each.n for each in page}
+
+    assert told == ["s0", "s1", "r0", "s2", "s3", "r1", "s4", "s5", "r2", "s6", "s7", "r3"]
+
+
 async def test_kinds_that_nobody_wants_are_passed_over(cloud: Any, writer: Any, subscribe: Subscribe) -> None:
     erp = await subscribe()
     await add(cloud, erp, kinds=["return"])
