@@ -75,6 +75,10 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         ({"stores": {"hk01": {"token": TOKEN, "mode": "pull"}}}, "needs url"),
         ({"stores": {"hk01": {"token": TOKEN, "mode": "pull", "url": "http://h"}}}, "hub_token"),
         ({"stores": "hk01"}, "object"),
+        ({"handing": {"allow": ["10.0.0.1/8"]}}, "handing.allow.*write networks"),
+        ({"exports": {"dir": "e", "zone": "Mars/Olympus"}}, "is no time zone"),
+        ({"exports": {"dri": "e"}}, "unknown key 'exports.dri'.*'dir'"),
+        ({"exports": {}}, "dir"),
     ],
 )
 def test_what_is_wrong_is_named(raw: dict[str, Any], said: str, tmp_path: Path) -> None:
