@@ -498,6 +498,22 @@ async def test_a_name_that_leads_home_is_refused_when_it_is_dialled(
     assert "is public" in (await look(cloud))["why"]
 
 
+async def test_a_webhook_that_moves_goes_on_where_it_stood(cloud: Any, writer: Any, subscribe: Subscribe) -> None:
+    former, new = await subscribe(), await subscribe()
+    await add(cloud, former)
+    await sell(cloud, writer, "s1", "s2")
+    former.answers = [204, 500]
+    async with telling(cloud) as deliverer:
+        await deliverer.step("erp")
+        refused = await cloud.post("/cloud/v1/webhooks/erp/url", {"url": "https://192.168.0.1/"})
+        moved = await cloud.post("/cloud/v1/webhooks/erp/url", {"url": new.url})
+        await deliverer.step("erp")
+
+    assert (refused.status, refused.json["code"], moved.json["url"]) == (422, "webhook_url", new.url)
+    assert (former.keys, new.keys) == (["s1", "s2"], ["s2"])
+    assert former.got[1][0]["webhook-id"] == new.got[0][0]["webhook-id"]
+
+
 async def test_a_redirect_is_not_followed(cloud: Any, writer: Any, subscribe: Subscribe) -> None:
     erp, inside = await subscribe(), await subscribe()
     await add(cloud, erp)

@@ -128,6 +128,12 @@ def switch(tx: Connection, name: str, state: State, why: str = "") -> bool:
     return done.rowcount > 0
 
 
+def move(tx: Connection, name: str, url: str) -> bool:
+    """Tell another address from now on, from where it stood, at once; say whether there is one."""
+    done = tx.execute("UPDATE webhook SET url = ?, attempts = 0, next_ms = 0 WHERE name = ?", (url, name))
+    return done.rowcount > 0
+
+
 def rotate(tx: Connection, name: str, secret: str, *, now_ms: int) -> bool:
     """Sign with another secret, for a while with the former one as well; say whether there is one."""
     done = tx.execute(

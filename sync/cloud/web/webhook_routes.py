@@ -3,6 +3,7 @@
 GET  /cloud/v1/webhooks                                     POST {name, url, streams, …}   201 made, with its secret, 200 known
 GET  /cloud/v1/webhooks/{name}                              DELETE                                       204
 POST /cloud/v1/webhooks/{name}/state {state}                POST …/rotate {secret}                       the new secret, once
+POST /cloud/v1/webhooks/{name}/url {url}                    from where it stood
 GET  /cloud/v1/webhooks/{name}/dead                         POST …/dead/retry {ids}, …/dead/drop {ids}   {letters}
 
 A secret is answered where it is made, and never again.
@@ -18,7 +19,7 @@ from aiohttp.web_routedef import RouteDef
 from msgspec import Meta, Struct
 
 from sync.cloud.handing import dead_letters, subscriptions
-from sync.cloud.handing.addresses import Allowed
+from sync.cloud.handing.addresses import URL_CHARS_MAX, Allowed
 from sync.cloud.handing.dead_letters import LETTERS_MAX
 from sync.cloud.handing.signing import SECRET_BYTES, key_of, secret_of
 from sync.cloud.handing.subscriptions import NewSubscription, Subscription
@@ -32,6 +33,12 @@ class StateRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Rest, or go on."""
 
     state: Literal["active", "paused"]
+
+
+class UrlRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Another address."""
+
+    url: Annotated[str, Meta(min_length=1, max_length=URL_CHARS_MAX)]
 
 
 class RotateRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +55,7 @@ class LettersRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 _new = msgspec.json.Decoder(NewSubscription)
 _state = msgspec.json.Decoder(StateRequest)
+_url = msgspec.json.Decoder(UrlRequest)
 _rotate = msgspec.json.Decoder(RotateRequest)
 _letters = msgspec.json.Decoder(LettersRequest)
 
@@ -61,6 +69,7 @@ def webhook_routes() -> list[RouteDef]:
         web.get(one, office(get_webhook)),
         web.delete(one, office(delete_webhook)),
         web.post(f"{one}/state", office(post_state)),
+        web.post(f"{one}/url", office(post_url)),
         web.post(f"{one}/rotate", office(post_rotate)),
         web.get(f"{one}/dead", office(get_dead)),
         web.post(f"{one}/dead/retry", office(post_retry)),
@@ -106,6 +115,20 @@ async def post_state(request: web.Request) -> web.StreamResponse:
     cloud, name = request.app[CLOUD], request.match_info["name"]
     state = (await read_body(request, _state)).state
     if not await cloud.books.db.write(lambda tx: subscriptions.switch(tx, name, state)):
+        raise _unknown(name)
+    cloud.news.tell()
+    return answer(_item(request, name))
+
+
+async def post_url(request: web.Request) -> web.StreamResponse:
+    """Tell another address from now on."""
+    cloud, name = request.app[CLOUD], request.match_info["name"]
+    url = (await read_body(request, _url)).url
+    try:
+        Allowed(cloud.config.handing.allow).check_url(url)
+    except RuleError as err:
+        raise AnswerError(STATUS[err.code], err.code, err.detail, pointer=err.pointer) from err
+    if not await cloud.books.db.write(lambda tx: subscriptions.move(tx, name, url)):
         raise _unknown(name)
     cloud.news.tell()
     return answer(_item(request, name))
