@@ -41,7 +41,7 @@ class Cluster:
 @contextmanager
 def cluster() -> Iterator[Cluster]:
     """Make a cluster, run it, remove it."""
-    folder = Path(tempfile.mkdtemp(prefix="storehub-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="storehub-warehouse-"))
     made = Cluster(folder)
     try:
         if os.geteuid() == 0:
