@@ -52,6 +52,16 @@ class LiveRun(Struct, frozen=True):
     unbalanced: tuple[str, ...]
 
 
+class Backlog(Struct, frozen=True):
+    """One store's backlog on virtual time: whether all is in, how long it took, what the others noticed."""
+
+    stores: int
+    lines: int
+    is_in: bool
+    took_s: float
+    lags: Lags
+
+
 class Report(Struct, frozen=True):
     """All of it. `ends_at_stores` is extrapolated from the measured cost, nothing of that size was run."""
 

@@ -91,11 +91,14 @@ class _Sample:
             wire = await connect.websocket()
             opened = asyncio.Event()
             talk = Conversation("dialler", shop, now_ms=self._now_ms, on_open=lambda _: opened.set())
-            async with asyncio.TaskGroup() as group:
-                talking = group.create_task(talk.run(wire), name="talk")
-                await opened.wait()
-                self._talks[shop.store] = talk
-                await talking
+            try:
+                async with asyncio.TaskGroup() as group:
+                    talking = group.create_task(talk.run(wire), name="talk")
+                    await opened.wait()
+                    self._talks[shop.store] = talk
+                    await talking
+            finally:
+                await wire.close()
 
     async def _sell(self, shops: list[Shop], goes_on: Callable[[], bool]) -> None:
         loop = asyncio.get_running_loop()

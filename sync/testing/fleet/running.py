@@ -9,7 +9,7 @@ from random import Random
 
 from sync.cloud.config import CloudConfig, parse_cloud_config
 from sync.testing.fleet.balance import unbalanced
-from sync.testing.fleet.figures import Cost, VirtualRun, lags_of
+from sync.testing.fleet.figures import Backlog, Cost, VirtualRun, lags_of
 from sync.testing.fleet.shop import Shop
 from sync.testing.fleet.virtual import Fleet, Store
 from sync.testing.sim_database import run_now
@@ -20,6 +20,8 @@ CUTS_AN_HOUR = 0.2  # of one store's line
 CUT_MS = (30_000.0, 20 * 60_000.0)
 CONNECT_MS = 60_000.0  # over which all dial at the start, as after a cloud's restart
 SETTLE_MS = 30 * 60_000.0
+BACKLOG_MS = 10 * 60_000.0  # a backlog that is not in by then is a fault
+OTHERS_A_SECOND = 30.0  # sales of the others together: what 5,000 shops sell
 COST_SALES = 600  # of all stores together, at each size
 Say = Callable[[str], None]
 
@@ -98,6 +100,29 @@ def cost_per_row(folder: Path, *, stores: int, seed: int, sales: int = COST_SALE
             fleet.run(at_ms + CONNECT_MS)
             rows = sum(head.last for line in lines for head in line.shop.heads())
             return Cost(stores, (fleet.busy_s - before_s) / (rows - known) * 1e6)
+
+
+def run_backlog(folder: Path, *, stores: int, lines: int, seed: int) -> Backlog:
+    """Let one store come with days of sales while the others sell, on virtual time."""
+    rng = Random(seed)  # noqa: S311 - a simulation
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        fleet = Fleet(fleet_config(Path(work), store_names(stores)))
+        with closing(fleet):
+            late, *others = [Store(fleet, shop) for shop in make_shops(stores, rng)]
+            while late.shop.lines < lines:
+                late.shop.sell(fleet.now_ms, is_up=False)
+            late.shop.fold()
+            for other in others:
+                fleet.at(fleet.now_ms + rng.uniform(0, CONNECT_MS), other.connect)
+            fleet.run(fleet.now_ms + 2 * CONNECT_MS)
+            began_ms, at_ms = fleet.now_ms, fleet.now_ms
+            fleet.at(began_ms, late.connect)
+            while at_ms < began_ms + BACKLOG_MS:
+                at_ms += rng.expovariate(OTHERS_A_SECOND / 1000)
+                fleet.at(at_ms, rng.choice(others).sell_one)
+            fleet.run(began_ms + BACKLOG_MS, is_done=lambda: late.shop.is_safe)
+            lags = lags_of([lag for other in others for lag in other.shop.lags_ms])
+            return Backlog(stores, late.shop.lines, late.shop.is_safe, (fleet.now_ms - began_ms) / 1000, lags)
 
 
 def _go_on_selling(fleet: Fleet, line: Store, ends_ms: float) -> None:
