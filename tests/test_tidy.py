@@ -31,6 +31,7 @@ ROOMS = {
     "cryptography": ("hub/tls/", "sync/cloud/collect/authority.py"),
     "asyncpg": ("sync/cloud/postgres/link.py",),
     "pyrage": ("hub/backup/age.py",),
+    "python_calamine": ("sync/cloud/channels/files/spreadsheets.py",),
 }
 SQL_ROOMS = (
     "sync/db.py",

@@ -1,6 +1,6 @@
 """`storehub cloud` and what stands below it; here `storehub cloud export --day D`, the files of one business day by hand.
 
-Not here: what is said to a cloud that runs (hub.commands.office), the cloud end (sync.cloud.main), the files (sync.cloud.exports).
+Not here: what is said to a cloud that runs (hub.commands.office), the cloud end (sync.cloud.main), files (sync.cloud.exports).
 """
 
 import argparse

@@ -17,6 +17,7 @@
                    see sync.cloud.scopes.scope_definitions
 [allocation], [locations.NAME]: see sync.cloud.allocation.settings
 [handing], [exports], [[sinks]]   see sync.cloud.handing.settings
+[channels.NAME]    a web shop or a marketplace: see sync.cloud.channels.settings
 
 Tokens are kept as hashes from here on; only what the cloud itself must present to a hub is kept as it is.
 """
@@ -31,6 +32,7 @@ from msgspec import field as msgfield
 
 from sync.cloud.allocation.settings import AllocationSection, LocationId, LocationSection, Settings, settings_of
 from sync.cloud.handing.settings import ExportsSection, Handing, HandingSection, SinkSection, handing_of
+from sync.cloud.channels.settings import Channel, ChannelSection, channels_of
 from sync.cloud.scopes.scope_definitions import ScopesSection, Wanted, wanted_of
 from sync.errors import ConfigError
 from sync.line import EVERY_MAX_S, EVERY_MIN_S, Schedule
@@ -100,6 +102,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     handing: HandingSection = msgfield(default_factory=HandingSection)
     exports: ExportsSection | None = None
     sinks: list[SinkSection] = []
+    channels: dict[Id, ChannelSection] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,7 @@ class CloudConfig:
     tls: TlsFiles | None = None
     allocation: Settings = field(default_factory=Settings)
     handing: Handing = field(default_factory=Handing)
+    channels: dict[str, Channel] = field(default_factory=dict)
 
     @property
     def database(self) -> Path:
@@ -222,6 +226,7 @@ def parse_cloud_config(raw: dict[str, Any], *, base: Path) -> CloudConfig:
             sharing=[store for store, section in file.stores.items() if section.rights is not None],
         ),
         handing=handing_of(file.handing, file.exports, file.sinks, base=base),
+        channels=channels_of(file.channels, base=base),
     )
 
 

@@ -36,6 +36,7 @@ from sync.cloud.store import CloudStore
 from sync.cloud.talk.line import Line
 from sync.cloud.talk.pull import Puller
 from sync.cloud.talk.webhook_http import WebhookHttp
+from sync.cloud.talk.shops import pushers
 from sync.cloud.web.app import serve
 from sync.cloud.web.http import Cloud
 from sync.db import Database, connect_reader, open_database
@@ -78,6 +79,8 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
                 pulling.append(group.create_task(pump.run(), name=f"sink {name}"))
             if cloud.nightly is not None:
                 pulling.append(group.create_task(cloud.nightly.run(), name="exports"))
+            for each in pushers(cloud.channels, rng=random.Random()):  # noqa: S311
+                pulling.append(group.create_task(each.run(), name=f"levels of {each.channel.name}"))
             gc.freeze()
             log.info("cloud ready", extra={"rep": cloud.books.replica.rep, "host": config.host, "port": port})
             on_ready(port)

@@ -20,6 +20,7 @@ from msgspec import Struct
 from sync.cloud.allocation.work import Allocator
 from sync.cloud.collect.admission import Admission
 from sync.cloud.collect.tokens import holder_of_token
+from sync.cloud.channels.channels import Channels
 from sync.cloud.config import CloudConfig, Holder, token_hash
 from sync.cloud.exports.nightly import Nightly
 from sync.cloud.handing.news import News
@@ -68,6 +69,7 @@ class Cloud:
         self.allocator = Allocator(books, contact)
         contact.on_looked = self.allocator.on_news
         self.nightly = nightly
+        self.channels = Channels(books, config.channels, config.rights)
 
 
 CLOUD = web.AppKey("cloud", Cloud)

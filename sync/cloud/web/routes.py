@@ -20,6 +20,7 @@ from sync.cloud.catalogue import ENTRIES_MAX, Entry
 from sync.cloud.web import views
 from sync.cloud.web.allocation_routes import allocation_routes
 from sync.cloud.web.audit import audit_routes
+from sync.cloud.web.channel_routes import channel_routes
 from sync.cloud.web.coupon_routes import coupon_routes
 from sync.cloud.web.enrol_routes import enrol_routes
 from sync.cloud.web.export_routes import export_routes
@@ -152,6 +153,7 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
         *receipt_routes(),
         *webhook_routes(),
         *export_routes(),
+        *channel_routes(),
         web.get("/healthz", healthz),
         web.get("/readyz", readyz),
         web.get("/metrics", metrics),

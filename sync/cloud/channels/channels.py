@@ -1,0 +1,204 @@
+"""All channels of a cloud, wired: deliveries checked and taken, exceptions worked off, files taken. One write job each.
+
+Not here: HTTP (sync.cloud.web.channel_routes), talking to shops (sync.cloud.talk.shops), what follows from what was said
+(sync.cloud.channels.taking).
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from sqlite3 import Connection
+from typing import Literal
+
+from msgspec import Struct
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from sync.cloud.channels import exceptions, skus, views
+from sync.cloud.channels.exceptions import Raised, raise_one
+from sync.cloud.channels.files.orders import FileOrder, as_received, read_received
+from sync.cloud.channels.kinds import SHOPS
+from sync.cloud.channels.reading import one_line
+from sync.cloud.channels.said import ChannelError, ChannelOrder, ItemsChanged, Said
+from sync.cloud.channels.settings import Channel
+from sync.cloud.channels.signatures import is_signed
+from sync.cloud.channels.taking import Job, Received, Taken, is_new_delivery, take, take_order
+from sync.cloud.rights.balance import attend
+from sync.cloud.store import CloudStore
+from sync.retail.stock.rebalance import Policy
+
+REPLAYS_MAX = 200  # subjects of one assigned SKU worked off in a job; the same request again takes the next ones
+FILE_TOPIC = "file"
+HEADER_CHARS_MAX = 120
+Counted = dict[str, int]
+
+log = logging.getLogger(__name__)
+
+
+class Replayed(Struct, frozen=True):
+    """How many lines were worked off, and how many of them are closed now."""
+
+    tried: int
+    closed: int
+
+
+class Channels:
+    """What is done with channels. `policies` names the stores that share rights."""
+
+    def __init__(self, books: CloudStore, channels: Mapping[str, Channel], policies: Mapping[str, Policy]) -> None:
+        self.all = channels
+        self.books = books
+        self.wake: dict[str, asyncio.Event] = {name: asyncio.Event() for name in channels}
+        self._policies = policies
+        self.list_again: set[str] = set()
+        self._deliveries = self._show_on(books.metrics.registry)
+
+    async def deliver(
+        self, channel: Channel, headers: Mapping[str, str], body: bytes
+    ) -> Literal["taken", "waiting", "repeated", "stale", "ignored", "kept"] | None:
+        """Take a webhook in; None for one whose signature is wrong. What nobody can read is kept for a person."""
+        shop = SHOPS[channel.kind]
+        if not is_signed(body, _text(headers, shop.signature), channel.secrets):
+            self._deliveries.labels(channel.name, "unsigned").inc()
+            return None
+        topic = _text(headers, shop.topic)
+        told = next((value for name in shop.delivery if (value := _text(headers, name))), "")
+        delivery_id = f"{topic}/{told or blake2b(body, digest_size=16).hexdigest()}"
+        received = Received(topic, body, self.books.now_ms())
+        try:
+            said = shop.read(channel, topic, body)
+        except ChannelError as err:
+            await self._keep(channel, delivery_id, received, err)
+            self._deliveries.labels(channel.name, "kept").inc()
+            return "kept"
+        taken = await self.books.db.write(
+            lambda tx: self._take(tx, channel, delivery_id, said, received), then=lambda _: self._told(channel, said)
+        )
+        self._deliveries.labels(channel.name, taken.result).inc()
+        return taken.result
+
+    async def assign(self, channel: Channel, item: str, sku: str) -> Replayed:
+        """Note what an item is, and work off what waits for it; raise RuleError for an unknown SKU."""
+
+        def job(tx: Connection) -> Replayed:
+            skus.assign(tx, channel, item, sku)
+            subjects = exceptions.waiting_for(tx, channel.name, item, limit=REPLAYS_MAX)
+            return Replayed(len(subjects), sum(self._replay(tx, channel, each) for each in subjects))
+
+        return await self.books.db.write(job, then=lambda _: self._told(channel, (ItemsChanged(),)))
+
+    async def replay(self, channel: Channel, subject: str) -> bool | None:
+        """Try a line again; whether it is closed now, None where there is nothing to try."""
+
+        def job(tx: Connection) -> bool | None:
+            is_there = self._received(tx, channel, subject) is not None
+            return self._replay(tx, channel, subject) if is_there else None
+
+        return await self.books.db.write(job, then=lambda _: self._told(channel, ()))
+
+    async def dismiss(self, channel: Channel, subject: str, reason: str) -> bool:
+        """Close a line because a person says so."""
+        return await self.books.db.write(lambda tx: exceptions.dismiss(tx, channel.name, subject, reason=reason))
+
+    async def take_file(self, channel: Channel, orders: Sequence[FileOrder]) -> Counted:
+        """Take the orders of a file, each as its newest version; return how many ended how."""
+        now_ms = self.books.now_ms()
+
+        def job(tx: Connection) -> Counted:
+            counted: Counted = {}
+            for each in orders:
+                received = Received(FILE_TOPIC, as_received(each), now_ms)
+                taken = take_order(Job(tx, self.books.replica, channel, received), each.order)
+                self._attend(tx, taken, now_ms)
+                counted[taken.result] = counted.get(taken.result, 0) + 1
+            return counted
+
+        return await self.books.db.write(job, then=lambda _: self._told(channel, ()))
+
+    def _take(
+        self, tx: Connection, channel: Channel, delivery_id: str, said: Sequence[Said], received: Received
+    ) -> Taken:
+        if not is_new_delivery(tx, channel, delivery_id, now_ms=received.now_ms):
+            return Taken("repeated")
+        taken = take(Job(tx, self.books.replica, channel, received), said)
+        self._attend(tx, taken, received.now_ms)
+        return taken
+
+    async def _keep(self, channel: Channel, delivery_id: str, received: Received, err: ChannelError) -> None:
+        digest = blake2b(delivery_id.encode("utf-8", "replace"), digest_size=8).hexdigest()
+        raised = Raised(
+            subject=f"delivery:{digest}", code=err.code, detail=err.detail, topic=received.topic, body=received.body
+        )
+        await self.books.db.write(lambda tx: raise_one(tx, channel.name, raised, now_ms=received.now_ms))
+        log.warning("a channel said what nobody can read; it is kept", extra={"channel": channel.name, "why": err.code})
+
+    def _received(self, tx: Connection, channel: Channel, subject: str) -> tuple[str, bytes] | None:
+        kind, _, name = subject.partition(":")
+        if kind == "order":
+            return views.received_of(tx, channel.name, name)
+        return exceptions.kept_delivery(tx, channel.name, subject) if kind == "delivery" else None
+
+    def _replay(self, tx: Connection, channel: Channel, subject: str) -> bool:
+        """Take again what a line is about; whether it is closed now."""
+        found = self._received(tx, channel, subject)
+        if found is None:
+            return False
+        received = Received(*found, self.books.now_ms())
+        try:
+            said = self._read(channel, received)
+        except ChannelError as err:
+            log.info("still unread", extra={"channel": channel.name, "subject": subject, "why": err.detail})
+            return False
+        taken = self._take_again(tx, channel, said, received, is_standing=subject.startswith("order:"))
+        self._attend(tx, taken, received.now_ms)
+        if taken.result != "waiting" and subject.startswith("delivery:"):
+            exceptions.solve(tx, channel.name, subject, reason="read")
+        return taken.result != "waiting"
+
+    def _take_again(
+        self, tx: Connection, channel: Channel, said: Sequence[Said], received: Received, *, is_standing: bool
+    ) -> Taken:
+        job = Job(tx, self.books.replica, channel, received)
+        orders = [each for each in said if isinstance(each, ChannelOrder)]
+        if not is_standing or not orders:
+            return take(job, said)
+        taken = [take_order(job, each, again=True) for each in orders]
+        return taken[0]
+
+    def _read(self, channel: Channel, received: Received) -> Sequence[Said]:
+        if received.topic == FILE_TOPIC:
+            return (read_received(received.body),)
+        return SHOPS[channel.kind].read(channel, received.topic, received.body)
+
+    def _attend(self, tx: Connection, taken: Taken, now_ms: int) -> None:
+        for place in taken.places:
+            policy = self._policies.get(place.store)
+            if policy is not None:
+                attend(tx, self.books.replica, place, policy, now_ms=now_ms)
+
+    def _told(self, channel: Channel, said: Sequence[Said]) -> None:
+        """After the commit: stores hear what was written, the shop's levels are looked at."""
+        if any(isinstance(each, ItemsChanged) for each in said):
+            self.list_again.add(channel.name)
+        self.books.on_grown()
+        for event in self.wake.values():
+            event.set()
+
+    def _show_on(self, registry: CollectorRegistry) -> Counter:
+        deliveries = Counter(
+            "storehub_cloud_channel_deliveries",
+            "Webhooks by channel and what became of them",
+            ["channel", "result"],
+            registry=registry,
+        )
+        waiting = Gauge(
+            "storehub_cloud_channel_exceptions", "Lines for a person by channel", ["channel"], registry=registry
+        )
+        for name in self.all:
+            waiting.labels(name).set_function(lambda name=name: exceptions.open_count(self.books.db.read, name))  # type: ignore[misc]
+        return deliveries
+
+
+def _text(headers: Mapping[str, str], name: str) -> str:
+    """Return a header without what no text column takes."""
+    return one_line(headers.get(name, ""), HEADER_CHARS_MAX)

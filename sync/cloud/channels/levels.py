@@ -1,0 +1,119 @@
+"""What a shop shows of our goods, and what it should: the difference is what is sent. Functions of a write job, and of reads.
+
+    read back       the shop's whole list takes the place of what we believed; items that it has no more are forgotten
+    wanted          items whose SKU is ours and that show another number than we have; of items with one SKU the first shows
+                    all, the others nothing: what is there once is not sold twice
+    told            what was taken is believed from then on, and of a stale one what the shop shows
+
+Not here: how many there are (sync.cloud.channels.availability), who talks to the shop (sync.cloud.talk.shops).
+"""
+
+from collections.abc import Iterable, Mapping
+from sqlite3 import Connection
+
+from sync.cloud.channels.said import Level, SetResult, Wanted
+from sync.cloud.channels.settings import Channel
+from sync.cloud.channels.skus import sku_of
+
+
+class Shown(dict[str, list[Level]]):
+    """What a shop shows, by our SKU; the first of a SKU is the one that shows its level."""
+
+
+def shown(read: Connection, channel: Channel) -> Shown:
+    """Return what we believe that a shop shows of our goods."""
+    rows = read.execute(
+        "SELECT item, parent, told, shown FROM channel_level WHERE channel = ? ORDER BY length(item), item",
+        (channel.name,),
+    ).fetchall()
+    found = Shown()
+    for row in rows:
+        level = Level(*row)
+        sku = sku_of(read, channel, names_of(level))
+        if sku is not None:
+            found.setdefault(sku, []).append(level)
+    return found
+
+
+def names_of(level: Level) -> tuple[str, ...]:
+    """Return the names under which a shop knows an item, as its orders say them."""
+    kind = "item" if level.item.startswith("gid:") else "variation" if level.parent else "product"
+    number = level.item.rpartition("/")[2]
+    return (f"{kind}:{number}", f"sku:{level.told}") if level.told else (f"{kind}:{number}",)
+
+
+def wanted_of(items: Shown, have: Mapping[str, int]) -> list[Wanted]:
+    """Return what is to be sent: the items that show something else than they should."""
+    wanted = []
+    for sku, qty in sorted(have.items()):
+        for index, level in enumerate(items.get(sku, ())):
+            should = qty if index == 0 else 0
+            if level.shown != should:
+                wanted.append(Wanted(level.item, level.parent, level.shown, should))
+    return wanted
+
+
+def read_back(tx: Connection, channel: Channel, levels: Iterable[Level], *, now_ms: int) -> int:
+    """Believe a shop's whole list; return how many items showed something else than we believed."""
+    rows = tx.execute("SELECT item, shown FROM channel_level WHERE channel = ? ORDER BY item", (channel.name,))
+    before: dict[str, int] = dict(rows.fetchall())
+    listed = {level.item: level for level in levels}
+    differing = sum(item in before and before[item] != level.shown for item, level in listed.items())
+    for item in before.keys() - listed.keys():
+        tx.execute("DELETE FROM channel_level WHERE channel = ? AND item = ?", (channel.name, item))
+    for level in listed.values():
+        _put(tx, channel, level)
+    tx.execute(
+        """
+        INSERT INTO channel_round (channel, reconciled_ms, differing, pushed_ms, fault) VALUES (?, ?, ?, 0, '')
+        ON CONFLICT (channel) DO UPDATE SET reconciled_ms = excluded.reconciled_ms, differing = excluded.differing
+        """,
+        (channel.name, now_ms, differing),
+    )
+    return differing
+
+
+def note_sent(
+    tx: Connection, channel: Channel, sent: Iterable[Wanted], results: Iterable[SetResult], *, now_ms: int
+) -> None:
+    """Believe what a shop has taken, and what it shows where that was something else than we believed."""
+    ended = {result.item: result for result in results}
+    for each in sent:
+        result = ended.get(each.item)
+        now = None if result is None else each.wanted if not result.code else result.shown
+        if now is not None:
+            tx.execute(
+                "UPDATE channel_level SET shown = ? WHERE channel = ? AND item = ?", (now, channel.name, each.item)
+            )
+    tx.execute("UPDATE channel_round SET pushed_ms = ? WHERE channel = ?", (now_ms, channel.name))
+
+
+def note_fault(tx: Connection, channel: Channel, fault: str) -> None:
+    """Note why a shop cannot be talked to; empty: it can."""
+    tx.execute(
+        """
+        INSERT INTO channel_round (channel, reconciled_ms, differing, pushed_ms, fault) VALUES (?, 0, 0, 0, ?)
+        ON CONFLICT (channel) DO UPDATE SET fault = excluded.fault WHERE channel_round.fault <> excluded.fault
+        """,
+        (channel.name, fault[:300]),
+    )
+
+
+def reconciled_ms(read: Connection, channel: Channel) -> int:
+    """Return when a shop's list was read last; 0: never."""
+    row = read.execute("SELECT reconciled_ms FROM channel_round WHERE channel = ?", (channel.name,)).fetchone()
+    at_ms: int = row[0] if row else 0
+    return at_ms
+
+
+def _put(tx: Connection, channel: Channel, level: Level) -> None:
+    tx.execute(
+        """
+        INSERT INTO channel_level (channel, item, parent, told, shown) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (channel, item) DO UPDATE SET
+          parent = excluded.parent, told = excluded.told, shown = excluded.shown
+        WHERE (channel_level.parent, channel_level.told, channel_level.shown)
+          <> (excluded.parent, excluded.told, excluded.shown)
+        """,
+        (channel.name, level.item, level.parent, level.told[:200], level.shown),
+    )

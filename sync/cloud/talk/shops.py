@@ -1,0 +1,185 @@
+"""Levels to a shop, until cancelled: what has changed is sent, coalesced by SKU; once a day the shop's list is read back.
+
+    start, each day at reconcile_hour_utc, goods changed there, asked for   read the whole list, believe it, send what differs
+    every_s, or when something was taken in                                 look which rights have changed, send what differs
+    a shop that cannot be talked to                                         back off, say why once; what changed is sent then
+
+What a shop has refused as stale has had an order meanwhile, of which we may hear first: it is looked at in the next round.
+Not here: what is sent (sync.cloud.channels.levels, .availability), HTTP (sync.cloud.talk.shop_http).
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import aiohttp
+
+from sync.cloud.channels.availability import available, changed_skus, unpromised
+from sync.cloud.channels.calls import ShopFaultError
+from sync.cloud.channels.channels import Channels
+from sync.cloud.channels.kinds import SHOPS
+from sync.cloud.channels.levels import note_fault, note_sent, read_back, reconciled_ms, shown, wanted_of
+from sync.cloud.channels.said import SetResult, Wanted
+from sync.cloud.channels.settings import Channel
+from sync.cloud.channels.taking import keep_short
+from sync.cloud.talk.shop_http import ShopHttp
+from sync.errors import SyncError
+
+SKUS_AT_ONCE = 100  # counted in one look: a quarter of a second on a small machine
+SENT_AT_ONCE = 250
+BACKOFF_FIRST_S, BACKOFF_MAX_S = 2.0, 600.0
+DAY_MS, HOUR_MS = 86_400_000, 3_600_000
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class LevelPusher:
+    """Tells one shop what it may sell."""
+
+    def __init__(self, channels: Channels, channel: Channel, *, rng: random.Random) -> None:
+        self.channel = channel
+        self.fault = ""
+        self._channels, self._books = channels, channels.books
+        self._shop = SHOPS[channel.kind]
+        self._rng = rng
+        self._seen: dict[str, int] = {}
+        self._ordered: set[str] = set()
+        self._owed: set[str] | None = None  # SKUs to look at; None: all
+
+    async def run(self) -> None:
+        """Look, send, wait, look again."""
+        failures, loop = 0, asyncio.get_running_loop()
+        async with aiohttp.ClientSession() as http:
+            shop = ShopHttp(http, self.channel, clock_s=loop.time)
+            while True:
+                wake = self._channels.wake[self.channel.name]
+                wake.clear()
+                try:
+                    await self.round(shop)
+                except SyncError as err:
+                    failures += 1
+                    await self._failed(err)
+                else:
+                    failures = 0
+                    await self._went_well()
+                await self._pause(failures)
+
+    async def round(self, shop: ShopHttp) -> int:
+        """Read the list back where it is due, send what differs; return how many levels were taken."""
+        if self._is_due():
+            await self._read_back(shop)
+        return await self._send(shop, await self._wanted())
+
+    async def _read_back(self, shop: ShopHttp) -> None:
+        channel, name = self.channel, self.channel.name
+        self._channels.list_again.discard(name)
+        try:
+            levels = await shop.hold(self._shop.levels(channel))
+        except SyncError:
+            self._channels.list_again.add(name)
+            raise
+        now_ms = self._books.now_ms()
+        differing = await self._books.db.write(lambda tx: read_back(tx, channel, levels, now_ms=now_ms))
+        await self._books.db.write(lambda tx: keep_short(tx, channel, now_ms=now_ms))
+        self._owed = None
+        log.info("a shop's levels were read", extra={"channel": name, "items": len(levels), "differing": differing})
+
+    async def _wanted(self) -> list[Wanted]:
+        """Return what differs among what may have changed since the last look."""
+        read, own = self._books.db.read, self._books.replica
+        changed, self._seen = changed_skus(read, self._seen)
+        ordered = set(unpromised(read))
+        changed |= ordered | self._ordered
+        self._ordered = ordered
+        if self._owed is not None:
+            self._owed |= changed
+        items = shown(read, self.channel)
+        skus = sorted(items if self._owed is None else self._owed & items.keys())
+        self._owed = set(skus)
+        have: dict[str, int] = {}
+        for some in batched_by(skus, SKUS_AT_ONCE):
+            have |= await self._books.db.look(lambda thread, some=some: available(thread, own, some))  # type: ignore[misc]
+        return wanted_of(items, have)
+
+    async def _send(self, shop: ShopHttp, wanted: list[Wanted]) -> int:
+        channel, taken, is_stale = self.channel, 0, False
+        for some in batched_by(wanted, SENT_AT_ONCE):
+            results = await shop.hold(self._shop.set_levels(channel, some))
+            now_ms = self._books.now_ms()
+            await self._books.db.write(
+                lambda tx, some=some, results=results, at_ms=now_ms: note_sent(tx, channel, some, results, now_ms=at_ms)  # type: ignore[misc]
+            )
+            taken += sum(not each.code for each in results)
+            is_stale |= self._note_refused(results)
+        if not is_stale:
+            self._owed = set()
+        return taken
+
+    def _note_refused(self, results: list[SetResult]) -> bool:
+        """Name what a shop refuses; whether something there has changed without us."""
+        refused = [each for each in results if each.code == "refused"]
+        if refused:
+            extra = {
+                "channel": self.channel.name,
+                "items": len(refused),
+                "first": refused[0].item,
+                "why": refused[0].detail,
+            }
+            log.warning("a shop refuses levels; look at the item there", extra=extra)
+        return any(each.code == "stale" for each in results)
+
+    def _is_due(self) -> bool:
+        if self.channel.name in self._channels.list_again:
+            return True
+        hour_ms, now_ms = self.channel.reconcile_hour_utc * HOUR_MS, self._books.now_ms()
+        due_ms = (now_ms - hour_ms) // DAY_MS * DAY_MS + hour_ms
+        return reconciled_ms(self._books.db.read, self.channel) < due_ms
+
+    async def _pause(self, failures: int) -> None:
+        try:
+            async with asyncio.timeout(self.wait_s(failures)):
+                await self._channels.wake[self.channel.name].wait()
+        except TimeoutError:
+            return
+        if failures:  # who orders does not make a shop better that cannot be talked to
+            await asyncio.sleep(self.wait_s(failures))
+
+    def wait_s(self, failures: int) -> float:
+        """Return how long to wait after so many failures in a row."""
+        if not failures:
+            return self.channel.every_s
+        return self._rng.uniform(0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures, 16)))
+
+    async def _failed(self, err: SyncError) -> None:
+        reason = f"{err.code}: {err.detail}"
+        if err.code != self.fault:
+            log.warning("levels do not get to a shop", extra={"channel": self.channel.name, "reason": reason})
+        self.fault = err.code
+        if isinstance(err, ShopFaultError):
+            await self._note(reason)
+
+    async def _went_well(self) -> None:
+        if self.fault:
+            log.info("levels get to a shop again", extra={"channel": self.channel.name})
+            await self._note("")
+        self.fault = ""
+
+    async def _note(self, fault: str) -> None:
+        try:
+            await self._books.db.write(lambda tx: note_fault(tx, self.channel, fault))
+        except SyncError as err:
+            log.debug("a shop's fault was not noted", extra={"error": str(err)})
+
+
+def pushers(channels: Channels, *, rng: random.Random) -> list[LevelPusher]:
+    """Return what tells the shops their levels."""
+    return [LevelPusher(channels, each, rng=rng) for each in channels.all.values() if each.sends_levels]
+
+
+def batched_by(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Yield parts of at most this size."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
