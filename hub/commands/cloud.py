@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from hub.commands.office import office_commands
+from hub.commands.options import import_orders_options
 
 DEFAULT_CLOUD_CONFIG = Path("/etc/store-hub/cloud.toml")
 _CONFIG_HELP = f"configuration file (default {DEFAULT_CLOUD_CONFIG})"
@@ -20,6 +21,8 @@ def cloud_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     )
     what = cloud.add_subparsers(metavar="WHAT")
     office_commands(what, _CONFIG_HELP)
+    orders = what.add_parser("import-orders", help="orders of a marketplace from CSV or XLSX, into a running cloud")
+    import_orders_options(orders).set_defaults(run=_import_orders)
     export = what.add_parser("export", help="make the files of a business day by hand")
     _with_config(export).add_argument("--day", required=True, help="business day, as 2026-11-22")
     export.add_argument("--dir", type=Path, help="where the files go (default: dir of [exports])")
@@ -31,6 +34,12 @@ def cloud_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 def _with_config(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, default=DEFAULT_CLOUD_CONFIG, help=_CONFIG_HELP)
     return parser
+
+
+def _import_orders(args: argparse.Namespace) -> int:
+    from hub.commands.import_orders import import_orders
+
+    return import_orders(args)
 
 
 def _export(args: argparse.Namespace) -> int:

@@ -31,8 +31,8 @@ from msgspec import Meta, Struct
 from msgspec import field as msgfield
 
 from sync.cloud.allocation.settings import AllocationSection, LocationId, LocationSection, Settings, settings_of
-from sync.cloud.handing.settings import ExportsSection, Handing, HandingSection, SinkSection, handing_of
 from sync.cloud.channels.settings import Channel, ChannelSection, channels_of
+from sync.cloud.handing.settings import ExportsSection, Handing, HandingSection, SinkSection, handing_of
 from sync.cloud.scopes.scope_definitions import ScopesSection, Wanted, wanted_of
 from sync.errors import ConfigError
 from sync.line import EVERY_MAX_S, EVERY_MIN_S, Schedule

@@ -35,8 +35,8 @@ from sync.cloud.sinks.opening import pumps
 from sync.cloud.store import CloudStore
 from sync.cloud.talk.line import Line
 from sync.cloud.talk.pull import Puller
-from sync.cloud.talk.webhook_http import WebhookHttp
 from sync.cloud.talk.shops import pushers
+from sync.cloud.talk.webhook_http import WebhookHttp
 from sync.cloud.web.app import serve
 from sync.cloud.web.http import Cloud
 from sync.db import Database, connect_reader, open_database

@@ -151,7 +151,7 @@ class LevelPusher:
         """Return how long to wait after so many failures in a row."""
         if not failures:
             return self.channel.every_s
-        return self._rng.uniform(0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures, 16)))
+        return self._rng.uniform(0, backoff_max_s(failures))
 
     async def _failed(self, err: SyncError) -> None:
         reason = f"{err.code}: {err.detail}"
@@ -177,6 +177,11 @@ class LevelPusher:
 def pushers(channels: Channels, *, rng: random.Random) -> list[LevelPusher]:
     """Return what tells the shops their levels."""
     return [LevelPusher(channels, each, rng=rng) for each in channels.all.values() if each.sends_levels]
+
+
+def backoff_max_s(failures: int) -> float:
+    """Return how long to wait at most after so many failures in a row."""
+    return min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(failures, 16))
 
 
 def batched_by(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -18,9 +18,9 @@ from aiohttp import web
 from msgspec import Struct
 
 from sync.cloud.allocation.work import Allocator
+from sync.cloud.channels.channels import Channels
 from sync.cloud.collect.admission import Admission
 from sync.cloud.collect.tokens import holder_of_token
-from sync.cloud.channels.channels import Channels
 from sync.cloud.config import CloudConfig, Holder, token_hash
 from sync.cloud.exports.nightly import Nightly
 from sync.cloud.handing.news import News
