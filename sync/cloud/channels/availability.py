@@ -5,7 +5,7 @@ level sent in between would offer the same goods twice. The one place where chan
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from sqlite3 import Connection
 
 import msgspec
@@ -49,21 +49,20 @@ def unpromised(read: Connection) -> Counter[str]:
     return wanted
 
 
-def changed_skus(read: Connection, after: dict[str, int]) -> tuple[set[str], dict[str, int]]:
-    """Return the SKUs whose rights may have changed behind a place in the feeds, and the place now."""
+def changed_skus(read: Connection, after: Mapping[str, int] | None) -> tuple[set[str], dict[str, int]]:
+    """Return the SKUs whose rights may have changed behind a place in the feeds, and the place now. None: from now on."""
+    told = read.execute("SELECT stream, n FROM feed WHERE stream IN (?, ?, ?, ?) ORDER BY stream", STREAMS).fetchall()
+    now: dict[str, int] = dict(told)
     skus: set[str] = set()
-    now = dict(after)
-    for stream in STREAMS:
+    for stream, n in now.items() if after is not None else ():
         rows = read.execute(
             """
-            SELECT tally.n, tally.key FROM tally JOIN feed ON feed.id = tally.stream
-            WHERE feed.stream = ? AND tally.n > ? ORDER BY tally.n
+            SELECT tally.key FROM tally JOIN feed ON feed.id = tally.stream
+            WHERE feed.stream = ? AND tally.n > ? AND tally.n <= ? ORDER BY tally.n
             """,
-            (stream, after.get(stream, 0)),
-        ).fetchall()
-        skus |= {str(_key(key)[0]) for _, key in rows}
-        if rows:
-            now[stream] = rows[-1][0]
+            (stream, (after or {}).get(stream, 0), n),
+        )
+        skus |= {str(_key(key)[0]) for (key,) in rows.fetchall()}
     return skus, now
 
 

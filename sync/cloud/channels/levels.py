@@ -16,23 +16,50 @@ from sync.cloud.channels.settings import Channel
 from sync.cloud.channels.skus import sku_of
 
 
-class Shown(dict[str, list[Level]]):
-    """What a shop shows, by our SKU; the first of a SKU is the one that shows its level."""
+class Shown:
+    """What a shop shows, as far as we know, by our SKU; the first item of a SKU is the one that shows its level."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, dict[str, Level]] = {}
+
+    def put(self, sku: str, level: Level) -> None:
+        """Take an item of ours."""
+        self._items.setdefault(sku, {})[level.item] = level
+
+    @property
+    def skus(self) -> set[str]:
+        """All that the shop has of ours."""
+        return set(self._items)
+
+    def of(self, sku: str) -> list[Level]:
+        """The items of a SKU."""
+        return list(self._items.get(sku, {}).values())
+
+    def believe(self, sku: str, item: str, number: int) -> None:
+        """Take what an item shows now."""
+        level = self._items[sku][item]
+        self._items[sku][item] = Level(level.item, level.parent, level.told, number)
 
 
-def shown(read: Connection, channel: Channel) -> Shown:
-    """Return what we believe that a shop shows of our goods."""
+def levels_of(read: Connection, channel: Channel) -> list[Level]:
+    """Return what we believe that a shop shows, of all its items."""
     rows = read.execute(
         "SELECT item, parent, told, shown FROM channel_level WHERE channel = ? ORDER BY length(item), item",
         (channel.name,),
     ).fetchall()
-    found = Shown()
-    for row in rows:
-        level = Level(*row)
-        sku = sku_of(read, channel, names_of(level))
-        if sku is not None:
-            found.setdefault(sku, []).append(level)
-    return found
+    return [Level(*row) for row in rows]
+
+
+def named(read: Connection, channel: Channel, levels: Iterable[Level]) -> list[tuple[str, Level]]:
+    """Return the items that are ours, each with its SKU."""
+    found = ((sku_of(read, channel, names_of(level)), level) for level in levels)
+    return [(sku, level) for sku, level in found if sku is not None]
+
+
+def catalogue_seq(read: Connection) -> int:
+    """Return how far the catalogue is: another number, and items may be ours that were not."""
+    seq: int = read.execute("SELECT coalesce(max(seq), 0) FROM register").fetchone()[0]
+    return seq
 
 
 def names_of(level: Level) -> tuple[str, ...]:
@@ -46,10 +73,10 @@ def wanted_of(items: Shown, have: Mapping[str, int]) -> list[Wanted]:
     """Return what is to be sent: the items that show something else than they should."""
     wanted = []
     for sku, qty in sorted(have.items()):
-        for index, level in enumerate(items.get(sku, ())):
+        for index, level in enumerate(items.of(sku)):
             should = qty if index == 0 else 0
             if level.shown != should:
-                wanted.append(Wanted(level.item, level.parent, level.shown, should))
+                wanted.append(Wanted(level.item, level.parent, level.shown, should, sku))
     return wanted
 
 
@@ -73,18 +100,20 @@ def read_back(tx: Connection, channel: Channel, levels: Iterable[Level], *, now_
     return differing
 
 
-def note_sent(
-    tx: Connection, channel: Channel, sent: Iterable[Wanted], results: Iterable[SetResult], *, now_ms: int
-) -> None:
-    """Believe what a shop has taken, and what it shows where that was something else than we believed."""
+def believed(sent: Iterable[Wanted], results: Iterable[SetResult]) -> list[tuple[Wanted, int]]:
+    """Return what each item shows now: what was taken, and of a stale one what the shop says."""
     ended = {result.item: result for result in results}
-    for each in sent:
-        result = ended.get(each.item)
-        now = None if result is None else each.wanted if not result.code else result.shown
-        if now is not None:
-            tx.execute(
-                "UPDATE channel_level SET shown = ? WHERE channel = ? AND item = ?", (now, channel.name, each.item)
-            )
+    shows = [(each, ended[each.item]) for each in sent if each.item in ended]
+    now = [(each, each.wanted if not result.code else result.shown) for each, result in shows]
+    return [(each, number) for each, number in now if number is not None]
+
+
+def note_sent(tx: Connection, channel: Channel, shows: Iterable[tuple[Wanted, int]], *, now_ms: int) -> None:
+    """Note what items show now."""
+    for each, number in shows:
+        tx.execute(
+            "UPDATE channel_level SET shown = ? WHERE channel = ? AND item = ?", (number, channel.name, each.item)
+        )
     tx.execute("UPDATE channel_round SET pushed_ms = ? WHERE channel = ?", (now_ms, channel.name))
 
 

@@ -118,6 +118,7 @@ class Wanted(Struct, frozen=True):
     parent: str
     shown: int
     wanted: int
+    sku: str
 
 
 class SetResult(Struct, frozen=True):

@@ -112,16 +112,10 @@ def take(job: Job, said: Sequence[Said]) -> Taken:
 
 def take_order(job: Job, said: ChannelOrder, *, again: bool = False) -> Taken:
     """Take a version of an order; `again`: it stands already, and what follows from it may be something else now."""
-    stands = _find(job, said.channel_order_id)
     digest = blake2b(msgspec.json.encode(said), digest_size=16).digest()
-    version = (said.changed_ms, RANK[said.wish], digest)
-    if stands is not None and not again:
-        if said.is_undated and version[:2] == stands[:2]:
-            return _said_otherwise(job, said, stands, digest)
-        if version <= stands[:3]:
-            return Taken("repeated" if version == stands[:3] else "stale")
-    now = _Stands(*version, *(stands[3:] if stands else ("", "", 0)))
-    _keep(job, said, now)
+    now = _keep(job, said, digest, again=again)
+    if now is None:
+        return _known(job, said, digest)
     if said.wish is Wish.CANCELLED:
         places = _cancel(job, said.channel_order_id, now.order_id, reason="cancelled")
         _set_state(job, said.channel_order_id, Wish.CANCELLED)
@@ -184,12 +178,14 @@ def _want(job: Job, said: ChannelOrder, now: _Stands) -> Taken:
     return Taken("taken", places)
 
 
-def _said_otherwise(job: Job, said: ChannelOrder, stands: _Stands, digest: bytes) -> Taken:
-    """A file's order of a date and a wish that stands: the first stands, and other content is for a person."""
-    if digest == stands.digest:
+def _known(job: Job, said: ChannelOrder, digest: bytes) -> Taken:
+    """Say of a version that is no newer what it is. Of a file's, other content of the same date is for a person."""
+    stands, version = _find(job, said.channel_order_id), (said.changed_ms, RANK[said.wish], digest)
+    if stands is None or stands[:3] == version:
         return Taken("repeated")
-    raised = Raised(subject=f"order:{said.channel_order_id}", code="channel_edited", detail=said.number)
-    raise_one(job.tx, job.channel.name, raised, now_ms=job.now_ms)
+    if said.is_undated and stands[:2] == version[:2]:
+        raised = Raised(subject=f"order:{said.channel_order_id}", code="channel_edited", detail=said.number)
+        raise_one(job.tx, job.channel.name, raised, now_ms=job.now_ms)
     return Taken("stale")
 
 
@@ -355,23 +351,32 @@ def _find(job: Job, channel_order_id: str) -> _Stands | None:
     return _Stands(*row) if row else None
 
 
-def _keep(job: Job, said: ChannelOrder, now: _Stands) -> None:
-    job.tx.execute(
+def _keep(job: Job, said: ChannelOrder, digest: bytes, *, again: bool) -> _Stands | None:
+    """Let a version stand, where it is newer than what does; return what was made of the order so far, None where it is not."""
+    rank = RANK[said.wish]
+    row = job.tx.execute(
         """
         INSERT INTO channel_order (
           channel, channel_order_id, number, changed_ms, rank, digest, state, order_id, revision, currency, total,
           received_ms, topic, body
-        ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ) VALUES (?, ?, ?, ?, ?, ?, '', '', 0, ?, ?, ?, ?, ?)
         ON CONFLICT (channel, channel_order_id) DO UPDATE SET
           number = excluded.number, changed_ms = excluded.changed_ms, rank = excluded.rank, digest = excluded.digest,
           currency = excluded.currency, total = excluded.total, received_ms = excluded.received_ms, topic = excluded.topic,
           body = excluded.body
+        WHERE ? = 1
+          OR (excluded.changed_ms, excluded.rank) > (channel_order.changed_ms, channel_order.rank)
+          OR (? = 0 AND (excluded.changed_ms, excluded.rank) = (channel_order.changed_ms, channel_order.rank)
+            AND excluded.digest > channel_order.digest)
+        RETURNING state, order_id, revision
         """,
         (
-            *(job.channel.name, said.channel_order_id, said.number, *now),
+            *(job.channel.name, said.channel_order_id, said.number, said.changed_ms, rank, digest),
             *(said.currency, said.total, job.now_ms, job.received.topic, job.received.body),
+            *(int(again), int(said.is_undated)),
         ),
-    )
+    ).fetchone()
+    return _Stands(said.changed_ms, rank, digest, *row) if row else None
 
 
 def _set_state(job: Job, channel_order_id: str, state: str) -> None:

@@ -20,7 +20,18 @@ from sync.cloud.channels.availability import available, changed_skus, unpromised
 from sync.cloud.channels.calls import ShopFaultError
 from sync.cloud.channels.channels import Channels
 from sync.cloud.channels.kinds import SHOPS
-from sync.cloud.channels.levels import note_fault, note_sent, read_back, reconciled_ms, shown, wanted_of
+from sync.cloud.channels.levels import (
+    Shown,
+    believed,
+    catalogue_seq,
+    levels_of,
+    named,
+    note_fault,
+    note_sent,
+    read_back,
+    reconciled_ms,
+    wanted_of,
+)
 from sync.cloud.channels.said import SetResult, Wanted
 from sync.cloud.channels.settings import Channel
 from sync.cloud.channels.taking import keep_short
@@ -28,6 +39,7 @@ from sync.cloud.talk.shop_http import ShopHttp
 from sync.errors import SyncError
 
 SKUS_AT_ONCE = 100  # counted in one look: a quarter of a second on a small machine
+ITEMS_AT_ONCE = 500
 SENT_AT_ONCE = 250
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 2.0, 600.0
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
@@ -45,9 +57,11 @@ class LevelPusher:
         self._channels, self._books = channels, channels.books
         self._shop = SHOPS[channel.kind]
         self._rng = rng
-        self._seen: dict[str, int] = {}
+        self._items: Shown | None = None  # None: to be read
+        self._catalogue_seq = 0
+        self._seen: dict[str, int] | None = None  # how far the feeds were looked at
         self._ordered: set[str] = set()
-        self._owed: set[str] | None = None  # SKUs to look at; None: all
+        self._owed: set[str] = set()  # SKUs that the shop may show wrongly
 
     async def run(self) -> None:
         """Look, send, wait, look again."""
@@ -84,52 +98,65 @@ class LevelPusher:
         now_ms = self._books.now_ms()
         differing = await self._books.db.write(lambda tx: read_back(tx, channel, levels, now_ms=now_ms))
         await self._books.db.write(lambda tx: keep_short(tx, channel, now_ms=now_ms))
-        self._owed = None
+        self._items = None
         log.info("a shop's levels were read", extra={"channel": name, "items": len(levels), "differing": differing})
 
     async def _wanted(self) -> list[Wanted]:
         """Return what differs among what may have changed since the last look."""
-        read, own = self._books.db.read, self._books.replica
-        changed, self._seen = changed_skus(read, self._seen)
-        ordered = set(unpromised(read))
-        changed |= ordered | self._ordered
+        db, own, seen = self._books.db, self._books.replica, self._seen
+        changed, self._seen = await db.look(lambda read: changed_skus(read, seen))
+        ordered = set(unpromised(db.read))
+        self._owed |= changed | ordered | self._ordered
         self._ordered = ordered
-        if self._owed is not None:
-            self._owed |= changed
-        items = shown(read, self.channel)
-        skus = sorted(items if self._owed is None else self._owed & items.keys())
-        self._owed = set(skus)
+        items = await self._known_items()
+        self._owed &= items.skus
         have: dict[str, int] = {}
-        for some in batched_by(skus, SKUS_AT_ONCE):
-            have |= await self._books.db.look(lambda thread, some=some: available(thread, own, some))  # type: ignore[misc]
+        for some in batched_by(sorted(self._owed), SKUS_AT_ONCE):
+            have |= await db.look(lambda read, some=some: available(read, own, some))  # type: ignore[misc]
         return wanted_of(items, have)
 
+    async def _known_items(self) -> Shown:
+        """Return what the shop shows of our goods; all of them are owed after its list was read, new ones as they come."""
+        seq = catalogue_seq(self._books.db.read)
+        if self._items is not None and seq == self._catalogue_seq:
+            return self._items
+        before, items = self._items.skus if self._items is not None else set(), await self._read_items()
+        self._owed |= items.skus - before
+        self._items, self._catalogue_seq = items, seq
+        return items
+
+    async def _read_items(self) -> Shown:
+        db, channel, items = self._books.db, self.channel, Shown()
+        for some in batched_by(levels_of(db.read, channel), ITEMS_AT_ONCE):
+            for sku, level in await db.look(lambda read, some=some: named(read, channel, some)):  # type: ignore[misc]
+                items.put(sku, level)
+        return items
+
     async def _send(self, shop: ShopHttp, wanted: list[Wanted]) -> int:
-        channel, taken, is_stale = self.channel, 0, False
+        channel, taken, owed = self.channel, 0, set()
         for some in batched_by(wanted, SENT_AT_ONCE):
             results = await shop.hold(self._shop.set_levels(channel, some))
-            now_ms = self._books.now_ms()
+            shows, now_ms = believed(some, results), self._books.now_ms()
             await self._books.db.write(
-                lambda tx, some=some, results=results, at_ms=now_ms: note_sent(tx, channel, some, results, now_ms=at_ms)  # type: ignore[misc]
+                lambda tx, shows=shows, at_ms=now_ms: note_sent(tx, channel, shows, now_ms=at_ms)  # type: ignore[misc]
             )
+            for each, number in shows:
+                if self._items is not None:
+                    self._items.believe(each.sku, each.item, number)
             taken += sum(not each.code for each in results)
-            is_stale |= self._note_refused(results)
-        if not is_stale:
-            self._owed = set()
+            owed |= self._note_refused(some, results)
+        self._owed = owed
         return taken
 
-    def _note_refused(self, results: list[SetResult]) -> bool:
-        """Name what a shop refuses; whether something there has changed without us."""
+    def _note_refused(self, sent: Sequence[Wanted], results: list[SetResult]) -> set[str]:
+        """Name what a shop refuses; return the SKUs of which it has sold meanwhile."""
         refused = [each for each in results if each.code == "refused"]
         if refused:
-            extra = {
-                "channel": self.channel.name,
-                "items": len(refused),
-                "first": refused[0].item,
-                "why": refused[0].detail,
-            }
+            first = {"first": refused[0].item, "why": refused[0].detail}
+            extra = {"channel": self.channel.name, "items": len(refused), **first}
             log.warning("a shop refuses levels; look at the item there", extra=extra)
-        return any(each.code == "stale" for each in results)
+        stale = {each.item for each in results if each.code == "stale"}
+        return {each.sku for each in sent if each.item in stale}
 
     def _is_due(self) -> bool:
         if self.channel.name in self._channels.list_again:

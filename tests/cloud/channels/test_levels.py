@@ -186,6 +186,23 @@ async def test_what_was_sold_there_before_we_heard_of_it_is_not_offered_again(se
     assert (meanwhile, ordered, shop.levels[ONE]) == (6, 7, 7)
 
 
+async def test_goods_that_are_new_to_the_catalogue_or_assigned_are_shown_without_waiting_for_the_day(
+    selling: Any, shop_of: Any
+) -> None:
+    shop = await shop_of("shopify", SHOPIFY)
+    office, pusher, http = await selling("taipei", shop)
+    await pusher.round(http)
+    await office.products("not-ours")
+    await pusher.round(http)
+    listed = shop.levels[THREE]
+    shop.levels[FOUR] = 5
+    await office.end.post("/cloud/v1/channels/taipei/skus", {"item": "item:4", "sku": "BAG"})
+    await office.grant(2, sku="BAG")
+    await pusher.round(http)
+
+    assert (listed, shop.levels[FOUR]) == (0, 2)
+
+
 async def test_a_cancelled_order_is_offered_again(selling: Any, shop_of: Any) -> None:
     shop = await shop_of("shopify", SHOPIFY)
     office, pusher, http = await selling("taipei", shop)
