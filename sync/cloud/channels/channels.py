@@ -6,13 +6,15 @@ Not here: HTTP (sync.cloud.web.channel_routes), talking to shops (sync.cloud.tal
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from sqlite3 import Connection
 from typing import Literal
 
 from msgspec import Struct
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import Counter as Counting
 
 from sync.cloud.channels import exceptions, skus, views
 from sync.cloud.channels.exceptions import Raised, raise_one
@@ -31,6 +33,7 @@ REPLAYS_MAX = 200  # subjects of one assigned SKU worked off in a job; the same 
 FILE_TOPIC = "file"
 HEADER_CHARS_MAX = 120
 Counted = dict[str, int]
+Delivered = Literal["taken", "waiting", "repeated", "stale", "ignored", "kept"]
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +56,7 @@ class Channels:
         self.list_again: set[str] = set()
         self._deliveries = self._show_on(books.metrics.registry)
 
-    async def deliver(
-        self, channel: Channel, headers: Mapping[str, str], body: bytes
-    ) -> Literal["taken", "waiting", "repeated", "stale", "ignored", "kept"] | None:
+    async def deliver(self, channel: Channel, headers: Mapping[str, str], body: bytes) -> Delivered | None:
         """Take a webhook in; None for one whose signature is wrong. What nobody can read is kept for a person."""
         shop = SHOPS[channel.kind]
         if not is_signed(body, _text(headers, shop.signature), channel.secrets):
@@ -64,18 +65,30 @@ class Channels:
         topic = _text(headers, shop.topic)
         told = next((value for name in shop.delivery if (value := _text(headers, name))), "")
         delivery_id = f"{topic}/{told or blake2b(body, digest_size=16).hexdigest()}"
-        received = Received(topic, body, self.books.now_ms())
+        result = await self._deliver(channel, delivery_id, Received(topic, body, self.books.now_ms()))
+        self._deliveries.labels(channel.name, result).inc()
+        return result
+
+    async def _deliver(self, channel: Channel, delivery_id: str, received: Received) -> Delivered:
+        """Take what was received; what nobody can read is kept for a person."""
         try:
-            said = shop.read(channel, topic, body)
+            said = SHOPS[channel.kind].read(channel, received.topic, received.body)
         except ChannelError as err:
             await self._keep(channel, delivery_id, received, err)
-            self._deliveries.labels(channel.name, "kept").inc()
             return "kept"
         taken = await self.books.db.write(
             lambda tx: self._take(tx, channel, delivery_id, said, received), then=lambda _: self._told(channel, said)
         )
-        self._deliveries.labels(channel.name, taken.result).inc()
         return taken.result
+
+    async def take_listed(self, channel: Channel, bodies: Sequence[bytes]) -> Counted:
+        """Take orders of a shop's own list, as if their webhooks had come; return how many ended how."""
+        topic, counted = SHOPS[channel.kind].listed_topic, Counter[str]()
+        for body in bodies:
+            received = Received(topic, body, self.books.now_ms())
+            delivery_id = f"listed/{blake2b(body, digest_size=16).hexdigest()}"
+            counted[await self._deliver(channel, delivery_id, received)] += 1
+        return dict(counted)
 
     async def assign(self, channel: Channel, item: str, sku: str) -> Replayed:
         """Note what an item is, and work off what waits for it; raise RuleError for an unknown SKU."""
@@ -184,8 +197,8 @@ class Channels:
         for event in self.wake.values():
             event.set()
 
-    def _show_on(self, registry: CollectorRegistry) -> Counter:
-        deliveries = Counter(
+    def _show_on(self, registry: CollectorRegistry) -> Counting:
+        deliveries = Counting(
             "storehub_cloud_channel_deliveries",
             "Webhooks by channel and what became of them",
             ["channel", "result"],

@@ -3,7 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from sync.cloud.channels import shopify, shopify_levels, woocommerce, woocommerce_levels
+from sync.cloud.channels import (
+    shopify,
+    shopify_levels,
+    shopify_orders,
+    woocommerce,
+    woocommerce_levels,
+    woocommerce_orders,
+)
 from sync.cloud.channels.calls import Conversation, ShopAnswer
 from sync.cloud.channels.said import Level, Said, SetResult, Wanted
 from sync.cloud.channels.settings import Channel
@@ -20,6 +27,8 @@ class ShopKind(NamedTuple):
     levels: Callable[[Channel], Conversation[list[Level]]]
     set_levels: Callable[[Channel, Sequence[Wanted]], Conversation[list[SetResult]]]
     wait_s: Callable[[ShopAnswer], float]
+    orders_since: Callable[[Channel, int], Conversation[list[bytes]]]
+    listed_topic: str
 
 
 SHOPS: Mapping[str, ShopKind] = {
@@ -32,6 +41,8 @@ SHOPS: Mapping[str, ShopKind] = {
         shopify_levels.levels,
         shopify_levels.set_levels,
         shopify_levels.wait_s,
+        shopify_orders.orders_since,
+        shopify_orders.LISTED_TOPIC,
     ),
     "woocommerce": ShopKind(
         woocommerce.SIGNATURE,
@@ -42,5 +53,7 @@ SHOPS: Mapping[str, ShopKind] = {
         woocommerce_levels.levels,
         woocommerce_levels.set_levels,
         woocommerce_levels.wait_s,
+        woocommerce_orders.orders_since,
+        woocommerce_orders.LISTED_TOPIC,
     ),
 }

@@ -80,7 +80,7 @@ def wanted_of(items: Shown, have: Mapping[str, int]) -> list[Wanted]:
     return wanted
 
 
-def read_back(tx: Connection, channel: Channel, levels: Iterable[Level], *, now_ms: int) -> int:
+def read_back(tx: Connection, channel: Channel, levels: Iterable[Level]) -> int:
     """Believe a shop's whole list; return how many items showed something else than we believed."""
     rows = tx.execute("SELECT item, shown FROM channel_level WHERE channel = ? ORDER BY item", (channel.name,))
     before: dict[str, int] = dict(rows.fetchall())
@@ -90,13 +90,7 @@ def read_back(tx: Connection, channel: Channel, levels: Iterable[Level], *, now_
         tx.execute("DELETE FROM channel_level WHERE channel = ? AND item = ?", (channel.name, item))
     for level in listed.values():
         _put(tx, channel, level)
-    tx.execute(
-        """
-        INSERT INTO channel_round (channel, reconciled_ms, differing, pushed_ms, fault) VALUES (?, ?, ?, 0, '')
-        ON CONFLICT (channel) DO UPDATE SET reconciled_ms = excluded.reconciled_ms, differing = excluded.differing
-        """,
-        (channel.name, now_ms, differing),
-    )
+    tx.execute("UPDATE channel_round SET differing = ? WHERE channel = ?", (differing, channel.name))
     return differing
 
 
@@ -128,8 +122,19 @@ def note_fault(tx: Connection, channel: Channel, fault: str) -> None:
     )
 
 
+def note_reconciled(tx: Connection, channel: Channel, *, now_ms: int) -> None:
+    """Note that a shop was asked for all it has."""
+    tx.execute(
+        """
+        INSERT INTO channel_round (channel, reconciled_ms, differing, pushed_ms, fault) VALUES (?, ?, 0, 0, '')
+        ON CONFLICT (channel) DO UPDATE SET reconciled_ms = excluded.reconciled_ms
+        """,
+        (channel.name, now_ms),
+    )
+
+
 def reconciled_ms(read: Connection, channel: Channel) -> int:
-    """Return when a shop's list was read last; 0: never."""
+    """Return when a shop was asked for all it has last; 0: never."""
     row = read.execute("SELECT reconciled_ms FROM channel_round WHERE channel = ?", (channel.name,)).fetchone()
     at_ms: int = row[0] if row else 0
     return at_ms

@@ -77,11 +77,6 @@ class Channel:
     token: str = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
 
-    @property
-    def sends_levels(self) -> bool:
-        """Whether levels go to the shop."""
-        return self.levels and bool(self.url)
-
 
 def channels_of(sections: Mapping[str, ChannelSection], *, base: Path) -> dict[str, Channel]:
     """Check all channels; raise ConfigError with the key and the remedy. Files are below `base`."""

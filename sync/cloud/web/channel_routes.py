@@ -168,10 +168,10 @@ async def post_dismiss(request: web.Request) -> web.StreamResponse:
 
 
 async def post_reconcile(request: web.Request) -> web.StreamResponse:
-    """Have the shop's list read again now."""
+    """Have the shop asked for all it has, now."""
     channel, channels = _channel(request), _channels(request)
-    if not channel.sends_levels:
-        raise AnswerError(409, "channel_levels", f"no levels go to {channel.name}")
+    if not channel.url:
+        raise AnswerError(409, "channel_url", f"nothing is sent to {channel.name}")
     channels.list_again.add(channel.name)
     channels.wake[channel.name].set()
     return answer({"status": "asked"}, status=202)

@@ -18,7 +18,7 @@ from aiohttp import web
 from sync.cloud.channels.calls import ShopAnswer, ShopFaultError
 from sync.cloud.talk.shop_http import LeakyBucket, ShopHttp, retry_after_s
 from sync.cloud.talk.shops import LevelPusher, backoff_max_s, pushers
-from tests.cloud.channels.conftest import TEA, TOKEN, Office, shopify_order
+from tests.cloud.channels.conftest import TEA, TOKEN, Office, shopify_order, woo_order
 from tests.cloud.conftest import TOKENS
 
 
@@ -31,6 +31,7 @@ class Shop:
     calls: list[Any] = field(default_factory=list)
     trouble: list[Any] = field(default_factory=list)
     refuses: set[str] = field(default_factory=set)
+    orders: list[Any] = field(default_factory=list)
     url: str = ""
 
     async def shopify(self, request: web.Request) -> web.Response:
@@ -53,6 +54,22 @@ class Shop:
         nodes = [{"item": {"id": item, "sku": self.told[item]}, **self._quantities(item)} for item in page]
         info = {"hasNextPage": first + 2 < len(items), "endCursor": str(first + 2)}
         return web.json_response({"data": {"location": {"inventoryLevels": {"nodes": nodes, "pageInfo": info}}}})
+
+    async def shopify_orders(self, request: web.Request) -> web.Response:
+        """REST's list, one order a page."""
+        if (page := request.query.get("page_info")) is None:
+            assert (request.query["status"], request.query["updated_at_min"][-6:]) == ("any", "+00:00")
+        n = int(page or 0)
+        at = request.url.origin()
+        following = f'<{at}/x?page_info=0>; rel="previous", <{at}/x?limit=1&page_info={n + 1}>; rel="next"'
+        headers = {"Link": following} if n + 1 < len(self.orders) else {}
+        return web.json_response({"orders": self.orders[n : n + 1]}, headers=headers)
+
+    async def woo_orders(self, request: web.Request) -> web.Response:
+        """wc/v3's list, a hundred a page."""
+        assert (request.query["dates_are_gmt"], request.query["modified_after"][10]) == ("true", "T")
+        first = 100 * (int(request.query["page"]) - 1)
+        return web.json_response(self.orders[first : first + 100])
 
     def _quantities(self, item: str) -> dict[str, Any]:
         return {"quantities": [{"name": "available", "quantity": self.levels[item]}]}
@@ -106,6 +123,8 @@ async def shop_of() -> AsyncIterator[Any]:
         )
         app = web.Application()
         app.router.add_post("/admin/api/{version}/graphql.json", shop.shopify)
+        app.router.add_get("/admin/api/{version}/orders.json", shop.shopify_orders)
+        app.router.add_get("/wp-json/wc/v3/orders", shop.woo_orders)
         for path in ("/products", "/products/{parent}/variations"):
             app.router.add_get(f"/wp-json/wc/v3{path}", shop.woo)
             app.router.add_put(f"/wp-json/wc/v3{path}/batch", shop.woo)
@@ -279,6 +298,35 @@ async def test_what_somebody_has_changed_at_the_shop_is_found_every_day(selling:
     assert (quiet, daily, asked.status) == (0, 1, 202)
     assert (shop.levels[ONE], shop.levels[TWO]) == (8, 0)
     assert (await office.end.get("/cloud/v1/channels")).json["items"][0]["differing"] == 1
+
+
+async def test_orders_whose_webhooks_never_came_are_caught_up_with_and_what_was_there_before_is_not(
+    selling: Any, shop_of: Any
+) -> None:
+    shop = await shop_of("shopify", SHOPIFY)
+    shop.orders = [shopify_order(1)]
+    office, pusher, http = await selling("taipei", shop)
+    await pusher.round(http)
+    before = await office.orders()
+    shop.orders = [shopify_order(2), {"id": "odd"}, shopify_order(3)]
+    await office.shopify("orders/create", shopify_order(3))
+    for _ in range(2):
+        office.end.clock.now_ms += 86_400_000
+        await pusher.round(http)
+
+    assert (before, [each["order_id"] for each in await office.orders()]) == ([], ["taipei.2", "taipei.3"])
+    assert [each["code"] for each in await office.exceptions()] == ["channel_shape"]
+
+
+async def test_a_shop_of_which_levels_are_not_ours_is_asked_for_orders_only(selling: Any, shop_of: Any) -> None:
+    shop = await shop_of("woo", {"11": (TEA, 5)})
+    shop.orders = [woo_order(order_id) for order_id in range(1, 102)]
+    office, pusher, http = await selling("kowloon", shop, levels=False)
+    await pusher.round(http)
+    office.end.clock.now_ms += 86_400_000
+    await pusher.round(http)
+
+    assert ((await office.end.get("/cloud/v1/channels")).json["items"][0]["orders"], shop.calls) == ({"made": 101}, [])
 
 
 async def test_woocommerce_is_told_products_and_variations_and_an_unknown_id_takes_none_with_it(

@@ -64,6 +64,8 @@ async def test_only_the_shop_can_sign_and_two_secrets_are_good_while_one_is_chan
     nowhere = await end.post("/cloud/v1/channels/none/webhook", b"{}", token="")
     to_files = await end.post("/cloud/v1/channels/momo/webhook", b"{}", token="")
 
+    knocked = 'storehub_cloud_channel_deliveries_total{channel="taipei",result="unsigned"} 3.0'
+    assert knocked in (await end.get("/metrics")).body.decode()
     assert [each.status for each in answers] == [200, 200, 401, 401]
     assert answers[2].json["code"] == "channel_signature"
     assert [unsigned.status, nowhere.status, to_files.status] == [401, 404, 404]
