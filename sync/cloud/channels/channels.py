@@ -29,7 +29,7 @@ from sync.cloud.rights.balance import attend
 from sync.cloud.store import CloudStore
 from sync.retail.stock.rebalance import Policy
 
-REPLAYS_MAX = 200  # subjects of one assigned SKU worked off in a job; the same request again takes the next ones
+REPLAYS_AT_ONCE = ORDERS_AT_ONCE = 50  # of one job, which nothing may wait for too long
 FILE_TOPIC = "file"
 HEADER_CHARS_MAX = 120
 Counted = dict[str, int]
@@ -92,13 +92,16 @@ class Channels:
 
     async def assign(self, channel: Channel, item: str, sku: str) -> Replayed:
         """Note what an item is, and work off what waits for it; raise RuleError for an unknown SKU."""
-
-        def job(tx: Connection) -> Replayed:
-            skus.assign(tx, channel, item, sku)
-            subjects = exceptions.waiting_for(tx, channel.name, item, limit=REPLAYS_MAX)
-            return Replayed(len(subjects), sum(self._replay(tx, channel, each) for each in subjects))
-
-        return await self.books.db.write(job, then=lambda _: self._told(channel, (ItemsChanged(),)))
+        await self.books.db.write(lambda tx: skus.assign(tx, channel, item, sku))
+        done, after, is_all = Replayed(0, 0), "", False
+        while not is_all:
+            tried = await self.books.db.write(
+                lambda tx, after=after: self._work_off(tx, channel, item, after=after),  # type: ignore[misc]
+                then=lambda _: self._told(channel, (ItemsChanged(),)),
+            )
+            done = Replayed(done.tried + len(tried), done.closed + sum(tried.values()))
+            after, is_all = max(tried, default=after), len(tried) < REPLAYS_AT_ONCE
+        return done
 
     async def replay(self, channel: Channel, subject: str) -> bool | None:
         """Try a line again; whether it is closed now, None where there is nothing to try."""
@@ -114,19 +117,29 @@ class Channels:
         return await self.books.db.write(lambda tx: exceptions.dismiss(tx, channel.name, subject, reason=reason))
 
     async def take_file(self, channel: Channel, orders: Sequence[FileOrder]) -> Counted:
-        """Take the orders of a file, each as its newest version; return how many ended how."""
+        """Take the orders of a file, each whole and as its newest version; return how many ended how."""
+        counted: Counter[str] = Counter()
+        for start in range(0, len(orders), ORDERS_AT_ONCE):
+            some = orders[start : start + ORDERS_AT_ONCE]
+            counted.update(await self.books.db.write(lambda tx, some=some: self._take_some(tx, channel, some)))  # type: ignore[misc]
+        self._told(channel, ())
+        return dict(counted)
+
+    def _take_some(self, tx: Connection, channel: Channel, orders: Sequence[FileOrder]) -> list[str]:
+        """Take orders of a file in one job; return how each ended."""
+        results: list[str] = []
         now_ms = self.books.now_ms()
+        for each in orders:
+            received = Received(FILE_TOPIC, as_received(each), now_ms)
+            taken = take_order(Job(tx, self.books.replica, channel, received), each.order)
+            self._attend(tx, taken, now_ms)
+            results.append(taken.result)
+        return results
 
-        def job(tx: Connection) -> Counted:
-            counted: Counted = {}
-            for each in orders:
-                received = Received(FILE_TOPIC, as_received(each), now_ms)
-                taken = take_order(Job(tx, self.books.replica, channel, received), each.order)
-                self._attend(tx, taken, now_ms)
-                counted[taken.result] = counted.get(taken.result, 0) + 1
-            return counted
-
-        return await self.books.db.write(job, then=lambda _: self._told(channel, ()))
+    def _work_off(self, tx: Connection, channel: Channel, item: str, *, after: str) -> dict[str, bool]:
+        """Try again what waits for an item, behind a subject; return which are closed now."""
+        subjects = exceptions.waiting_for(tx, channel.name, item, after=after, limit=REPLAYS_AT_ONCE)
+        return {subject: self._replay(tx, channel, subject) for subject in subjects}
 
     def _take(
         self, tx: Connection, channel: Channel, delivery_id: str, said: Sequence[Said], received: Received

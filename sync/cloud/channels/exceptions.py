@@ -94,10 +94,14 @@ def dismiss(tx: Connection, channel: str, subject: str, *, reason: str) -> bool:
     return row is not None
 
 
-def waiting_for(read: Connection, channel: str, item: str, *, limit: int) -> list[str]:
-    """Return the subjects that wait for a SKU of this item."""
+def waiting_for(read: Connection, channel: str, item: str, *, after: str, limit: int) -> list[str]:
+    """Return the subjects behind one that wait for a SKU of this item."""
     rows = read.execute(
-        "SELECT subject, items FROM channel_exception WHERE channel = ? AND state = 'open' ORDER BY subject", (channel,)
+        """
+        SELECT subject, items FROM channel_exception
+        WHERE channel = ? AND state = 'open' AND subject > ? ORDER BY subject
+        """,
+        (channel, after),
     ).fetchall()
     return [subject for subject, items in rows if item in _items(items)][:limit]
 

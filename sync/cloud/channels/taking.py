@@ -238,7 +238,7 @@ def _make(job: Job, said: ChannelOrder, lines: tuple[OrderLine, ...], revision: 
 
 def _label(said: ChannelOrder) -> tuple[str, str]:
     """Return what the label needs: who comes to a shop has no address there."""
-    return said.name, "" if said.kind is OrderKind.CLICK_AND_COLLECT else said.address or "?"
+    return said.name, "" if said.kind is OrderKind.CLICK_AND_COLLECT else said.address
 
 
 def _cancel(job: Job, channel_order_id: str, order_id: str, *, reason: str) -> tuple[Place, ...]:

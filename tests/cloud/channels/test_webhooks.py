@@ -4,6 +4,8 @@ import asyncio
 import itertools
 from typing import Any
 
+import pytest
+
 from sync.cloud.channels.signatures import sign
 from tests.cloud.channels.conftest import SECRETS, TEA, Office, shopify_order, woo_order
 
@@ -237,6 +239,33 @@ async def test_what_was_received_of_a_customer_who_wants_to_be_forgotten_is_empt
     assert "received" not in await office.order("taipei", 5001)
     again = await office.end.post("/cloud/v1/channels/taipei/exceptions/replay", {"subject": "order:5001"})
     assert (again.status, again.json["code"]) == (404, "channel_subject")
+
+
+async def test_all_that_waits_for_an_item_is_worked_off_in_small_jobs(
+    office: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.cloud.channels.channels.REPLAYS_AT_ONCE", 2)
+    for n in range(1, 6):
+        order = shopify_order(n)
+        order["line_items"][0] |= {"variant_id": 9, "sku": "NEW"}
+        order["line_items"] += [dict(order["line_items"][0], id=7, variant_id=8, sku="ELSE")] * (n == 3)
+        await office.shopify("orders/create", order)
+    done = await office.end.post("/cloud/v1/channels/taipei/skus", {"item": "variant:9", "sku": TEA})
+
+    assert done.json == {"tried": 5, "closed": 4}
+    assert [each["items"] for each in await office.exceptions()] == [["variant:8"]]
+    assert len(await office.orders()) == 4
+
+
+async def test_a_shop_is_asked_to_send_again_where_nothing_can_be_written(
+    office: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.db.WRITER_JOBS_MAX", 0)
+    busy = await office.shopify("orders/create", shopify_order(), delivery="a")
+    monkeypatch.undo()
+    again = await office.shopify("orders/create", shopify_order(), delivery="a")
+
+    assert (busy.status, "Retry-After" in busy.headers, again.json) == (503, True, {"result": "taken"})
 
 
 async def test_an_unknown_sku_cannot_be_assigned_and_stores_may_ask_nothing(office: Any) -> None:
