@@ -2,11 +2,16 @@
 
 import asyncio
 import itertools
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sync.cloud.channels.signatures import sign
+from sync.cloud.migrations import MIGRATIONS
+from sync.migrate import migrations
 from tests.cloud.channels.conftest import SECRETS, TEA, Office, shopify_order, woo_order
 
 
@@ -298,3 +303,26 @@ async def test_every_order_of_arrival_comes_to_the_same(start_cloud: Any, sectio
         ends.add((shown["state"], shown["number"], sum(each["state"] == "created" for each in mine)))
 
     assert len(ends) == 1, ends
+
+
+async def test_a_cloud_of_the_version_before_takes_channels_up_and_keeps_its_orders(
+    start_cloud: Any, sections: Any, tmp_path: Path
+) -> None:
+    """A file of every step before the channels', with an order in it, is opened as it is."""
+    steps = migrations(MIGRATIONS)
+    number = next(number for number, sql in steps if "CREATE TABLE channel_order" in sql)
+    with closing(sqlite3.connect(tmp_path / "cloud.db", isolation_level=None)) as file:
+        file.execute("PRAGMA journal_mode = WAL")
+        for each, sql in steps:
+            if each < number:
+                file.executescript(f"BEGIN IMMEDIATE; {sql}; PRAGMA user_version = {each}; COMMIT;")
+        body = b'{"order_id":"w1","kind":"click_and_collect","lines":[{"line":1,"sku":"TEA-01","qty":1}],'
+        body += b'"made_by":"cloud:1","made_at":"2026-09-21T10:00:00Z"}'
+        file.execute("INSERT INTO web_order (order_id, store, state, body) VALUES ('w1', '', '', ?)", (body,))
+    office = Office(await start_cloud(channels=sections))
+    await office.products(TEA)
+    answer = await office.shopify("orders/create", shopify_order())
+
+    with closing(sqlite3.connect(tmp_path / "cloud.db")) as file:
+        names = file.execute("SELECT order_id FROM web_order ORDER BY order_id").fetchall()
+    assert (answer.json, names) == ({"result": "taken"}, [("taipei.5001",), ("w1",)])
