@@ -12,6 +12,8 @@
                    region: whose price lists and promotions it gets beside head office's and its own
                    catalogue, branches, members: which of [scopes] it gets; without them all of the catalogue, no other branch,
                    and no other shop's members
+                   city, zone: where it stands, for segments and quiet hours
+[members]          whose telephone numbers are meant, what joins customers of the web: see sync.cloud.persons.rules
 [[tokens]]         name, token or token_file, scope = "office"
 [scopes.catalogue.NAME] currency, categories, skus_like; [scopes.branches.NAME] stores; [scopes.members.NAME] stores:
                    see sync.cloud.scopes.scope_definitions
@@ -26,6 +28,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta, Struct
 from msgspec import field as msgfield
@@ -33,6 +36,7 @@ from msgspec import field as msgfield
 from sync.cloud.allocation.settings import AllocationSection, LocationId, LocationSection, Settings, settings_of
 from sync.cloud.channels.settings import Channel, ChannelSection, channels_of
 from sync.cloud.handing.settings import ExportsSection, Handing, HandingSection, SinkSection, handing_of
+from sync.cloud.persons.rules import MembersSection, check_members
 from sync.cloud.scopes.scope_definitions import ScopesSection, Wanted, wanted_of
 from sync.errors import ConfigError
 from sync.line import EVERY_MAX_S, EVERY_MIN_S, Schedule
@@ -79,6 +83,8 @@ class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
     region: Annotated[str, Meta(max_length=64)] = ""
     members: Annotated[str, Meta(max_length=100)] = ""
     rights: RightsSection | None = None
+    city: Annotated[str, Meta(max_length=64)] = ""
+    zone: Annotated[str, Meta(max_length=64)] = ""
 
 
 class TokenSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,6 +109,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     exports: ExportsSection | None = None
     sinks: list[SinkSection] = []
     channels: dict[Id, ChannelSection] = {}
+    members: MembersSection = msgfield(default_factory=MembersSection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +161,9 @@ class CloudConfig:
     allocation: Settings = field(default_factory=Settings)
     handing: Handing = field(default_factory=Handing)
     channels: dict[str, Channel] = field(default_factory=dict)
+    members: MembersSection = field(default_factory=MembersSection)
+    cities: dict[str, str] = field(default_factory=dict)
+    zones: dict[str, str] = field(default_factory=dict)
 
     @property
     def database(self) -> Path:
@@ -227,6 +237,9 @@ def parse_cloud_config(raw: dict[str, Any], *, base: Path) -> CloudConfig:
         ),
         handing=handing_of(file.handing, file.exports, file.sinks, base=base),
         channels=channels_of(file.channels, base=base),
+        members=check_members(file.members),
+        cities={store: section.city for store, section in file.stores.items() if section.city},
+        zones={store: _zone(store, section.zone) for store, section in file.stores.items() if section.zone},
     )
 
 
@@ -299,6 +312,14 @@ def _schedule(store: str, section: StoreSection) -> Schedule | None:
             f"stores.{store}: every_s {every_s:g} of a scheduled line; write {EVERY_MIN_S:g} to {EVERY_MAX_S:g}"
         )
     return Schedule(section.mode, every_s if section.mode == "scheduled" else 0.0)
+
+
+def _zone(store: str, zone: str) -> str:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError) as err:
+        raise ConfigError(f'stores.{store}: no time zone {zone!r}; write one as "Asia/Taipei"') from err
+    return zone
 
 
 def _not_a_store(cloud_id: str, stores: dict[str, StoreSection]) -> str:

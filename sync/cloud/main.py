@@ -29,6 +29,7 @@ from sync.cloud.handing.news import News
 from sync.cloud.metrics import CloudMetrics
 from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.people.coupons import fill_stores
+from sync.cloud.persons.work import PeopleWatch
 from sync.cloud.rights.contact import Contact
 from sync.cloud.scopes import scope_work
 from sync.cloud.sinks.opening import pumps
@@ -71,6 +72,7 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
             if cloud.tls is not None and config.tls is not None:
                 pulling.append(group.create_task(watch_certificate(cloud.tls, config.tls), name="certificate"))
             pulling.append(group.create_task(cloud.allocator.run(), name="allocation"))
+            pulling.append(group.create_task(cloud.people.run(), name="people"))
             pulling.append(group.create_task(scope_work.share_stock(cloud.books, cloud.line), name="branch stock"))
             if cloud.hear_others is not None:
                 pulling.append(group.create_task(cloud.hear_others(), name="other workers"))
@@ -144,7 +146,8 @@ async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], 
     books.on_reborn = line.cut_all
     contact = Contact(books, config.rights, config.allocation)
     contact.show_on(metrics.registry)
-    books.on_rows = _both(line.rows_of, contact.on_rows)
+    people = PeopleWatch(books)
+    books.on_rows = _all(line.rows_of, contact.on_rows, people.on_rows)
     books.on_sealed = line.tell_sealed
     news = _tell_news(books)
     hear_others = _join_others(config, db, books, line) if config.postgres else None
@@ -156,6 +159,7 @@ async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], 
     return Cloud(
         *(config, books, line, contact),
         news=news,
+        people=people,
         nightly=nightly,
         hear_others=hear_others,
         tls=tls,
@@ -197,14 +201,14 @@ def _tell_news(books: CloudStore) -> News:
         on_grown()
         news.tell()
 
-    books.on_rows, books.on_grown = _both(on_rows, lambda _store: news.tell()), grown
+    books.on_rows, books.on_grown = _all(on_rows, lambda _store: news.tell()), grown
     return news
 
 
-def _both(one: Callable[[str], None], other: Callable[[str], None]) -> Callable[[str], None]:
+def _all(*each_of: Callable[[str], None]) -> Callable[[str], None]:
     def on_rows(store: str) -> None:
-        one(store)
-        other(store)
+        for each in each_of:
+            each(store)
 
     return on_rows
 

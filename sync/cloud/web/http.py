@@ -24,6 +24,7 @@ from sync.cloud.collect.tokens import holder_of_token
 from sync.cloud.config import CloudConfig, Holder, token_hash
 from sync.cloud.exports.nightly import Nightly
 from sync.cloud.handing.news import News
+from sync.cloud.persons.work import PeopleWatch
 from sync.cloud.rights.contact import Contact
 from sync.cloud.store import CloudStore
 from sync.cloud.talk.line import Line
@@ -51,6 +52,7 @@ class Cloud:
         contact: Contact,
         *,
         news: News,
+        people: PeopleWatch,
         nightly: Nightly | None = None,
         hear_others: Callable[[], Coroutine[None, None, None]] | None = None,
         tls: SSLContext | None = None,
@@ -70,6 +72,7 @@ class Cloud:
         contact.on_looked = self.allocator.on_news
         self.nightly = nightly
         self.channels = Channels(books, config.channels, config.rights)
+        self.people = people
 
 
 CLOUD = web.AppKey("cloud", Cloud)

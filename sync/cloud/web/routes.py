@@ -29,6 +29,7 @@ from sync.cloud.web.http import CLOUD, AnswerError, answer, holder_of, office, r
 from sync.cloud.web.life_routes import life_routes
 from sync.cloud.web.member_routes import member_routes
 from sync.cloud.web.order_routes import order_routes
+from sync.cloud.web.people_routes import people_routes
 from sync.cloud.web.pricing_routes import pricing_routes
 from sync.cloud.web.promise_routes import promise_routes
 from sync.cloud.web.proposal_routes import proposal_routes
@@ -145,6 +146,7 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
         *promise_routes(),
         *pricing_routes(),
         *member_routes(),
+        *people_routes(),
         *coupon_routes(),
         *order_routes(),
         *allocation_routes(),
