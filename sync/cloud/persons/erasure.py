@@ -37,6 +37,7 @@ _ROWS = (
     ),
     ("tags", "SELECT member_id, tag, source, tagged_ms FROM member_tag WHERE member_id = ? ORDER BY 2, 3"),
     ("cases", "SELECT member_id, other, why, state, opened_ms FROM join_case WHERE member_id = ? ORDER BY 2"),
+    ("segments", "SELECT segment, entered_ms, left_ms FROM segment_member WHERE person_id = ? ORDER BY 1, 2"),
     (
         "purchases",
         """

@@ -10,3 +10,4 @@ def forget_rows(tx: Connection, member_id: str) -> None:
     """Leave nothing of a member that is not a ledger."""
     tx.execute("DELETE FROM member_tag WHERE member_id = ?", (member_id,))
     tx.execute("DELETE FROM join_case WHERE member_id = ? OR other = ?", (member_id, member_id))
+    tx.execute("DELETE FROM segment_member WHERE person_id = ?", (member_id,))

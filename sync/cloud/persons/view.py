@@ -1,4 +1,5 @@
-"""A person from all sides: what was bought where, points and their history, coupons, consents, identities, tags. Reads only.
+"""A person from all sides: what was bought where, points and their history, coupons, consents, identities, tags,
+segments. Reads only.
 
 Money stands by channel, store and currency, and is never added over currencies; what came back is taken off. Not here: HTTP
 (sync.cloud.web.people_routes), all rows as they are stored (sync.cloud.persons.erasure).
@@ -77,6 +78,13 @@ class TagView(Struct, frozen=True):
     since: datetime
 
 
+class SegmentView(Struct, frozen=True):
+    """A segment that the person is in, by the last evaluation."""
+
+    segment: str
+    since: datetime
+
+
 class PersonView(Struct, frozen=True, kw_only=True):
     """Everything about a person. Any: JSON, cells as they stand."""
 
@@ -97,6 +105,7 @@ class PersonView(Struct, frozen=True, kw_only=True):
     consents: dict[str, str]
     consents_given: list[ConsentView]
     tags: list[TagView]
+    segments: list[SegmentView]
 
 
 def view_of(read: Connection, member_id: str, *, hard: Iterable[str]) -> PersonView | None:
@@ -125,6 +134,7 @@ def view_of(read: Connection, member_id: str, *, hard: Iterable[str]) -> PersonV
         consents=dict(words_of(read, ids)),
         consents_given=_consents(read, ids),
         tags=[TagView(name, source, _utc(at)) for name, source, at in tags_of(read, ids)],
+        segments=_segments(read, ids),
     )
 
 
@@ -176,6 +186,17 @@ def _consents(read: Connection, ids: Iterable[str]) -> list[ConsentView]:
         ConsentView(fact.consent_id, fact.purpose, fact.choice, store, fact.how, fact.at)
         for store, fact in consents_of(read, ids)
     ]
+
+
+def _segments(read: Connection, ids: Iterable[str]) -> list[SegmentView]:
+    rows = read.execute(
+        """
+        SELECT segment, MIN(entered_ms) FROM segment_member
+        WHERE person_id IN (SELECT value FROM json_each(?)) AND left_ms = 0 GROUP BY segment ORDER BY segment
+        """,
+        (json.dumps(sorted(ids)),),
+    ).fetchall()
+    return [SegmentView(segment, _utc(entered_ms)) for segment, entered_ms in rows]
 
 
 def _utc(at_ms: int) -> datetime:

@@ -34,6 +34,7 @@ from sync.cloud.web.pricing_routes import pricing_routes
 from sync.cloud.web.promise_routes import promise_routes
 from sync.cloud.web.proposal_routes import proposal_routes
 from sync.cloud.web.receipt_routes import receipt_routes
+from sync.cloud.web.segment_routes import segment_routes
 from sync.cloud.web.watch_routes import watch_routes
 from sync.cloud.web.webhook_routes import webhook_routes
 from sync.errors import SyncError
@@ -147,6 +148,7 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
         *pricing_routes(),
         *member_routes(),
         *people_routes(),
+        *segment_routes(),
         *coupon_routes(),
         *order_routes(),
         *allocation_routes(),
