@@ -25,6 +25,7 @@ from hub.commands.options import (
     standby_options,
     with_config,
 )
+from hub.commands.segment_options import segment_command
 from hub.config import load_config
 from hub.monitoring.version import installed_version
 from hub.service.notify import Manager
@@ -68,12 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
     cloud_command(commands).set_defaults(run=_cloud)
 
-    segment = commands.add_parser("segment", help="preview a segment of members at the cloud end, declare it")
-    segment.add_argument("file", type=Path, metavar="FILE.toml", help="segment, name, filter, tag (docs/people.md)")
-    segment.add_argument("--url", default="http://127.0.0.1:8081", help="the cloud end (default %(default)s)")
-    segment.add_argument("--token-file", type=Path, required=True, metavar="FILE", help="holds an office token")
-    segment.add_argument("--put", action="store_true", help="declare it, and bring who is in it up to date")
-    segment.set_defaults(run=_segment)
+    segment_command(commands)
 
     pair = commands.add_parser("pair", help="show a one-time pairing code of a running hub")
     pair.add_argument("--scope", default="till", choices=get_args(Scope))
@@ -322,12 +318,6 @@ def _import(args: argparse.Namespace) -> int:
     from hub.importing.command import import_products
 
     return import_products(args, load_config)
-
-
-def _segment(args: argparse.Namespace) -> int:
-    from hub.commands.segment import segment
-
-    return segment(args.file, url=args.url, token_file=args.token_file, is_put=args.put)
 
 
 def _audit(args: argparse.Namespace) -> int:

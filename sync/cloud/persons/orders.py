@@ -100,4 +100,4 @@ def book_return(tx: Connection, said: ChannelReturn) -> bool:
 
 def _check_channel(channel: str) -> None:
     if channel == STORE:
-        raise RuleError("channel", "/channel", f"{STORE} is what tills sell; a channel has another name")
+        raise RuleError("channel_reserved", "/channel", f"{STORE} is what tills sell; a channel has another name")
