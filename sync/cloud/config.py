@@ -14,6 +14,7 @@
                    and no other shop's members
                    city, zone: where it stands, for segments and quiet hours
 [members]          whose telephone numbers are meant, what joins customers of the web: see sync.cloud.persons.rules
+[senders.NAME]     how members are written to: see sync.cloud.senders.settings
 [[tokens]]         name, token or token_file, scope = "office"
 [scopes.catalogue.NAME] currency, categories, skus_like; [scopes.branches.NAME] stores; [scopes.members.NAME] stores:
                    see sync.cloud.scopes.scope_definitions
@@ -38,6 +39,7 @@ from sync.cloud.channels.settings import Channel, ChannelSection, channels_of
 from sync.cloud.handing.settings import ExportsSection, Handing, HandingSection, SinkSection, handing_of
 from sync.cloud.persons.rules import MembersSection, check_members
 from sync.cloud.scopes.scope_definitions import ScopesSection, Wanted, wanted_of
+from sync.cloud.senders.settings import SenderLine, SenderSection, line_of
 from sync.errors import ConfigError
 from sync.line import EVERY_MAX_S, EVERY_MIN_S, Schedule
 from sync.retail.stock.rebalance import Policy
@@ -110,6 +112,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     sinks: list[SinkSection] = []
     channels: dict[Id, ChannelSection] = {}
     members: MembersSection = msgfield(default_factory=MembersSection)
+    senders: dict[Id, SenderSection] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,7 @@ class CloudConfig:
     members: MembersSection = field(default_factory=MembersSection)
     cities: dict[str, str] = field(default_factory=dict)
     zones: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, SenderLine] = field(default_factory=dict, repr=False)
 
     @property
     def database(self) -> Path:
@@ -239,6 +243,7 @@ def parse_cloud_config(raw: dict[str, Any], *, base: Path) -> CloudConfig:
         channels=channels_of(file.channels, base=base),
         members=check_members(file.members),
         cities={store: section.city for store, section in file.stores.items() if section.city},
+        lines={name: line_of(name, section, base) for name, section in file.senders.items()},
         zones={store: _zone(store, section.zone) for store, section in file.stores.items() if section.zone},
     )
 

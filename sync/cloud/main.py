@@ -20,6 +20,7 @@ from sqlite3 import Connection
 from sync import failpoints, lookups
 from sync.cloud.allocation.locations import settle_locations
 from sync.cloud.arrivals.adopting import adopt, has_untried
+from sync.cloud.campaigns.work import CampaignWork
 from sync.cloud.collect.listening import serving_context, watch_certificate
 from sync.cloud.config import CLOUD_LOCK, CloudConfig
 from sync.cloud.exports.nightly import Nightly
@@ -35,6 +36,7 @@ from sync.cloud.scopes import scope_work
 from sync.cloud.sinks.opening import pumps
 from sync.cloud.store import CloudStore
 from sync.cloud.talk.line import Line
+from sync.cloud.talk.outgoing import send
 from sync.cloud.talk.pull import Puller
 from sync.cloud.talk.shops import pushers
 from sync.cloud.talk.webhook_http import WebhookHttp
@@ -73,6 +75,7 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
                 pulling.append(group.create_task(watch_certificate(cloud.tls, config.tls), name="certificate"))
             pulling.append(group.create_task(cloud.allocator.run(), name="allocation"))
             pulling.append(group.create_task(cloud.people.run(), name="people"))
+            pulling.append(group.create_task(send(cloud.campaigns), name="campaigns"))
             pulling.append(group.create_task(scope_work.share_stock(cloud.books, cloud.line), name="branch stock"))
             if cloud.hear_others is not None:
                 pulling.append(group.create_task(cloud.hear_others(), name="other workers"))
@@ -160,6 +163,7 @@ async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], 
         *(config, books, line, contact),
         news=news,
         people=people,
+        campaigns=CampaignWork(books, config.lines, config.zones),
         nightly=nightly,
         hear_others=hear_others,
         tls=tls,

@@ -16,7 +16,7 @@ from sync.cloud.persons.people import take_fact
 from sync.cloud.persons.purchases import take_return, take_sale
 from sync.cloud.persons.registers import refresh_member
 from sync.cloud.rights.rights import store_of
-from sync.effects import points_of
+from sync.effects import sum_points
 from sync.json_errors import NOT_JSON
 from sync.model import Replica, Stream
 from sync.retail.people.coupon_rows import CouponIssueFact
@@ -72,16 +72,16 @@ def _take(tx: Connection, stream: str, row: NewRow, now_ms: int) -> None:
         take_sale(tx, store, row.body, received_ms=now_ms)
     elif stream == Stream.RETURNS:
         take_return(tx, row.body)
-    moved = points_of(row.body)
+    moved = sum_points([row.body])
     if moved and not _is_duplicate(tx, stream, row.n):
         at = _read_at(row.body)
         at_ms = int(at.timestamp() * 1000) if at else now_ms
         tx.executemany(
             """
             INSERT INTO person_points (stream, n, member_id, store, points, at_ms) VALUES (?, ?, ?, ?, ?, ?)
-            ON CONFLICT (stream, n, member_id) DO UPDATE SET points = person_points.points + excluded.points
+            ON CONFLICT DO NOTHING
             """,
-            [(stream, row.n, each.member_id, store, each.points, at_ms) for each in moved],
+            [(stream, row.n, member_id, store, points, at_ms) for member_id, points in moved.items()],
         )
 
 

@@ -39,6 +39,12 @@ _ROWS = (
     ("cases", "SELECT member_id, other, why, state, opened_ms FROM join_case WHERE member_id = ? ORDER BY 2"),
     ("segments", "SELECT segment, entered_ms, left_ms FROM segment_member WHERE person_id = ? ORDER BY 1, 2"),
     (
+        "messages",
+        """
+        SELECT campaign_id, state, why, changed_ms, request_id FROM message WHERE person_id = ? ORDER BY changed_ms, 1
+        """,
+    ),
+    (
         "purchases",
         """
         SELECT channel, purchase_id, member_id, store, city, currency, amount, refunded, bought_ms FROM purchase

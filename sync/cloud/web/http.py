@@ -18,6 +18,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from sync.cloud.allocation.work import Allocator
+from sync.cloud.campaigns.work import CampaignWork
 from sync.cloud.channels.channels import Channels
 from sync.cloud.collect.admission import Admission
 from sync.cloud.collect.tokens import holder_of_token
@@ -53,6 +54,7 @@ class Cloud:
         *,
         news: News,
         people: PeopleWatch,
+        campaigns: CampaignWork,
         nightly: Nightly | None = None,
         hear_others: Callable[[], Coroutine[None, None, None]] | None = None,
         tls: SSLContext | None = None,
@@ -73,6 +75,7 @@ class Cloud:
         self.nightly = nightly
         self.channels = Channels(books, config.channels, config.rights)
         self.people = people
+        self.campaigns = campaigns
 
 
 CLOUD = web.AppKey("cloud", Cloud)

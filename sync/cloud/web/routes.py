@@ -20,6 +20,7 @@ from sync.cloud.catalogue import ENTRIES_MAX, Entry
 from sync.cloud.web import views
 from sync.cloud.web.allocation_routes import allocation_routes
 from sync.cloud.web.audit import audit_routes
+from sync.cloud.web.campaign_routes import campaign_routes
 from sync.cloud.web.channel_routes import channel_routes
 from sync.cloud.web.coupon_routes import coupon_routes
 from sync.cloud.web.enrol_routes import enrol_routes
@@ -150,6 +151,7 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
         *people_routes(),
         *segment_routes(),
         *coupon_routes(),
+        *campaign_routes(),
         *order_routes(),
         *allocation_routes(),
         *proposal_routes(),
