@@ -47,6 +47,7 @@ BENCHMARKS = {
     "beacons": Benchmark("2,000 advertisements a second from 500 beacons: processor time", 5.0, "about 2 min"),
     "lookup": Benchmark("products looked up and searched among 200,000, 16 clients", 3.0, "about 3 min"),
     "members": Benchmark("a member found among 500,000, 16 clients", 3.0, "about 3 min"),
+    "segments": Benchmark("three segments of 100,000 members, 300,000 purchases", 1.0, "about 1 min"),
     "failover": Benchmark(
         "a hub is killed under 8 tills: seconds until they sell at the other one", 4.0, "about 4 min"
     ),

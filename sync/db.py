@@ -17,7 +17,7 @@ import logging
 import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -191,6 +191,10 @@ class Database:
             await self._searcher.interrupt()
             raise BusyError("search_too_slow", f"the search took longer than {SEARCH_TIMEOUT_S} s") from err
 
+    async def study(self, find: Callable[[sqlite3.Connection], T]) -> T:
+        """Run reads that take long in a passing thread, on a connection of their own: they hold up no other reader."""
+        return await asyncio.to_thread(_studied, self._path, find)
+
     async def empty_log(self) -> bool:
         """Bring all that is committed into the file and cut the write-ahead log; false while a reader still needs it."""
         run: Callable[..., Awaitable[Any]] = self._writer._execute
@@ -330,6 +334,11 @@ def _settle(job: _Job[Any], outcome: Outcome) -> None:
         job.answer.set_result(outcome.result)
     else:
         job.answer.set_exception(outcome.error)
+
+
+def _studied(path: Path, find: Callable[[sqlite3.Connection], T]) -> T:
+    with closing(connect_reader(path)) as read:
+        return find(read)
 
 
 def _save_room(connection: sqlite3.Connection, is_scarce: bool) -> None:

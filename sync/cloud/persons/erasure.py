@@ -29,38 +29,37 @@ from sync.retail.people.members import MEMBER
 from sync.retail.people.people import UNDO, UndoFact
 
 _ROWS = (
-    ("identities", "SELECT identity_id, member_id, kind, hash FROM person_identity WHERE member_id = ? ORDER BY 1"),
-    ("links", "SELECT link_id, a, b, evidence FROM person_link WHERE a = ? ORDER BY 1"),
+    ("identities", "identity_id member_id kind hash", "FROM person_identity WHERE member_id = ? ORDER BY identity_id"),
+    ("links", "link_id a b evidence", "FROM person_link WHERE a = ? ORDER BY link_id"),
+    ("points", "stream n member_id store points at_ms", "FROM person_points WHERE member_id = ? ORDER BY stream, n"),
+    ("tags", "member_id tag source tagged_ms", "FROM member_tag WHERE member_id = ? ORDER BY tag, source"),
+    ("cases", "member_id other why state opened_ms", "FROM join_case WHERE member_id = ? ORDER BY other"),
     (
-        "points",
-        "SELECT stream, n, member_id, store, points, at_ms FROM person_points WHERE member_id = ? ORDER BY 1, 2",
+        "segments",
+        "segment entered_ms left_ms",
+        "FROM segment_member WHERE person_id = ? ORDER BY segment, entered_ms",
     ),
-    ("tags", "SELECT member_id, tag, source, tagged_ms FROM member_tag WHERE member_id = ? ORDER BY 2, 3"),
-    ("cases", "SELECT member_id, other, why, state, opened_ms FROM join_case WHERE member_id = ? ORDER BY 2"),
-    ("segments", "SELECT segment, entered_ms, left_ms FROM segment_member WHERE person_id = ? ORDER BY 1, 2"),
     (
         "messages",
-        """
-        SELECT campaign_id, state, why, changed_ms, request_id FROM message WHERE person_id = ? ORDER BY changed_ms, 1
-        """,
+        "campaign_id state why changed_ms request_id",
+        "FROM message WHERE person_id = ? ORDER BY changed_ms, campaign_id",
     ),
     (
         "purchases",
-        """
-        SELECT channel, purchase_id, member_id, store, city, currency, amount, refunded, bought_ms FROM purchase
-        WHERE member_id = ? ORDER BY bought_ms, channel, purchase_id
-        """,
+        "channel purchase_id member_id store city currency amount refunded bought_ms",
+        "FROM purchase WHERE member_id = ? ORDER BY bought_ms, channel, purchase_id",
     ),
     (
         "purchase_lines",
+        "channel purchase_id line sku qty amount back_qty back_amount",
         """
-        SELECT line.channel, line.purchase_id, line.line, line.sku, line.qty, line.amount, line.back_qty, line.back_amount
-        FROM purchase JOIN purchase_line AS line
-          ON line.channel = purchase.channel AND line.purchase_id = purchase.purchase_id
-        WHERE purchase.member_id = ? ORDER BY 1, 2, 3
+        FROM purchase_line
+        WHERE (channel, purchase_id) IN (SELECT channel, purchase_id FROM purchase WHERE member_id = ?)
+        ORDER BY channel, purchase_id, line
         """,
     ),
 )
+"""What is told by name: which columns, and of which rows."""
 
 
 def erase(tx: Connection, own: Replica, member_id: str, *, now_ms: int) -> tuple[list[str], bool] | None:
@@ -93,18 +92,17 @@ def export(read: Connection, member_id: str) -> dict[str, Any] | None:
     if not any((cells := cells_of(read, each)) and ERASED not in cells for each in ids):
         return None
     told: dict[str, Any] = {"ids": ids, "registers": [row for each in ids for row in _registers(read, each)]}
-    for name, sql in _ROWS:
-        told[name] = [row for each in ids for row in _named(read, sql, each)]
+    for name, columns, rows in _ROWS:
+        told[name] = [row for each in ids for row in _named(read, columns.split(), rows, each)]
     told["consents"] = [row for each in ids for row in _consents(read, each)]
     told["coupons"] = coupons_of(read, ids)
     told["sales"] = [row for each in ids for row in _sales(read, each)]
     return told
 
 
-def _named(read: Connection, sql: str, member_id: str) -> list[dict[str, Any]]:
-    cursor = read.execute(sql, (member_id,))
-    names = [each[0] for each in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+def _named(read: Connection, columns: list[str], rows: str, member_id: str) -> list[dict[str, Any]]:
+    found = read.execute(f"SELECT {', '.join(columns)} {rows}", (member_id,)).fetchall()
+    return [dict(zip(columns, row, strict=True)) for row in found]
 
 
 def _registers(read: Connection, member_id: str) -> list[dict[str, Any]]:

@@ -65,16 +65,11 @@ def _by_purchases(read: Connection, wanted: Purchases, scene: Scene, all_of: fro
         table, kept, is_kept = "purchase", "purchase.amount - purchase.refunded", "purchase.is_kept = 1"
     else:
         table = """
-            (SELECT purchase.channel AS channel, purchase.purchase_id AS purchase_id, purchase.member_id AS member_id,
-               purchase.store AS store, purchase.city AS city, purchase.currency AS currency,
-               purchase.bought_ms AS bought_ms, SUM(line.amount - line.back_amount) AS kept
-             FROM purchase_line AS line JOIN purchase
-               ON purchase.channel = line.channel AND purchase.purchase_id = line.purchase_id
-             WHERE line.qty > line.back_qty AND line.sku IN (SELECT value FROM json_each(?))
-             GROUP BY purchase.channel, purchase.purchase_id, purchase.member_id, purchase.store, purchase.city,
-               purchase.currency, purchase.bought_ms) AS purchase
+            (SELECT channel, purchase_id, SUM(amount - back_amount) AS kept FROM purchase_line
+             WHERE qty > back_qty AND sku IN (SELECT value FROM json_each(?)) GROUP BY channel, purchase_id) AS goods
+            JOIN purchase ON purchase.channel = goods.channel AND purchase.purchase_id = goods.purchase_id
         """
-        kept, is_kept = "purchase.kept", "1 = 1"
+        kept, is_kept = "goods.kept", "1 = 1"
         values = [json.dumps(sorted(_skus(read, wanted))), *values]
     rows = read.execute(
         f"""

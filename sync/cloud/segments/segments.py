@@ -15,6 +15,7 @@ from sync.cloud.persons.tags import tag, untag
 from sync.cloud.segments.filters import Segment
 
 MOVED_MAX = 500  # persons of one write job, which nothing may wait for too long
+EVERYBODY = 2**53
 
 _segment = msgspec.json.Decoder(Segment).decode
 
@@ -78,16 +79,15 @@ def segment_names(read: Connection) -> list[str]:
     return [name for (name,) in read.execute("SELECT DISTINCT segment FROM segment ORDER BY segment")]
 
 
-def persons_in(read: Connection, segment: str, *, after: str = "", limit: int = -1) -> list[tuple[str, int]]:
-    """Return (person, since when) of who is in a segment behind a person, in order; all where no limit is given."""
-    rows = read.execute(
+def persons_in(read: Connection, segment: str, *, after: str = "", limit: int = EVERYBODY) -> list[tuple[str, int]]:
+    """Return (person, since when) of who is in a segment behind a person, in order."""
+    return read.execute(
         """
-        SELECT person_id, entered_ms FROM segment_member WHERE segment = ? AND left_ms = 0 AND person_id > ?
-        ORDER BY person_id
+        SELECT person_id, MIN(entered_ms) FROM segment_member WHERE segment = ? AND left_ms = 0 AND person_id > ?
+        GROUP BY person_id ORDER BY person_id LIMIT ?
         """,
-        (segment, after),
-    )
-    return rows.fetchall() if limit < 0 else rows.fetchmany(limit)
+        (segment, after, limit),
+    ).fetchall()
 
 
 def moves(read: Connection, kept: Kept, found: Sequence[str]) -> Moves:

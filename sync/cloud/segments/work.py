@@ -20,16 +20,16 @@ class Evaluated(Struct, frozen=True):
 
 
 async def find_persons(books: CloudStore, wanted: Filter, cities: dict[str, str]) -> list[str]:
-    """Return the persons that a filter finds now; BusyError when that takes too long."""
+    """Return the persons that a filter finds now."""
     await look_at_all(books)
     scene = Scene(books.now_ms(), cities)
-    return await books.db.look(lambda read: evaluate(read, wanted, scene))
+    return await books.db.study(lambda read: evaluate(read, wanted, scene))
 
 
 async def evaluate_segment(books: CloudStore, kept: Kept, cities: dict[str, str]) -> Evaluated:
     """Bring who is in a segment to whom its filter finds now."""
     found = await find_persons(books, kept.segment.filter, cities)
-    changes = await books.db.look(lambda read: moves(read, kept, found))
+    changes = await books.db.study(lambda read: moves(read, kept, found))
     now_ms = books.now_ms()
     for part in changes.parts:
         await books.db.write(lambda tx, part=part: move(tx, kept, part, now_ms=now_ms))  # type: ignore[misc]
