@@ -110,3 +110,29 @@ def test_a_store_that_dials_is_told_when(section: dict[str, Any], told: Schedule
     config = parse_cloud_config({"stores": {"hk01": {"token": TOKEN} | section}}, base=tmp_path)
 
     assert config.schedules.get("hk01") == told and config.pulls == ()
+
+
+@pytest.mark.parametrize(
+    ("section", "word"),
+    [
+        ({"members": {"region": "ZZ"}}, "members.region 'ZZ'"),
+        ({"members": {"join": ["telephone"]}}, "kinds: phone, card, email, line_id"),
+        ({"members": {"identities": {"phone": {"pattern": "x"}}}}, "is there already"),
+        ({"members": {"identities": {"staff": {"pattern": "("}}}}, "members.identities.staff.pattern"),
+        (
+            {"stores": {"hk01": {"token": "hk01-token-0123456789", "zone": "Asia/Hongkong"}}},
+            "stores.hk01: no time zone",
+        ),
+        ({"senders": {"line": {"kind": "line"}}}, "needs token_file"),
+        ({"senders": {"sms": {"kind": "webhook"}}}, "needs url"),
+        ({"senders": {"sms": {"kind": "webhook", "url": "http://sms.example.net/"}}}, "write https://"),
+        ({"senders": {"sms": {"kind": "webhook", "url": "https://a.example/", "body": "{to}"}}}, "body has no {text}"),
+        ({"senders": {"line": {"kind": "line", "token": "t", "quiet": ["21"]}}}, "write two times"),
+        ({"senders": {"line": {"kind": "line", "token": "t", "zone": "Taipei"}}}, "no time zone 'Taipei'"),
+        ({"senders": {"line": {"kind": "line", "token": "t", "token_file": "f"}}}, "either token or token_file"),
+    ],
+)
+def test_what_is_wrong_about_people_and_senders_stops_the_start(tmp_path: Path, section: Any, word: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_cloud_config(section, base=tmp_path)
+    assert word in str(refused.value)

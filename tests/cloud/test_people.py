@@ -8,12 +8,16 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import convert
 
 from hub.client import new_id
 from hub.store.upkeep.audit import audit
 from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.persons.people import members_of, take_fact
 from sync.cloud.persons.purchases import STORE, Purchase, enter, enter_return
+from sync.cloud.scopes.scope_definitions import ScopesSection, wanted_of
+from sync.cloud.scopes.scope_work import FILL
+from sync.cloud.scopes.scopes import settle_scopes
 from sync.db import connect_writer
 from sync.retail.people.people import LinkFact, UndoFact, components
 
@@ -242,6 +246,26 @@ async def test_head_office_tells_all_of_a_person_and_forgets_all_of_it_in_every_
     assert hub.runtime.erasures.all() == [member]
     anew = await office.post("/cloud/v1/members", {**customer, "customer_id": "c-2"})
     assert (anew.status, anew.json["cases"]) == (201, [])
+
+
+async def test_a_region_that_is_new_gets_the_customers_that_are_near_it_and_no_others(office: Any, sql: Any) -> None:
+    near = (await office.post("/cloud/v1/members", CUSTOMER | {"store": "hk01"})).json["member_id"]
+    far = {"customer_id": "far", "email": "far@example.org", "store": "hk02", "consents": {"marketing": "in"}}
+    await office.post("/cloud/v1/members", far)
+    anywhere = (await office.post("/cloud/v1/members", {"customer_id": "any", "email": "any@example.org"})).json[
+        "member_id"
+    ]
+    scopes = convert({"members": {"own": {"stores": ["hk01"]}}}, ScopesSection)
+    alone = wanted_of("hk01", scopes, catalogue="", branches="", members="own")
+    own = office.cloud.books.replica
+
+    await office.cloud.books.db.write(lambda tx: settle_scopes(tx, own, alone, stores=["hk01"], fill=FILL))
+
+    rows = sql("SELECT entity, body FROM scope_row JOIN scope ON scope.id = scope WHERE definition LIKE '%[\"hk01\"]%'")
+    told = [(entity, msgspec.json.decode(body)["row"]) for entity, body in rows if entity]
+    assert {row["key"] for entity, row in told if entity == "member"} == {near, anywhere}
+    assert {row["member_id"] for entity, row in told if entity == "identity"} == {near, anywhere}
+    assert not [entity for entity, _ in told if entity == "consent"]
 
 
 @settings(max_examples=20, deadline=None)

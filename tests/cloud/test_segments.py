@@ -1,6 +1,7 @@
 """Segments: the three that head office asks for, every condition against a judge in Python, and who came in and went out."""
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hub.cli import main
 from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.persons.purchases import STORE, Purchase, enter, enter_return
 from sync.cloud.segments.evaluation import Scene, evaluate
-from sync.cloud.segments.filters import Filter
+from sync.cloud.segments.filters import Filter, Purchases
 from sync.db import connect_writer
 
 STORES: dict[str, dict[str, Any]] = {
@@ -181,6 +182,13 @@ async def test_the_command_previews_a_file_and_declares_it(office: Any, tmp_path
     file.write_text('segment = "x"\n[filter]\npurchase = 1\n')
     assert await asyncio.to_thread(main, asked) == 1
     assert "unknown field `purchase`" in capsys.readouterr().out
+
+
+def test_the_page_names_all_that_a_filter_may_say() -> None:
+    page = (Path(__file__).parents[2] / "docs/people.md").read_text()
+    said = set(re.findall(r"`([a-z_]+)`", page))
+    names = {field.encode_name for struct in (Filter, Purchases) for field in msgspec.structs.fields(struct)}
+    assert names <= said, names - said
 
 
 PEOPLE = ("a", "b", "c")
