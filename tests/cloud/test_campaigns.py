@@ -233,7 +233,10 @@ async def test_who_says_no_while_an_answer_is_awaited_is_not_asked_for_again(
 
 async def test_a_busy_service_is_asked_later_and_an_empty_month_waits_for_a_person(office: Any, line: Any) -> None:
     line.answers = [(429, "Too Many Requests"), (429, "You have reached your monthly limit.")]
-    await begun(office)
+    await begun(office, texts={"en": "{name}"})
+    await send_all(office)
+    assert line.calls == ["push"]  # the others wait as well
+    office.clock.now_ms += 61_000
     await send_all(office)
     assert (await office.get("/cloud/v1/campaigns/c1")).json["state"] == "quota"
     assert (await office.get("/cloud/v1/senders/line/quota")).json["said"][1] == {"totalUsage": 3}

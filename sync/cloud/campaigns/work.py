@@ -35,6 +35,7 @@ class CampaignWork:
         self._books = books
         self.lines = dict(lines)
         self._zones = dict(zones)
+        self._busy_until_ms: dict[str, int] = {}
         self._wakes: list[asyncio.Event] = []
 
     def wake(self) -> None:
@@ -70,20 +71,24 @@ class CampaignWork:
 
     async def send_next(self, line: SenderLine, speak: Speak) -> bool:
         """Send the next letter of a sender; say whether there was anything to do."""
-        books, now_ms = self._books, self._books.now_ms()
+        books, now_ms, name = self._books, self._books.now_ms(), line.sender.name
+        if now_ms < self._busy_until_ms.get(name, 0):
+            return False
         looked = await books.db.write(lambda tx: claim(tx, books.replica, line, zones=self._zones, now_ms=now_ms))
         if looked.is_behind:
             await look_at_all(books)
             return True
         if looked.refused:
-            log.info("members may not be written to", extra={"sender": line.sender.name, "members": looked.refused})
+            log.info("members may not be written to", extra={"sender": name, "members": looked.refused})
         claimed = looked.claimed
         if claimed is None:
             return looked.has_more
         outcome = line.sender.read(await speak(line.sender.call(claimed.letter, now_ms=now_ms)))
         answered_ms = books.now_ms()
+        if outcome.verdict == "later":  # what is true of one call is true of the next
+            self._busy_until_ms[name] = answered_ms + int(outcome.after_s * 1000)
         await books.db.write(lambda tx: settle(tx, claimed, outcome, line, now_ms=answered_ms))
-        said = {"sender": line.sender.name, "campaign": claimed.campaign_id, "members": len(claimed.persons)}
+        said = {"sender": name, "campaign": claimed.campaign_id, "members": len(claimed.persons)}
         level = logging.INFO if outcome.verdict == "sent" else logging.WARNING
         log.log(level, "a letter was settled", extra=said | {"verdict": outcome.verdict, "why": outcome.why})
         return True
