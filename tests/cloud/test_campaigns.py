@@ -9,12 +9,23 @@ import hmac
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from sync.cloud.arrivals.facts import add_facts
+from sync.cloud.campaigns.ledger import claim
+from sync.cloud.migrations import MIGRATIONS
+from sync.cloud.people.member_cells import write_cells
+from sync.cloud.senders.settings import SenderSection, line_of
 from sync.cloud.talk.outgoing import speaking
+from sync.db import connect_writer
+from sync.model import Feed
+from sync.store.replicas import identify, replica_id
 
 STORES: dict[str, dict[str, Any]] = {
     "tpe01": {"token": "tpe01-token-0123456789", "members": "tw", "zone": "Asia/Taipei"},
@@ -34,6 +45,7 @@ COUPON = {
 BATCH = {"kind": "coupon_batch", "batch_id": "B1", "coupon_id": "TENOFF", "prefix": "TEN", "digits": 4, "count": 100}
 EVERYBODY = {"segment": "all", "name": {"zh-Hant": "全部", "en": "All"}, "filter": {"points": {"max": 1}}}
 WEBHOOK_SECRET = "webhook-secret"
+NOW_MS = 1_790_000_000_000
 
 
 class Line:
@@ -401,3 +413,38 @@ async def test_no_line_of_the_log_names_anybody(office: Any, line: Any, caplog: 
     assert "a letter was settled" in said
     for word in (*(user(who) for who in office.ids), *office.ids.values(), "Ann", "+88691"):
         assert word not in said
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(("in", "out", "claim")), st.booleans(), st.sampled_from((1, 2))), max_size=9))
+def test_a_message_is_claimed_only_while_no_unseen_no_stands_whoever_wrote_it(
+    steps: list[tuple[str, bool, int]],
+) -> None:
+    """Words come as rows of two hubs that nobody has looked at; a yes has seen all that was said before it, or nothing."""
+    tx = connect_writer(Path(":memory:"), MIGRATIONS, "off")
+    own = identify(tx, "cloud", incarnation="c" * 16, now_ms=NOW_MS)
+    write_cells(tx, own, "m1", {"line_id": user("ann").lower()}, now_ms=NOW_MS)
+    line = line_of("line", SenderSection(kind="line", token="t"), Path())
+    outs: set[str] = set()
+    seen: set[str] = set()
+    yes = False
+    for n, (what, sees, hub) in enumerate(steps):
+        if what == "claim":
+            said = {"campaign_id": f"c{n}", "segment": "s", "sender": "line", "texts": TEXTS}
+            tx.execute("INSERT INTO campaign VALUES (?, ?, 'running', '', ?)", (f"c{n}", json.dumps(said).encode(), n))
+            tx.execute("INSERT INTO message VALUES (?, 'm1', 'queued', '', '', 0, 0, 0, 0, '')", (f"c{n}",))
+            claimed = claim(tx, own, line, zones={}, now_ms=NOW_MS).claimed
+            assert (claimed is not None) == (yes and not outs - seen)
+            continue
+        fact = {"kind": "consent", "consent_id": f"f{n}", "member_id": "m1", "purpose": "marketing", "choice": what}
+        if what == "in":
+            yes, seen = True, seen | (outs if sees else set())
+            fact["seen"] = sorted(outs) if sees else []  # type: ignore[assignment]
+        else:
+            outs |= {f"f{n}"}
+        replica = replica_id(tx, f"tpe0{hub}:{hub:016x}", now_ms=NOW_MS)
+        body = json.dumps(fact | {"at": "2026-09-21T00:00:00Z"}).encode()
+        add_facts(
+            tx, [(n + 1, body)], store=f"tpe0{hub}", replica=replica, stream="people", kind=Feed.LOG, now_ms=NOW_MS
+        )
+    tx.close()
