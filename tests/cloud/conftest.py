@@ -296,7 +296,7 @@ StartCloud = Callable[..., Awaitable[CloudEnd]]
 IS_FULL = bool(os.environ.get("STOREHUB_FULL"))
 ONLY_ON_SQLITE = ("test_disk.py",)  # PostgreSQL's disk is not this folder's
 ONLY_ON_POSTGRES = ("test_postgres.py",)
-ALSO_ON_POSTGRES = ("test_apply.py", "test_catalogue.py", "test_coupons.py")  # beside the rest of them in --full
+ALSO_ON_POSTGRES = ("test_apply.py",)  # beside the rest of them in --full
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
