@@ -6,7 +6,8 @@ server that is gone, full or read-only is the group's (sync.storage_faults). The
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -111,9 +112,10 @@ async def open_link(dsn: str, **settings: str) -> Link:
         connection: asyncpg.Connection[Any] = await asyncpg.connect(
             dsn, timeout=CONNECT_TIMEOUT_S, statement_cache_size=0, server_settings=_SETTINGS | settings
         )
-        await connection.set_type_codec(
-            "numeric", schema="pg_catalog", encoder=str, decoder=_number, format="text"
-        )  # sums of bigint
+        async with _or_hang_up(connection):
+            await connection.set_type_codec(  # sums of bigint
+                "numeric", schema="pg_catalog", encoder=str, decoder=_number, format="text"
+            )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as err:
         raise ServerError(f"{shown(dsn)}: {err or 'no answer'}", code=sqlite3.SQLITE_BUSY) from err
     return Link(connection)
@@ -122,8 +124,21 @@ async def open_link(dsn: str, **settings: str) -> Link:
 async def listen(dsn: str, channel: str, heard: "asyncio.Queue[str]") -> Link:
     """Dial and put what is told on a channel into a queue that is never full: its reader takes all that is there at once."""
     link = await open_link(dsn)
-    await link._connection.add_listener(channel, lambda *told: heard.put_nowait(str(told[-1])))
+    async with _or_hang_up(link._connection):
+        await link._connection.add_listener(channel, lambda *told: heard.put_nowait(str(told[-1])))
     return link
+
+
+@asynccontextmanager
+async def _or_hang_up(connection: "asyncpg.Connection[Any]") -> AsyncIterator[None]:
+    """Leave no line open behind a start that fails, or is cancelled, half-way."""
+    is_done = False
+    try:
+        yield
+        is_done = True
+    finally:
+        if not is_done:
+            connection.terminate()
 
 
 def shown(dsn: str) -> str:
