@@ -43,6 +43,7 @@ AT_RIGHTS = (
     "cloud.looked",
 )  # tests/sync/test_rights_stored.py
 AT_COUPONS = ("cloud.coupons_looked",)  # the simulator
+AT_ALLOCATION = ("cloud.order_given",)  # tests/cloud/allocation
 
 
 @dataclass
@@ -217,7 +218,7 @@ async def test_an_import_that_was_killed_is_written_whole_or_not_at_all(
 def test_every_failpoint_of_the_cloud_is_killed_at() -> None:
     code = "\n".join(path.read_text() for path in (Path(__file__).parents[2] / "sync" / "cloud").rglob("*.py"))
 
-    used = {*AT_BATCHES, *AT_START, *AT_IMPORT, *AT_RIGHTS, *AT_COUPONS, *AT_EXPORT}
+    used = {*AT_BATCHES, *AT_START, *AT_IMPORT, *AT_RIGHTS, *AT_COUPONS, *AT_ALLOCATION, *AT_EXPORT}
     assert set(re.findall(r'failpoints\.hit\("([a-z_.]+)"\)', code)) <= used
 
 
