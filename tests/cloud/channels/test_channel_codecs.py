@@ -1,6 +1,7 @@
 """What shops write, read: values out of payloads in their documented shape, without a cloud."""
 
 import json
+import os
 import re
 from base64 import b64encode
 from decimal import Decimal
@@ -21,7 +22,8 @@ from sync.errors import ConfigError
 from tests.cloud.channels.conftest import shopify_order, woo_order
 
 RFC_4231 = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"  # of HMAC-SHA256, test case 2
-CAPTURES = Path(__file__).parents[4] / "shared" / "material" / "shop" / "shopify"
+MATERIAL = Path(os.environ.get("STOREHUB_MATERIAL", Path(__file__).parents[4] / "shared" / "material"))
+CAPTURES = MATERIAL / "shop" / "shopify"
 
 
 def channel(tmp_path: Path, **more: Any) -> Channel:
