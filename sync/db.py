@@ -114,6 +114,10 @@ class Database:
         """Open the connection of the searching thread."""
         return connect_reader(self._path, other_thread=True)
 
+    def connect_aside(self) -> sqlite3.Connection:
+        """Open a connection for one long read; called in the thread that reads."""
+        return connect_reader(self._path)
+
     @property
     def path(self) -> Path:
         """The file, for readers of a thread's own."""
@@ -193,7 +197,7 @@ class Database:
 
     async def study(self, find: Callable[[sqlite3.Connection], T]) -> T:
         """Run reads that take long in a passing thread, on a connection of their own: they hold up no other reader."""
-        return await asyncio.to_thread(_studied, self._path, find)
+        return await asyncio.to_thread(_studied, self.connect_aside, find)
 
     async def empty_log(self) -> bool:
         """Bring all that is committed into the file and cut the write-ahead log; false while a reader still needs it."""
@@ -336,8 +340,8 @@ def _settle(job: _Job[Any], outcome: Outcome) -> None:
         job.answer.set_exception(outcome.error)
 
 
-def _studied(path: Path, find: Callable[[sqlite3.Connection], T]) -> T:
-    with closing(connect_reader(path)) as read:
+def _studied(connect: Callable[[], sqlite3.Connection], find: Callable[[sqlite3.Connection], T]) -> T:
+    with closing(connect()) as read:
         return find(read)
 
 

@@ -53,12 +53,19 @@ class PostgresDatabase(Database):
         timeout_ms = str(round(SEARCH_TIMEOUT_S * 1000))
         return PostgresReader(self.dsn, statement_timeout=timeout_ms)
 
+    def connect_aside(self) -> sqlite3.Connection:
+        """A connection for one long read."""
+        return PostgresReader(self.dsn)
+
     async def empty_log(self) -> bool:
         """The server keeps its own log and cuts it itself."""
         return True
 
     async def save_room(self, *, is_scarce: bool) -> None:
         """The server's disk is its own affair."""
+
+    def _check_promise(self) -> None:
+        """The server says itself where its disk takes nothing."""
 
     async def _run(self, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[Outcome]:
         for _ in range(AGAIN_MAX):
