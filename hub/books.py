@@ -19,7 +19,7 @@ from hub.clock import HubClock
 from hub.holders import PEER, Holders
 from hub.store.catalogue.catalogue import TakenRows
 from hub.store.replica.clock import SavedClock, save_clock
-from hub.store.replica.confirmed import compare, marks
+from hub.store.replica.confirmed import compare, marks, prove_mark
 from hub.store.replica.lives import Reborn, begin_life, former_lives, sealed_lives
 from hub.store.replica.settling import settle
 from hub.store.replica.sibling_visitors import is_another, tell_others
@@ -178,6 +178,9 @@ class HubBooks:
         if rep == self.rep:
             raise ProtocolError(f"{rep}: nobody but this hub knows what is left of its rows")
         now_ms = self._now_ms()
+        if (rep, stream) in self._marked:
+            await self._db.write(lambda tx: prove_mark(tx, rep, stream, to))
+            self._look_what_to_pass_on()
         if opening is not None:
             if rep.rpartition(":")[0] != self.replica.store or stream not in LOGS:
                 raise ProtocolError(f"{rep[:80]}: nobody tells this hub what {stream[:64]!r} of it came to")

@@ -18,6 +18,7 @@ from sync.store.cursors import receive_to, received_to
 from sync.store.digests import digest_at
 from sync.store.reading import rows_after
 from sync.store.replicas import known_id
+from sync.store.retention import floor_of
 from sync.store.rows import Taken
 
 Key = tuple[str, str]
@@ -72,6 +73,20 @@ def move_mark(tx: Connection, replica: int, stream: str, at: Boundary) -> None:
             "UPDATE confirmed SET last = ?, digest = ? WHERE replica = ? AND stream = ?",
             (at.last, at.digest, replica, stream),
         )
+
+
+def prove_mark(tx: Connection, rep: str, stream: str, floor: Boundary) -> None:
+    """The cloud has no rows up to here any more: it has held what is here where these rows give its digest.
+
+    Where that cannot be told, because some of them are gone here as well, the mark stays.
+    """
+    replica = known_id(tx, rep)
+    before = mark_of(tx, replica, stream) if replica is not None else None
+    if replica is None or before is None:
+        return
+    at = max(before, floor_of(tx, replica, stream), key=lambda each: each.last)
+    if at.last <= floor.last and digest_at(tx, replica, stream, at, floor.last) == floor.digest:
+        move_mark(tx, replica, stream, floor)
 
 
 def compare(tx: Connection, own: Replica, rep: str, stream: str, at: Boundary) -> Taken:
