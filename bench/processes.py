@@ -56,7 +56,6 @@ connections = 10_000
 _CLOUD_CONFIG = """
 [cloud]
 port = {port}
-{cloud_extra}
 [stores.{store}]
 token = "{token}"
 {store_extra}
@@ -215,18 +214,12 @@ class HubProcess(ServerProcess):
 
 
 class CloudProcess(ServerProcess):
-    """One cloud end with one store and one token of head office.
+    """One cloud end with one store and one token of head office; `store_extra` is TOML of the store, `extra` for the end."""
 
-    `store_extra` is TOML of the store, `cloud_extra` of [cloud], `extra` for the end.
-    """
-
-    def __init__(
-        self, folder: Path, *, store: str, token: str, store_extra: str = "", cloud_extra: str = "", extra: str = ""
-    ) -> None:
+    def __init__(self, folder: Path, *, store: str, token: str, store_extra: str = "", extra: str = "") -> None:
         office = secrets.token_urlsafe(24)
         self.headers = {"Authorization": f"Bearer {office}"}
-        said = {"store": store, "token": token, "office": office, "store_extra": store_extra}
-        said |= {"cloud_extra": cloud_extra, "extra": extra}
+        said = {"store": store, "token": token, "office": office, "store_extra": store_extra, "extra": extra}
         super().__init__("cloud", folder, _CLOUD_CONFIG.format(port="{port}", **said))
 
 
