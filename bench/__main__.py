@@ -36,6 +36,9 @@ BENCHMARKS = {
     "sales": Benchmark("durable sales, 1 and 16 tills, each prints", 1.5, "about 3 min"),
     "scan": Benchmark("label on the wire to the claiming till, 8 scanners busy", 6.0, "about 1 min"),
     "drain": Benchmark("a backlog of 50,000 sales goes to the cloud", 1.0, "about 3 min"),
+    "cloud": Benchmark(
+        "head office on PostgreSQL: batches beside asyncpg, the feed, 180,000 lines", 10.0, "about 5 min"
+    ),
     "wan": Benchmark("sales while the line to the cloud is slow, lossy, cut or a login page", 2.0, "about 2 min"),
     "sync": Benchmark(
         "three replicas merged pairwise, beside other libraries; rights; a cold start", 1.0, "about 6 min"
@@ -44,6 +47,7 @@ BENCHMARKS = {
     "beacons": Benchmark("2,000 advertisements a second from 500 beacons: processor time", 5.0, "about 2 min"),
     "lookup": Benchmark("products looked up and searched among 200,000, 16 clients", 3.0, "about 3 min"),
     "members": Benchmark("a member found among 500,000, 16 clients", 3.0, "about 3 min"),
+    "segments": Benchmark("three segments of 100,000 members, 300,000 purchases", 1.0, "about 1 min"),
     "failover": Benchmark(
         "a hub is killed under 8 tills: seconds until they sell at the other one", 4.0, "about 4 min"
     ),

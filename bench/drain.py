@@ -57,7 +57,7 @@ async def measure(folder: Path, *, rounds: int, seconds: float, say: Callable[[s
     with working_folder(folder) as work:
         backlog = work / "backlog.db"
         began_s = time.perf_counter()
-        replica = await _make_backlog(backlog)
+        replica = await make_backlog(backlog, SALES)
         say(f"{SALES} sales made in {time.perf_counter() - began_s:.0f} s")
         result: dict[str, Any] = {"bytes_per_sale": _bytes_per_sale(backlog, replica), "json_bytes_per_sale": 0.0}
         result["json_bytes_per_sale"] = _json_bytes(backlog, replica)
@@ -90,7 +90,8 @@ def columns(result: dict[str, Any]) -> dict[str, Figures]:
     return {"drain": {key: result[key] for key in keys}}
 
 
-async def _make_backlog(path: Path) -> Replica:
+async def make_backlog(path: Path, sales: int) -> Replica:
+    """Fill a hub's database with a catalogue and so many sales."""
     rng = random.Random(8)
     async with open_database(path, migrations=MIGRATIONS, synchronous="off") as db:
         incarnation = secrets.token_hex(8)
@@ -98,9 +99,9 @@ async def _make_backlog(path: Path) -> Replica:
         entries = catalogue()
         while batch := list(islice(entries, 500)):
             await db.write(partial(_put, replica, batch))
-        await _sell(db, replica, rng)
+        await _sell(db, replica, rng, sales)
     with closing(connect_reader(path)) as read:
-        assert len(rows_after(read, replica.local_id, "sales", SALES - 1, 10)) == 1, "the backlog is whole"
+        assert len(rows_after(read, replica.local_id, "sales", sales - 1, 10)) == 1, "the backlog is whole"
     return replica
 
 
@@ -108,11 +109,11 @@ def _put(replica: Replica, entries: list[Entry], tx: Connection) -> Put:
     return put_products(tx, replica, entries, location=SHOP.location, now_ms=BEGAN_MS)
 
 
-async def _sell(db: Database, replica: Replica, rng: random.Random) -> None:
+async def _sell(db: Database, replica: Replica, rng: random.Random, sales: int) -> None:
     now_ms = BEGAN_MS
-    for first in range(0, SALES, WAITING):
+    for first in range(0, sales, WAITING):
         async with asyncio.TaskGroup() as group:
-            for number in range(first, min(first + WAITING, SALES)):
+            for number in range(first, min(first + WAITING, sales)):
                 now_ms += int(rng.expovariate(1 / MEAN_PAUSE_MS)) + 1
                 sale = sale_of(draw_basket(rng), f"till-{number % TILLS + 1}", now_ms, rng)
                 job = sale_job(replica, SHOP, sale, print_to=None, now_ms=now_ms)

@@ -56,6 +56,7 @@ connections = 10_000
 _CLOUD_CONFIG = """
 [cloud]
 port = {port}
+{cloud_extra}
 [stores.{store}]
 token = "{token}"
 {store_extra}
@@ -214,12 +215,18 @@ class HubProcess(ServerProcess):
 
 
 class CloudProcess(ServerProcess):
-    """One cloud end with one store and one token of head office; `store_extra` is TOML of the store, `extra` for the end."""
+    """One cloud end with one store and one token of head office.
 
-    def __init__(self, folder: Path, *, store: str, token: str, store_extra: str = "", extra: str = "") -> None:
+    `store_extra` is TOML of the store, `cloud_extra` of [cloud], `extra` for the end.
+    """
+
+    def __init__(
+        self, folder: Path, *, store: str, token: str, store_extra: str = "", cloud_extra: str = "", extra: str = ""
+    ) -> None:
         office = secrets.token_urlsafe(24)
         self.headers = {"Authorization": f"Bearer {office}"}
-        said = {"store": store, "token": token, "office": office, "store_extra": store_extra, "extra": extra}
+        said = {"store": store, "token": token, "office": office, "store_extra": store_extra}
+        said |= {"cloud_extra": cloud_extra, "extra": extra}
         super().__init__("cloud", folder, _CLOUD_CONFIG.format(port="{port}", **said))
 
 

@@ -106,8 +106,8 @@ class HubBooks:
 
     def heads(self) -> list[Head]:
         """The hub's own streams and what it passes on, sales first: a return may be of a sale that another life has written."""
-        last = stream_heads(self._db.read, self.replica)
-        own = [Head(self.rep, stream, feed, last[stream]) for stream, feed in REGISTRY.feeds.items() if stream in last]
+        last, rep = stream_heads(self._db.read, self.replica), self.rep
+        own = [Head(rep, stream, feed, last[stream]) for stream, feed in REGISTRY.feeds.items() if stream in last]
         return sorted(own + self._passed_on, key=lambda head: ORDER.get(head.stream, len(ORDER)))
 
     def behind(self, stream: Stream) -> int:

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import get_args
 
 from hub.commands.backup_options import backup_commands
+from hub.commands.cloud import cloud_command
+from hub.commands.enrol import enrol_command
+from hub.commands.fleet import fleet_command
 from hub.commands.operating import operating_commands
 from hub.commands.options import (
     DEFAULT_CONFIG,
@@ -22,6 +25,7 @@ from hub.commands.options import (
     standby_options,
     with_config,
 )
+from hub.commands.segment_options import segment_command
 from hub.config import load_config
 from hub.monitoring.version import installed_version
 from hub.service.notify import Manager
@@ -30,7 +34,6 @@ from sync.errors import ConfigError, StartError, SyncError
 from sync.retail.staff.cashiers import Role
 
 EXIT_CONFIG = 78
-DEFAULT_CLOUD_CONFIG = Path("/etc/store-hub/cloud.toml")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -64,10 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run the hub in the foreground")
     with_config(run).set_defaults(run=_run)
 
-    cloud = commands.add_parser("cloud", help="run the cloud end in the foreground, where all stores come together")
-    cloud_help = f"configuration file (default {DEFAULT_CLOUD_CONFIG})"
-    cloud.add_argument("--config", type=Path, default=DEFAULT_CLOUD_CONFIG, help=cloud_help)
-    cloud.set_defaults(run=_cloud)
+    cloud_command(commands).set_defaults(run=_cloud)
+
+    segment_command(commands)
 
     pair = commands.add_parser("pair", help="show a one-time pairing code of a running hub")
     pair.add_argument("--scope", default="till", choices=get_args(Scope))
@@ -175,6 +177,8 @@ def _tablet_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 def _upkeep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     operating_commands(commands)
+    enrol_command(commands)
+    fleet_command(commands)
     doctor = commands.add_parser(
         "doctor", help="what is wrong with this machine, its books and its line, and the remedy"
     )

@@ -259,14 +259,17 @@ class FeedPage(Struct, frozen=True):
 class CloudClient:
     """Head office's view of the cloud. Use as a context manager."""
 
-    def __init__(self, base_url: str, token: str) -> None:
+    def __init__(self, base_url: str, token: str, *, context: SSLContext | None = None) -> None:
+        """`context` as of HubClient."""
         self._base_url = base_url
         self._token = token
+        self._context = context
 
     async def __aenter__(self) -> Self:
         try:
             self._session = aiohttp.ClientSession(
                 self._base_url,
+                connector=aiohttp.TCPConnector(ssl=self._context or True),
                 timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S),
                 headers={"Authorization": f"Bearer {self._token}"},
             )

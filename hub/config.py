@@ -121,7 +121,7 @@ def parse_config(raw: dict[str, Any], *, base: Path) -> Config:
         tls_names=tuple(file.tls.names),
         pages=tuple(file.console.pages),
         devices=devices,
-        cloud=cloud_line(file.cloud),
+        cloud=cloud_line(file.cloud, folder=(base / file.data.dir).resolve() / "cloud"),
         follows=followed(file.standby),
         mqtt=_mqtt(file.mqtt, host=file.api.host),
         has_rtc=file.clock.rtc,

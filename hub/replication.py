@@ -20,6 +20,7 @@ from hub.books import HubBooks
 from hub.clock import HubClock
 from hub.holders import PEER
 from hub.medium.view import MediumView
+from hub.monitoring.version import installed_version
 from hub.standby.line import Standby, StandbyView
 from hub.store.feeds import oldest_waiting, waiting_rows
 from hub.store.model import utc
@@ -32,6 +33,7 @@ from sync.errors import SyncError
 from sync.line import REMEDIES, LinkState
 from sync.model import Replica, Stream
 from sync.opening import Gathered
+from sync.protocol import Status
 from sync.store.facts import key_at
 from sync.store.streams import stream_heads
 
@@ -111,6 +113,7 @@ class Replication:
         self.gathered = Gathered()  # sums that a cloud tells by HTTP, part by part
         self.greeted_as = replica.rep  # whom a cloud that asks takes this hub for: what it sends is for that life
         self.link = LinkState(since_ms=now_ms())
+        self._software = installed_version()
         self._clock = clock
         self._offset_ms: int | None = None  # the cloud's clock less the machine's, at the last hello
         self._db = db
@@ -125,6 +128,20 @@ class Replication:
         self.books.on_acked = self._news.set
         self.books.on_catalogue = on_catalogue
         self.books.on_reborn = on_reborn
+
+    def status(self) -> Status:
+        """Return what the cloud's fleet page is told of this hub."""
+        waiting = waiting_rows(self._db.read, self.books.replica, self.books.holders.cloud)
+        oldest = oldest_waiting(self._db.read, self.books.replica, self.books.holders.cloud) if waiting else None
+        has_second = self.standby.view() is not None or self.medium() is not None
+        return Status(
+            software=self._software,
+            copies=2 if has_second else 1,
+            waiting=sum(waiting.values()),
+            oldest_ms=int(oldest.timestamp() * 1000) if oldest else 0,
+            clock_offset_ms=self._offset_ms,
+            clock_unsure=self._clock is not None and not self._clock.is_sure,
+        )
 
     def view(self) -> SyncView:
         """Return how this hub stands to the cloud now."""

@@ -17,6 +17,7 @@ from sqlite3 import Connection
 
 from hub.audit_peer import Compared, compare
 from hub.client import CloudClient
+from hub.enrolment.credentials import context_of, token_of
 from hub.holders import PEER
 from hub.runtime import Runtime
 from hub.store.readers import open_to_read
@@ -122,10 +123,10 @@ def _audit_file(hub: Runtime) -> list[Finding]:
 async def _compared(hub: Runtime, *, part: int) -> Compared | None:
     """Compare with the cloud; None where it does not answer, or is not dialled: then another day."""
     cloud = hub.config.cloud
-    if cloud is None or cloud.url is None or not cloud.token:
+    if cloud is None or cloud.url is None or not token_of(cloud):
         return None
     try:
-        async with CloudClient(cloud.url, cloud.token) as client:
+        async with CloudClient(cloud.url, token_of(cloud), context=context_of(cloud)) as client:
             read, own = hub.db.read, hub.replica
             return await compare(read, own, sums=client.audit_sums, names=client.audit_names, part=part)
     except SyncError as err:

@@ -17,9 +17,8 @@ import logging
 import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
-from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from time import perf_counter
@@ -86,15 +85,15 @@ class Database:
 
     async def __aenter__(self) -> Self:
         try:  # in a passing thread: a file that does not open leaves none behind
-            connection = await asyncio.to_thread(connect_writer, self._path, self._migrations, self._synchronous)
+            connection = await asyncio.to_thread(self.connect_writer)
         except sqlite3.Error as err:
             raise StartError(f"{self._path}: {err}; {_START_REMEDIES[storage_fault(err, self._path)]}") from err
         self._writer = await aiosqlite.Connection(lambda: connection, 64)
         async with AsyncExitStack() as half_open:
             half_open.push_async_callback(self._writer.close)
-            self._reader = connect_reader(self._path, cache_kib=READER_CACHE_KIB)
+            self._reader = self.connect_reader()
             self._snapshot = Snapshot(self._reader)
-            self._searcher = await aiosqlite.Connection(partial(connect_reader, self._path, other_thread=True), 64)
+            self._searcher = await aiosqlite.Connection(self.connect_searcher, 64)
             half_open.pop_all()
         return self
 
@@ -102,6 +101,22 @@ class Database:
         self._reader.close()
         await self._searcher.close()
         await self._writer.close()
+
+    def connect_writer(self) -> sqlite3.Connection:
+        """Open the read-write connection; called in a passing thread."""
+        return connect_writer(self._path, self._migrations, self._synchronous)
+
+    def connect_reader(self) -> sqlite3.Connection:
+        """Open the connection for point reads on the loop."""
+        return connect_reader(self._path, cache_kib=READER_CACHE_KIB)
+
+    def connect_searcher(self) -> sqlite3.Connection:
+        """Open the connection of the searching thread."""
+        return connect_reader(self._path, other_thread=True)
+
+    def connect_aside(self) -> sqlite3.Connection:
+        """Open a connection for one long read; called in the thread that reads."""
+        return connect_reader(self._path)
 
     @property
     def path(self) -> Path:
@@ -179,6 +194,10 @@ class Database:
         except TimeoutError as err:
             await self._searcher.interrupt()
             raise BusyError("search_too_slow", f"the search took longer than {SEARCH_TIMEOUT_S} s") from err
+
+    async def study(self, find: Callable[[sqlite3.Connection], T]) -> T:
+        """Run reads that take long in a passing thread, on a connection of their own: they hold up no other reader."""
+        return await asyncio.to_thread(_studied, self.connect_aside, find)
 
     async def empty_log(self) -> bool:
         """Bring all that is committed into the file and cut the write-ahead log; false while a reader still needs it."""
@@ -319,6 +338,11 @@ def _settle(job: _Job[Any], outcome: Outcome) -> None:
         job.answer.set_result(outcome.result)
     else:
         job.answer.set_exception(outcome.error)
+
+
+def _studied(connect: Callable[[], sqlite3.Connection], find: Callable[[sqlite3.Connection], T]) -> T:
+    with closing(connect()) as read:
+        return find(read)
 
 
 def _save_room(connection: sqlite3.Connection, is_scarce: bool) -> None:

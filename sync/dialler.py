@@ -22,7 +22,8 @@ from sync.actions import End, Opened
 from sync.books import Books
 from sync.line import BACKOFF_MAX_S, REMEDIES, Attempts, LinkState, Schedule, Transport
 from sync.link import Connector, Conversation, connector
-from sync.wire import ContextSource, WireError, own_roots
+from sync.telling import StatusSource, Telling
+from sync.wire import ContextSource, TokenSource, WireError, own_roots
 
 UP_SAID_S = 3.0  # a line that is up for so long is worth a line in the log
 BLOCKED_MAX = 2  # once may be a cloud that is starting
@@ -38,7 +39,7 @@ class Dialler:
     def __init__(
         self,
         url: str,
-        token: str,
+        token: str | TokenSource,
         books: Books,
         *,
         peer: str = "the cloud",
@@ -51,10 +52,12 @@ class Dialler:
         transport: Transport = "auto",
         is_wanted: Callable[[], bool] = lambda: False,
         context: ContextSource = own_roots,
+        status: StatusSource | None = None,
     ) -> None:
         """`peer` is whom the log names; `schedule` is what this end names, without one the cloud's word counts.
 
-        `is_wanted`: break the schedule now. `context`: whom TLS trusts, asked at each connection.
+        `is_wanted`: break the schedule now. `token`, `context`: what to show and whom TLS trusts, asked at each connection.
+        `status`: what this end says of itself.
         """
         self._peer, self._remedies = peer, remedies
         self._url = url
@@ -67,6 +70,7 @@ class Dialler:
         self._transport = transport
         self._is_wanted = is_wanted
         self._context = context
+        self._status = status
         self._is_pushing = transport == "http"
         self._blocked = self._fallbacks = 0
         self._conversation: Conversation | None = None
@@ -111,7 +115,9 @@ class Dialler:
         except WireError as err:
             self._choose(is_blocked=err.may_be_proxy)
             return End(err.code, err.detail)
-        self._conversation = Conversation("dialler", self._books, now_ms=self._now_ms, on_open=self._go_up)
+        self._conversation = Conversation(
+            "dialler", self._books, now_ms=self._now_ms, on_open=self._go_up, telling=Telling(self._status)
+        )
         again_s = min(WEBSOCKET_AGAIN_MAX_S, WEBSOCKET_AGAIN_S * 2 ** min(self._fallbacks, 16))
         again = asyncio.get_running_loop().call_later(again_s, self._conversation.finish)
         if not is_pushing or self._transport != "auto":

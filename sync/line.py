@@ -25,7 +25,10 @@ REMEDIES = {
     "tls": "the certificate at this address is not the cloud's: a login page or a proxy opens what passes (log in there, or "
     "have the cloud's address let through), or this machine's clock is wrong (timedatectl)",
     "timeout": "the line is up but nobody answers in time: check the line's quality and the cloud's load",
-    "refused": "the cloud does not take this token for this store: correct [cloud] token or [store] id",
+    "refused": "the cloud does not take this token for this store: correct [cloud] token or [store] id, or enrol this "
+    "hub again if its token was revoked (storehub enrol CODE)",
+    "not_enrolled": "this hub has no token for the cloud yet: have head office make a code (storehub cloud enrol STORE) and run "
+    "storehub enrol CODE",
     "not_a_cloud": "something else answers at this address (a captive portal, a proxy): log in there or correct [cloud] url",
     "server_error": "the cloud has a fault of its own: look at its log; the hub tries again",
     "hung_up": "the line was cut; the hub dials again",

@@ -37,11 +37,12 @@ from sync.books import Books
 from sync.errors import ForkError, ProtocolError, SyncError
 from sync.line import Schedule, backoff_s
 from sync.line_faults import reason_of_error, reason_of_status
-from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Packed, decode, encode, packed, unpacked
-from sync.push import BODY_MAX, CONTENT_TYPE, HOLD_S, PushWire
+from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Packed, Status, decode, encode, packed, unpacked
+from sync.push import CONTENT_TYPE, HOLD_S, PushWire, read_bounded
 from sync.sending import WINDOW
 from sync.session import Session, refusal
-from sync.wire import ContextSource, Take, Wire, WireError, own_roots
+from sync.telling import Telling
+from sync.wire import ContextSource, Take, TokenSource, Wire, WireError, own_roots
 
 __all__ = ["DEBOUNCE_S", "HEARTBEAT_S", "TICK_S", "Connector", "Conversation", "backoff_s", "connector"]
 
@@ -111,7 +112,9 @@ class Conversation:
         on_open: Callable[[Opened], None] = lambda _: None,
         admits: Callable[[str], bool] = lambda _: True,
         schedule: Schedule | None = None,
+        telling: Telling | None = None,
     ) -> None:
+        self._telling = telling or Telling()
         self._session = Session(role, books, admits=admits, schedule=schedule)
         self._books = books
         self._now_ms = now_ms
@@ -186,6 +189,7 @@ class Conversation:
                 else:
                     effects.extend(await self._carry_out(effect, ws))
             effects.extend(await self._next())
+            effects.extend(self._telling.due(self._session.features, _steady_ms()))
 
     def _following(self, batch: Batch) -> list[Batch]:
         """Take what has come already and goes on where this batch ends, so that one commit makes all of it durable.
@@ -283,7 +287,10 @@ class Conversation:
 
     async def _take(self, message: bytes) -> None:
         frame = decode(message)
-        await self._inbox.put(unpacked(frame) if isinstance(frame, Packed) else frame)
+        if isinstance(frame, Status):
+            self._telling.hear(frame)
+        else:
+            await self._inbox.put(unpacked(frame) if isinstance(frame, Packed) else frame)
 
     async def _watch_growth(self) -> None:
         while True:
@@ -300,7 +307,7 @@ class Connector:
         self,
         http: aiohttp.ClientSession,
         url: str,
-        token: str,
+        token: str | TokenSource,
         *,
         rng: random.Random,
         context: ContextSource = own_roots,
@@ -308,17 +315,17 @@ class Connector:
         self._http = http
         self._context = context
         self._url = url.rstrip("/") + "/sync/v1"
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._token = token
         self._rng = rng
 
     async def websocket(self) -> Wire:
         """Open a WebSocket; raise WireError."""
-        context = await self._context()
+        headers, context = self._headers(), await self._context()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 ws = await self._http.ws_connect(
                     self._url + "/link",
-                    headers=self._headers,
+                    headers=headers,
                     protocols=(SUBPROTOCOL,),
                     heartbeat=HEARTBEAT_S,
                     max_msg_size=FRAME_MAX,
@@ -343,8 +350,11 @@ class Connector:
         """Return a wire of HTTP requests; whether anybody answers is seen when it is read."""
         return PushWire(self._post, self._rng.randbytes(16).hex(), rng=self._rng)
 
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token if isinstance(self._token, str) else self._token()}"}
+
     async def _post(self, body: bytes) -> bytes:
-        headers = self._headers | {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
+        headers = self._headers() | {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
         limit = aiohttp.ClientTimeout(total=POST_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
         context = await self._context()
         try:
@@ -361,7 +371,7 @@ class Connector:
                 if answer.status != 200 or answer.content_type != CONTENT_TYPE:
                     reason = reason_of_status(answer.status, answer.content_type)
                     raise WireError(reason, f"HTTP {answer.status} {answer.content_type} to an exchange")
-                return await _read_bounded(answer.content)
+                return await read_bounded(answer.content.iter_any())
         except TimeoutError as err:
             raise WireError("timeout", f"no answer to an exchange within {POST_TIMEOUT_S:g} s") from err
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError) as err:
@@ -372,20 +382,11 @@ class Connector:
 
 @asynccontextmanager
 async def connector(
-    url: str, token: str, *, rng: random.Random, context: ContextSource = own_roots
+    url: str, token: str | TokenSource, *, rng: random.Random, context: ContextSource = own_roots
 ) -> AsyncIterator[Connector]:
     """Hold what opens wires to a cloud."""
     async with aiohttp.ClientSession(auto_decompress=False) as http:
         yield Connector(http, url, token, rng=rng, context=context)
-
-
-async def _read_bounded(content: aiohttp.StreamReader) -> bytes:
-    body = bytearray()
-    async for piece in content.iter_any():
-        body += piece
-        if len(body) > BODY_MAX:
-            raise ProtocolError(f"an answer of more than {BODY_MAX} bytes")
-    return bytes(body)
 
 
 def _goes_on(batch: Batch, before: Batch) -> bool:
@@ -393,5 +394,6 @@ def _goes_on(batch: Batch, before: Batch) -> bool:
 
 
 def _steady_ms() -> int:
-    """Milliseconds that never go back, for time-outs and pace: the wall clock may jump by a year when the line comes back."""
-    return int(asyncio.get_running_loop().time() * 1000)
+    return int(
+        asyncio.get_running_loop().time() * 1000
+    )  # it never goes back, as the wall clock may when the line comes back

@@ -9,6 +9,7 @@
     Pull   ->                 <- Pull                a gap: send again from here
     Snapshot ->               <- Snapshot            of what the other lacks of a log there is a sum: go on from there
     Bye    ->                 <- Bye                 nothing more waits here; the dialler hangs up when both have said so
+    Status ->                                     what the dialler says of itself (sync.telling); changes nothing
     Refused, then the end
 
 Each side names the versions that it speaks (`min_version` to `version`) and its `features`; only what both have is used. A later
@@ -39,8 +40,9 @@ FRAME_MAX = 2 * 1024 * 1024  # a larger message ends the connection
 ZSTD_LEVEL = 3  # higher ones save 3 % and cost ten times as much
 _FRAME_BYTES_MAX = 4 * BYTES_MAX  # what a frame may unpack to
 COLUMNS, ZSTD, BYE, LIVES, SNAPSHOT, OPENING = "columns", "zstd", "bye", "lives", "snapshot", "opening"
+STATUS = "status"
 # without columns rows travel one by one, without zstd as they are
-FEATURES = (COLUMNS, ZSTD, BYE, LIVES, SNAPSHOT, OPENING)
+FEATURES = (COLUMNS, ZSTD, BYE, LIVES, SNAPSHOT, OPENING, STATUS)
 VECTOR_MAX = 10_000  # streams of one store's lives: 20 of each of 500
 LIVES_MAX = 500
 Millis = Annotated[int, Meta(ge=0, le=SEQ_MAX)]
@@ -176,6 +178,20 @@ class Bye(Struct, frozen=True, tag="bye"):
     """All that waited at the sender of this is acknowledged; the dialler hangs up when both sides have said so."""
 
 
+class Status(Struct, frozen=True, tag="status", omit_defaults=True, kw_only=True):
+    """What a hub says of itself: telemetry. `copies`: machines and media that hold what it sold; 0: it does not say.
+
+    `waiting` rows are not at the cloud, the oldest since `oldest_ms`, 0 for none; `clock_offset_ms`: the cloud's less its own.
+    """
+
+    software: Annotated[str, Meta(max_length=64)] = ""
+    copies: Annotated[int, Meta(ge=0, le=99)] = 0
+    waiting: Seq = 0
+    oldest_ms: Millis = 0
+    clock_offset_ms: Annotated[int, Meta(ge=-SEQ_MAX, le=SEQ_MAX)] | None = None
+    clock_unsure: bool = False
+
+
 class Unknown(Struct, frozen=True):
     """A frame of a kind that this version does not know; never sent."""
 
@@ -186,9 +202,11 @@ class _Tagged(Struct, frozen=True):
     type: str
 
 
-_Known = Hello | HelloOk | Pull | Packed | Ack | Refused | Sealed | Snapshot | Bye
+_Known = Hello | HelloOk | Pull | Packed | Ack | Refused | Sealed | Snapshot | Bye | Status
 Frame = _Known | Unknown
-_KINDS = {kind.__struct_config__.tag for kind in (Hello, HelloOk, Pull, Packed, Ack, Refused, Sealed, Snapshot, Bye)}
+_KINDS = {
+    kind.__struct_config__.tag for kind in (Hello, HelloOk, Pull, Packed, Ack, Refused, Sealed, Snapshot, Bye, Status)
+}
 _decoder = msgspec.msgpack.Decoder(_Known)
 _tags = msgspec.msgpack.Decoder(_Tagged)
 _plain_rows = msgspec.msgpack.Decoder(Annotated[list[bytes], Meta(max_length=PART_ROWS)])

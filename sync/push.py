@@ -14,7 +14,7 @@ Not here: the client's sockets (sync.link), the server's (sync.cloud.talk.exchan
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -75,6 +75,16 @@ def read_body(body: bytes) -> tuple[Envelope, list[bytes]]:
         return _envelope.decode(items[0] if items else b""), items[1:]
     except NOT_JSON as err:
         raise ProtocolError(f"a body has no envelope: {err}") from err
+
+
+async def read_bounded(pieces: AsyncIterator[bytes]) -> bytes:
+    """Return a body that comes in pieces; raise ProtocolError when it is longer than one may be."""
+    body = bytearray()
+    async for piece in pieces:
+        body += piece
+        if len(body) > BODY_MAX:
+            raise ProtocolError(f"an answer of more than {BODY_MAX} bytes")
+    return bytes(body)
 
 
 class Outbox:

@@ -18,15 +18,22 @@ T = TypeVar("T")
 def load_settings(path: Path, parse: Callable[[dict[str, Any]], T]) -> T:
     """Read a file and check it with `parse`; raise ConfigError naming the file. Any: TOML."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_settings(path.read_text(encoding="utf-8"), parse)
     except OSError as err:
         raise ConfigError(f"{path}: {err.strerror}; name the file with --config") from err
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+    except UnicodeDecodeError as err:
         raise ConfigError(f"{path}: not valid TOML: {err}") from err
-    try:
-        return parse(raw)
     except ConfigError as err:
         raise ConfigError(f"{path}: {err}") from err
+
+
+def parse_settings(text: str, parse: Callable[[dict[str, Any]], T]) -> T:
+    """Read a text and check it with `parse`; raise ConfigError. Any: TOML."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as err:
+        raise ConfigError(f"not valid TOML: {err}") from err
+    return parse(raw)
 
 
 def convert_settings(raw: dict[str, Any], struct: type[T]) -> T:

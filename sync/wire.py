@@ -13,6 +13,9 @@ Take = Callable[[bytes], Awaitable[None]]
 ContextSource = Callable[[], Awaitable[SSLContext | None]]
 """Whom TLS trusts, asked at each connection; None: whom this machine trusts."""
 
+TokenSource = Callable[[], str]
+"""A token that may be another one at the next connection; raises WireError where there is none."""
+
 
 class Wire(Protocol):
     """Messages both ways, each whole and in its order, until one side ends it."""

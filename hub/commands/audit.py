@@ -15,6 +15,7 @@ from contextlib import closing
 from hub.audit_peer import Compared, compare
 from hub.client import CloudClient, HubClient, now_ms
 from hub.config import HUB_LOCK, Config
+from hub.enrolment.credentials import context_of, token_of
 from hub.migrations import MIGRATIONS
 from hub.store.readers import open_to_read
 from hub.store.upkeep.audit import Finding, audit
@@ -66,9 +67,9 @@ async def compare_with_cloud(
     config: Config, read: sqlite3.Connection, own: Replica, part: int | None = None
 ) -> Compared:
     """Compare with the cloud that this store dials; raise StartError where it dials none."""
-    if config.cloud is None or config.cloud.url is None or not config.cloud.token:
+    if config.cloud is None or config.cloud.url is None or not token_of(config.cloud):
         raise StartError("this hub dials no cloud: nothing to compare with; leave out --peer")
-    async with CloudClient(config.cloud.url, config.cloud.token) as cloud:
+    async with CloudClient(config.cloud.url, token_of(config.cloud), context=context_of(config.cloud)) as cloud:
         return await compare(read, own, sums=cloud.audit_sums, names=cloud.audit_names, part=part)
 
 

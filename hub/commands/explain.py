@@ -12,7 +12,7 @@ from hub.store.readers import open_to_read
 from hub.store.upkeep.explain import explain
 from sync.cloud import explain as cloud
 from sync.cloud.config import load_cloud_config
-from sync.db import connect_reader
+from sync.cloud.main import connect_to_read
 from sync.errors import StartError
 from sync.store.replicas import own_replica
 
@@ -28,10 +28,7 @@ def explain_here(key: str, config: Config) -> int:
 
 def explain_at_cloud(key: str, file: Path) -> int:
     """Explain a key by the cloud's file."""
-    config = load_cloud_config(file)
-    if not config.database.exists():
-        raise StartError(f"{config.database} does not exist; name the cloud's configuration with --cloud")
-    with closing(connect_reader(config.database)) as read:
+    with closing(connect_to_read(load_cloud_config(file))) as read:
         return _show(key, cloud.explain(read, key))
 
 

@@ -33,6 +33,20 @@ def import_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
+def import_orders_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add what `storehub cloud import-orders` takes."""
+    parser.add_argument("file", type=Path, help=".csv (UTF-8 or Big5) or .xlsx, as the marketplace exported it")
+    parser.add_argument(
+        "--mapping", type=Path, metavar="TOML", help="which column is what (default: the channel's own)"
+    )
+    parser.add_argument("--channel", default="", metavar="NAME", help="which marketplace (default: the only one)")
+    parser.add_argument("--dry-run", action="store_true", help="say what it would come to, write nothing")
+    parser.add_argument("--language", choices=("en", "zh-Hant"), default="en", help="of the report (default en)")
+    parser.add_argument("--json", action="store_true", help="the whole report, both languages, for programs")
+    parser.add_argument("--config", type=Path, default=argparse.SUPPRESS, help="as of `storehub cloud`")
+    return parser
+
+
 def follow_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """Add what `storehub follow` takes."""
     parser.add_argument("key", help="a sale's id, or its receipt number")

@@ -3,11 +3,15 @@
 import asyncio
 import random
 from collections.abc import Callable
+from functools import partial
+from ssl import SSLContext
 
+from hub.enrolment.credentials import context_of, token_to_dial
 from hub.following.keys import run_keys
 from hub.following.members import run_members
 from hub.following.tls import FollowedAuthority
 from hub.runtime import Runtime
+from hub.settings.lines import CloudLine
 from sync.dialler import Dialler
 
 
@@ -38,7 +42,7 @@ async def run_line(hub: Runtime, *, rng: random.Random) -> None:
         if cloud is not None and cloud.url is not None and cloud.mode == "realtime":
             dialler = Dialler(
                 cloud.url,
-                cloud.token,
+                partial(token_to_dial, cloud),
                 replication.books,
                 now_ms=hub.clock.corrected_ms,
                 rng=rng,
@@ -47,9 +51,15 @@ async def run_line(hub: Runtime, *, rng: random.Random) -> None:
                 schedule=cloud.schedule,
                 transport=cloud.transport,
                 is_wanted=lambda: replication.has_waiting(cloud.wake_for),
+                context=partial(_context, cloud),
+                status=replication.status,
             )
             grown.append(dialler.grown)
             group.create_task(dialler.run(), name="dialler")
+
+
+async def _context(cloud: CloudLine) -> SSLContext | None:
+    return context_of(cloud)
 
 
 def _both(count: Callable[[int, bool], None], grown: list[Callable[[], None]]) -> Callable[[int, bool], None]:

@@ -1,6 +1,7 @@
 """[cloud] and [standby] of the configuration: how this hub stands to the cloud and to the store's other hub.
 
-[cloud]      see CloudSection: url, token, mode (realtime, scheduled with every_s, pull; left out: the cloud's word counts)
+[cloud]      see CloudSection: url, token (none where the hub was enrolled by a code: `storehub enrol`),
+             mode (realtime, scheduled with every_s, pull; left out: the cloud's word counts)
 [standby]    follows (the address of the store's other hub), token and ca_sha256 (storehub pair --scope standby, there),
              reconnect_max_s
 
@@ -9,6 +10,7 @@ Not here: the lines themselves (hub.replication, hub.standby.line).
 
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -27,7 +29,7 @@ class CloudSection(Struct, frozen=True, forbid_unknown_fields=True):
     """[cloud]: the store is joined. The hub dials `url`, all the time or every `every_s`, or waits to be asked (pull).
 
     Without `mode` it dials when the cloud says. Rows of a stream in `wake_for` break the schedule. `token` is the store's own at
-    the cloud. `import_token` is head office's, for imports made on this machine.
+    the cloud; without one that of DIR/cloud counts (hub.enrolment). `import_token` is head office's, for imports made here.
     """
 
     token: Annotated[str, Meta(max_length=200, pattern=r"^[^\s]*\Z")] = ""
@@ -64,6 +66,7 @@ class CloudLine:
     reconnect_max_s: float
     token: str = dataclass_field(repr=False)
     import_token: str = dataclass_field(repr=False)
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,12 @@ class Follows:
     ca_sha256: str = ""
 
 
-def cloud_line(section: CloudSection | None) -> CloudLine | None:
-    """Return the line to the cloud; raise ConfigError for what does not go together."""
+def cloud_line(section: CloudSection | None, *, folder: Path) -> CloudLine | None:
+    """Return the line to the cloud; `folder` has what it was enrolled with; raise ConfigError for what does not go together."""
     if section is None:
         return None
-    if section.mode != "pull" and (section.url is None or not section.token):
-        raise ConfigError('cloud: a store that dials needs url and token; one that the cloud asks has mode = "pull"')
+    if section.mode != "pull" and section.url is None:
+        raise ConfigError('cloud: a store that dials needs url; one that the cloud asks has mode = "pull"')
     if section.mode != "pull":
         _check_encrypted("cloud.url", section.url or "https://")
     if section.mode != "scheduled" and (section.every_s is not None or section.wake_for):
@@ -98,6 +101,7 @@ def cloud_line(section: CloudSection | None) -> CloudLine | None:
         reconnect_max_s=section.reconnect_max_s,
         token=section.token,
         import_token=section.import_token,
+        folder=folder,
     )
 
 

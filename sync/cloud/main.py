@@ -10,25 +10,39 @@ import random
 import secrets
 import signal
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
+from sqlite3 import Connection
 
 from sync import failpoints, lookups
+from sync.cloud.allocation.locations import settle_locations
 from sync.cloud.arrivals.adopting import adopt, has_untried
+from sync.cloud.campaigns.work import CampaignWork
+from sync.cloud.collect.listening import serving_context, watch_certificate
 from sync.cloud.config import CLOUD_LOCK, CloudConfig
+from sync.cloud.exports.nightly import Nightly
+from sync.cloud.handing.addresses import Allowed
+from sync.cloud.handing.deliverer import Deliverer
+from sync.cloud.handing.news import News
 from sync.cloud.metrics import CloudMetrics
 from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.people.coupons import fill_stores
+from sync.cloud.persons.work import PeopleWatch
 from sync.cloud.rights.contact import Contact
 from sync.cloud.scopes import scope_work
+from sync.cloud.sinks.opening import pumps
 from sync.cloud.store import CloudStore
 from sync.cloud.talk.line import Line
+from sync.cloud.talk.outgoing import send
 from sync.cloud.talk.pull import Puller
+from sync.cloud.talk.shops import pushers
+from sync.cloud.talk.webhook_http import WebhookHttp
 from sync.cloud.web.app import serve
 from sync.cloud.web.http import Cloud
-from sync.db import Database, open_database
+from sync.db import Database, connect_reader, open_database
 from sync.errors import StartError, one_error
 from sync.folder import own_folder
 from sync.store.replicas import identify
@@ -50,14 +64,28 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    begin_file(config.database)
-    async with open_database(config.database, migrations=MIGRATIONS) as db:
+    async with open_books(config) as db:
         cloud = await open_cloud(config, db, now_ms=now_ms)
         pulls = pullers(cloud, rng=random.Random())  # noqa: S311 - jitter is no secret
-        async with serve(cloud) as port, asyncio.TaskGroup() as group:
+        async with serve(cloud) as port, deliverer(cloud) as telling, asyncio.TaskGroup() as group:
             pulling = [group.create_task(pull.run(), name=f"pull {pull.store}") for pull in pulls]
             pulling.append(group.create_task(cloud.contact.run(), name="rights"))
+            pulling.append(group.create_task(cloud.admission.run(), name="revoked tokens"))
+            if cloud.tls is not None and config.tls is not None:
+                pulling.append(group.create_task(watch_certificate(cloud.tls, config.tls), name="certificate"))
+            pulling.append(group.create_task(cloud.allocator.run(), name="allocation"))
+            pulling.append(group.create_task(cloud.people.run(), name="people"))
+            pulling.append(group.create_task(send(cloud.campaigns), name="campaigns"))
             pulling.append(group.create_task(scope_work.share_stock(cloud.books, cloud.line), name="branch stock"))
+            if cloud.hear_others is not None:
+                pulling.append(group.create_task(cloud.hear_others(), name="other workers"))
+            pulling.append(group.create_task(telling.run(), name="webhooks"))
+            for name, pump in pumps(config.handing.sinks, cloud.books, cloud.news, rng=random.Random()):  # noqa: S311 - jitter
+                pulling.append(group.create_task(pump.run(), name=f"sink {name}"))
+            if cloud.nightly is not None:
+                pulling.append(group.create_task(cloud.nightly.run(), name="exports"))
+            for each in pushers(cloud.channels, rng=random.Random()):  # noqa: S311
+                pulling.append(group.create_task(each.run(), name=f"levels of {each.channel.name}"))
             gc.freeze()
             log.info("cloud ready", extra={"rep": cloud.books.replica.rep, "host": config.host, "port": port})
             on_ready(port)
@@ -65,6 +93,27 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
             for task in pulling:
                 task.cancel()
     log.info("cloud stopped")
+
+
+def open_books(config: CloudConfig) -> AbstractAsyncContextManager[Database]:
+    """Open the database that the configuration names, at the newest schema, with its writer."""
+    if config.postgres:
+        from sync.cloud.postgres.database import open_postgres
+
+        return open_postgres(config.postgres, folder=config.data_dir, migrations=MIGRATIONS)
+    begin_file(config.database)
+    return open_database(config.database, migrations=MIGRATIONS)
+
+
+def connect_to_read(config: CloudConfig) -> Connection:
+    """Open the cloud's database to read in it, beside a cloud that runs or alone; raise StartError where there is none."""
+    if config.postgres:
+        from sync.cloud.postgres.connection import PostgresReader
+
+        return PostgresReader(config.postgres)
+    if not config.database.exists():
+        raise StartError(f"{config.database} does not exist; name the cloud's configuration with --cloud")
+    return connect_reader(config.database)
 
 
 def begin_file(path: Path) -> None:
@@ -96,22 +145,84 @@ async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], 
     books = CloudStore(db, replica, metrics=metrics, now_ms=now_ms, new_incarnation=new_incarnation)
     line = Line(metrics=metrics, now_ms=now_ms)
     books.on_grown = line.grown
+    books.on_grown_of = line.grown_of
     books.on_reborn = line.cut_all
-    contact = Contact(books, config.rights)
+    contact = Contact(books, config.rights, config.allocation)
     contact.show_on(metrics.registry)
-    books.on_rows = _both(line.rows_of, contact.on_rows)
+    people = PeopleWatch(books)
+    books.on_rows = _all(line.rows_of, contact.on_rows, people.on_rows)
     books.on_sealed = line.tell_sealed
+    news = _tell_news(books)
+    hear_others = _join_others(config, db, books, line) if config.postgres else None
     await scope_work.settle(config, books)
+    await db.write(lambda tx: settle_locations(tx, books.replica, config.allocation.locations))
     await db.write(lambda tx: fill_stores(tx, books.replica, config.stores))
-    return Cloud(config, books, line, contact)
+    tls, authority = _listening(config, now_ms=begun_ms)
+    nightly = Nightly(books, config.handing.exports) if config.handing.exports else None
+    return Cloud(
+        *(config, books, line, contact),
+        news=news,
+        people=people,
+        campaigns=CampaignWork(books, config.lines, config.zones),
+        nightly=nightly,
+        hear_others=hear_others,
+        tls=tls,
+        authority=authority,
+    )
 
 
-def _both(one: Callable[[str], None], other: Callable[[str], None]) -> Callable[[str], None]:
+def _join_others(
+    config: CloudConfig, db: Database, books: CloudStore, line: Line
+) -> Callable[[], Coroutine[None, None, None]]:
+    """Have the workers on one database tell each other what each keeps in memory; return what listens."""
+    from sync.cloud.postgres.news import News as NewsOfOthers
+
+    news = NewsOfOthers(db, config.postgres, books, line, worker=secrets.token_hex(8))
+    books.on_grown = news.also(books.on_grown, "grown")
+    books.on_rows = news.also(books.on_rows, "rows")
+    books.on_sealed = news.also(books.on_sealed, "sealed")
+    books.on_reborn = news.also(books.on_reborn, "reborn")
+    return news.run
+
+
+def _listening(config: CloudConfig, *, now_ms: int) -> tuple[ssl.SSLContext | None, Path | None]:
+    """Return what the cloud listens with, and its own authority where that signs certificates of stores."""
+    if config.tls is None:
+        return None, None
+    own = None
+    if config.tls.client_certificates != "off" and config.tls.client_authority is None:
+        from sync.cloud.collect.authority import own_authority  # here: a cloud without one needs no `cryptography`
+
+        own = own_authority(config.data_dir, config.cloud_id, now_ms=now_ms)
+    return serving_context(config.tls, own or config.tls.client_authority), own
+
+
+def _tell_news(books: CloudStore) -> News:
+    """Return what readers of feeds wait on: rows of stores, and rows of our own."""
+    news, on_rows, on_grown = News(), books.on_rows, books.on_grown
+
+    def grown() -> None:
+        on_grown()
+        news.tell()
+
+    books.on_rows, books.on_grown = _all(on_rows, lambda _store: news.tell()), grown
+    return news
+
+
+def _all(*each_of: Callable[[str], None]) -> Callable[[str], None]:
     def on_rows(store: str) -> None:
-        one(store)
-        other(store)
+        for each in each_of:
+            each(store)
 
     return on_rows
+
+
+@asynccontextmanager
+async def deliverer(cloud: Cloud) -> AsyncIterator[Deliverer]:
+    """Yield what tells subscribers of webhooks."""
+    async with WebhookHttp(Allowed(cloud.config.handing.allow)) as http:
+        worker, rng = cloud.books.new_incarnation(), random.Random()  # noqa: S311 - jitter is no secret
+        yield Deliverer(cloud.books, cloud.news, http.send, worker=worker, rng=rng)
 
 
 def pullers(cloud: Cloud, *, rng: random.Random) -> list[Puller]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from sync.entities import REGISTRY
+from sync.protocol import Status
 
 UNKNOWN = "unknown"
 _LABELS = {stream: entities[0].label for stream, entities in REGISTRY.streams.items()}
@@ -45,6 +46,27 @@ class CloudMetrics:
             ["store"],
             registry=self.registry,
         )
+        self.behind = Gauge(
+            "storehub_cloud_behind_rows",
+            "Rows that a store has and the cloud lacks, as it said",
+            ["store"],
+            registry=self.registry,
+        )
+        self.behind_since = Gauge(
+            "storehub_cloud_behind_since_timestamp_seconds",
+            "Since when the oldest of them waits; 0 for none",
+            ["store"],
+            registry=self.registry,
+        )
+        self.clock_offset = Gauge(
+            "storehub_cloud_store_clock_offset_seconds",
+            "A store's clock less the cloud's, as it said",
+            ["store"],
+            registry=self.registry,
+        )
+        self.copies = Gauge(
+            "storehub_cloud_store_copies", "Copies in the shop of what it sold", ["store"], registry=self.registry
+        )
         self.requests = Counter(
             "storehub_cloud_http_requests", "API requests", ["method", "path", "status"], registry=self.registry
         )
@@ -54,6 +76,14 @@ class CloudMetrics:
         for store in stores:
             self.connected.labels(store).set(0)
             self.seen.labels(store).set(now_ms / 1000)
+
+    def hear(self, store: str, status: Status) -> None:
+        """Show what a store's hub says of itself; of two hubs the last word."""
+        self.behind.labels(store).set(status.waiting)
+        self.behind_since.labels(store).set(status.oldest_ms / 1000)
+        self.copies.labels(store).set(status.copies)
+        if status.clock_offset_ms is not None:
+            self.clock_offset.labels(store).set(-status.clock_offset_ms / 1000)
 
     def count_group(self, _jobs: int, ok: bool) -> None:
         """Count one group commit."""

@@ -76,7 +76,7 @@ def create(tx: Connection, own: Replica, fact: OrderFact, label: OrderLabelRow, 
     check_lines(fact.lines)
     said = msgspec.json.encode(label) if label.name or label.address else None
     _keep_order(tx, fact, store="", label=said)
-    _keep_step(tx, fact_of(first_step(fact.order_id, own.rep, _utc(now_ms))), own.rep)
+    keep_step(tx, fact_of(first_step(fact.order_id, own.rep, _utc(now_ms))), own.rep)
     return True
 
 
@@ -120,7 +120,7 @@ def call_off(
     known = find_order(tx, said.order_id)
     if known is None:
         return None
-    if _is_requested(tx, said):
+    if is_requested(tx, said):
         return "requested", ()
     steps = [each.step for each in known.steps]
     if any(step.request_id == said.request_id for step in steps):
@@ -130,12 +130,12 @@ def call_off(
         step = next_step(
             steps, OrderState.CANCELLED, rep=own.rep, at=at, request_id=said.request_id, reason=said.reason
         )
-        _keep_step(tx, fact_of(step), own.rep)
+        keep_step(tx, fact_of(step), own.rep)
         places = _give_back(tx, own, known, now_ms=now_ms)
-        _forget_label(tx, own, said.order_id)
+        forget_label(tx, own, said.order_id)
         return "cancelled", places
     key = said.request_id
-    _keep_request(tx, said)
+    keep_request(tx, said)
     write_fact(tx, own, known.store, ORDER_REQUEST, said, key=key, now_ms=now_ms)
     return "requested", ()
 
@@ -190,7 +190,7 @@ def _send(tx: Connection, own: Replica, store: str, known: Known, step: OrderSte
         write_fact(tx, own, store, ORDER_STEP, each, key=each.step_id, now_ms=now_ms)
     if known.label is not None:
         put_own(tx, own, store, ORDER_LABEL, msgspec.structs.replace(known.label, n=1))
-    _keep_step(tx, step, own.rep)
+    keep_step(tx, step, own.rep)
 
 
 def _give_back(tx: Connection, own: Replica, known: Known, *, now_ms: int) -> tuple[Place, ...]:
@@ -240,7 +240,7 @@ def _take_step(tx: Connection, row: NewRow) -> str:
         return ""
     if store_of(fact.step.rep) != store_of(row.rep):
         return ""
-    _keep_step(tx, fact, row.rep)
+    keep_step(tx, fact, row.rep)
     return fact.step.order_id
 
 
@@ -249,17 +249,18 @@ def _take_request(tx: Connection, row: NewRow) -> None:
         said = _request(row.body)
     except NOT_JSON:
         return
-    _keep_request(tx, said)
+    keep_request(tx, said)
 
 
 def _note_state(tx: Connection, own: Replica, order_id: str) -> bool:
     """Note what an order's steps come to; forget the label of one that is closed, and say whether that was told."""
     order = merge(each.step for each in _steps(tx, order_id))
     tx.execute("UPDATE web_order SET state = ? WHERE order_id = ?", (order.state, order_id))
-    return order.is_closed and _forget_label(tx, own, order_id)
+    return order.is_closed and forget_label(tx, own, order_id)
 
 
-def _forget_label(tx: Connection, own: Replica, order_id: str) -> bool:
+def forget_label(tx: Connection, own: Replica, order_id: str) -> bool:
+    """Forget whose name is on an order; say whether a store was told."""
     row = tx.execute(
         "UPDATE web_order SET label = NULL WHERE order_id = ? AND label IS NOT NULL RETURNING store", (order_id,)
     ).fetchone()
@@ -281,7 +282,8 @@ def _keep_order(tx: Connection, fact: OrderFact, *, store: str, label: bytes | N
         tx.execute("UPDATE web_order SET state = ? WHERE order_id = ?", (state, fact.order_id))
 
 
-def _keep_step(tx: Connection, fact: OrderStepFact, rep: str) -> None:
+def keep_step(tx: Connection, fact: OrderStepFact, rep: str) -> None:
+    """Write a step down; whoever follows the order that it is a parcel of is told."""
     order_id = fact.step.order_id
     tx.execute(
         "INSERT INTO web_order_step (step_id, order_id, rep, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -289,16 +291,24 @@ def _keep_step(tx: Connection, fact: OrderStepFact, rep: str) -> None:
     )
     state = merge(each.step for each in _steps(tx, order_id)).state
     tx.execute("UPDATE web_order SET state = ? WHERE order_id = ?", (state, order_id))
+    tx.execute(
+        """
+        UPDATE order_allocation SET is_due = 1
+        WHERE order_id = (SELECT order_id FROM order_parcel WHERE parcel_id = ?) AND state NOT IN ('by_hand', 'done')
+        """,
+        (order_id,),
+    )
 
 
-def _keep_request(tx: Connection, said: OrderRequest) -> None:
+def keep_request(tx: Connection, said: OrderRequest) -> None:
+    """Write a request down, once."""
     tx.execute(
         "INSERT INTO web_order_request (request_id, order_id, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         (said.request_id, said.order_id, msgspec.json.encode(said)),
     )
 
 
-def _is_requested(tx: Connection, said: OrderRequest) -> bool:
+def is_requested(tx: Connection, said: OrderRequest) -> bool:
     """Whether this very request was made; raise RuleError where its id is another one's."""
     row = tx.execute("SELECT order_id FROM web_order_request WHERE request_id = ?", (said.request_id,)).fetchone()
     if row is not None and row[0] != said.order_id:

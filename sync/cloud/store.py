@@ -6,7 +6,7 @@ catalogue), the conversation (sync.session).
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from sqlite3 import Connection
 
 from sync import failpoints
@@ -72,6 +72,7 @@ class CloudStore:
         self.now_ms = now_ms
         self.waiting = waiting_lives(db.read)  # lives that were given up and are not whole here yet
         self.on_grown: Callable[[], None] = lambda: None
+        self.on_grown_of: Callable[[Collection[str]], None] = lambda _stores: self.on_grown()
         self.on_reborn: Callable[[], None] = lambda: None
         self.on_rows: Callable[[str], None] = lambda _: None
         self.on_sealed: Callable[[str, str], None] = lambda _store, _heir: None

@@ -25,7 +25,7 @@ def offer(tx: Connection, replica: Replica, stream: str, end: Boundary) -> bytes
     digest: bytes = tx.execute(
         """
         INSERT INTO offered (replica, stream, last, digest) VALUES (?, ?, ?, ?)
-        ON CONFLICT DO UPDATE SET digest = digest RETURNING digest
+        ON CONFLICT (replica, stream, last) DO UPDATE SET digest = offered.digest RETURNING digest
         """,
         (replica.local_id, stream, end.last, end.digest),
     ).fetchone()[0]
@@ -101,7 +101,8 @@ def received_to(tx: Connection, replica: int, stream: str) -> Boundary:
 def check_room(tx: Connection, replica: int, stream: str) -> None:
     """Raise ProtocolError when a writer begins more streams than any version of it has."""
     streams = tx.execute(
-        "SELECT count(*), coalesce(sum(stream = ?), 0) FROM received WHERE replica = ?", (stream, replica)
+        "SELECT count(*), coalesce(sum(CASE WHEN stream = ? THEN 1 END), 0) FROM received WHERE replica = ?",
+        (stream, replica),
     ).fetchone()
     if streams[0] >= STREAMS_MAX and not streams[1]:
         raise ProtocolError(f"{stream}: this writer has {STREAMS_MAX} streams already")

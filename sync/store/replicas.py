@@ -61,13 +61,16 @@ def known_id(read: Connection, rep: str) -> int | None:
 def replica_id(tx: Connection, rep: str, *, now_ms: int) -> int:
     """Return the short name of a peer's replica, given when it is first seen."""
     store, _, incarnation = rep.rpartition(":")
-    tx.execute(
-        "INSERT INTO replica (store, incarnation, began_ms, own) VALUES (?, ?, ?, 0) ON CONFLICT (incarnation) DO NOTHING",
-        (store, incarnation, now_ms),
-    )
-    found: tuple[int, str] = tx.execute(
-        "SELECT id, store FROM replica WHERE incarnation = ?", (incarnation,)
-    ).fetchone()
+    known = "SELECT id, store FROM replica WHERE incarnation = ?"
+    found: tuple[int, str] | None = tx.execute(known, (incarnation,)).fetchone()  # of a batch's writer nearly always
+    if found is None:
+        tx.execute(
+            "INSERT INTO replica (store, incarnation, began_ms, own) VALUES (?, ?, ?, 0) "
+            "ON CONFLICT (incarnation) DO NOTHING",
+            (store, incarnation, now_ms),
+        )
+        found = tx.execute(known, (incarnation,)).fetchone()
+    assert found is not None
     if found[1] != store:
         raise ProtocolError(f"{rep}: this incarnation belongs to {found[1]}")
     return found[0]

@@ -3,11 +3,12 @@
 import asyncio
 import io
 import json
+import os
 import random
-import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -16,19 +17,20 @@ import aiohttp
 import msgspec
 import pytest
 
+from bench.postgres import Server, binaries, temporary_server
 from sync.batch import START, Batch, Boundary, Gap, Head, batch_of, new_rows
 from sync.cloud.config import CloudConfig, parse_cloud_config
-from sync.cloud.main import begin_file, open_cloud, pullers
-from sync.cloud.migrations import MIGRATIONS
+from sync.cloud.main import open_books, open_cloud, pullers
 from sync.cloud.store import CloudBooks
 from sync.cloud.talk.pull import Puller
 from sync.cloud.web.app import serve
 from sync.cloud.web.http import Cloud
-from sync.db import open_database
 from sync.link import Conversation
 from sync.model import Feed
 from sync.protocol import FRAME_MAX, SUBPROTOCOL
 from sync.session import End
+from sync.telling import Telling
+from tests.cloud_engines import Engine, OnPostgres
 
 STARTED_MS = 1_790_000_000_000
 WAIT_S = 60.0
@@ -183,13 +185,15 @@ class HubSide:
 
 
 @asynccontextmanager
-async def talk_with(url: str, hub: HubSide, token: str, *, now_ms: Clock) -> AsyncIterator["asyncio.Task[End]"]:
+async def talk_with(
+    url: str, hub: HubSide, token: str, *, now_ms: Clock, telling: Telling | None = None
+) -> AsyncIterator["asyncio.Task[End]"]:
     headers = {"Authorization": f"Bearer {token}"}
     async with (
         aiohttp.ClientSession() as http,
         http.ws_connect(f"{url}/sync/v1/link", headers=headers, protocols=(SUBPROTOCOL,), max_msg_size=FRAME_MAX) as ws,
     ):
-        conversation = Conversation("dialler", hub, now_ms=now_ms)
+        conversation = Conversation("dialler", hub, now_ms=now_ms, telling=telling)
         task = asyncio.create_task(conversation.run(ws))
         yield task
         await ws.close()
@@ -271,8 +275,7 @@ class CloudEnd:
         return next(item for item in items if item["store"] == store)
 
     async def run(self, started: "asyncio.Future[None]", stop: asyncio.Event, pulling: bool) -> None:
-        begin_file(self.config.database)
-        async with open_database(self.config.database, migrations=MIGRATIONS) as db:
+        async with open_books(self.config) as db:
             self.cloud = await open_cloud(self.config, db, now_ms=self.clock)
             self.pulls = pullers(self.cloud, rng=random.Random(1))
             async with (
@@ -281,6 +284,8 @@ class CloudEnd:
                 asyncio.TaskGroup() as group,
             ):
                 tasks = [group.create_task(pull.run(), name="pull") for pull in self.pulls if pulling]
+                if self.cloud.hear_others is not None:
+                    tasks.append(group.create_task(self.cloud.hear_others()))
                 started.set_result(None)
                 await stop.wait()
                 for task in tasks:
@@ -288,23 +293,69 @@ class CloudEnd:
 
 
 StartCloud = Callable[..., Awaitable[CloudEnd]]
+IS_FULL = bool(os.environ.get("STOREHUB_FULL"))
+ONLY_ON_SQLITE = ("test_disk.py",)  # PostgreSQL's disk is not this folder's
+ONLY_ON_POSTGRES = ("test_postgres.py",)
+ALSO_ON_POSTGRES = ("test_apply.py",)  # beside the rest of them in --full
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What asks for a cloud runs on SQLite, and on PostgreSQL as well."""
+    name = metafunc.definition.path.name
+    if "engine" in metafunc.fixturenames and name not in ONLY_ON_POSTGRES:
+        is_on_both = name not in ONLY_ON_SQLITE and (IS_FULL or name in ALSO_ON_POSTGRES)
+        metafunc.parametrize("engine", ["sqlite", "postgres"] if is_on_both else ["sqlite"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A server of this test process's own."""
+    if binaries() is None:
+        pytest.skip("PostgreSQL is not installed")
+    where = os.environ.get("PYTEST_DEBUG_TEMPROOT")
+    with temporary_server(Path(where) if where else None) as server:
+        yield server
 
 
 @pytest.fixture
-async def start_cloud(tmp_path: Path) -> AsyncIterator[StartCloud]:
-    """Start a cloud in this process: `await start_cloud(demo_line=..., stores={...}, folder=..., pulling=...)`."""
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """The database that the test's clouds have."""
+    if request.param == "sqlite":
+        yield Engine()
+        return
+    one = OnPostgres(dsn=request.getfixturevalue("postgres_server").dsn)
+    yield one
+    one.end()
+
+
+@pytest.fixture
+async def start_cloud(tmp_path: Path, engine: Engine) -> AsyncIterator[StartCloud]:
+    """Start a cloud in this process: `await start_cloud(stores={...}, cloud={...}, ...)`."""
     running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
 
     async def start(
-        *, demo_line: bool = True, stores: Any = None, scopes: Any = None, folder: Path = tmp_path, pulling: bool = True
+        *,
+        demo_line: bool = True,
+        stores: Any = None,
+        scopes: Any = None,
+        folder: Path = tmp_path,
+        pulling: bool = True,
+        cloud: Any = None,
+        now: datetime | None = None,
+        others: Any = None,
+        **sections: Any,
     ) -> CloudEnd:
         raw = {
-            "cloud": {"id": "cloud", "port": 0, "demo_line": demo_line},
+            "cloud": {"id": "cloud", "port": 0, "demo_line": demo_line} | engine.settings(folder) | (cloud or {}),
             "stores": stores or {store: {"token": token} for store, token in TOKENS.items()},
             "tokens": [{"name": "office", "token": OFFICE, "scope": "office"}],
             "scopes": scopes or {},
+            **(others or {}),
+            **sections,
         }
         end = CloudEnd(parse_cloud_config(raw, base=folder), Clock())
+        if now is not None:  # certificates are read by OpenSSL, which has a clock of its own
+            end.clock.now_ms = int(now.timestamp() * 1000)
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         stop = asyncio.Event()
         task = asyncio.create_task(end.run(started, stop, pulling))
@@ -347,12 +398,11 @@ def rows_of() -> Any:
 
 
 @pytest.fixture
-def sql(tmp_path: Path) -> Callable[..., list[Any]]:
-    """Ask the cloud's file in plain SQL."""
+def sql(tmp_path: Path, engine: Engine) -> Callable[..., list[Any]]:
+    """Ask the cloud's database in plain SQL, past the cloud's own ways to it."""
 
     def ask(statement: str, *parameters: Any, folder: Path = tmp_path) -> list[Any]:
-        with closing(sqlite3.connect(folder / "cloud.db")) as file:
-            return file.execute(statement, parameters).fetchall()
+        return engine.ask(folder, statement, parameters)
 
     return ask
 
@@ -369,8 +419,10 @@ class Talking:
 
     hub: type[HubSide] = HubSide
 
-    def __call__(self, cloud: Any, hub: HubSide, token: str) -> AbstractAsyncContextManager[Any]:
-        return talk_with(cloud.url, hub, token, now_ms=cloud.clock)
+    def __call__(
+        self, cloud: Any, hub: HubSide, token: str, telling: Telling | None = None
+    ) -> AbstractAsyncContextManager[Any]:
+        return talk_with(cloud.url, hub, token, now_ms=cloud.clock, telling=telling)
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ async def test_state_rows_that_nobody_could_read_are_merged_after_the_upgrade(
     assert sql("SELECT count(*) FROM tally") == [(0,)]
 
     assert await upgraded() == 2
-    assert sql("SELECT seq, CAST(body AS TEXT) ->> 'in' FROM tally") == [(2, 5)]
+    assert sql("SELECT seq, CAST(CAST(body AS TEXT) ->> '$.in' AS INTEGER) FROM tally") == [(2, 5)]
     assert sql("SELECT seq FROM fact") == [(3,)], "what is still no row of ours stays"
     assert sql("SELECT kind FROM feed WHERE stream = 'footfall'") == [(Feed.STATE,)]
 
@@ -70,7 +70,7 @@ async def test_what_was_sealed_before_anybody_could_read_its_keys_is_summed_up_a
         by.sell("sale-1", 100, stock=[["TEA-01", "shop", -1]])
         await cloud.books().apply(by.batch())
         assert await cloud.cloud.books.end_life(by.rep, heir="", why="its card is dead", wanted=None) is not None
-    levels = "SELECT sum(CAST(body AS TEXT) ->> 'issued') FROM tally"
+    levels = "SELECT sum(CAST(CAST(body AS TEXT) ->> '$.issued' AS INTEGER)) FROM tally"
     assert sql(levels) == [(2,)]
 
     assert await upgraded() == 2

@@ -67,7 +67,6 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         ({"cloud": {"host": "0.0.0.0"}}, "loopback only"),
         ({"cloud": {"port": 99999}}, "65535"),
         ({"stores": {"HK 01": {"token": TOKEN}}}, "regex"),
-        ({"stores": {"hk01": {}}}, "either token or token_file"),
         ({"stores": {"hk01": {"token": TOKEN, "token_file": "x"}}}, "either token or token_file"),
         ({"stores": {"hk01": {"token": "short"}}}, "at least 16"),
         ({"stores": {"hk01": {"token_file": "missing"}}}, "missing"),
@@ -76,6 +75,10 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         ({"stores": {"hk01": {"token": TOKEN, "mode": "pull"}}}, "needs url"),
         ({"stores": {"hk01": {"token": TOKEN, "mode": "pull", "url": "http://h"}}}, "hub_token"),
         ({"stores": "hk01"}, "object"),
+        ({"handing": {"allow": ["10.0.0.1/8"]}}, "handing.allow.*write networks"),
+        ({"exports": {"dir": "e", "zone": "Mars/Olympus"}}, "is no time zone"),
+        ({"exports": {"dri": "e"}}, "unknown key 'exports.dri'.*'dir'"),
+        ({"exports": {}}, "dir"),
     ],
 )
 def test_what_is_wrong_is_named(raw: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -107,3 +110,29 @@ def test_a_store_that_dials_is_told_when(section: dict[str, Any], told: Schedule
     config = parse_cloud_config({"stores": {"hk01": {"token": TOKEN} | section}}, base=tmp_path)
 
     assert config.schedules.get("hk01") == told and config.pulls == ()
+
+
+@pytest.mark.parametrize(
+    ("section", "word"),
+    [
+        ({"members": {"region": "ZZ"}}, "members.region 'ZZ'"),
+        ({"members": {"join": ["telephone"]}}, "kinds: phone, card, email, line_id"),
+        ({"members": {"identities": {"phone": {"pattern": "x"}}}}, "is there already"),
+        ({"members": {"identities": {"staff": {"pattern": "("}}}}, "members.identities.staff.pattern"),
+        (
+            {"stores": {"hk01": {"token": "hk01-token-0123456789", "zone": "Asia/Hongkong"}}},
+            "stores.hk01: no time zone",
+        ),
+        ({"senders": {"line": {"kind": "line"}}}, "needs token_file"),
+        ({"senders": {"sms": {"kind": "webhook"}}}, "needs url"),
+        ({"senders": {"sms": {"kind": "webhook", "url": "http://sms.example.net/"}}}, "write https://"),
+        ({"senders": {"sms": {"kind": "webhook", "url": "https://a.example/", "body": "{to}"}}}, "body has no {text}"),
+        ({"senders": {"line": {"kind": "line", "token": "t", "quiet": ["21"]}}}, "write two times"),
+        ({"senders": {"line": {"kind": "line", "token": "t", "zone": "Taipei"}}}, "no time zone 'Taipei'"),
+        ({"senders": {"line": {"kind": "line", "token": "t", "token_file": "f"}}}, "either token or token_file"),
+    ],
+)
+def test_what_is_wrong_about_people_and_senders_stops_the_start(tmp_path: Path, section: Any, word: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_cloud_config(section, base=tmp_path)
+    assert word in str(refused.value)

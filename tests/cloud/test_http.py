@@ -6,7 +6,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from backports import zstd
 
 from sync.cloud.talk.line import Connection
 from sync.cloud.web.http import texts
@@ -42,24 +41,6 @@ async def test_pages_of_a_feed_join_without_gap_or_overlap(cloud: Any, writer: A
     assert [row["key"] for row in seen] == [f"s{n}" for n in range(25)] + ["t1"]
     assert (seen[0]["store"], seen[0]["rep"], seen[0]["seq"]) == ("hk01", writer.rep, 1)
     assert (await cloud.feed("sales", after=26)) == ([], {"next": 26, "rows": 0, "digest": "0" * 16, "more": False})
-
-
-async def test_a_feed_comes_in_zstd_when_asked(cloud: Any, writer: Any, tokens: Any) -> None:
-    await fill(cloud, writer)
-    headers = {"Authorization": f"Bearer {tokens['office']}"}
-    bodies = []
-    async with aiohttp.ClientSession(auto_decompress=False) as session:
-        for accepted in ("zstd", "gzip, zstd;q=0.5", "gzip", "zstd;q=0"):
-            url = f"{cloud.url}/cloud/v1/feed?stream=sales"
-            async with session.get(url, headers=headers | {"Accept-Encoding": accepted}) as response:
-                assert response.content_type == "application/x-ndjson"
-                packed = response.headers.get("Content-Encoding") == "zstd"
-                assert (packed == accepted.startswith(("gzip, zstd", "zstd")) and accepted[-3:] != "q=0") or not packed
-                raw = await response.read()
-                bodies.append(zstd.decompress(raw) if packed else raw)
-                assert packed == (len(raw) < 2000)
-
-    assert len(set(bodies)) == 1
 
 
 async def test_a_stream_that_has_no_row_yet_is_an_empty_page(cloud: Any) -> None:

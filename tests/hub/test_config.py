@@ -66,7 +66,7 @@ def test_the_least_file_is_a_shop_on_loopback(tmp_path: Path) -> None:
         (raw(store=STORE | {"cut_over_hour": 13}), ("$.store.cut_over_hour",)),
         (raw(store=STORE | {"id": "HK 01"}), ("$.store.id",)),
         (raw(store="hk01"), ("$.store",)),
-        (raw(cloud={}), ("url and token", 'mode = "pull"')),
+        (raw(cloud={}), ("needs url", 'mode = "pull"')),
         (raw(cloud={"url": "http://shop.example", "token": "t"}), ("http://shop.example", "https://")),
         (raw(cloud=CLOUD | {"mode": "scheduld"}), ("scheduld",)),
         (raw(cloud=CLOUD | {"every_s": 60}), ("every_s", 'mode = "scheduled"')),

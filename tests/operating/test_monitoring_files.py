@@ -98,6 +98,10 @@ def test_a_store_that_never_came_is_missed_too(morning: Any) -> None:
         assert f'storehub_cloud_seen_timestamp_seconds{{store="{store}"}} 1.' in morning.cloud_metrics
 
 
+def test_a_real_hub_says_of_itself_what_only_it_knows(morning: Any) -> None:
+    assert 'storehub_cloud_store_copies{store="hk01"} 1.0' in morning.cloud_metrics
+
+
 def test_every_alert_has_its_words_and_a_heading_to_read() -> None:
     for rule in rules():
         said = rule["annotations"]

@@ -353,7 +353,7 @@ MUTANTS = {
     "skip_digest": Mutant(skip_digest, SOON | {"is_hostile": "1"}, 3),
     "mix_cursors": Mutant(mix_cursors, SOON, 3),
     "forget_offered_digest": Mutant(forget_offered_digest, {"is_hostile": "1"}, 11),
-    "load_beyond_head": Mutant(load_beyond_head, {"is_hostile": "0", "slow_send_pct": "70", "regret_pct": "70"}, 12),
+    "load_beyond_head": Mutant(load_beyond_head, {"is_hostile": "0", "slow_send_pct": "70", "regret_pct": "70"}, 22),
     "clock_wins_money": Mutant(clock_wins_money, {"faults": "clock"}, 2),
     "reuse_incarnation": Mutant(
         reuse_incarnation, SOON | {"has_forks": "1", "faults": "restored", "is_hostile": "0", "roams": "0"}, 1
@@ -362,7 +362,7 @@ MUTANTS = {
         prune_before_ack, SOON | {"prunes": "1", "faults": "partition", "is_hostile": "0", "has_forks": "0"}, 6
     ),
     "grant_after_sending": Mutant(grant_after_sending, {"faults": "power,failpoint,cut", "is_hostile": "0"}, 8),
-    "give_back_twice": Mutant(give_back_twice, {"faults": "power,failpoint"}, 65),
+    "give_back_twice": Mutant(give_back_twice, {"faults": "power,failpoint"}, 89),
     "unsure_beats_sure": Mutant(unsure_beats_sure, {"faults": "boot_1970,clock"}),
     "drop_unknown": Mutant(drop_unknown, OLD_AND_NEW, 6),
     "adopt_twice": Mutant(adopt_twice, OLD_AND_NEW, 6),

@@ -35,6 +35,7 @@ class Samples:
     def __init__(self, world: "World") -> None:
         self.world = world
         self._given: list[Sample] = []
+        self._asked_again: set[Sample] = set()
 
     def give(self, hub: "HubNode", key: str, sku: str, qty: int) -> None:
         """Give one for the first time; nobody asks again where there is no answer."""
@@ -47,16 +48,20 @@ class Samples:
     def on_heard_of_new_life(self, client: "Client") -> None:
         """Say again what may be lost."""
         for sample in [each for each in self._given if each.giver is client]:
+            self._asked_again.add(sample)
             self._again(sample)
 
     def _again(self, sample: Sample) -> None:
-        """As soon as there is a hub that knows what a sample is."""
+        """As soon as there is a hub that knows what a sample is, until it is answered: its disk may be full, or it dies."""
+        if sample not in self._asked_again:
+            return
         hub = sample.giver.home
         if hub.hub is None or hub.program is None or hub.program.version == 1:
             self.world.after(self.world.rng.randint(*AGAIN_MS), lambda: self._again(sample))
             return
         self.world.note(hub.name, f"gives {sample.key} again")
         self._write(sample)
+        self.world.after(AGAIN_MS[1], lambda: self._again(sample))
 
     def _write(self, sample: Sample) -> None:
         node = sample.giver.home
@@ -69,6 +74,7 @@ class Samples:
         node.run(lambda: node.spawn(job, done=lambda dot: self._is_durable(sample, node, dot)))
 
     def _is_durable(self, sample: Sample, node: "HubNode", dot: Dot) -> None:
+        self._asked_again.discard(sample)
         sample.giver.remember(Seen(rep=dot.rep, seq=dot.seq, key=sample.key, stream=dot.stream))
         if sample not in self._given:
             self._given.append(sample)

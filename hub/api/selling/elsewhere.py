@@ -14,11 +14,13 @@ import msgspec
 
 from hub.api.catalogue.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
+from hub.enrolment.credentials import context_of, token_of
 from hub.errors import HubError, NotFoundError
 from hub.runtime import Runtime
 from hub.store.selling.claims import Proof
 from hub.store.selling.returns import returned_by_line
 from hub.store.selling.sales import find_sale
+from sync.errors import SyncError
 from sync.retail.selling.claims import Paid, SoldElsewhere, SoldList
 from sync.retail.selling.returns import Return
 from sync.retail.selling.sales import SaleFact
@@ -79,9 +81,13 @@ async def ask(hub: Runtime, name: str) -> SoldList:
     url = f"{cloud.url.rstrip('/')}/cloud/v1/receipts/{quote(name, safe='')}"
     limit = aiohttp.ClientTimeout(total=ASK_TIMEOUT_S)
     try:
+        token, context = token_of(cloud), context_of(cloud)
+    except SyncError as err:
+        raise ElsewhereOfflineError("elsewhere_offline", err.detail) from err
+    try:
         async with (
-            aiohttp.ClientSession(timeout=limit, headers={"Authorization": f"Bearer {cloud.token}"}) as session,
-            session.get(url) as response,
+            aiohttp.ClientSession(timeout=limit, headers={"Authorization": f"Bearer {token}"}) as session,
+            session.get(url, ssl=context or True) as response,
         ):
             if response.status != 200:
                 raise ElsewhereOfflineError("elsewhere_offline", f"the cloud answered {response.status}")

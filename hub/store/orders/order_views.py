@@ -85,7 +85,7 @@ class OrderRequestView(Struct, frozen=True):
 class OrderView(Struct, frozen=True):
     """An order. `owner` may take the next step, empty where nobody may; `ours`: it is this hub.
 
-    `name`, `address`: of its label, empty once it is closed.
+    `name`, `address`: of its label, empty once it is closed. `part_of`: of a parcel, the number that the customer knows.
     """
 
     order_id: str
@@ -99,6 +99,7 @@ class OrderView(Struct, frozen=True):
     address: str
     deadline: datetime | None
     sale_id: str | None
+    part_of: str | None
     note: str
     flags: list[str]
     made_at: datetime
@@ -178,6 +179,7 @@ def order_view(read: Connection, own: Replica, order_id: str) -> OrderView:
         address=label[1] if label else "",
         deadline=fact.deadline,
         sale_id=fact.sale_id,
+        part_of=fact.part_of,
         note=fact.note,
         flags=sorted(order.flags),
         made_at=fact.made_at,

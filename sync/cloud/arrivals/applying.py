@@ -6,7 +6,7 @@ from sqlite3 import Connection
 from msgspec import Struct
 
 from sync import failpoints
-from sync.batch import Batch, Boundary, Gap, new_rows
+from sync.batch import START, Batch, Boundary, Gap, new_rows
 from sync.cloud.arrivals.clock import Restamped, take_stamps, tell_restamps
 from sync.cloud.arrivals.cursors import cursor_of, move_cursor, recovered_as
 from sync.cloud.arrivals.facts import Added, add_facts, check_past
@@ -68,7 +68,8 @@ def apply_batch(
         added = merge_tallies(tx, rows, store=store, replica=replica, stream=batch.stream, now_ms=now_ms)
         is_shared = share_out(tx, own, batch, rows, now_ms=now_ms) | share_members(tx, own, batch, rows, restamped)
     else:
-        check_room(tx, replica, batch.stream)
+        if cursor == START:  # a stream that is new here
+            check_room(tx, replica, batch.stream)
         kind, stream = batch.feed, batch.stream
         added = add_facts(tx, rows, store=store, replica=replica, stream=stream, kind=kind, now_ms=now_ms)
         is_shared = stream == Stream.TRANSFERS and hand_on(tx, own, store, rows)

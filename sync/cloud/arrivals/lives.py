@@ -57,15 +57,13 @@ def lives_of(read: Connection, store: str) -> list[Life]:
     """Return every life of a store, the newest last."""
     rows = read.execute(
         """
-        SELECT store || ':' || incarnation, began_ms,
-          (SELECT json_group_object(stream, last) FROM received WHERE received.replica = replica.id),
-          why, nullif(heir, ''), noted_ms, sealed_ms
+        SELECT replica.id, store || ':' || incarnation, began_ms, why, nullif(heir, ''), noted_ms, sealed_ms
         FROM replica LEFT JOIN ended_life ON ended_life.replica = replica.id
         WHERE store = ? ORDER BY replica.id
         """,
         (store,),
-    )
-    return [Life(rep, began_ms, json.loads(streams), *ended) for rep, began_ms, streams, *ended in rows]
+    ).fetchall()
+    return [Life(rep, began_ms, _heads(read, replica), *ended) for replica, rep, began_ms, *ended in rows]
 
 
 def give_up(tx: Connection, rep: str, *, heir: str, why: str, wanted: Mapping[str, int] | None, now_ms: int) -> int:
@@ -106,7 +104,7 @@ def seal_if_whole(tx: Connection, own: Replica, replica: int, *, now_ms: int) ->
     rep, heir, why, wanted = row
     if any(cursor_of(tx, replica, stream).last < last for stream, last in json.loads(wanted).items()):
         return None
-    heads = dict(tx.execute("SELECT stream, last FROM received WHERE replica = ?", (replica,)).fetchall())
+    heads = _heads(tx, replica)
     levels = levels_of(tx, replica)
     _replace_levels(tx, replica, levels, now_ms=now_ms)
     fact = SealFact(rep=rep, heads=heads, levels=levels, heir=heir or None, why=why)
@@ -132,7 +130,7 @@ def sum_up_again(tx: Connection, own: Replica, feed_id: int, keys: Sequence[str]
     """
     found = tx.execute(
         """
-        SELECT DISTINCT fact.replica, store || ':' || incarnation, store
+        SELECT DISTINCT fact.replica, store || ':' || incarnation, store, sealed_ms, seal_seq
         FROM (
           SELECT n, key FROM duplicate WHERE stream = ?1 UNION SELECT n, key FROM fact_key WHERE stream = ?1
         ) AS named
@@ -143,12 +141,17 @@ def sum_up_again(tx: Connection, own: Replica, feed_id: int, keys: Sequence[str]
         """,
         (feed_id, json.dumps(list(keys))),
     ).fetchall()
-    for replica, rep, store in found:
+    for replica, rep, store, *_ in found:
         _replace_levels(tx, replica, levels_of(tx, replica), now_ms=now_ms)
         lives_on = heir_of(tx, rep)
         if lives_on is not None:
             pass_on(tx, own, rep, lives_on)
         mark_store(tx, store, now_ms=now_ms)
+
+
+def _heads(read: Connection, replica: int) -> dict[str, int]:
+    """Return how far each stream of a life is held."""
+    return dict(read.execute("SELECT stream, last FROM received WHERE replica = ?", (replica,)).fetchall())
 
 
 def sealed_lives(read: Connection, store: str) -> tuple[str, ...]:
@@ -194,18 +197,18 @@ def levels_of(tx: Connection, replica: int) -> tuple[SealedLevel, ...]:
           JOIN rival AS other ON other.stream = mine.stream AND other.key = mine.key AND other.n <> mine.n
           JOIN fact ON fact.stream = other.stream AND fact.n = other.n
           LEFT JOIN ended_life ON ended_life.replica = fact.replica
-          WHERE ended_life.sealed_ms < coalesce((SELECT sealed_ms FROM ended_life WHERE replica = ?1), 1 << 62)
+          WHERE ended_life.sealed_ms < coalesce((SELECT sealed_ms FROM ended_life WHERE replica = ?1), 4611686018427387904)
             OR fact.replica = ?1
             AND fact.seq > (SELECT seq FROM fact WHERE fact.stream = mine.stream AND fact.n = mine.n AND replica = ?1)
         )
         SELECT effect.value ->> 0, effect.value ->> 1,
-               sum(iif(named.value = '$.stock', max(effect.value ->> 2, 0), 0)),
-               sum(iif(named.value = '$.stock', max(-(effect.value ->> 2), 0), 0)),
-               sum(iif(named.value = '$.picked', effect.value ->> 2, 0))
+               sum(iif(named.value = '$.stock', max(CAST(effect.value ->> 2 AS INTEGER), 0), 0)),
+               sum(iif(named.value = '$.stock', max(-CAST(effect.value ->> 2 AS INTEGER), 0), 0)),
+               sum(iif(named.value = '$.picked', CAST(effect.value ->> 2 AS INTEGER), 0))
         FROM feed
         JOIN fact ON fact.stream = feed.id
-        JOIN json_each('["$.stock","$.picked"]') AS named
-        JOIN json_each(
+        CROSS JOIN json_each('["$.stock","$.picked"]') AS named
+        CROSS JOIN json_each(
           CASE WHEN json_valid(CAST(fact.body AS TEXT)) THEN CAST(fact.body AS TEXT) ELSE '{}' END, named.value
         ) AS effect
         WHERE fact.replica = ?1 AND feed.kind = 'log' AND feed.stream <> 'duplicates'

@@ -1,6 +1,6 @@
 """Rows of stores that some part of the cloud has not looked at yet, in the order of the feed. Functions of a write job.
 
-Not here: what follows from them (sync.cloud.people.coupons, sync.cloud.people.point_holds).
+Not here: what follows from them (sync.cloud.people, sync.cloud.persons).
 """
 
 from sqlite3 import Connection
@@ -20,9 +20,18 @@ class NewRow(NamedTuple):
     body: bytes
 
 
-def new_rows(tx: Connection, own: Replica, stream: str, table: Literal["fact", "tally"]) -> list[NewRow]:
-    """Return stores' rows of a stream that have not been looked at, ROWS_MAX at most, and note that they were."""
-    looked = tx.execute("SELECT n FROM looked WHERE stream = ?", (stream,)).fetchone()
+def new_rows(
+    tx: Connection,
+    own: Replica,
+    stream: str,
+    table: Literal["fact", "tally"],
+    *,
+    looker: str = "",
+    rows_max: int = ROWS_MAX,
+) -> list[NewRow]:
+    """Return stores' rows of a stream that a looker has not looked at, `rows_max` at most, and note that it has."""
+    name = f"{stream} {looker}".rstrip()
+    looked = tx.execute("SELECT n FROM looked WHERE stream = ?", (name,)).fetchone()
     rows = tx.execute(
         f"""
         SELECT row.n, replica.store || ':' || replica.incarnation, row.seq, row.body
@@ -30,11 +39,11 @@ def new_rows(tx: Connection, own: Replica, stream: str, table: Literal["fact", "
         WHERE row.stream = (SELECT id FROM feed WHERE stream = ?) AND row.n > ? AND replica.store <> ?
         ORDER BY row.n LIMIT ?
         """,
-        (stream, looked[0] if looked else 0, own.store, ROWS_MAX),
+        (stream, looked[0] if looked else 0, own.store, rows_max),
     ).fetchall()
     if rows:
         tx.execute(
             "INSERT INTO looked (stream, n) VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET n = excluded.n",
-            (stream, rows[-1][0]),
+            (name, rows[-1][0]),
         )
     return [NewRow(*row) for row in rows]

@@ -4,7 +4,9 @@ A row of an unknown stream, kind or shape reads as None: it is kept and passed o
 wanted are read, with bounds of their own: what a later till may say is no reason to count a sale in no sum.
 """
 
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Annotated, Any, NamedTuple, Union
 
 import msgspec
@@ -25,6 +27,9 @@ Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
 
 
 _encode = msgspec.json.Encoder().encode
+_NUL = re.compile(
+    rb"(?<!\\)(?:\\\\)*\\u0000"
+)  # U+0000 in a text: PostgreSQL takes none, so no row that has one is read
 
 
 class Fact(NamedTuple):
@@ -61,6 +66,8 @@ class _Reader:
 
     def one(self, row: bytes) -> Any:
         """Read a row; None for one that cannot be read."""
+        if b"\\u0000" in row and _NUL.search(row):
+            return None
         try:
             part = self._decode(row)
         except NOT_JSON:
@@ -157,10 +164,10 @@ def read_facts(stream: str, rows: list[bytes]) -> list[Fact | None]:
     reader = None if stream in _MERGED or stream == Stream.CATALOGUE else _READERS.get(stream)
     if reader is None:
         return [None] * len(rows)
-    try:
-        return reader.many(rows)
-    except NOT_JSON:
-        return [reader.one(row) for row in rows]
+    if not any(b"\\u0000" in row for row in rows):
+        with suppress(*NOT_JSON):
+            return reader.many(rows)
+    return [reader.one(row) for row in rows]
 
 
 def read_tally(stream: str, row: bytes) -> Tally | None:

@@ -147,7 +147,7 @@ def serial_of(read: Connection, serial: str) -> Serial:
     coupon = coupon_of(read, batch.coupon_id) if batch else None
     rights: dict[str, int] = {}
     if batch is not None:
-        for row in _grants_of(read, batch.batch_id, serial):
+        for row in grants_of(read, batch.batch_id, serial):
             rights[row.taker] = rights.get(row.taker, 0) + row.n - row.reclaimed
     rows = read.execute(
         "SELECT place, rep, seq, body FROM redeemed WHERE serial = ? ORDER BY place", (serial,)
@@ -362,12 +362,12 @@ def _sealed(read: Connection, reps: Iterable[str]) -> set[str]:
 
 def _grant_row(read: Connection, own: Replica, batch_id: str, serial: str, taker: str) -> CouponGrantRow:
     """Return our own row of a serial for a replica, all zeros where there is none."""
-    rows = _grants_of(read, batch_id, serial)
+    rows = grants_of(read, batch_id, serial)
     mine = (row for row in rows if (row.serial, row.giver, row.taker) == (serial, own.rep, taker))
     return next(mine, CouponGrantRow(batch_id=batch_id, serial=serial, giver=own.rep, taker=taker, n=0))
 
 
-def _grants_of(read: Connection, batch_id: str, serial: str) -> list[CouponGrantRow]:
+def grants_of(read: Connection, batch_id: str, serial: str) -> list[CouponGrantRow]:
     """Return the rows of a serial, and of its batch as a whole."""
     return [_grant(body) for each in (WHOLE_BATCH, serial) for body in _bodies(read, key_of(batch_id, each)[:-1] + ",")]
 

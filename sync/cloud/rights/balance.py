@@ -55,10 +55,10 @@ _FEEDS = ("promises", "levels", "grants")
 
 
 class Looked(Struct, frozen=True):
-    """What came of a job: whether there is more, how many places were looked at, which debts were settled."""
+    """What came of a job: whether there is more, of which stores places were looked at, which debts were settled."""
 
     has_more: bool = False
-    places: int = 0
+    stores: frozenset[str] = frozenset()
     settled: tuple[str, ...] = ()
 
 
@@ -80,7 +80,7 @@ def look(tx: Connection, own: Replica, policies: Mapping[str, Policy], *, now_ms
     for place in sorted(each for each in places if each.store in policies):
         settled += attend(tx, own, place, policies[place.store], now_ms=now_ms)
     failpoints.hit("cloud.looked")
-    return Looked(has_more, len(places), tuple(settled))
+    return Looked(has_more, frozenset(each.store for each in places), tuple(settled))
 
 
 def attend(tx: Connection, own: Replica, place: Place, policy: Policy, *, now_ms: int) -> list[str]:
@@ -119,11 +119,11 @@ def identity(read: Connection) -> list[tuple[Place, Difference]]:
         Place(*found[:3]): found[3]
         for found in read.execute(
             """
-            SELECT effect.value ->> 0, replica.store, effect.value ->> 1, sum(effect.value ->> 2)
+            SELECT effect.value ->> 0, replica.store, effect.value ->> 1, sum(CAST(effect.value ->> 2 AS INTEGER))
             FROM fact
             JOIN feed ON feed.id = fact.stream
             JOIN replica ON replica.id = fact.replica
-            JOIN json_each(
+            CROSS JOIN json_each(
               CASE WHEN json_valid(CAST(fact.body AS TEXT)) THEN CAST(fact.body AS TEXT) ELSE '{}' END, '$.stock'
             ) AS effect
             WHERE feed.stream <> 'duplicates'

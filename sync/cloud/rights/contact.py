@@ -12,7 +12,7 @@ Not here: SQL (sync.cloud.rights.rights, .promises, .balance), HTTP (sync.cloud.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from sqlite3 import Connection
 from typing import Literal
 
@@ -20,6 +20,10 @@ import msgspec
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Gauge
 
+from sync.cloud.allocation.following import call_off_order, look_at
+from sync.cloud.allocation.giving import Means
+from sync.cloud.allocation.parcels import count_unfulfilled, take_by_hand
+from sync.cloud.allocation.settings import Settings
 from sync.cloud.orders import Allocated, allocate, call_off, look_at_orders
 from sync.cloud.people.coupons import look_at_coupons
 from sync.cloud.people.point_holds import look_at_points
@@ -70,11 +74,18 @@ class Account(Struct, frozen=True):
 class Contact:
     """What the cloud does about rights. `policies` names the stores that share them."""
 
-    def __init__(self, books: CloudStore, policies: Mapping[str, Policy]) -> None:
+    def __init__(self, books: CloudStore, policies: Mapping[str, Policy], settings: Settings | None = None) -> None:
         self._books = books
         self._policies = policies
+        self._settings = settings or Settings()
         self._news = asyncio.Event()
         self._news.set()  # what came before the start
+        self.on_looked: Callable[[], None] = lambda: None  # rights or orders may be others than before
+
+    @property
+    def means(self) -> Means:
+        """What orders are given out by, in this life of the cloud."""
+        return Means(self._books.replica, self._settings, self._policies)
 
     def show_on(self, registry: CollectorRegistry) -> None:
         """Give Prometheus what the audit finds."""
@@ -84,6 +95,10 @@ class Contact:
             registry=registry,
         )
         gauge.set_function(lambda: differences(self._books.db.read))
+        waiting = Gauge(
+            "storehub_cloud_orders_unfulfilled", "Orders that no place can send whole as things are", registry=registry
+        )
+        waiting.set_function(lambda: count_unfulfilled(self._books.db.read))
 
     async def promise(self, wanted: PromiseRequest) -> Promised:
         """Promise goods to an order, or say what is left; raise RuleError for a known id with other content."""
@@ -94,7 +109,7 @@ class Contact:
             self._attend(tx, wanted.place, now_ms)
             return promised
 
-        return await books.db.write(job, then=lambda _: books.on_grown())
+        return await books.db.write(job, then=lambda _: self.tell_written())
 
     async def cancel(self, promise_id: str) -> Literal["ended", "asked"] | None:
         """Call a promise off; None for an unknown one; raise RuleError for one that was picked."""
@@ -107,31 +122,33 @@ class Contact:
                 self._attend(tx, place, now_ms)
             return done
 
-        return await books.db.write(job, then=lambda _: books.on_grown())
+        return await books.db.write(job, then=lambda _: self.tell_written())
 
     async def allocate(self, order_id: str, *, store: str, location: str) -> Allocated | None:
         """Give an order to a store's hub; None for an unknown one; raise RuleError where it is not ours to give."""
         books, now_ms = self._books, self._books.now_ms()
 
         def job(tx: Connection) -> Allocated | None:
+            take_by_hand(tx, order_id, now_ms=now_ms)
             done = allocate(tx, books.replica, order_id, store=store, location=location, now_ms=now_ms)
-            for place in done.places if done else ():
-                self._attend(tx, place, now_ms)
+            self.attend_all(tx, done.places if done else (), now_ms)
             return done
 
-        return await books.db.write(job, then=lambda _: books.on_grown())
+        return await books.db.write(job, then=lambda _: self.tell_written())
 
     async def call_off(self, said: OrderRequest) -> Literal["cancelled", "requested"] | None:
-        """Cancel an order, or ask its owner to; None for an unknown one; raise RuleError for one that is closed."""
+        """Cancel an order, or ask who has it or its parcels to; None for an unknown one; RuleError for a closed one."""
         books, now_ms = self._books, self._books.now_ms()
 
         def job(tx: Connection) -> Literal["cancelled", "requested"] | None:
-            done = call_off(tx, books.replica, said, now_ms=now_ms)
-            for place in done[1] if done else ():
-                self._attend(tx, place, now_ms)
+            done = call_off_order(tx, self.means, said, now_ms=now_ms)
+            if done is None:
+                done = call_off(tx, books.replica, said, now_ms=now_ms)
+                look_at(tx, self.means, said.order_id, now_ms=now_ms)
+            self.attend_all(tx, done[1] if done else (), now_ms)
             return done[0] if done else None
 
-        return await books.db.write(job, then=lambda _: books.on_grown())
+        return await books.db.write(job, then=lambda _: self.tell_written())
 
     def account(self, place: Place) -> Account:
         """Return who holds what of a place."""
@@ -146,6 +163,16 @@ class Contact:
             open_promises=[each.promise_id for each in standing],
             difference=difference(read, place),
         )
+
+    def attend_all(self, tx: Connection, places: Iterable[Place], now_ms: int) -> None:
+        """Do what is due at places at which a write job has just changed something."""
+        for place in places:
+            self._attend(tx, place, now_ms)
+
+    def tell_written(self) -> None:
+        """After the commit of something about rights or orders: the stores are told, and whoever looks after it."""
+        self._books.on_grown()
+        self.on_looked()
 
     def on_rows(self, _store: str) -> None:
         """Rows of a store were committed."""
@@ -176,10 +203,11 @@ class Contact:
                 lambda tx, at_ms=now_ms: look(tx, books.replica, self._policies, now_ms=at_ms)  # type: ignore[misc]
             )
             has_more = looked.has_more
-            if looked.places:
-                books.on_grown()
+            if looked.stores:  # what is written goes to the store of its place: the others have nothing to look for
+                books.on_grown_of(looked.stores)
             for name in looked.settled:
                 log.warning("goods were sold beyond a shop's right; the debt was covered", extra={"settlement": name})
+        self.on_looked()
 
     async def _look_at_coupons(self) -> None:
         books, has_more = self._books, True

@@ -26,6 +26,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sync import failpoints
+from sync.batch import SEQ_MAX
 from sync.cloud.arrivals.cursors import number_rows
 from sync.cloud.arrivals.rows import key_of
 from sync.cloud.rights.rights import Place, known_of, living_of, put_own, write_change
@@ -34,7 +35,7 @@ from sync.errors import RuleError
 from sync.json_errors import NOT_JSON
 from sync.kinds import Entity
 from sync.model import Feed, Replica
-from sync.retail.selling.sales import Id, Sku
+from sync.retail.selling.sales import Id, Sku, StockEffect
 from sync.retail.stock import rights
 from sync.retail.stock.promises import ASKED, PROMISE, PROMISE_END, AskedRow, PromiseEndFact, PromiseFact, Qty
 from sync.retail.stock.rights import Outlet, SpendPolicy
@@ -235,6 +236,31 @@ def write_ending(tx: Connection, own: Replica, standing: Standing, *, why: str, 
     close_asked(tx, own, _release_id(standing.promise_id))
 
 
+def pick_own(tx: Connection, own: Replica, standing: Standing, *, left: int, now_ms: int) -> None:
+    """End a promise that we keep by its goods, all but `left`, which were not there: the right to these comes back.
+
+    The goods leave the level of their place in the same job; not here (sync.cloud.allocation.locations.leave).
+    """
+    taken = standing.n - left
+    assert taken > 0, "a promise of which nothing is there is called off"
+    end_promise(standing.for_rules(own), End.PICKED, by=own.rep)
+    if left:
+        known = known_of(tx, standing.place)
+        write_change(tx, own, standing.place, known, rights.give_back(known.state, own.rep, left))
+    fact = PromiseEndFact(
+        promise_id=standing.promise_id,
+        ending="picked",
+        by=own.rep,
+        ended_at=_utc(now_ms),
+        stock=(StockEffect(standing.sku, standing.location, -taken),),
+        picked=(StockEffect(standing.sku, standing.location, taken),),
+        left=left,
+    )
+    key = key_of("promise_end", standing.promise_id)
+    write_fact(tx, own, standing.store, PROMISE_END, fact, key=key, now_ms=now_ms)
+    _set_ending(tx, standing.promise_id, "picked")
+
+
 def ask_release(tx: Connection, own: Replica, standing: Standing) -> None:
     """Ask a store to end a promise that it keeps."""
     _ask(tx, own, _Question(_release_id(standing.promise_id), "release", standing.place, standing.n, own.rep))
@@ -280,7 +306,7 @@ def write_fact(
 
 
 def _write_promise(tx: Connection, own: Replica, wanted: PromiseRequest, *, now_ms: int) -> None:
-    seq = 1 + tx.execute("SELECT coalesce(max(rowid), 0) FROM promise").fetchone()[0]
+    seq = 1 + tx.execute("SELECT coalesce(max(seq), 0) FROM promise WHERE seq < ?", (SEQ_MAX,)).fetchone()[0]
     standing = Standing(
         wanted.promise_id,
         wanted.order_id,

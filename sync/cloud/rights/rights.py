@@ -1,7 +1,7 @@
 """Rights at the cloud: what its rows say of a SKU at a store's location, and how what follows from them is written.
 
     row         stream   written by                       says
-    level       levels   the store's hubs                 received, issued, picked
+    level       levels   the store's hubs, this cloud     received, issued, picked; this cloud's are of its own places
     grant       grants   hubs, this cloud                 rights handed on
     spent       spent    this cloud                       promises made, and those that ended unpicked
     passed      passed   this cloud, for a sealed hub     what is left of its right, below 0 a debt
@@ -204,12 +204,14 @@ def places_of(read: Connection, rep: str) -> list[Place]:
         for level in (_level(body),)
     }
     for (body,) in read.execute(
-        "SELECT body FROM tally WHERE stream = (SELECT id FROM feed WHERE stream = 'grants') AND instr(key, ?)", (rep,)
+        "SELECT body FROM tally WHERE stream = (SELECT id FROM feed WHERE stream = 'grants') AND instr(key, ?) > 0",
+        (rep,),
     ):
         grant = _grant(body)
         found.add(Place(grant.sku, store, grant.location))
     for (body,) in read.execute(
-        "SELECT body FROM tally WHERE stream = (SELECT id FROM feed WHERE stream = 'passed') AND instr(key, ?)", (rep,)
+        "SELECT body FROM tally WHERE stream = (SELECT id FROM feed WHERE stream = 'passed') AND instr(key, ?) > 0",
+        (rep,),
     ):
         said = _passed(body)
         found.add(Place(said.sku, store, said.location))
@@ -253,10 +255,10 @@ def _rows(read: Connection, place: Place) -> Iterable[tuple[str, str, int, bytes
             SELECT replica.store || ':' || replica.incarnation, tally.seq, tally.body
             FROM tally JOIN replica ON replica.id = tally.replica
             WHERE tally.stream = (SELECT id FROM feed WHERE stream = ?) AND tally.key BETWEEN ? AND ?
-              AND (replica.store = ? OR replica.store = (SELECT store FROM replica WHERE own = 1))
+              AND (replica.store = ? OR (? <> 'levels' AND replica.store = (SELECT store FROM replica WHERE own = 1)))
             ORDER BY tally.key, replica.id
             """,
-            (stream, first, last, place.store),
+            (stream, first, last, place.store, stream),
         ).fetchall()
         yield from ((stream, *row) for row in found)
 

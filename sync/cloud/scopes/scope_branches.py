@@ -167,8 +167,8 @@ def _put_branches(
 
 def _version(tx: Connection, scope: int, branch: str) -> tuple[int, str]:
     row = tx.execute(
-        "SELECT body ->> '$.row.n', body ->> '$.by' FROM (SELECT CAST(body AS TEXT) AS body FROM scope_row "
-        "WHERE scope = ? AND entity = ? AND key = ?)",
+        "SELECT CAST(body ->> '$.row.n' AS INTEGER), body ->> '$.by' "
+        "FROM (SELECT CAST(body AS TEXT) AS body FROM scope_row WHERE scope = ? AND entity = ? AND key = ?) AS branch",
         (scope, BRANCH.name, branch),
     ).fetchone()
     return (row[0], row[1]) if row else (-1, "")

@@ -18,7 +18,7 @@ import msgspec
 from sync.batch import Batch, Row
 from sync.cloud.arrivals.clock import Restamped, standing_register, tell_restamps
 from sync.cloud.arrivals.rows import key_of
-from sync.cloud.people.member_tier import own_rows
+from sync.cloud.people.member_cells import is_near, own_rows
 from sync.cloud.scopes.scope_definitions import member_scope
 from sync.cloud.scopes.scopes import Numbers, Served, Written, put_body, put_bytes, served, write_rows
 from sync.json_errors import NOT_JSON
@@ -62,7 +62,7 @@ def share_members(
         return False
     numbers = Numbers(tx, own, stream)
     for scope in scopes:
-        write_rows(tx, numbers, scope.id, list(_written(numbers, rep, _standing(tx, stream, rows))))
+        write_rows(tx, numbers, scope.id, list(written(numbers, rep, _standing(tx, stream, rows))))
     numbers.close()
     for other in _region(tx, store):
         tell_restamps(tx, own, other, restamped)
@@ -75,14 +75,26 @@ def fill_members(tx: Connection, own: Replica, scope: Served) -> None:
     numbers = Numbers(tx, own, MEMBERS)
     stores = member_scope(scope.definition).stores
     write_rows(
-        tx, numbers, scope.id, list(_written(numbers, own.rep, [(0, body) for body in own_rows(tx, own, stores)]))
+        tx, numbers, scope.id, list(written(numbers, own.rep, [(0, body) for body in own_rows(tx, own, stores)]))
     )
     numbers.close()
 
 
 def fill_people(tx: Connection, own: Replica, scope: Served) -> None:
-    """Put into a new scope the facts that its stores have written of people."""
+    """Put into a new scope the facts that its stores have written of people, and the cloud of members that they know."""
     _fill(tx, own, scope, PEOPLE, "fact")
+    numbers = Numbers(tx, own, PEOPLE)
+    stores = member_scope(scope.definition).stores
+    said = tx.execute(
+        """
+        SELECT web_fact.member_id, web_fact.other, fact.body FROM web_fact JOIN fact ON fact.n = web_fact.n
+        WHERE fact.stream = (SELECT id FROM feed WHERE stream = ?) ORDER BY fact.n
+        """,
+        (PEOPLE,),
+    ).fetchall()
+    bodies = [(0, body) for member, other, body in said if is_near(tx, {member, other} - {""}, stores)]
+    write_rows(tx, numbers, scope.id, list(written(numbers, own.rep, bodies)))
+    numbers.close()
 
 
 def sweep_erased(tx: Connection, member_ids: Iterable[str]) -> int:
@@ -114,7 +126,7 @@ def sweep_erased(tx: Connection, member_ids: Iterable[str]) -> int:
 
 def ensure_keys(tx: Connection, own: Replica, stores: Iterable[str], *, fresh: IdentityKeyRow) -> bool:
     """Give each of these stores the chain's keys, `fresh` where there is none yet, and those of its region's shops."""
-    keys = _chains_keys(tx) or [fresh]
+    keys = chains_keys(tx) or [fresh]
     is_grown = False
     for store in sorted(set(stores)):
         is_grown |= _give_keys(tx, own, store, keys)
@@ -143,7 +155,7 @@ def _fill(tx: Connection, own: Replica, scope: Served, stream: str, table: str) 
             """,
             (stream, after, stores, FILL_MAX),
         ).fetchall()
-        rows = [written for _, rep, body in found for written in _written(numbers, rep, [(0, body)])]
+        rows = [written for _, rep, body in found for written in written(numbers, rep, [(0, body)])]
         write_rows(tx, numbers, scope.id, rows)
         if len(found) < FILL_MAX:
             break
@@ -166,8 +178,8 @@ def _standing(tx: Connection, stream: str, rows: Sequence[Row]) -> list[Row]:
     return found
 
 
-def _written(numbers: Numbers, rep: str, rows: Sequence[Row]) -> Iterable[Written]:
-    """A member has a row of each writer, so the writer is in the key."""
+def written(numbers: Numbers, rep: str, rows: Sequence[Row]) -> Iterable[Written]:
+    """Yield the rows of a scope; a member has one of each writer, so the writer is in the key."""
     for _, body in rows:
         row = _read(_member, body) or _read(_people, body)
         if row is None:
@@ -216,7 +228,8 @@ def _has_key(tx: Connection, store: str, key_id: str) -> bool:
     return found is not None
 
 
-def _chains_keys(tx: Connection) -> list[IdentityKeyRow]:
+def chains_keys(tx: Connection) -> list[IdentityKeyRow]:
+    """Return the chain's keys; none where no store shares its members."""
     rows = tx.execute(
         """
         SELECT DISTINCT scope_row.key, scope_row.body FROM scope_row JOIN scope ON scope.id = scope_row.scope
@@ -226,6 +239,12 @@ def _chains_keys(tx: Connection) -> list[IdentityKeyRow]:
     ).fetchall()
     known = {key: row for key, body in rows if (row := _read(_key, body)) is not None and row.is_chains}
     return list(known.values())
+
+
+def known_keys(read: Connection) -> list[IdentityKeyRow]:
+    """Return every key under which an identity may be hashed: the chain's, and those of shops from before they were joined."""
+    own = [row for _, _, body in _stores_keys(read) if (row := _read(_key, body)) is not None]
+    return [*chains_keys(read), *own]
 
 
 def _stores_keys(tx: Connection) -> list[tuple[str, str, bytes]]:

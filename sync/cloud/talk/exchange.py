@@ -35,7 +35,7 @@ class Exchanges:
         self._group = group
         self._wires: dict[Key, HeldWire] = {}
 
-    async def answer(self, request: web.Request, holder: Holder) -> web.StreamResponse:
+    async def answer(self, request: web.Request, holder: Holder, token: bytes) -> web.StreamResponse:
         """Answer one exchange; the same again for the same number."""
         if request.content_type != CONTENT_TYPE:
             raise AnswerError(415, "not_json", f"{request.content_type} is not {CONTENT_TYPE}")
@@ -43,7 +43,7 @@ class Exchanges:
         try:
             envelope, frames = read_body(body)
             wire = self._wires.get((holder.name, envelope.session)) or self._begin(
-                holder.name, envelope.session, envelope.n
+                holder.name, envelope.session, envelope.n, token
             )
             down = await wire.exchange(envelope, frames)
         except ProtocolError as err:
@@ -55,7 +55,7 @@ class Exchanges:
         for wire in list(self._wires.values()):
             wire.cut()
 
-    def _begin(self, store: str, session: str, n: int) -> HeldWire:
+    def _begin(self, store: str, session: str, n: int, token: bytes) -> HeldWire:
         if n != 1:
             raise AnswerError(404, "not_found", "this exchange is over; begin again with number 1")
         self._patience.check(store, asyncio.get_running_loop().time())
@@ -64,12 +64,12 @@ class Exchanges:
             self._wires.pop(key).cut()
         wire = self._wires[store, session] = HeldWire(session, inbox_max=INBOX_MAX)
         group = self._group  # of `exchanges`, which awaits them
-        group.create_task(self._talk(store, wire), name=f"exchange {store}")
+        group.create_task(self._talk(store, wire, token), name=f"exchange {store}")
         return wire
 
-    async def _talk(self, store: str, wire: HeldWire) -> None:
+    async def _talk(self, store: str, wire: HeldWire, token: bytes) -> None:
         try:
-            await talk(self._cloud, store, wire, cut=wire.cut, patience=self._patience)
+            await talk(self._cloud, store, wire, token=token, cut=wire.cut, patience=self._patience)
             with suppress(TimeoutError):
                 async with asyncio.timeout(LINGER_S if self._cloud.line.is_up else 0):
                     await wire.told.wait()

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from sync.actions import End, Opened
 from sync.cloud.store import CloudBooks
 from sync.cloud.talk.line import Connection
+from sync.cloud.watch.statuses import note_status
 from sync.cloud.web.http import AnswerError, Cloud
 from sync.line import BACKOFF_MAX_S, LIES
 from sync.link import Conversation, WebSocket
+from sync.protocol import Status
+from sync.telling import Telling
 from sync.wire import Wire
 
 LIES_MAX = 5  # in a row of one store; its own hub backs off after fewer
@@ -54,9 +57,9 @@ class Patience:
 
 
 async def talk(
-    cloud: Cloud, store: str, through: WebSocket | Wire, *, cut: Callable[[], None], patience: Patience
+    cloud: Cloud, store: str, through: WebSocket | Wire, *, token: bytes, cut: Callable[[], None], patience: Patience
 ) -> End:
-    """Talk with a store until either side ends; `cut` ends the connection without a word."""
+    """Talk with a store until either side ends; `token` is the hash it came with, `cut` ends the connection without a word."""
 
     def opened(what: Opened) -> None:
         cloud.line.greeted(connection, what.peer_rep)
@@ -70,6 +73,13 @@ async def talk(
             )
         return is_own
 
+    def heard(status: Status) -> None:
+        cloud.line.seen(store)
+        cloud.books.metrics.hear(store, status)
+        if connection.rep:
+            rep, now_ms = connection.rep, cloud.books.now_ms()
+            cloud.books.db.write_soon(lambda tx: note_status(tx, rep, status, now_ms=now_ms), then=lambda _: None)
+
     conversation = Conversation(
         "acceptor",
         CloudBooks(cloud.books, store),
@@ -77,11 +87,13 @@ async def talk(
         on_open=opened,
         admits=admits,
         schedule=cloud.config.schedules.get(store),
+        telling=Telling(heard=heard),
     )
-    connection = Connection(store, cut, conversation.grown, cloud.books.now_ms())
+    connection = Connection(store, cut, conversation.grown, cloud.books.now_ms(), token=token)
     cloud.line.enter(connection)
     log.info("a store is connected", extra={"store": store})
     try:
+        await cloud.admission.used(store, token)
         end = await conversation.run(through)
     finally:
         cloud.line.leave(connection)

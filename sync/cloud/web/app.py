@@ -2,6 +2,8 @@
 
 GET  /sync/v1/link       a store's own token, subprotocol storehub.sync.v1; one connection a replica
 POST /sync/v1/exchange   the same frames in HTTP bodies
+
+With TLS a store may have to show its certificate as well ([cloud] client_certificates).
 """
 
 import asyncio
@@ -10,10 +12,12 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from sync.cloud.config import Holder
+from sync.cloud.collect.guesses import Guesses
 from sync.cloud.talk import exchange
 from sync.cloud.talk.talks import Patience, talk
-from sync.cloud.web.http import BODY_MAX, CLOUD, AnswerError, Cloud, Handler, holder_of, translate_errors
+from sync.cloud.web.enrol_routes import GUESSES, store_of
+from sync.cloud.web.feed_routes import WAITING
+from sync.cloud.web.http import BODY_MAX, CLOUD, AnswerError, Cloud, Handler, translate_errors
 from sync.cloud.web.promise_routes import CONTACT
 from sync.cloud.web.routes import routes
 from sync.errors import StartError
@@ -32,6 +36,8 @@ def application(cloud: Cloud) -> web.Application:
     app[CLOUD] = cloud
     app[CONTACT] = cloud.contact
     app[PATIENCE] = Patience()
+    app[GUESSES] = Guesses()
+    app[WAITING] = set()
     app.cleanup_ctx.append(_hold_exchanges)
     app.on_shutdown.append(_hang_up)
     app.router.add_get(LINK_PATH, link)
@@ -48,7 +54,7 @@ async def serve(cloud: Cloud) -> AsyncIterator[int]:
     try:
         await runner.setup()
         try:
-            await web.TCPSite(runner, config.host, config.port).start()
+            await web.TCPSite(runner, config.host, config.port, ssl_context=cloud.tls).start()
         except OSError as err:
             reason = err.strerror or str(err)
             raise StartError(
@@ -70,29 +76,20 @@ async def cut_off_when_down(request: web.Request, handler: Handler) -> web.Strea
 
 async def link(request: web.Request) -> web.StreamResponse:
     """Talk with a store until either side ends."""
-    cloud, holder = request.app[CLOUD], _store_of(request)
+    cloud, (holder, token) = request.app[CLOUD], store_of(request)
     request.app[PATIENCE].check(holder.name, asyncio.get_running_loop().time())
     ws = web.WebSocketResponse(protocols=(SUBPROTOCOL,), max_msg_size=FRAME_MAX, heartbeat=HEARTBEAT_S, compress=False)
     offered = {each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")}
     if not ws.can_prepare(request).ok or SUBPROTOCOL not in offered:
         raise AnswerError(400, "not_a_link", f"offered: {', '.join(sorted(offered - {''}))[:200] or 'no subprotocol'}")
     await ws.prepare(request)
-    await talk(cloud, holder.name, ws, cut=_aborter(request), patience=request.app[PATIENCE])
+    await talk(cloud, holder.name, ws, token=token, cut=_aborter(request), patience=request.app[PATIENCE])
     return ws
 
 
 async def post_exchange(request: web.Request) -> web.StreamResponse:
     """Take frames in and hand frames out; wait a while for some."""
-    return await request.app[EXCHANGES].answer(request, _store_of(request))
-
-
-def _store_of(request: web.Request) -> Holder:
-    holder = holder_of(request)
-    if holder is None:
-        raise AnswerError(401, "unauthorized")
-    if holder.scope != "store":
-        raise AnswerError(403, "forbidden", f"needs a store's token, this one is of scope {holder.scope}")
-    return holder
+    return await request.app[EXCHANGES].answer(request, *store_of(request))
 
 
 def _aborter(request: web.Request) -> Callable[[], None]:

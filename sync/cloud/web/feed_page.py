@@ -81,13 +81,8 @@ def write_page(stream: str, rows: Sequence[FeedRow], *, after: int, limit: int) 
     return b"\n".join(lines) + b"\n"
 
 
-def _line(stream: str, row: FeedRow) -> Line | RawLine:
-    if not is_json_line(row.body):
-        return RawLine(row.n, row.store, row.rep, row.seq, None, base64.b64encode(row.body).decode())
-    return Line(row.n, row.store, row.rep, row.seq, _key(stream, row.body), Raw(row.body))
-
-
-def _key(stream: str, body: bytes) -> str | None:
+def shown_key_of(stream: str, body: bytes) -> str | None:
+    """Return what stands as the key of a row, None where it has none."""
     if stream != Stream.CATALOGUE:
         return shown_key(stream, body)
     try:
@@ -95,3 +90,9 @@ def _key(stream: str, body: bytes) -> str | None:
     except NOT_JSON:
         return None
     return key_of("product" if isinstance(register, ProductRow) else "price", register.sku)
+
+
+def _line(stream: str, row: FeedRow) -> Line | RawLine:
+    if not is_json_line(row.body):
+        return RawLine(row.n, row.store, row.rep, row.seq, None, base64.b64encode(row.body).decode())
+    return Line(row.n, row.store, row.rep, row.seq, shown_key_of(stream, row.body), Raw(row.body))

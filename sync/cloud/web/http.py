@@ -6,16 +6,26 @@ Not here: what a route does (sync.cloud.web.routes, sync.cloud.web.feed_page), w
 import logging
 import re
 import tomllib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import cache
 from importlib import resources
+from pathlib import Path
+from ssl import SSLContext
 from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from sync.cloud.allocation.work import Allocator
+from sync.cloud.campaigns.work import CampaignWork
+from sync.cloud.channels.channels import Channels
+from sync.cloud.collect.admission import Admission
+from sync.cloud.collect.tokens import holder_of_token
 from sync.cloud.config import CloudConfig, Holder, token_hash
+from sync.cloud.exports.nightly import Nightly
+from sync.cloud.handing.news import News
+from sync.cloud.persons.work import PeopleWatch
 from sync.cloud.rights.contact import Contact
 from sync.cloud.store import CloudStore
 from sync.cloud.talk.line import Line
@@ -33,13 +43,39 @@ refused = logging.getLogger("sync.cloud.refused")
 
 
 class Cloud:
-    """What the routes work on."""
+    """What the routes work on; `hear_others` runs beside it where other workers share its database."""
 
-    def __init__(self, config: CloudConfig, books: CloudStore, line: Line, contact: Contact) -> None:
+    def __init__(
+        self,
+        config: CloudConfig,
+        books: CloudStore,
+        line: Line,
+        contact: Contact,
+        *,
+        news: News,
+        people: PeopleWatch,
+        campaigns: CampaignWork,
+        nightly: Nightly | None = None,
+        hear_others: Callable[[], Coroutine[None, None, None]] | None = None,
+        tls: SSLContext | None = None,
+        authority: Path | None = None,
+    ) -> None:
+        """`tls` is what it listens with; `authority`, who signs certificates of stores here, None where nobody does."""
         self.config = config
         self.books = books
         self.line = line
         self.contact = contact
+        self.news = news
+        self.hear_others = hear_others
+        self.tls = tls
+        self.authority = authority
+        self.admission = Admission(books, line)
+        self.allocator = Allocator(books, contact)
+        contact.on_looked = self.allocator.on_news
+        self.nightly = nightly
+        self.channels = Channels(books, config.channels, config.rights)
+        self.people = people
+        self.campaigns = campaigns
 
 
 CLOUD = web.AppKey("cloud", Cloud)
@@ -96,12 +132,16 @@ def answer(body: Struct | dict[str, Any], *, status: int = 200) -> web.Response:
     return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")
 
 
-def holder_of(request: web.Request) -> Holder | None:
-    """Return who holds the token in the Authorization header."""
+def token_of(request: web.Request) -> bytes | None:
+    """Return the hash of the token in the Authorization header."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        return None
-    return request.app[CLOUD].config.holders.get(token_hash(token.strip()))
+    return token_hash(token.strip()) if scheme.lower() == "bearer" and token else None
+
+
+def holder_of(request: web.Request) -> Holder | None:
+    """Return who holds the token in the Authorization header now."""
+    token, cloud = token_of(request), request.app[CLOUD]
+    return None if token is None else holder_of_token(cloud.books.db.read, cloud.config, token)
 
 
 def office(handler: Handler) -> Handler:
@@ -165,6 +205,8 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
     A mistake of ours is aiohttp's own answer 500, and a traceback in the log.
     """
     try:
+        if "\x00" in request.path:
+            raise AnswerError(400, "unreadable", "U+0000 is not allowed in any text")
         response = await handler(request)
     except AnswerError as err:
         response = problem(err.status, err.code, err.detail, pointer=err.pointer)

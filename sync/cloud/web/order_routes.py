@@ -1,7 +1,8 @@
 """What head office does with orders: makes them, gives them to a store, asks for them back, follows them.
 
-POST /cloud/v1/orders {order_id, kind, lines, name, address, deadline}        201 created   200 repeated                  (office)
+POST /cloud/v1/orders {order_id, kind, lines, name, address, deadline, …}     201 created   200 repeated                  (office)
 POST /cloud/v1/orders/{order_id}/allocate {store, location}                   200 allocated 202 waiting for rights        (office)
+     without a store: places are found by the rules (sync.cloud.allocation); 202 where nobody can send all of it yet
 POST /cloud/v1/orders/{order_id}/cancel {request_id, reason}                  200 cancelled 202 asked of the store's hub  (office)
 GET  /cloud/v1/orders?state=&store=&after=&limit=                             GET /cloud/v1/orders/{order_id}             (office)
 
@@ -9,13 +10,17 @@ The view has the hand-over code of an order that is ready: head office tells it 
 """
 
 from datetime import UTC, datetime
-from typing import Annotated
+from sqlite3 import Connection
+from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import web
 from aiohttp.web_routedef import RouteDef
 from msgspec import Meta, Struct
 
+from sync.cloud.allocation.distances import Destination
+from sync.cloud.allocation.explaining import allocation_view
+from sync.cloud.allocation.parcels import parcels_of, queue
 from sync.cloud.orders import Allocated, Known, create, find_order, order_ids, requests_of
 from sync.cloud.web.http import CLOUD, AnswerError, answer, office, read_body, read_query
 from sync.cloud.web.promise_routes import CONTACT
@@ -38,7 +43,11 @@ PAGE_MAX = 200
 
 
 class NewOrder(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An order of the web shop. `name`, `address`: what its label needs, and no more."""
+    """An order of the web shop. `name`, `address`: what its label needs, and no more.
+
+    `to`: where it goes, for the distance. `store`: where the customer comes to. `allocate`: whether places are found for it by
+    the rules; left out, that is what the cloud's file declares.
+    """
 
     order_id: Id
     kind: OrderKind
@@ -47,12 +56,15 @@ class NewOrder(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     address: Address = ""
     deadline: Moment | None = None
     note: ShortText = ""
+    to: Destination | None = None
+    store: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
+    allocate: bool | None = None
 
 
 class AllocateRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who is to fulfil it."""
+    """Who is to fulfil it; nobody named: whoever the rules find."""
 
-    store: Annotated[str, Meta(min_length=1, max_length=40)]
+    store: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
     location: Annotated[str, Meta(min_length=1, max_length=40)] = "shop"
 
 
@@ -108,6 +120,8 @@ class CloudOrderView(Struct, frozen=True):
     flags: list[str]
     steps: list[StepView]
     requests: list[RequestView]
+    part_of: str | None
+    parcels: list[str]
 
 
 class CloudOrderPage(Struct, frozen=True):
@@ -138,8 +152,18 @@ async def post_order(request: web.Request) -> web.StreamResponse:
         made_at=datetime.fromtimestamp(now_ms / 1000, UTC),
     )
     label = OrderLabelRow(order_id=said.order_id, name=said.name, address=said.address)
+    state = _place_state(request, said)
+
+    def job(tx: Connection) -> bool:
+        is_new = create(tx, own, fact, label, now_ms=now_ms)
+        if is_new and state is not None:
+            queue(tx, said.order_id, now_ms=now_ms, destination=said.to, only_store=said.store or "", state=state)
+        return is_new
+
     try:
-        is_new = await books.db.write(lambda tx: create(tx, own, fact, label, now_ms=now_ms))
+        is_new = await books.db.write(job)
+        if is_new and state == "open":
+            await request.app[CLOUD].allocator.look_at(said.order_id)
     except RuleError as err:
         status = 409 if err.code == "other_content" else 422
         raise AnswerError(status, err.code, err.detail, pointer=err.pointer) from err
@@ -150,6 +174,8 @@ async def post_allocate(request: web.Request) -> web.StreamResponse:
     """Give an order to a store."""
     said, order_id = await read_body(request, _allocate), request.match_info["order_id"]
     stores = request.app[CLOUD].config.stores
+    if said.store is None:
+        return await _allocate_by_rules(request, order_id)
     if said.store not in stores:
         raise AnswerError(404, "store", f"no store {said.store!r}; known: {', '.join(stores)}", pointer="/store")
     try:
@@ -209,6 +235,29 @@ def order_routes() -> list[RouteDef]:
     ]
 
 
+async def _allocate_by_rules(request: web.Request, order_id: str) -> web.StreamResponse:
+    try:
+        is_known = await request.app[CLOUD].allocator.try_again(order_id)
+    except RuleError as err:
+        raise AnswerError(409, err.code, err.detail, pointer=err.pointer) from err
+    if not is_known:
+        raise _unknown(order_id)
+    shown = allocation_view(request.app[CLOUD].books.db.read, order_id)
+    is_sent = shown is not None and not shown.left and all(each.state != OrderState.CREATED for each in shown.parcels)
+    body = {"status": "allocated" if is_sent else "waiting", "allocation": shown, "order": _view(request, order_id)}
+    return answer(body, status=200 if is_sent else 202)
+
+
+def _place_state(request: web.Request, said: NewOrder) -> Literal["open", "by_hand"] | None:
+    """Return whether places are to be found for a new order, None where nobody said; raise AnswerError for an unknown store."""
+    stores = request.app[CLOUD].config.stores
+    if said.store is not None and said.store not in stores:
+        raise AnswerError(404, "store", f"no store {said.store!r}; known: {', '.join(stores)}", pointer="/store")
+    if said.allocate is None:
+        return "open" if said.store or request.app[CLOUD].allocator.settings.is_automatic else None
+    return "open" if said.allocate else "by_hand"
+
+
 def _unknown(order_id: str) -> AnswerError:
     return AnswerError(404, "order", f"no order {order_id[:64]!r}")
 
@@ -218,7 +267,7 @@ def _view(request: web.Request, order_id: str) -> CloudOrderView:
     known = find_order(read, order_id)
     if known is None:
         raise _unknown(order_id)
-    order, label = known.order, known.label
+    order, label, parcels = known.order, known.label, parcels_of(read, order_id)
     return CloudOrderView(
         order_id=order_id,
         kind=known.fact.kind,
@@ -229,7 +278,7 @@ def _view(request: web.Request, order_id: str) -> CloudOrderView:
         name=label.name if label else "",
         address=label.address if label else "",
         deadline=known.fact.deadline,
-        code=_code(known),
+        code=next((code for each in (known, *(parcel.known for parcel in parcels)) if (code := _code(each))), ""),
         short=tuple(short for step in known.steps for short in step.short),
         flags=sorted(order.flags),
         steps=[
@@ -240,6 +289,8 @@ def _view(request: web.Request, order_id: str) -> CloudOrderView:
             RequestView(said.request_id, said.wants, said.by, _answered(known, said))
             for said in requests_of(read, order_id)
         ],
+        part_of=known.fact.part_of,
+        parcels=[each.parcel_id for each in parcels],
     )
 
 

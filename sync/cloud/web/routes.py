@@ -1,6 +1,6 @@
-"""What head office asks of the cloud: sales, products, feeds, stores; the demo's line; health.
+"""What head office asks of the cloud: sales, products, stores; the demo's line; health.
 
-GET  /cloud/v1/sales/{sale_id}   GET /cloud/v1/feed      GET /cloud/v1/stores       (office)
+GET  /cloud/v1/sales/{sale_id}   GET /cloud/v1/stores                               (office)
 POST /cloud/v1/products          GET /cloud/v1/products/{sku}                       (office)
 GET  /cloud/v1/demo/line         POST /cloud/v1/demo/line                           (office, with demo_line = true)
 GET  /healthz                    GET /readyz             GET /metrics               (open; metrics: this machine or office)
@@ -14,42 +14,39 @@ from typing import Annotated, Any
 import msgspec
 from aiohttp import web
 from aiohttp.web_routedef import RouteDef
-from backports import zstd
 from msgspec import Meta, Struct, field
 
-from sync.cloud.arrivals.cursors import STREAM_CHARS_MAX
 from sync.cloud.catalogue import ENTRIES_MAX, Entry
 from sync.cloud.web import views
+from sync.cloud.web.allocation_routes import allocation_routes
 from sync.cloud.web.audit import audit_routes
+from sync.cloud.web.campaign_routes import campaign_routes
+from sync.cloud.web.channel_routes import channel_routes
 from sync.cloud.web.coupon_routes import coupon_routes
-from sync.cloud.web.feed_page import CONTENT_TYPE, write_page
-from sync.cloud.web.http import CLOUD, AnswerError, answer, holder_of, office, read_body, read_query
+from sync.cloud.web.enrol_routes import enrol_routes
+from sync.cloud.web.export_routes import export_routes
+from sync.cloud.web.feed_routes import feed_routes
+from sync.cloud.web.http import CLOUD, AnswerError, answer, holder_of, office, read_body
 from sync.cloud.web.life_routes import life_routes
 from sync.cloud.web.member_routes import member_routes
 from sync.cloud.web.order_routes import order_routes
+from sync.cloud.web.people_routes import people_routes
 from sync.cloud.web.pricing_routes import pricing_routes
 from sync.cloud.web.promise_routes import promise_routes
+from sync.cloud.web.proposal_routes import proposal_routes
 from sync.cloud.web.receipt_routes import receipt_routes
+from sync.cloud.web.segment_routes import segment_routes
+from sync.cloud.web.watch_routes import watch_routes
+from sync.cloud.web.webhook_routes import webhook_routes
 from sync.errors import SyncError
-from sync.protocol import ZSTD_LEVEL
 from sync.retail.catalogue.catalogue import check_price, check_product
 from sync.store.replicas import touch
-
-FEED_ROWS_MAX = 1000  # rows of one answer; more are asked for with the next one
 
 
 class PutRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Products to write in one job."""
 
     entries: Annotated[list[Entry], Meta(max_length=ENTRIES_MAX)]
-
-
-class FeedQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Rows of a stream behind `after`."""
-
-    stream: Annotated[str, Meta(min_length=1, max_length=STREAM_CHARS_MAX)]
-    after: Annotated[int, Meta(ge=0, le=2**53)] = 0
-    limit: Annotated[int, Meta(ge=1, le=FEED_ROWS_MAX)] = FEED_ROWS_MAX
 
 
 class LineRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,22 +86,6 @@ async def post_products(request: web.Request) -> web.StreamResponse:
             detail = f"{problem.code}: {problem.detail}"
             raise AnswerError(422, "product_refused", detail, pointer=f"/entries/{index}{pointer}")
     return answer(await request.app[CLOUD].books.import_entries(entries))
-
-
-async def get_feed(request: web.Request) -> web.StreamResponse:
-    """A page of a stream, all stores together."""
-    query = read_query(request, FeedQuery)
-    db = request.app[CLOUD].books.db
-    known = views.known_streams(db.read)
-    if query.stream not in known:
-        raise AnswerError(404, "stream", f"no stream {query.stream!r}; known: {', '.join(known)}")
-    rows = await views.feed_rows(db, query.stream, after=query.after, limit=query.limit)
-    body = write_page(query.stream, rows, after=query.after, limit=query.limit)
-    headers = {"Vary": "Accept-Encoding"}
-    if _takes_zstd(request.headers.get("Accept-Encoding", "")):
-        body = zstd.compress(body, ZSTD_LEVEL)
-        headers["Content-Encoding"] = "zstd"
-    return web.Response(body=body, content_type=CONTENT_TYPE, headers=headers)
 
 
 async def get_stores(request: web.Request) -> web.StreamResponse:
@@ -159,16 +140,26 @@ def routes(*, demo_line: bool) -> list[RouteDef]:
         web.get("/cloud/v1/sales/{sale_id}", office(get_sale)),
         web.get("/cloud/v1/products/{sku}", office(get_product)),
         web.post("/cloud/v1/products", office(post_products)),
-        web.get("/cloud/v1/feed", office(get_feed)),
         web.get("/cloud/v1/stores", office(get_stores)),
+        *feed_routes(),
         *life_routes(),
+        *enrol_routes(),
+        *watch_routes(),
         *promise_routes(),
         *pricing_routes(),
         *member_routes(),
+        *people_routes(),
+        *segment_routes(),
         *coupon_routes(),
+        *campaign_routes(),
         *order_routes(),
+        *allocation_routes(),
+        *proposal_routes(),
         *audit_routes(),
         *receipt_routes(),
+        *webhook_routes(),
+        *export_routes(),
+        *channel_routes(),
         web.get("/healthz", healthz),
         web.get("/readyz", readyz),
         web.get("/metrics", metrics),
@@ -199,14 +190,6 @@ def _store_item(request: web.Request, store: str, figures: dict[str, Any] | None
     if item["last_seen"] is None:
         item["last_seen"] = max((each["received_at"] for each in item["streams"]), default=None)
     return item
-
-
-def _takes_zstd(accepted: str) -> bool:
-    for each in accepted.split(","):
-        coding, _, weight = each.partition(";")
-        if coding.strip().lower() == "zstd":
-            return weight.strip().lower() not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
 
 
 def _utc(at_ms: int) -> str:

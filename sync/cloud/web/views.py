@@ -1,5 +1,6 @@
 """What head office asks of the database. Reads only: of sales, products, stores and feeds. Not here: HTTP."""
 
+from datetime import UTC, datetime
 from sqlite3 import Connection
 from typing import Any
 
@@ -62,6 +63,7 @@ class FeedRow(Struct, frozen=True):
     store: str
     rep: str
     seq: int
+    received_ms: int
     body: bytes
 
 
@@ -69,7 +71,7 @@ def find_sale(read: Connection, sale_id: str) -> SaleView | None:
     """Return the first sale with this id, its returns, and what else came under it."""
     row = read.execute(
         f"""
-        SELECT replica.store, {_REP}, fact.seq, fact.n, {_at("fact.received_ms")}, fact.body
+        SELECT replica.store, {_REP}, fact.seq, fact.n, fact.received_ms, fact.body
         FROM feed
         JOIN fact_key ON fact_key.stream = feed.id
         JOIN fact ON fact.stream = feed.id AND fact.n = fact_key.n
@@ -80,12 +82,12 @@ def find_sale(read: Connection, sale_id: str) -> SaleView | None:
     ).fetchone()
     if row is None:
         return None
-    store, rep, seq, n, received_at, body = row
+    store, rep, seq, n, received_ms, body = row
     returns = tuple(
-        ReturnView(store, rep, seq, n, received_at, Raw(body))
-        for store, rep, seq, n, received_at, body in read.execute(
+        ReturnView(store, rep, seq, n, _utc(received_ms), Raw(body))
+        for store, rep, seq, n, received_ms, body in read.execute(
             f"""
-            SELECT replica.store, {_REP}, fact.seq, fact.n, {_at("fact.received_ms")}, fact.body
+            SELECT replica.store, {_REP}, fact.seq, fact.n, fact.received_ms, fact.body
             FROM sale_return
             JOIN feed ON feed.stream = 'returns'
             JOIN fact ON fact.stream = feed.id AND fact.n = sale_return.n
@@ -109,7 +111,7 @@ def find_sale(read: Connection, sale_id: str) -> SaleView | None:
             (sale_id,),
         )
     )
-    return SaleView(sale_id, store, rep, seq, n, received_at, Raw(body), returns, duplicates)
+    return SaleView(sale_id, store, rep, seq, n, _utc(received_ms), Raw(body), returns, duplicates)
 
 
 def find_product(read: Connection, sku: str) -> ProductView | None:
@@ -136,20 +138,21 @@ async def feed_rows(db: Database, stream: str, *, after: int, limit: int) -> lis
     """Return rows of a feed behind a number, in its order, one more than `limit` when there are more."""
     rows = await db.search(
         f"""
-        SELECT told.n, replica.store, {_REP}, told.seq, told.body
+        SELECT told.n, replica.store, {_REP}, told.seq, told.received_ms, told.body
         FROM (
-          SELECT n, replica, seq, body FROM (
-            SELECT n, replica, seq, body FROM fact
+          SELECT n, replica, seq, received_ms, body FROM (
+            SELECT n, replica, seq, received_ms, body FROM fact
             WHERE stream = (SELECT id FROM feed WHERE stream = :stream) AND n > :after ORDER BY n LIMIT :limit
-          )
-          UNION ALL SELECT n, replica, seq, body FROM (
-            SELECT n, replica, seq, body FROM tally
+          ) AS part
+          UNION ALL SELECT n, replica, seq, received_ms, body FROM (
+            SELECT n, replica, seq, received_ms, body FROM tally
             WHERE stream = (SELECT id FROM feed WHERE stream = :stream) AND n > :after ORDER BY n LIMIT :limit
-          )
-          UNION ALL SELECT n, replica, seq, body FROM (
-            SELECT seq AS n, (SELECT id FROM replica WHERE own = 1) AS replica, seq, body FROM register
+          ) AS part
+          UNION ALL SELECT n, replica, seq, received_ms, body FROM (
+            SELECT seq AS n, (SELECT id FROM replica WHERE own = 1) AS replica, seq, changed_ms AS received_ms, body
+            FROM register
             WHERE :stream = 'catalogue' AND seq > :after ORDER BY seq LIMIT :limit
-          )
+          ) AS part
         ) AS told JOIN replica ON replica.id = told.replica
         ORDER BY told.n LIMIT :limit
         """,
@@ -171,23 +174,29 @@ def _store_figures(read: Connection) -> dict[str, dict[str, Any]]:
     figures: dict[str, dict[str, Any]] = {}
     for store, rep in read.execute(f"SELECT store, {_REP} FROM replica WHERE own = 0 ORDER BY id"):
         figures[store] = no_figures() | {"rep": rep}
-    for store, *numbers in read.execute(
+    for store, *numbers, received_ms in read.execute(
         f"""
-        SELECT replica.store, {_REP}, stream, last, lower(hex(digest)), row_count, {_at("received_ms")}
+        SELECT replica.store, {_REP}, stream, last, lower(hex(digest)), row_count, received_ms
         FROM received JOIN replica ON replica.id = received.replica ORDER BY replica.id, stream
         """
     ):
         figures[store]["streams"].append(
-            dict(zip(("rep", "stream", "last", "digest", "rows", "received_at"), numbers, strict=True))
+            dict(
+                zip(
+                    ("rep", "stream", "last", "digest", "rows", "received_at"),
+                    (*numbers, _utc(received_ms)),
+                    strict=True,
+                )
+            )
         )
-    for store, *numbers in read.execute(
-        f"""
-        SELECT replica.store, sum(adopted), sum(kept), sum(unread), sum(gtins_dropped), {_at("max(changed_ms)")}
+    for store, *numbers, changed_ms in read.execute(
+        """
+        SELECT replica.store, sum(adopted), sum(kept), sum(unread), sum(gtins_dropped), max(changed_ms)
         FROM handover JOIN replica ON replica.id = handover.replica GROUP BY replica.store
         """
     ):
         names = ("adopted", "kept", "unread", "gtins_dropped", "at")
-        figures[store]["handover"] = dict(zip(names, numbers, strict=True))
+        figures[store]["handover"] = dict(zip(names, (*numbers, _utc(changed_ms)), strict=True))
     for store, measure, unit, rows, amount in read.execute(
         "SELECT store, measure, unit, row_count, amount FROM store_sum"
     ):
@@ -221,6 +230,6 @@ def _enter_sum(figures: dict[str, Any], measure: str, unit: str, rows: int, amou
         figures["visitors"][measure.removeprefix("footfall_")] = amount
 
 
-def _at(column: str) -> str:
-    """Return SQL for a millisecond column as RFC 3339 in UTC."""
-    return f"strftime('%Y-%m-%dT%H:%M:%S', {column} / 1000, 'unixepoch') || printf('.%03dZ', {column} % 1000)"
+def _utc(at_ms: int) -> str:
+    """Return a moment as RFC 3339 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

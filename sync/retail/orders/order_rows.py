@@ -49,7 +49,10 @@ class OrderLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class OrderFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An order. `sale_id`: the sale that took its goods off the shelf already; `deadline`: until when the customer may come."""
+    """An order. `sale_id`: the sale that took its goods off the shelf already; `deadline`: until when the customer may come.
+
+    `part_of`: of a parcel, the order that it is a part of, by the number that the customer knows.
+    """
 
     v: int = 1
     order_id: Id
@@ -57,6 +60,7 @@ class OrderFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lines: Annotated[tuple[OrderLine, ...], Meta(min_length=1, max_length=ORDER_LINES_MAX)]
     deadline: Moment | None = None
     sale_id: Id | None = None
+    part_of: Id | None = None
     note: ShortText = ""
     made_by: Rep
     made_at: Moment

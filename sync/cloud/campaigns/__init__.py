@@ -1,0 +1,1 @@
+"""Campaigns: coupons and messages for a segment, one for each person at most, and none to who does not want any."""

@@ -1,0 +1,222 @@
+"""Shopify: webhooks in. Pure.
+
+    orders/create, /updated, /paid, /cancelled, /fulfilled, …   the whole order; what it says counts, not the topic
+    orders/delete                                               {id}
+    refunds/create                                              a refund; those of an order stand in the order as well
+    products/create, /update, /delete                           the list of goods is read again
+    customers/redact, shop/redact                               what was received of these orders is emptied
+
+Money is the shop's currency as text; unknown fields are kept as received by whoever stores the body. Levels out:
+sync.cloud.channels.shopify_levels. Source: shopify.dev, webhooks and the REST shapes of Order and Refund (Admin API 2026-10).
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+from msgspec import Struct, field
+
+from sync.cloud.channels.reading import address_of, checked_id, minor_of, ms_of, one_line
+from sync.cloud.channels.said import (
+    ChannelError,
+    ChannelLine,
+    ChannelOrder,
+    ChannelRefund,
+    Forget,
+    ItemsChanged,
+    OrderGone,
+    RefundLine,
+    Said,
+    Wish,
+)
+from sync.cloud.channels.settings import Channel
+from sync.json_errors import NOT_JSON
+from sync.retail.orders.order_rows import OrderKind
+
+SIGNATURE, TOPIC, DELIVERY = "X-Shopify-Hmac-Sha256", "X-Shopify-Topic", ("X-Shopify-Webhook-Id",)
+RESTOCKED = frozenset({"return", "legacy_restock"})
+
+
+class _Line(Struct, frozen=True):
+    id: int
+    quantity: int
+    current_quantity: int | None = None
+    price: Decimal = Decimal(0)
+    total_discount: Decimal = Decimal(0)
+    sku: str | None = None
+    variant_id: int | None = None
+    title: str | None = None
+    name: str | None = None
+    requires_shipping: bool | None = True
+    gift_card: bool | None = False
+
+
+class _Address(Struct, frozen=True):
+    name: str | None = None
+    company: str | None = None
+    address1: str | None = None
+    address2: str | None = None
+    city: str | None = None
+    province: str | None = None
+    zip: str | None = None
+    country: str | None = None
+    phone: str | None = None
+
+
+class _Shipping(Struct, frozen=True):
+    code: str | None = None
+    title: str | None = None
+    delivery_category: str | None = None
+
+
+class _RefundLine(Struct, frozen=True):
+    line_item_id: int
+    quantity: int
+    restock_type: str | None = None
+
+
+class _Transaction(Struct, frozen=True):
+    amount: Decimal
+    kind: str | None = None
+    status: str | None = None
+    currency: str | None = None
+
+
+class _Refund(Struct, frozen=True):
+    id: int
+    order_id: int
+    created_at: datetime
+    processed_at: datetime | None = None
+    refund_line_items: list[_RefundLine] = []
+    transactions: list[_Transaction] = []
+    currency: str | None = None
+
+
+class _Order(Struct, frozen=True):
+    id: int
+    currency: str
+    total_price: Decimal
+    updated_at: datetime
+    line_items: list[_Line]
+    name: str | None = None
+    cancelled_at: datetime | None = None
+    financial_status: str | None = None
+    fulfillment_status: str | None = None
+    test: bool | None = False
+    shipping_address: _Address | None = None
+    billing_address: _Address | None = None
+    shipping_lines: list[_Shipping] = []
+    refunds: list[_Refund] = []
+
+
+class _Named(Struct, frozen=True):
+    id: int
+
+
+class _Redact(Struct, frozen=True):
+    orders_to_redact: list[int] = field(default_factory=list)
+
+
+_order = msgspec.json.Decoder(_Order).decode
+_refund = msgspec.json.Decoder(_Refund).decode
+_named = msgspec.json.Decoder(_Named).decode
+_redact = msgspec.json.Decoder(_Redact).decode
+
+
+def read(channel: Channel, topic: str, body: bytes) -> tuple[Said, ...]:
+    """Return what a webhook says, nothing for a topic that says nothing to us; raise ChannelError for an unreadable one."""
+    resource, _, event = topic.partition("/")
+    try:
+        if topic == "orders/delete":
+            return (OrderGone(str(_named(body).id)),)
+        if resource == "orders" and event != "edited":  # of an edit only the difference is sent; orders/updated follows
+            return _said(channel, _order(body))
+        if topic == "refunds/create":
+            return (_refund_of(channel, channel.currency, _refund(body)),)
+        if resource == "products":
+            return (ItemsChanged(),)
+        if topic in ("customers/redact", "shop/redact"):
+            return _forget(topic, body)
+    except NOT_JSON as err:
+        raise ChannelError("channel_shape", f"{topic}: {err}") from err
+    return ()
+
+
+def _said(channel: Channel, order: _Order) -> tuple[Said, ...]:
+    shipping = order.shipping_address or order.billing_address or _Address()
+    said = ChannelOrder(
+        channel_order_id=checked_id(str(order.id)),
+        number=one_line(order.name or str(order.id)),
+        changed_ms=ms_of(order.updated_at),
+        wish=_wish(order),
+        kind=_kind(channel, order),
+        currency=order.currency,
+        total=minor_of(order.total_price, order.currency),
+        lines=tuple(line for each in order.line_items if (line := _line(each, order.currency))),
+        name=one_line(shipping.name or ""),
+        address=_address(shipping),
+    )
+    return (said, *(_refund_of(channel, order.currency, each) for each in order.refunds))
+
+
+def _wish(order: _Order) -> Wish:
+    if order.cancelled_at is not None:
+        return Wish.CANCELLED
+    if order.test:
+        return Wish.TEST
+    if order.fulfillment_status == "fulfilled":
+        return Wish.FULFILLED
+    if order.financial_status in ("voided", "expired"):
+        return Wish.UNPAID
+    return Wish.OPEN
+
+
+def _kind(channel: Channel, order: _Order) -> OrderKind:
+    for each in order.shipping_lines:
+        if each.delivery_category == "pickup" or {each.code, each.title} & channel.pickup:
+            return OrderKind.CLICK_AND_COLLECT
+    return channel.delivery
+
+
+def _line(line: _Line, currency: str) -> ChannelLine | None:
+    """Return goods; None for what is no goods, or has been taken out of the order."""
+    qty = line.quantity if line.current_quantity is None else line.current_quantity
+    if qty <= 0 or line.gift_card or line.requires_shipping is False:
+        return None
+    named = (("variant", line.variant_id), ("sku", line.sku))
+    items = tuple(f"{kind}:{one_line(str(value), 200)}" for kind, value in named if value)
+    return ChannelLine(
+        line_id=str(line.id),
+        items=items or (f"line:{line.id}",),
+        title=one_line(line.name or line.title or "", 200),
+        qty=qty,
+        amount=minor_of(line.price * qty - line.total_discount, currency),
+    )
+
+
+def _address(said: _Address) -> str:
+    town = " ".join(part for part in (said.zip, said.city, said.province) if part)
+    return address_of(said.company, said.address1, said.address2, town, said.country, said.phone)
+
+
+def _refund_of(channel: Channel, currency: str, said: _Refund) -> ChannelRefund:
+    paid = [each for each in said.transactions if each.kind in ("refund", None) and each.status in ("success", None)]
+    named = next((each.currency for each in paid if each.currency), None)
+    currency = named or said.currency or currency or channel.currency
+    return ChannelRefund(
+        refund_id=str(said.id),
+        channel_order_id=str(said.order_id),
+        currency=currency,
+        amount=minor_of(sum((each.amount for each in paid), Decimal(0)), currency),
+        refunded_ms=ms_of(said.processed_at or said.created_at),
+        lines=tuple(
+            RefundLine(line_id=str(each.line_item_id), qty=each.quantity, comes_back=each.restock_type in RESTOCKED)
+            for each in said.refund_line_items
+            if each.quantity > 0
+        ),
+    )
+
+
+def _forget(topic: str, body: bytes) -> tuple[Said, ...]:
+    orders = tuple(str(each) for each in _redact(body).orders_to_redact)
+    return (Forget(orders),) if orders or topic == "shop/redact" else ()

@@ -1,0 +1,1 @@
+"""Who may send rows here: one-time codes, tokens at run time, certificates of stores, the address that is listened on."""

@@ -1,0 +1,231 @@
+"""What members have bought and what came back, in shops and on line: one row a purchase, its lines beside it.
+
+    sale, return of a store    out of its facts; channel `store`
+    purchase elsewhere         told by a channel or by head office, under the channel's own number
+
+A return may come before its sale: it is noted, and worked into the purchase when that is here. Amounts are minor units of goods
+after discounts, without the rounding for cash. Functions of a write job.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from sqlite3 import Connection
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from sync.json_errors import NOT_JSON
+from sync.retail.money import line_amount
+from sync.retail.selling.sales import AMOUNT_MAX, QTY_MAX, Amount
+
+STORE = "store"
+"""The channel of what a till has sold."""
+Line = tuple[int, str, int, int]
+"""(line, sku, qty, amount)"""
+
+
+class Purchase(Struct, frozen=True, kw_only=True):
+    """A purchase as it is entered; `store` is empty on line, `city` is where it was sent to."""
+
+    channel: str
+    purchase_id: str
+    member_id: str
+    store: str = ""
+    city: str = ""
+    currency: str
+    lines: tuple[Line, ...]
+    coupons: tuple[tuple[str, int], ...] = ()
+    bought_ms: int
+
+
+class _SaleLine(Struct):
+    line: Annotated[int, Meta(ge=0, le=9999)]
+    sku: str
+    qty: Annotated[int, Meta(ge=0, le=QTY_MAX)]
+    unit_price: Amount
+    per: Annotated[int, Meta(ge=1, le=AMOUNT_MAX)] = 1
+    discount: Amount = 0
+
+
+class _Coupon(Struct):
+    serial: str
+    amount: Amount
+
+
+class _Sale(Struct):
+    sale_id: str
+    currency: str
+    lines: tuple[_SaleLine, ...]
+    coupons: tuple[_Coupon, ...] = ()
+    member_id: str = ""
+    sold_at: datetime | None = None
+
+
+class _SaleFact(Struct):
+    sale: _Sale
+    committed_at: datetime | None = None
+
+
+class _Return(Struct):
+    return_id: str
+    sale_id: str
+
+
+class _BackLine(Struct):
+    line: Annotated[int, Meta(ge=0, le=9999)]
+    qty: Annotated[int, Meta(ge=0, le=QTY_MAX)]
+    amount: Amount
+
+
+class _ReturnFact(Struct):
+    content: _Return = msgspec.field(name="return")
+    lines: tuple[_BackLine, ...] = ()
+
+
+_sale = msgspec.json.Decoder(_SaleFact).decode
+_return = msgspec.json.Decoder(_ReturnFact).decode
+
+
+def take_sale(tx: Connection, store: str, body: bytes, *, received_ms: int) -> None:
+    """Enter a store's sale to a member; one to nobody is not a person's purchase."""
+    if b'"member_id"' not in body:
+        return
+    try:
+        fact = _sale(body)
+    except NOT_JSON:
+        return
+    sale, at = fact.sale, fact.sale.sold_at or fact.committed_at
+    if sale.member_id:
+        lines = tuple(
+            (each.line, each.sku, each.qty, line_amount(each.unit_price, each.qty, each.per) - each.discount)
+            for each in sale.lines
+        )
+        bought = Purchase(
+            channel=STORE,
+            purchase_id=sale.sale_id,
+            member_id=sale.member_id,
+            store=store,
+            currency=sale.currency,
+            lines=lines,
+            coupons=tuple((each.serial, each.amount) for each in sale.coupons),
+            bought_ms=int(at.timestamp() * 1000) if at else received_ms,
+        )
+        enter(tx, bought)
+
+
+def take_return(tx: Connection, body: bytes) -> None:
+    """Enter what came back of a store's sale."""
+    try:
+        fact = _return(body)
+    except NOT_JSON:
+        return
+    lines = [(each.line, each.qty, each.amount) for each in fact.lines]
+    enter_return(tx, STORE, fact.content.sale_id, fact.content.return_id, lines)
+
+
+def enter(tx: Connection, bought: Purchase) -> bool:
+    """Enter a purchase once; say whether it is new."""
+    key = (bought.channel, bought.purchase_id)
+    is_new = tx.execute(
+        """
+        INSERT INTO purchase
+          (channel, purchase_id, member_id, store, city, currency, amount, refunded, is_kept, bought_ms)
+        VALUES (?, ?, ?, ?, ?, ?, ?, 0, 1, ?) ON CONFLICT DO NOTHING
+        """,
+        (
+            *(*key, bought.member_id, bought.store, bought.city, bought.currency),
+            *(sum(amount for *_, amount in bought.lines), bought.bought_ms),
+        ),
+    ).rowcount
+    if not is_new:
+        return False
+    tx.executemany(
+        """
+        INSERT INTO purchase_line (channel, purchase_id, line, sku, qty, amount, back_qty, back_amount)
+        VALUES (?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO NOTHING
+        """,
+        [(*key, *line) for line in bought.lines],
+    )
+    tx.executemany(
+        "INSERT INTO purchase_coupon (channel, purchase_id, serial, amount) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [(*key, *coupon) for coupon in bought.coupons],
+    )
+    _work_in(tx, key)
+    return True
+
+
+def enter_return(
+    tx: Connection, channel: str, purchase_id: str, return_id: str, lines: Sequence[tuple[int, int, int]]
+) -> bool:
+    """Enter (line, qty, amount) that came back, once; say whether it is new."""
+    entered = tx.executemany(
+        """
+        INSERT INTO purchase_back (channel, purchase_id, return_id, line, qty, amount) VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT DO NOTHING
+        """,
+        [(channel, purchase_id, return_id, *line) for line in lines],
+    ).rowcount
+    if lines:
+        _work_in(tx, (channel, purchase_id))
+    return entered > 0
+
+
+def is_entered(read: Connection, channel: str, purchase_id: str) -> bool:
+    """Whether a purchase is here."""
+    found = "SELECT 1 FROM purchase WHERE channel = ? AND purchase_id = ?"
+    return read.execute(found, (channel, purchase_id)).fetchone() is not None
+
+
+def _work_in(tx: Connection, key: tuple[str, str]) -> None:
+    """Bring a purchase to what came back of it, whichever was here first."""
+    back = tx.execute(
+        """
+        SELECT line, SUM(qty), SUM(amount) FROM purchase_back WHERE channel = ? AND purchase_id = ?
+        GROUP BY line ORDER BY line
+        """,
+        key,
+    ).fetchall()
+    if not back:
+        return
+    tx.executemany(
+        """
+        UPDATE purchase_line SET back_qty = ?, back_amount = ? WHERE channel = ? AND purchase_id = ? AND line = ?
+        """,
+        [(int(qty), int(amount), *key, line) for line, qty, amount in back],
+    )
+    kept = tx.execute(
+        """
+        SELECT COUNT(*) FROM purchase_line WHERE channel = ? AND purchase_id = ? AND qty > back_qty
+        """,
+        key,
+    ).fetchone()[0]
+    refunded = sum(int(amount) for _, _, amount in back)
+    tx.execute(
+        "UPDATE purchase SET refunded = ?, is_kept = ? WHERE channel = ? AND purchase_id = ?",
+        (refunded, int(kept > 0), *key),
+    )
+
+
+def totals(read: Connection, ids: Iterable[str]) -> list[tuple[str, str, str, int, int, int, int]]:
+    """Return (channel, store, currency, how many were kept, amount, refunded, the last) of a person's purchases."""
+    return read.execute(
+        """
+        SELECT channel, store, currency, SUM(is_kept), SUM(amount), SUM(refunded), MAX(bought_ms) FROM purchase
+        WHERE member_id IN (SELECT value FROM json_each(?))
+        GROUP BY channel, store, currency ORDER BY channel, store, currency
+        """,
+        (msgspec.json.encode(sorted(ids)).decode(),),
+    ).fetchall()
+
+
+def home_store(read: Connection, ids: Iterable[str]) -> str:
+    """Return the store in which a person has kept most purchases, of several the last; empty for nobody's."""
+    row = read.execute(
+        """
+        SELECT store FROM purchase WHERE channel = ? AND member_id IN (SELECT value FROM json_each(?))
+        GROUP BY store ORDER BY SUM(is_kept) DESC, MAX(bought_ms) DESC, store LIMIT 1
+        """,
+        (STORE, msgspec.json.encode(sorted(ids)).decode()),
+    ).fetchone()
+    return str(row[0]) if row else ""

@@ -1,0 +1,116 @@
+"""Two real hubs and the cloud on real sockets: what one shop has not, the other sends.
+
+Goal: an order that a shop picks short, and one whose goods a till has sold, are sent whole by another shop; goods leave the
+shelves once, promises end once, rights agree with what is there. Method: real hubs over their HTTP, with the line up.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from hub.client import new_id
+
+RIGHTS = {"online_share_pct": 50, "single_item": False}
+STORES: dict[str, dict[str, Any]] = {
+    store: {"token": f"{store}-token-0123456789", "rights": RIGHTS} for store in ("hk01", "hk02")
+}
+DECLARED: dict[str, Any] = {
+    "allocation": {"criteria": ["priority"], "ask": False},
+    "locations": {"near": {"store": "hk01", "priority": 1}, "far": {"store": "hk02", "priority": 2}},
+}
+TEA = "04890000000010"
+
+
+@asynccontextmanager
+async def looking(cloud: Any) -> AsyncIterator[None]:
+    """The cloud looks at what arrives, as it does when it runs by itself."""
+    tasks = [asyncio.create_task(each.run()) for each in (cloud.cloud.contact, cloud.cloud.allocator)]
+    yield
+    for task in tasks:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture
+async def head_office(start_cloud: Any) -> AsyncIterator[Any]:
+    cloud = await start_cloud(stores=STORES, others=DECLARED)
+    async with looking(cloud):
+        yield cloud
+
+
+@pytest.fixture
+def shop_of(head_office: Any, start_hub: Any, pair_till: Any, tmp_path: Any, until: Any) -> Any:
+    """Start a shop that has granted half its goods to the cloud; return a till of it."""
+
+    async def start(store: str) -> Any:
+        (tmp_path / store).mkdir()
+        hub = await start_hub(
+            cloud={"url": head_office.url, "token": STORES[store]["token"], "reconnect_max_s": 0.1},
+            store={"id": store, "name_zh_hant": store, "name_en": store, "currency": "HKD", "zone": "Asia/Hong_Kong"},
+            data={"dir": store},
+            rights=RIGHTS,
+        )
+        till = await pair_till(hub, scope="manager")
+        await until(lambda: rights(head_office, store), lambda got: cloud_right(got) >= 10)
+        return till
+
+    return start
+
+
+async def rights(cloud: Any, store: str) -> Any:
+    return (await cloud.get("/cloud/v1/rights", sku="TEA-01", store=store)).json
+
+
+def cloud_right(account: Any) -> int:
+    return sum(each["right"] for each in account["holders"] if each["rep"].startswith("cloud:"))
+
+
+async def on_hand(till: Any) -> int:
+    return int((await till.get("/v1/products/TEA-01")).json["stock"]["on_hand"])
+
+
+async def step(till: Any, parcel_id: str, state: str, **more: str) -> Any:
+    return await till.post(f"/v1/orders/{parcel_id}/steps", {"step_id": new_id(), "state": state} | more)
+
+
+async def send(till: Any, parcel_id: str, until: Any, qty: int, **short: str) -> None:
+    """Pick so many pieces by scan and hand the parcel to the carrier."""
+    await until(lambda: step(till, parcel_id, "picking"), lambda got: got.status == 201)
+    said = {"scan_id": new_id(), "label": TEA, "qty": qty}
+    assert (await till.post(f"/v1/orders/{parcel_id}/scans", said)).status == 201
+    assert (await step(till, parcel_id, "ready", **short)).status == 201
+    assert (await step(till, parcel_id, "shipped")).status == 201
+
+
+async def test_what_one_shop_has_not_or_has_sold_another_sends_and_nothing_leaves_twice(
+    head_office: Any, shop_of: Any, until: Any
+) -> None:
+    near, far = await shop_of("hk01"), await shop_of("hk02")
+    before = [await on_hand(near), await on_hand(far)]
+    for order_id, qty in (("w1", 3), ("w2", 2)):
+        lines = [{"line": 1, "sku": "TEA-01", "qty": qty}]
+        said = {"order_id": order_id, "kind": "home_delivery", "address": "九龍", "lines": lines}
+        assert (await head_office.post("/cloud/v1/orders", said)).json["state"] == "allocated"
+
+    await send(near, "w1.1", until, 2, reason="one is broken")
+    await send(far, "w1.2", until, 1)
+    sold = near.sale({"line": 1, "sku": "TEA-01", "qty": before[0] - 2, "unit_price": 1090, "per": 1})
+    assert (await near.post("/v1/sales", sold)).status == 201
+    await send(far, "w2.2", until, 2)
+
+    for order_id in ("w1", "w2"):
+        path = f"/cloud/v1/orders/{order_id}"
+        await until(lambda path=path: head_office.get(path), lambda got: got.json["state"] == "shipped")
+    assert [await on_hand(near), await on_hand(far)] == [0, before[1] - 3]
+    for store in ("hk01", "hk02"):
+        account = await until(
+            lambda store=store: rights(head_office, store),
+            lambda got: got["difference"] is None and not got["open_promises"],
+        )
+        assert account["on_hand"] == sum(each["right"] for each in account["holders"])
+    runs = (await head_office.get("/cloud/v1/orders/w2/allocation")).json["runs"]
+    assert [run["why"] for run in runs] == ["new", "overdraw"]
