@@ -61,6 +61,7 @@ class CloudNode(Node):
 
         db.on_group = on_group
         self.log["opened"] += 1
+        self.world.tell("cloud_opened")
         self._askers = [Asker(self, hub) for hub in self.world.hubs if hub.mode == "pull" and not hub.is_retired]
 
     def move(self, hub: "HubNode", to: "HubNode") -> None:

@@ -80,6 +80,7 @@ class HubNode(Node):
         self.fingerprint = ""  # of the machine, where it says one
         self.expects = ""  # the fork that a new life would be the effect of
         self.last_rep = ""
+        self.first_aged_ms = 0  # the time it told when it first looked at what is old: it had none to doubt it by
         self._attempts = Attempts(world.rng, max_s=RECONNECT_MAX_S)
         self._dials = 0
         self._up_at_ms: int | None = None
@@ -172,6 +173,8 @@ class HubNode(Node):
 
     def _forget(self) -> None:
         assert self.hub is not None
+        if not self.disk.rows("SELECT 1 FROM upkeep WHERE task = 'counted'"):
+            self.first_aged_ms = max(self.first_aged_ms, self.hub.now_ms())
         self.spawn(forget(self.hub))
         self.after(UPKEEP_MS, self._forget)
 

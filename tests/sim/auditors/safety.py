@@ -32,7 +32,10 @@ class Auditor:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.problems: list[str] = []
-        self.greeted: dict[str, int] | None = None  # hub -> conversations before the cloud was restored
+        self.greeted: dict[str, int] | None = None  # hub -> conversations before the restored cloud was up
+        self.is_away = (
+            False  # from the restoring to the start after it: what still arrives is the word of the cloud before
+        )
         self.told_ms: dict[str, int] = {}  # hub -> when it first spoke with the restored cloud
 
     def on_ack(self, node: Node, ack: Ack) -> None:
@@ -50,7 +53,13 @@ class Auditor:
 
     def on_cloud_restored(self) -> None:
         """What it had acknowledged nobody takes back before it speaks again: until then a hub can know no better."""
-        self.greeted = {hub.name: hub.log["opened line"] for hub in self.world.hubs}
+        self.is_away = True
+
+    def on_cloud_opened(self) -> None:
+        """Whoever hears of it from now on may hear what it has lost."""
+        if self.is_away:
+            self.is_away = False
+            self.greeted = {hub.name: hub.log["opened line"] for hub in self.world.hubs}
 
     def on_safe(self, hub: HubNode) -> None:
         """A hub says that its sales are safe up to here."""
@@ -84,6 +93,8 @@ class Auditor:
 
     def _knows_no_better(self, hub: HubNode) -> bool:
         """Whether the cloud was restored and has not told this hub yet what it has lost; a copied card is told as well."""
+        if self.is_away:
+            return True
         if self.greeted is None:
             return False
         if hub.log["opened line"] == self.greeted.get(hub.name, 0):

@@ -7,6 +7,7 @@ is the same at the cloud and at all machines of its store even then.
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from devices.model import CounterReading
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 Windows = dict[tuple[str, str, str], tuple[int, int]]
 """(life, entrance, quarter) -> in, out"""
-FORGOTTEN_BEFORE = "2023"  # 1,100 days before a run
+KEPT_MS = 1_100 * 86_400_000
+FORGOTTEN_BEFORE_MS = 1_672_531_200_000  # 2023: more than that before a run
 
 
 class Auditor:
@@ -61,10 +63,15 @@ class Auditor:
                     yield f"{entrance}: {expected} went through, {name} has {found}"
 
     def _at_hub(self, hub: HubNode, held: Windows) -> Windows:
-        """What a hub shows, and what it has forgotten by now: a clock that was never set had dated it."""
+        """What a hub shows, and what it has forgotten by now: a clock that was never set had dated it.
+
+        Or it was new, its own clock was not synchronised, and the cloud that told it the time ran decades ahead: for its first
+        look there is no earlier one to doubt that by.
+        """
         here = _at_hub(hub)
         if self.world.options.prunes:
-            lost = {key: held[key] for key in held.keys() - here.keys() if key[2] < FORGOTTEN_BEFORE}
+            before_ms = max(FORGOTTEN_BEFORE_MS, hub.first_aged_ms - KEPT_MS)
+            lost = {key: held[key] for key in held.keys() - here.keys() if _ms(key[2]) < before_ms}
             here |= {key: numbers for key, numbers in lost.items() if key[0].rpartition(":")[0] == hub.store}
         return here
 
@@ -78,6 +85,10 @@ class Auditor:
         )
         found = [(life, json.loads(body)) for life, body in rows]
         return {(life, row["entrance"], row["quarter"]): (row["in"], row["out"]) for life, row in found}
+
+
+def _ms(quarter: str) -> float:
+    return datetime.fromisoformat(quarter).timestamp() * 1000
 
 
 def _at_hub(hub: HubNode) -> Windows:
