@@ -17,7 +17,8 @@ import asyncpg
 from bench.figures import Figures
 from sync.batch import START, Batch, batch_of
 from sync.cloud.config import parse_cloud_config
-from sync.cloud.main import open_books, open_cloud
+from sync.cloud.databases import open_books
+from sync.cloud.main import open_cloud
 from sync.cloud.store import CloudBooks
 from sync.model import Feed, Stream
 

@@ -42,6 +42,15 @@ class Engine:
         """Whether tables and indexes agree, as the database's own checker says."""
         return self.ask(folder, "PRAGMA integrity_check", ()) == [("ok",)]
 
+    def copy(self, folder: Path, to: Path) -> None:
+        """Copy a folder's cloud as it stands, as a backup of this moment that is put back elsewhere."""
+        with closing(sqlite3.connect(folder / "cloud.db")) as file, closing(sqlite3.connect(to / "cloud.db")) as copy:
+            file.backup(copy)
+
+    def said(self, folder: Path) -> dict[str, bytes]:
+        """Return all that is held of a folder's cloud, and of the hubs beside it, by the names of files (and tables)."""
+        return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
 
 @dataclass
 class OnPostgres(Engine):
@@ -86,8 +95,14 @@ class OnPostgres(Engine):
         finally:
             await connection.close()
 
+    def said(self, folder: Path) -> dict[str, bytes]:
+        """The tables stand for their files: in those PostgreSQL itself overwrites what nobody sees any more."""
+        tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+        names = [name for (name,) in in_its_loop(self._fetch(folder, tables, []))]
+        rows = {each: in_its_loop(self._fetch(folder, f'SELECT * FROM "{each}"', [])) for each in names}
+        return super().said(folder) | {each: b"\n".join(_bytes(row) for row in found) for each, found in rows.items()}
+
     def copy(self, folder: Path, to: Path) -> None:
-        """Copy the tables of a folder's cloud as they stand, as a backup of this moment that is put back under another name."""
         made, name, programs = self._schema(folder), self._schema(to), binaries()
         assert programs is not None, "there is a server"
         dumped = [programs / "pg_dump", "--schema", made, self.dsn]
@@ -108,6 +123,10 @@ class OnPostgres(Engine):
 
 def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, Decimal) else value
+
+
+def _bytes(row: tuple[Any, ...]) -> bytes:
+    return b"\t".join(value if isinstance(value, bytes) else str(value).encode() for value in row)
 
 
 def in_its_loop(work: Any) -> Any:  # Any: a coroutine and its result

@@ -12,7 +12,7 @@ from hub.store.readers import open_to_read
 from hub.store.upkeep.explain import explain
 from sync.cloud import explain as cloud
 from sync.cloud.config import load_cloud_config
-from sync.cloud.main import connect_to_read
+from sync.cloud.databases import connect_to_read
 from sync.errors import StartError
 from sync.store.replicas import own_replica
 

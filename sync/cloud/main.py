@@ -9,13 +9,11 @@ import logging
 import random
 import secrets
 import signal
-import sqlite3
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from sqlite3 import Connection
 
 from sync import failpoints, lookups
 from sync.cloud.allocation.locations import settle_locations
@@ -23,12 +21,12 @@ from sync.cloud.arrivals.adopting import adopt, has_untried
 from sync.cloud.campaigns.work import CampaignWork
 from sync.cloud.collect.listening import serving_context, watch_certificate
 from sync.cloud.config import CLOUD_LOCK, CloudConfig
+from sync.cloud.databases import open_books
 from sync.cloud.exports.nightly import Nightly
 from sync.cloud.handing.addresses import Allowed
 from sync.cloud.handing.deliverer import Deliverer
 from sync.cloud.handing.news import News
 from sync.cloud.metrics import CloudMetrics
-from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.people.coupons import fill_stores
 from sync.cloud.persons.work import PeopleWatch
 from sync.cloud.rights.contact import Contact
@@ -42,12 +40,10 @@ from sync.cloud.talk.shops import pushers
 from sync.cloud.talk.webhook_http import WebhookHttp
 from sync.cloud.web.app import serve
 from sync.cloud.web.http import Cloud
-from sync.db import Database, connect_reader, open_database
-from sync.errors import StartError, one_error
+from sync.db import Database
+from sync.errors import one_error
 from sync.folder import own_folder
 from sync.store.replicas import identify
-
-PAGE_BYTES = 4096  # no card to spare here: a sale takes half the time and space that it takes in the hub's small pages
 
 log = logging.getLogger(__name__)
 Ready = Callable[[int], None]
@@ -93,39 +89,6 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
             for task in pulling:
                 task.cancel()
     log.info("cloud stopped")
-
-
-def open_books(config: CloudConfig) -> AbstractAsyncContextManager[Database]:
-    """Open the database that the configuration names, at the newest schema, with its writer."""
-    if config.postgres:
-        from sync.cloud.postgres.database import open_postgres
-
-        return open_postgres(config.postgres, folder=config.data_dir, migrations=MIGRATIONS)
-    begin_file(config.database)
-    return open_database(config.database, migrations=MIGRATIONS)
-
-
-def connect_to_read(config: CloudConfig) -> Connection:
-    """Open the cloud's database to read in it, beside a cloud that runs or alone; raise StartError where there is none."""
-    if config.postgres:
-        from sync.cloud.postgres.connection import PostgresReader
-
-        return PostgresReader(config.postgres)
-    if not config.database.exists():
-        raise StartError(f"{config.database} does not exist; name the cloud's configuration with --cloud")
-    return connect_reader(config.database)
-
-
-def begin_file(path: Path) -> None:
-    """Give a new database the cloud's page size, which a file keeps for life; raise StartError when it cannot be written."""
-    if path.exists():
-        return
-    try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as file:
-            file.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-            file.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.Error as err:
-        raise StartError(f"{path}: {err}; make room or choose another [cloud] dir") from err
 
 
 async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], int]) -> Cloud:

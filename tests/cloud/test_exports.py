@@ -24,6 +24,7 @@ from sync.cloud.exports.nightly import next_night_ms
 from sync.cloud.handing.settings import Exports
 from sync.cloud.handing.tables import KEYS, TABLES, day_of
 from sync.errors import StartError
+from tests.cloud_engines import Engine
 
 DAY = "2026-09-21"  # what the writer of these tests sells on
 NEXT_DAY_MS = int(datetime(2026, 9, 22, 4, tzinfo=ZoneInfo("Asia/Taipei")).timestamp() * 1000)
@@ -220,11 +221,12 @@ async def test_orders_are_there_as_they_stand(cloud: Any, writer: Any) -> None:
 
 
 async def test_the_command_makes_a_day_beside_a_running_cloud_also_after_it_was_killed(
-    cloud: Any, writer: Any, tmp_path: Path, tokens: Any
+    cloud: Any, engine: Engine, writer: Any, tmp_path: Path, tokens: Any
 ) -> None:
     await trade(cloud, writer)
     config = tmp_path / "cloud.toml"
-    config.write_text(f'[cloud]\nport = 0\n[stores.hk01]\ntoken = "{tokens["hk01"]}"\n')
+    settings = "".join(f'{key} = "{value}"\n' for key, value in engine.settings(tmp_path).items())
+    config.write_text(f'[cloud]\nport = 0\n{settings}[stores.hk01]\ntoken = "{tokens["hk01"]}"\n')
     program = "import sys; from hub.cli import main; sys.exit(main())"
     command = (sys.executable, "-c", program, "cloud", "export", "--config", config, "--dir", tmp_path / "by-hand")
 

@@ -11,7 +11,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
 from sync.cloud.config import parse_cloud_config
-from sync.cloud.main import begin_file, open_cloud
+from sync.cloud.databases import begin_file
+from sync.cloud.main import open_cloud
 from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.rights.contact import Contact
 from sync.cloud.store import CloudBooks

@@ -1,9 +1,7 @@
 """A retailer's own PostgreSQL: everything there once, whatever dies between, judged by its own SQL."""
 
 import random
-import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from sync.cloud.sinks.pump import RETRY_FIRST_S, RETRY_MAX_S, Pump
 from sync.cloud.sinks.sink import Page, Place, SinkError
 from sync.errors import ConfigError
 from tests.cloud import warehouse
+from tests.cloud_engines import Engine
 
 STREAMS = ("sales", "returns", "redemptions", "levels", "members")
 needs_postgres = pytest.mark.skipif(not warehouse.IS_THERE, reason="PostgreSQL 15 is not there")
@@ -157,14 +156,14 @@ async def test_of_two_workers_one_takes_a_page_and_the_other_goes_on_behind_it(
 
 @needs_postgres
 async def test_a_restored_cloud_that_numbers_other_rows_leaves_none_out(
-    cloud: Any, start_cloud: Any, new_writer: Any, house: Warehouse, tmp_path: Path
+    cloud: Any, start_cloud: Any, engine: Engine, new_writer: Any, house: Warehouse
 ) -> None:
     one, two = new_writer("hk01:aa"), new_writer("hk02:bb")
     await sell(cloud, one, "a1")
-    copy = tmp_path / "restored"
+    folder = cloud.config.data_dir
+    copy = folder / "restored"
     copy.mkdir()
-    with closing(sqlite3.connect(tmp_path / "cloud.db")) as source, closing(sqlite3.connect(copy / "cloud.db")) as to:
-        source.backup(to)
+    engine.copy(folder, copy)
     await sell(cloud, one, "a2", "a3")
     level = {"v": 1, "sku": "A", "location": "shop", "received": 5, "issued": 1}
     await cloud.books().apply(one.state("levels", (1, level)))

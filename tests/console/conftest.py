@@ -36,7 +36,8 @@ from hub.store.selling.returns import ReturnAnswer
 from hub.store.staff.tills import Scope
 from hub.visitors import Visitors
 from sync.cloud.config import parse_cloud_config
-from sync.cloud.main import begin_file, open_cloud
+from sync.cloud.databases import begin_file
+from sync.cloud.main import open_cloud
 from sync.cloud.migrations import MIGRATIONS as CLOUD_MIGRATIONS
 from sync.cloud.web.app import serve as serve_cloud
 from sync.cloud.web.http import Cloud

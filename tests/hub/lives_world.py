@@ -24,7 +24,7 @@ from hub.store.stock.stock import Movement, move
 from hub.store.upkeep.retention import note_marks, prune
 from sync.batch import Batch
 from sync.cloud.catalogue import Entry
-from sync.cloud.main import begin_file
+from sync.cloud.databases import begin_file
 from sync.cloud.metrics import CloudMetrics
 from sync.cloud.migrations import MIGRATIONS as CLOUD_MIGRATIONS
 from sync.cloud.store import CloudBooks, CloudStore

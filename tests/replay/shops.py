@@ -34,7 +34,8 @@ from hub.store.selling.voids import Void
 from hub.store.staff.tills import Paired
 from hub.store.stock.levels import facts_to_fold
 from sync.cloud.config import parse_cloud_config
-from sync.cloud.main import begin_file, open_cloud
+from sync.cloud.databases import begin_file
+from sync.cloud.main import open_cloud
 from sync.cloud.migrations import MIGRATIONS as CLOUD_MIGRATIONS
 from sync.cloud.web.app import serve
 from sync.db import open_database

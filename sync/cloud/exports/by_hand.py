@@ -12,9 +12,9 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from sync.cloud.config import CloudConfig
+from sync.cloud.databases import connect_to_read
 from sync.cloud.exports.making import Made, export_day
 from sync.cloud.handing.settings import Exports
-from sync.db import connect_reader
 from sync.errors import StartError
 
 T = TypeVar("T")
@@ -34,13 +34,11 @@ def export_by_hand(
     where = (folder or Path()).resolve() if exports is None else exports.folder
     wanted = replace(exports, folder=folder.resolve()) if exports and folder else exports
     wanted = replace(wanted or Exports(where, ZoneInfo("UTC")), bom=bom or (exports is not None and exports.bom))
-    if not config.database.exists():
-        raise StartError(f"{config.database} is not there; name the cloud's configuration with --config")
     try:
-        with closing(connect_reader(config.database)) as read:
+        with closing(connect_to_read(config)) as read:
             return asyncio.run(_make(read, wanted, said, clock_ns() // 1_000_000))
     except sqlite3.Error as err:
-        raise StartError(f"{config.database}: {err}; start the cloud once with this version") from err
+        raise StartError(f"the cloud's database: {err}; start the cloud once with this version") from err
 
 
 async def _make(read: Connection, config: Exports, day: str, now_ms: int) -> Made:

@@ -45,9 +45,6 @@ CREATE OR REPLACE FUNCTION json_each(body text, path text, OUT key text, OUT val
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
   SELECT one.key, one.value FROM json_each(json_part(body, path)::text) AS one
 $$;
-CREATE OR REPLACE FUNCTION json_set(body text, path text, part jsonb) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-  SELECT jsonb_set(body::jsonb, string_to_array(substr(path, 3), '.'), part)::text
-$$;
 CREATE OR REPLACE FUNCTION json_array(one text, other text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT '[' || COALESCE(to_json(one)::text, 'null') || ',' || COALESCE(to_json(other)::text, 'null') || ']'
 $$;

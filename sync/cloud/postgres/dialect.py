@@ -8,7 +8,7 @@
     … DO UPDATE SET n = n + 1        columns named with their table: alone they are ambiguous to PostgreSQL
     INSERT … VALUES (?, …), many rows     INSERT … SELECT FROM unnest(…): one statement for all of them
 
-json_each, json_set, ->>, hex and the like are functions of the schema (compat.sql), not rewritten. Not here: the schema's steps
+json_each, ->>, hex and the like are functions of the schema (compat.sql), not rewritten. Not here: the schema's steps
 (ddl), how a statement is sent (connection).
 """
 

@@ -105,22 +105,26 @@ def sweep_erased(tx: Connection, member_ids: Iterable[str]) -> int:
         if not merged.is_erased:
             continue
         swept += 1
-        cell = msgspec.json.encode({ERASED: merged.cells[ERASED]}).decode()
-        tx.execute(
-            """
-            UPDATE tally SET body = CAST(json_set(CAST(body AS TEXT), '$.cells', json(?)) AS BLOB)
-            WHERE key = ? AND stream = (SELECT id FROM feed WHERE stream = ?)
-            """,
-            (cell, member_id, MEMBERS),
-        )
+        cells = {ERASED: merged.cells[ERASED]}
+        held = "FROM tally JOIN feed ON feed.id = tally.stream WHERE tally.key = ? AND feed.stream = ?"
+        for *place, body in tx.execute(
+            f"SELECT tally.stream, tally.n, tally.body {held}", (member_id, MEMBERS)
+        ).fetchall():
+            row = msgspec.json.decode(body) | {"cells": cells}
+            tx.execute("UPDATE tally SET body = ? WHERE stream = ? AND n = ?", (msgspec.json.encode(row), *place))
         begin = json.dumps([member_id], ensure_ascii=False)[:-1]
-        tx.execute(
+        sent = tx.execute(
             """
-            UPDATE scope_row SET body = CAST(json_set(CAST(body AS TEXT), '$.row.cells', json(?)) AS BLOB)
-            WHERE scope IN (SELECT id FROM scope WHERE base = ?) AND entity = ? AND key >= ? || ',' AND key < ? || '-'
+            SELECT scope, seq, body FROM scope_row
+            WHERE state = 'put' AND scope IN (SELECT id FROM scope WHERE base = ?) AND entity = ?
+              AND key >= ? || ',' AND key < ? || '-'
             """,
-            (cell, MEMBERS, MEMBER.name, begin, begin),
-        )
+            (MEMBERS, MEMBER.name, begin, begin),
+        ).fetchall()
+        for *place, body in sent:
+            put = msgspec.json.decode(body)
+            put["row"]["cells"] = cells
+            tx.execute("UPDATE scope_row SET body = ? WHERE scope = ? AND seq = ?", (msgspec.json.encode(put), *place))
     return swept
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from sync.cloud.main import begin_file, open_cloud
+from sync.cloud.databases import begin_file
+from sync.cloud.main import open_cloud
 from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.web.app import serve
 from sync.db import Database, open_database

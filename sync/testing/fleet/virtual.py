@@ -18,7 +18,8 @@ from itertools import count
 from sync.actions import Effect, End, Opened, Role, Send
 from sync.books import Books
 from sync.cloud.config import CloudConfig
-from sync.cloud.main import begin_file, open_cloud
+from sync.cloud.databases import begin_file
+from sync.cloud.main import open_cloud
 from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.store import CloudBooks
 from sync.cloud.talk.line import Connection
