@@ -4,6 +4,7 @@ A dead letter names a row. When it is told again the row is read again: a state 
 its later message, and who was erased is not told.
 """
 
+import json
 from collections.abc import Sequence
 from sqlite3 import Connection
 
@@ -13,6 +14,7 @@ from sync.cloud.handing.messages import Message
 
 DEAD_MAX = 3  # dead messages one after the other: the subscriber is gone, and the cursor waits for it
 LETTERS_MAX = 1000  # of one answer
+_NAMED = "webhook = ? AND message_id IN (SELECT value FROM json_each(?))"
 
 
 class DeadLetter(Struct, frozen=True):
@@ -96,16 +98,12 @@ def count(read: Connection, name: str) -> int:
 
 def retry(tx: Connection, name: str, ids: Sequence[str]) -> int:
     """Have letters told again; return how many there were."""
-    return tx.executemany(
-        "UPDATE dead_letter SET is_due = 1 WHERE webhook = ? AND message_id = ?", [(name, each) for each in ids]
-    ).rowcount
+    return tx.execute(f"UPDATE dead_letter SET is_due = 1 WHERE {_NAMED}", (name, json.dumps(list(ids)))).rowcount
 
 
 def drop(tx: Connection, name: str, ids: Sequence[str]) -> int:
     """Forget letters; return how many there were."""
-    return tx.executemany(
-        "DELETE FROM dead_letter WHERE webhook = ? AND message_id = ?", [(name, each) for each in ids]
-    ).rowcount
+    return tx.execute(f"DELETE FROM dead_letter WHERE {_NAMED}", (name, json.dumps(list(ids)))).rowcount
 
 
 def died_again(tx: Connection, name: str, message_id: str, why: str) -> None:
