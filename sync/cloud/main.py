@@ -10,10 +10,11 @@ import random
 import secrets
 import signal
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sync import failpoints, lookups
 from sync.cloud.allocation.locations import settle_locations
@@ -62,33 +63,36 @@ async def _main(config: CloudConfig, on_ready: Ready, now_ms: Callable[[], int])
         loop.add_signal_handler(number, stop.set)
     async with open_books(config) as db:
         cloud = await open_cloud(config, db, now_ms=now_ms)
-        pulls = pullers(cloud, rng=random.Random())  # noqa: S311 - jitter is no secret
         async with serve(cloud) as port, deliverer(cloud) as telling, asyncio.TaskGroup() as group:
-            pulling = [group.create_task(pull.run(), name=f"pull {pull.store}") for pull in pulls]
-            pulling.append(group.create_task(cloud.contact.run(), name="rights"))
-            pulling.append(group.create_task(cloud.admission.run(), name="revoked tokens"))
-            if cloud.tls is not None and config.tls is not None:
-                pulling.append(group.create_task(watch_certificate(cloud.tls, config.tls), name="certificate"))
-            pulling.append(group.create_task(cloud.allocator.run(), name="allocation"))
-            pulling.append(group.create_task(cloud.people.run(), name="people"))
-            pulling.append(group.create_task(send(cloud.campaigns), name="campaigns"))
-            pulling.append(group.create_task(scope_work.share_stock(cloud.books, cloud.line), name="branch stock"))
-            if cloud.hear_others is not None:
-                pulling.append(group.create_task(cloud.hear_others(), name="other workers"))
-            pulling.append(group.create_task(telling.run(), name="webhooks"))
-            for name, pump in pumps(config.handing.sinks, cloud.books, cloud.news, rng=random.Random()):  # noqa: S311 - jitter
-                pulling.append(group.create_task(pump.run(), name=f"sink {name}"))
-            if cloud.nightly is not None:
-                pulling.append(group.create_task(cloud.nightly.run(), name="exports"))
-            for each in pushers(cloud.channels, rng=random.Random()):  # noqa: S311
-                pulling.append(group.create_task(each.run(), name=f"levels of {each.channel.name}"))
+            working = [group.create_task(work, name=name) for name, work in _work(cloud, telling)]
             gc.freeze()
             log.info("cloud ready", extra={"rep": cloud.books.replica.rep, "host": config.host, "port": port})
             on_ready(port)
             await stop.wait()
-            for task in pulling:
+            for task in working:
                 task.cancel()
     log.info("cloud stopped")
+
+
+def _work(cloud: Cloud, telling: Deliverer) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
+    """Yield all that a cloud does beside answering, by name: each runs until it is cancelled."""
+    config, books, rng = cloud.config, cloud.books, random.Random()  # noqa: S311 - jitter is no secret
+    yield from ((f"pull {pull.store}", pull.run()) for pull in pullers(cloud, rng=rng))
+    yield "rights", cloud.contact.run()
+    yield "revoked tokens", cloud.admission.run()
+    if cloud.tls is not None and config.tls is not None:
+        yield "certificate", watch_certificate(cloud.tls, config.tls)
+    yield "allocation", cloud.allocator.run()
+    yield "people", cloud.people.run()
+    yield "campaigns", send(cloud.campaigns)
+    yield "branch stock", scope_work.share_stock(books, cloud.line)
+    if cloud.hear_others is not None:
+        yield "other workers", cloud.hear_others()
+    yield "webhooks", telling.run()
+    yield from ((f"sink {name}", pump.run()) for name, pump in pumps(config.handing.sinks, books, cloud.news, rng=rng))
+    if cloud.nightly is not None:
+        yield "exports", cloud.nightly.run()
+    yield from ((f"levels of {each.channel.name}", each.run()) for each in pushers(cloud.channels, rng=rng))
 
 
 async def open_cloud(config: CloudConfig, db: Database, *, now_ms: Callable[[], int]) -> Cloud:
