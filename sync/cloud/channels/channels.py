@@ -19,12 +19,14 @@ from prometheus_client import Counter as Counting
 from sync.cloud.channels import exceptions, skus, views
 from sync.cloud.channels.exceptions import Raised, raise_one
 from sync.cloud.channels.files.orders import FileOrder, as_received, read_received
+from sync.cloud.channels.jobs import Job, Received
 from sync.cloud.channels.kinds import SHOPS
 from sync.cloud.channels.reading import one_line
 from sync.cloud.channels.said import ChannelError, ChannelOrder, ItemsChanged, Said
 from sync.cloud.channels.settings import Channel
 from sync.cloud.channels.signatures import is_signed
-from sync.cloud.channels.taking import Job, Received, Taken, is_new_delivery, take, take_order
+from sync.cloud.channels.taking import Taken, is_new_delivery, take, take_order
+from sync.cloud.persons.rules import MembersSection
 from sync.cloud.rights.balance import attend
 from sync.cloud.store import CloudStore
 from sync.retail.stock.rebalance import Policy
@@ -46,13 +48,20 @@ class Replayed(Struct, frozen=True):
 
 
 class Channels:
-    """What is done with channels. `policies` names the stores that share rights."""
+    """What is done with channels. `policies` names the stores that share rights, `members` what customers are known by."""
 
-    def __init__(self, books: CloudStore, channels: Mapping[str, Channel], policies: Mapping[str, Policy]) -> None:
+    def __init__(
+        self,
+        books: CloudStore,
+        channels: Mapping[str, Channel],
+        policies: Mapping[str, Policy],
+        members: MembersSection,
+    ) -> None:
         self.all = channels
         self.books = books
         self.wake: dict[str, asyncio.Event] = {name: asyncio.Event() for name in channels}
         self._policies = policies
+        self._members = members
         self.list_again: set[str] = set()
         self._deliveries = self._show_on(books.metrics.registry)
 
@@ -131,7 +140,7 @@ class Channels:
         now_ms = self.books.now_ms()
         for each in orders:
             received = Received(FILE_TOPIC, as_received(each), now_ms)
-            taken = take_order(Job(tx, self.books.replica, channel, received), each.order)
+            taken = take_order(self._job(tx, channel, received), each.order)
             self._attend(tx, taken, now_ms)
             results.append(taken.result)
         return results
@@ -146,7 +155,7 @@ class Channels:
     ) -> Taken:
         if not is_new_delivery(tx, channel, delivery_id, now_ms=received.now_ms):
             return Taken("repeated")
-        taken = take(Job(tx, self.books.replica, channel, received), said)
+        taken = take(self._job(tx, channel, received), said)
         self._attend(tx, taken, received.now_ms)
         return taken
 
@@ -184,7 +193,7 @@ class Channels:
     def _take_again(
         self, tx: Connection, channel: Channel, said: Sequence[Said], received: Received, *, is_standing: bool
     ) -> Taken:
-        job = Job(tx, self.books.replica, channel, received)
+        job = self._job(tx, channel, received)
         orders = [each for each in said if isinstance(each, ChannelOrder)]
         if not is_standing or not orders:
             return take(job, said)
@@ -195,6 +204,9 @@ class Channels:
         if received.topic == FILE_TOPIC:
             return (read_received(received.body),)
         return SHOPS[channel.kind].read(channel, received.topic, received.body)
+
+    def _job(self, tx: Connection, channel: Channel, received: Received) -> Job:
+        return Job(tx, self.books.replica, channel, self._members, received)
 
     def _attend(self, tx: Connection, taken: Taken, now_ms: int) -> None:
         for place in taken.places:

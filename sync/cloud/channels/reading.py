@@ -27,6 +27,14 @@ def minor_of(amount: Decimal, currency: str) -> int:
     return int(minor)
 
 
+def minor_or_none(amount: Decimal, currency: str) -> int | None:
+    """Return the minor units of an amount; None where it is none."""
+    try:
+        return minor_of(amount, currency)
+    except ChannelError:
+        return None
+
+
 def level_of(told: float | None) -> int:
     """Return a level as a shop shows it; none is 0, and what no shelf holds is cut."""
     return int(max(-LEVEL_MAX, min(LEVEL_MAX, told or 0)))

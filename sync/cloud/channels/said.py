@@ -11,6 +11,7 @@ Not here: how a kind writes it (sync.cloud.channels.shopify and its neighbours),
 """
 
 from enum import StrEnum
+from typing import Literal
 
 from msgspec import Struct
 
@@ -45,10 +46,45 @@ class ChannelLine(Struct, frozen=True, kw_only=True):
     amount: int
 
 
+class Buyer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who bought, as far as the channel says. `region`: of telephone numbers without a country.
+
+    `choice`: the word on marketing that the channel knows, given at `chosen_ms`; 0: nobody knows when.
+    """
+
+    customer_id: str = ""
+    name: str = ""
+    phone: str = ""
+    email: str = ""
+    region: str = ""
+    choice: Literal["", "in", "out"] = ""
+    chosen_ms: int = 0
+
+
+class BoughtLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Goods as they were bought. `gone`: how many of them the order has no more, refunded ones among them."""
+
+    line_id: str
+    items: tuple[str, ...]
+    qty: int
+    amount: int
+    gone: int = 0
+
+
+class Bought(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An order as somebody's purchase. `bought_ms` 0: not said; `unread`: what of the customer is not of its shape."""
+
+    bought_ms: int
+    lines: tuple[BoughtLine, ...]
+    city: str = ""
+    buyer: Buyer | None = None
+    unread: tuple[str, ...] = ()
+
+
 class ChannelOrder(Struct, frozen=True, kw_only=True):
     """A version of an order. `total`, `amount`: minor units of `currency`; `changed_ms`: the shop's clock.
 
-    `is_undated`: a file's, that says when it was placed and not when it was changed.
+    `is_undated`: a file's, that says when it was placed and not when it was changed. `bought`: None for what nobody buys.
     """
 
     channel_order_id: str
@@ -62,24 +98,27 @@ class ChannelOrder(Struct, frozen=True, kw_only=True):
     name: str
     address: str
     is_undated: bool = False
+    bought: Bought | None = None
 
 
-class RefundLine(Struct, frozen=True, kw_only=True):
-    """How much of an order's line was refunded, and whether the goods come back."""
+class RefundLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How much of an order's line was refunded, and whether the goods come back. `amount` None: their part of the line."""
 
     line_id: str
     qty: int
     comes_back: bool
+    amount: int | None = None
 
 
 class ChannelRefund(Struct, frozen=True, kw_only=True):
-    """Money that a shop has given back."""
+    """Money that a shop has given back. `goods`: what of it was for goods, where no line is named."""
 
     refund_id: str
     channel_order_id: str
     currency: str
     amount: int
     refunded_ms: int
+    goods: int
     lines: tuple[RefundLine, ...] = ()
 
 
@@ -93,13 +132,21 @@ class ItemsChanged(Struct, frozen=True):
     """Goods were added, changed or deleted at the shop: its list is read again."""
 
 
+class ConsentSaid(Struct, frozen=True):
+    """A customer has said yes or no to marketing there, at `chosen_ms`; 0: nobody knows when."""
+
+    customer_id: str
+    choice: Literal["in", "out"]
+    chosen_ms: int
+
+
 class Forget(Struct, frozen=True):
     """A customer wants to be forgotten: what was received of these orders is emptied; none named: of all."""
 
     channel_order_ids: tuple[str, ...]
 
 
-Said = ChannelOrder | ChannelRefund | OrderGone | ItemsChanged | Forget
+Said = ChannelOrder | ChannelRefund | OrderGone | ItemsChanged | ConsentSaid | Forget
 
 
 class Level(Struct, frozen=True):

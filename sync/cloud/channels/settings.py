@@ -23,6 +23,7 @@ from msgspec import Meta, Struct
 
 from sync.cloud.channels.files.mapping import Mapping as FileMapping
 from sync.cloud.channels.files.mapping import load_mapping
+from sync.cloud.persons.purchases import STORE
 from sync.errors import ConfigError
 from sync.retail.money import AmountError, minor_digits
 from sync.retail.orders.order_rows import OrderKind
@@ -85,6 +86,8 @@ def channels_of(sections: Mapping[str, ChannelSection], *, base: Path) -> dict[s
 
 def _channel(name: str, section: ChannelSection, base: Path) -> Channel:
     where = f"channels.{name}"
+    if name == STORE:
+        raise ConfigError(f"{where}: {STORE} is what tills sell; give the channel another name")
     try:
         minor_digits(section.currency)
     except AmountError as err:

@@ -8,6 +8,7 @@
                          cancelled                                   called off: ours at once, a shop's by request
     a cancellation before its order                                  kept; the older versions say nothing any more
     a refund                                                         noted once, whatever it came in
+    whatever stands now                                              is a purchase in the same job (sync.cloud.channels.buying)
 
 A version is newer by the shop's clock, then by what it wants, then by its digest: whatever the order of arrival, the same stands.
 What stands is kept as received. Not here: HTTP and signatures (sync.cloud.web.channel_routes).
@@ -22,15 +23,26 @@ from typing import Literal, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from sync.cloud.channels.buying import book, hear, note_refund, withdraw
 from sync.cloud.channels.exceptions import Raised, raise_one, solve
+from sync.cloud.channels.jobs import Job
 from sync.cloud.channels.reading import order_id_of
-from sync.cloud.channels.said import RANK, ChannelOrder, ChannelRefund, Forget, OrderGone, RefundLine, Said, Wish
+from sync.cloud.channels.said import (
+    RANK,
+    ChannelOrder,
+    ChannelRefund,
+    ConsentSaid,
+    Forget,
+    OrderGone,
+    RefundLine,
+    Said,
+    Wish,
+)
 from sync.cloud.channels.settings import Channel
 from sync.cloud.channels.skus import sku_of
 from sync.cloud.orders import Known, call_off, create, find_order
 from sync.cloud.rights.rights import Place
 from sync.errors import RuleError
-from sync.model import Replica
 from sync.retail.orders.order_rows import ORDER_LINES_MAX, OrderFact, OrderKind, OrderLabelRow, OrderLine
 from sync.retail.orders.orders import HANDED_OVER, OrderRequest, OrderState
 from sync.retail.selling.sales import QTY_MAX
@@ -45,28 +57,6 @@ class Taken(Struct, frozen=True):
 
     result: Result
     places: tuple[Place, ...] = ()
-
-
-class Received(NamedTuple):
-    """What came, when."""
-
-    topic: str
-    body: bytes
-    now_ms: int
-
-
-class Job(NamedTuple):
-    """A write job about something that was received of a channel."""
-
-    tx: Connection
-    own: Replica
-    channel: Channel
-    received: Received
-
-    @property
-    def now_ms(self) -> int:
-        """When it was received."""
-        return self.received.now_ms
 
 
 class _Stands(NamedTuple):
@@ -103,6 +93,9 @@ def take(job: Job, said: Sequence[Said]) -> Taken:
             taken = _take_refund(job, each)
         elif isinstance(each, Forget):
             taken = _forget(job, each)
+        elif isinstance(each, ConsentSaid):
+            hear(job, each)
+            taken = Taken("taken")
         else:
             taken = Taken("taken")
         results.append(taken.result)
@@ -112,10 +105,11 @@ def take(job: Job, said: Sequence[Said]) -> Taken:
 
 def take_order(job: Job, said: ChannelOrder, *, again: bool = False) -> Taken:
     """Take a version of an order; `again`: it stands already, and what follows from it may be something else now."""
-    digest = blake2b(msgspec.json.encode(said), digest_size=16).digest()
+    digest = _digest(said)
     now = _keep(job, said, digest, again=again)
     if now is None:
         return _known(job, said, digest)
+    book(job, said)
     if said.wish is Wish.CANCELLED:
         places = _cancel(job, said.channel_order_id, now.order_id, reason="cancelled")
         _set_state(job, said.channel_order_id, Wish.CANCELLED)
@@ -187,6 +181,14 @@ def _known(job: Job, said: ChannelOrder, digest: bytes) -> Taken:
         raised = Raised(subject=f"order:{said.channel_order_id}", code="channel_edited", detail=said.number)
         raise_one(job.tx, job.channel.name, raised, now_ms=job.now_ms)
     return Taken("stale")
+
+
+def _digest(said: ChannelOrder) -> bytes:
+    """Return what tells versions of one moment apart. Of a file that is what is picked alone: who bought it is no edit."""
+    fields = msgspec.structs.asdict(said)
+    bought = fields.pop("bought")
+    told = msgspec.json.encode(fields) + (b"" if said.is_undated else msgspec.json.encode(bought))
+    return blake2b(told, digest_size=16).digest()
 
 
 def _goods(job: Job, said: ChannelOrder) -> tuple[tuple[OrderLine, ...], tuple[str, ...]]:
@@ -274,6 +276,7 @@ def _take_gone(job: Job, said: OrderGone) -> Taken:
     places: tuple[Place, ...] = ()
     if stands is not None:
         places = _cancel(job, said.channel_order_id, stands.order_id, reason="deleted")
+    withdraw(job, said.channel_order_id)
     job.tx.execute(
         """
         INSERT INTO channel_order (
@@ -294,22 +297,7 @@ def _take_gone(job: Job, said: OrderGone) -> Taken:
 
 
 def _take_refund(job: Job, said: ChannelRefund) -> Taken:
-    row = job.tx.execute(
-        """
-        INSERT INTO channel_refund (channel, refund_id, channel_order_id, currency, amount, refunded_ms, lines)
-        VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING refund_id
-        """,
-        (
-            job.channel.name,
-            said.refund_id,
-            said.channel_order_id,
-            said.currency,
-            said.amount,
-            said.refunded_ms,
-            msgspec.json.encode(said.lines),
-        ),
-    ).fetchone()
-    if row is None:
+    if not note_refund(job, said):
         return Taken("repeated")
     stands = _find(job, said.channel_order_id)
     known = find_order(job.tx, stands.order_id) if stands and stands.order_id else None

@@ -8,19 +8,25 @@
     status      pending, failed, checkout-draft: unpaid   on-hold, processing and what plugins invent: open
                 completed: fulfilled                      cancelled, refunded, trash: cancelled
 
-Refunds stand in the order, each with its sum. Money is the order's currency as text. Levels out:
+A buyer is the billing address's, with the shop's number of the customer unless it is 0; the shop knows no consent. Refunds stand
+in the order, each with its sum. Money is the order's currency as text. Levels out:
 sync.cloud.channels.woocommerce_levels. Source: WooCommerce REST API v3, Orders and Webhooks; the delivery's id is
 X-WC-Webhook-Delivery-ID in its code, X-WC-Delivery-ID in its documentation.
 """
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from sync.cloud.channels.reading import address_of, checked_id, minor_of, ms_of, one_line
+from sync.cloud.channels.buyers import country, email, full_name, known, loosely, moment_ms, part, phone, text
+from sync.cloud.channels.reading import address_of, checked_id, minor_of, minor_or_none, ms_of, one_line
 from sync.cloud.channels.said import (
+    Bought,
+    BoughtLine,
+    Buyer,
     ChannelError,
     ChannelLine,
     ChannelOrder,
@@ -54,6 +60,15 @@ class _Line(Struct, frozen=True):
     product_id: int | None = None
     variation_id: int | None = None
 
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The names of the goods."""
+        named = (("variation", self.variation_id), ("product", None if self.variation_id else self.product_id))
+        items = [f"{kind}:{value}" for kind, value in named if value]
+        if self.sku:
+            items.append(f"sku:{one_line(self.sku, 200)}")
+        return tuple(items) or (f"line:{self.id}",)
+
 
 class _Address(Struct, frozen=True):
     first_name: str = ""
@@ -61,18 +76,16 @@ class _Address(Struct, frozen=True):
     company: str = ""
     address_1: str = ""
     address_2: str = ""
-    city: str = ""
-    state: str = ""
+    city: Any = ""  # not of its shape: left out
+    state: Any = ""
     postcode: str = ""
     country: str = ""
-    phone: str = ""
+    phone: Any = ""
 
     @property
     def name(self) -> str:
-        """The name as it is written there: the family's name first where it is Chinese."""
-        given, family = self.first_name.strip(), self.last_name.strip()
-        is_latin = (given + family).isascii()
-        return f"{given} {family}".strip() if is_latin else f"{family}{given}"
+        """The name as it is written there."""
+        return full_name(self.first_name, self.last_name)
 
 
 class _Shipping(Struct, frozen=True):
@@ -116,13 +129,13 @@ def read(channel: Channel, topic: str, body: bytes) -> tuple[Said, ...]:
         if topic == "order.deleted":
             return (OrderGone(str(_named(body).id)),)
         if resource == "order":
-            return _said(channel, _order(body))
+            return _said(channel, _order(body), body)
     except NOT_JSON as err:
         raise ChannelError("channel_shape", f"{topic}: {err}") from err
     return (ItemsChanged(),) if resource == "product" and event else ()
 
 
-def _said(channel: Channel, order: _Order) -> tuple[Said, ...]:
+def _said(channel: Channel, order: _Order, body: bytes) -> tuple[Said, ...]:
     goes_to = order.shipping if order.shipping.address_1 else order.billing
     said = ChannelOrder(
         channel_order_id=checked_id(str(order.id)),
@@ -134,10 +147,43 @@ def _said(channel: Channel, order: _Order) -> tuple[Said, ...]:
         total=minor_of(order.total, order.currency),
         lines=tuple(_line(each, order.currency) for each in order.line_items if each.quantity > 0),
         name=one_line(goes_to.name or order.billing.name),
-        address=_address(goes_to, order.billing.phone),
+        address=_address(goes_to, text(order.billing.phone)),
+        bought=_bought(order, body),
     )
     refunds = (_refund_of(said, each) for each in order.refunds)
     return (said, *refunds)
+
+
+def _bought(order: _Order, body: bytes) -> Bought:
+    """Return the order as a purchase."""
+    told = loosely(body)
+    billing, shipping = part(told.get("billing")), part(told.get("shipping"))
+    customer_id = text(told.get("customer_id"))
+    buyer = Buyer(
+        customer_id="" if customer_id == "0" else customer_id,
+        name=full_name(billing.get("first_name"), billing.get("last_name")),
+        phone=phone(billing.get("phone")),
+        email=email(billing.get("email")),
+        region=country(billing.get("country"), shipping.get("country")),
+    )
+    places = (shipping.get("city"), shipping.get("state"), billing.get("city"), billing.get("state"))
+    said = told.get("customer_id")
+    return Bought(
+        bought_ms=moment_ms(told.get("date_created_gmt")) or ms_of(order.date_modified_gmt),
+        lines=tuple(
+            BoughtLine(
+                line_id=str(each.id),
+                items=each.items,
+                qty=each.quantity,
+                amount=minor_or_none(each.total + each.total_tax, order.currency) or 0,
+            )
+            for each in order.line_items
+            if each.quantity > 0
+        ),
+        city=next((place for each in places if (place := text(each, 60))), ""),
+        buyer=known(buyer),
+        unread=("customer_id",) if said is not None and not customer_id else (),
+    )
 
 
 def _kind(channel: Channel, order: _Order) -> OrderKind:
@@ -148,30 +194,30 @@ def _kind(channel: Channel, order: _Order) -> OrderKind:
 
 
 def _line(line: _Line, currency: str) -> ChannelLine:
-    named = (("variation", line.variation_id), ("product", None if line.variation_id else line.product_id))
-    items = [f"{kind}:{value}" for kind, value in named if value]
-    if line.sku:
-        items.append(f"sku:{one_line(line.sku, 200)}")
     return ChannelLine(
         line_id=str(line.id),
-        items=tuple(items) or (f"line:{line.id}",),
+        items=line.items,
         title=one_line(line.name or "", 200),
         qty=line.quantity,
         amount=minor_of(line.total + line.total_tax, currency),
     )
 
 
-def _address(said: _Address, phone: str) -> str:
-    town = " ".join(part for part in (said.postcode, said.city, said.state) if part)
-    return address_of(said.company, said.address_1, said.address_2, town, said.country, said.phone or phone)
+def _address(said: _Address, phone_of_bill: str) -> str:
+    town = " ".join(each for each in (said.postcode, text(said.city), text(said.state)) if each)
+    return address_of(
+        said.company, said.address_1, said.address_2, town, said.country, text(said.phone) or phone_of_bill
+    )
 
 
 def _refund_of(order: ChannelOrder, said: _Refund) -> ChannelRefund:
     """A refund in an order has no date of its own: it is the version's that names it first."""
+    amount = abs(minor_of(said.total, order.currency))
     return ChannelRefund(
         refund_id=str(said.id),
         channel_order_id=order.channel_order_id,
         currency=order.currency,
-        amount=abs(minor_of(said.total, order.currency)),
+        amount=amount,
+        goods=amount,
         refunded_ms=order.changed_ms,
     )

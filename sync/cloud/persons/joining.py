@@ -111,7 +111,7 @@ def take_customer(
         is_changed |= _identify(tx, own, member_id, kind, form, keys=keys, now_ms=now_ms)
     joined, cases = _meet(tx, own, rules, member_id, forms, keys, now_ms=now_ms)
     for purpose, choice in sorted(said.consents.items()):
-        is_changed |= _say_once(tx, own, member_id, purpose, choice, how=said.how or said.channel, now_ms=now_ms)
+        is_changed |= say_once(tx, own, member_id, purpose, choice, how=said.how or said.channel, now_ms=now_ms)
     return Taken(
         member_id, person_of(tx, member_id), not before, is_changed or bool(joined or cases), joined, cases, unread
     )
@@ -121,6 +121,17 @@ def find(read: Connection, rules: MembersSection, kind: str, text: str) -> list[
     """Return the persons who are known by an identity; RuleError (identity, identity_kind)."""
     form = _canonical(rules, kind, text)
     return owners(read, kind, _hashes(known_keys(read), kind, form))
+
+
+def say_once(
+    tx: Connection, own: Replica, member_id: str, purpose: Purpose, choice: Choice, *, how: str, now_ms: int
+) -> bool:
+    """Write a word down unless it is what this member has said last: a yes that is only repeated is no answer to a no."""
+    said = [fact.choice for _, fact in consents_of(tx, [member_id]) if fact.purpose == purpose]
+    if said and said[-1] == choice:
+        return False
+    consent_id = key_of(member_id, "consent", purpose, str(len(said)))
+    return say(tx, own, member_id, consent_id, purpose, choice, how=how, now_ms=now_ms)
 
 
 def _meet(  # noqa: PLR0917 - who, known by what
@@ -197,17 +208,6 @@ def _identify(
         at=utc(now_ms),
     )
     return write_people(tx, own, IDENTITY, fact, of=(member_id, ""), now_ms=now_ms)
-
-
-def _say_once(
-    tx: Connection, own: Replica, member_id: str, purpose: Purpose, choice: Choice, *, how: str, now_ms: int
-) -> bool:
-    """Write a word down unless it is what this member has said last: a yes that is only repeated is no answer to a no."""
-    said = [fact.choice for _, fact in consents_of(tx, [member_id]) if fact.purpose == purpose]
-    if said and said[-1] == choice:
-        return False
-    consent_id = key_of(member_id, "consent", purpose, str(len(said)))
-    return say(tx, own, member_id, consent_id, purpose, choice, how=how, now_ms=now_ms)
 
 
 def _forms(rules: MembersSection, said: Customer, *, is_lenient: bool) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -23,6 +23,8 @@ STORE = "store"
 """The channel of what a till has sold."""
 Line = tuple[int, str, int, int]
 """(line, sku, qty, amount)"""
+Back = tuple[str, int, int, int]
+"""(return_id, line, qty, amount)"""
 
 
 class Purchase(Struct, frozen=True, kw_only=True):
@@ -169,6 +171,35 @@ def enter_return(
     if lines:
         _work_in(tx, (channel, purchase_id))
     return entered > 0
+
+
+def set_purchase(tx: Connection, bought: Purchase) -> None:
+    """Bring a purchase to what is bought now, nothing of it back, whether it is here or not."""
+    remove(tx, bought.channel, bought.purchase_id)
+    enter(tx, bought)
+
+
+def set_backs(tx: Connection, channel: str, purchase_id: str, backs: Iterable[Back]) -> None:
+    """Bring what is back of a purchase to this, and nothing else."""
+    tx.execute("DELETE FROM purchase_back WHERE channel = ? AND purchase_id = ?", (channel, purchase_id))
+    tx.execute(
+        "UPDATE purchase_line SET back_qty = 0, back_amount = 0 WHERE channel = ? AND purchase_id = ?",
+        (channel, purchase_id),
+    )
+    tx.execute(
+        "UPDATE purchase SET refunded = 0, is_kept = 1 WHERE channel = ? AND purchase_id = ?", (channel, purchase_id)
+    )
+    tx.executemany(
+        "INSERT INTO purchase_back (channel, purchase_id, return_id, line, qty, amount) VALUES (?, ?, ?, ?, ?, ?)",
+        [(channel, purchase_id, *back) for back in backs],
+    )
+    _work_in(tx, (channel, purchase_id))
+
+
+def remove(tx: Connection, channel: str, purchase_id: str) -> None:
+    """Leave nothing of a purchase."""
+    for table in ("purchase", "purchase_line", "purchase_back", "purchase_coupon"):
+        tx.execute(f"DELETE FROM {table} WHERE channel = ? AND purchase_id = ?", (channel, purchase_id))
 
 
 def is_entered(read: Connection, channel: str, purchase_id: str) -> bool:

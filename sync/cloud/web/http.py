@@ -73,7 +73,7 @@ class Cloud:
         self.allocator = Allocator(books, contact)
         contact.on_looked = self.allocator.on_news
         self.nightly = nightly
-        self.channels = Channels(books, config.channels, config.rights)
+        self.channels = Channels(books, config.channels, config.rights, config.members)
         self.people = people
         self.campaigns = campaigns
 

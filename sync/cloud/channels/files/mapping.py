@@ -8,7 +8,8 @@ pickup = ["超商取貨"]       what `delivery` says where the customer fetches 
 
 [columns]                 of ours = the file's header, or several of which one is there
 order_id, qty             needed, and one of sku, barcode, item
-placed_at, changed_at, line, title, amount, total, name, address, postcode, phone, status, delivery
+placed_at, changed_at, line, title, amount, total, name, address, postcode, phone, city, status, delivery
+buyer_id, buyer_name, buyer_phone, buyer_email      who bought; name and phone are those of who gets the goods. Masked: nobody's
 
 [status]                  what `status` says: cancelled = ["取消"], unpaid = […], fulfilled = […]; all else is open
 """
@@ -46,6 +47,11 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
     address: Headers = ""
     postcode: Headers = ""
     phone: Headers = ""
+    city: Headers = ""
+    buyer_id: Headers = ""
+    buyer_name: Headers = ""
+    buyer_phone: Headers = ""
+    buyer_email: Headers = ""
     status: Headers = ""
     delivery: Headers = ""
 

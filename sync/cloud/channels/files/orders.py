@@ -10,22 +10,41 @@ A row that says nothing but what another one says already is a line of its own: 
 
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct
 
+from sync.cloud.channels.buyers import email, known, phone
 from sync.cloud.channels.files.cells import CellError, amount_of, gtin_of, moment_of, plain, qty_of
 from sync.cloud.channels.files.grids import Grid
 from sync.cloud.channels.files.mapping import GOODS, NEEDED, Mapping, headers_of
 from sync.cloud.channels.reading import address_of, ms_of, one_line
-from sync.cloud.channels.said import ChannelError, ChannelLine, ChannelOrder, Wish
+from sync.cloud.channels.said import Bought, BoughtLine, Buyer, ChannelError, ChannelLine, ChannelOrder, Wish
 from sync.cloud.channels.settings import Channel
 from sync.retail.orders.order_rows import ORDER_LINES_MAX, OrderKind
+from sync.retail.people.identities import region_of
 
 HEADER_ROWS_MAX = 50  # titles above a header; a file without one in them is not what the mapping is for
-FILLED = ("order_id", "placed_at", "changed_at", "total", "name", "address", "postcode", "phone", "status", "delivery")
+BUYER = ("buyer_id", "buyer_name", "buyer_phone", "buyer_email")
+FILLED = (
+    *(
+        "order_id",
+        "placed_at",
+        "changed_at",
+        "total",
+        "name",
+        "address",
+        "postcode",
+        "phone",
+        "city",
+        "status",
+        "delivery",
+    ),
+    *BUYER,
+)
 
 
 class RowNote(Struct, frozen=True):
@@ -155,6 +174,7 @@ class _Reader:
             lines=tuple(lines),
             name=one_line(cells.get("name", "")),
             address=address_of(cells.get("postcode"), cells.get("address"), cells.get("phone")),
+            bought=_bought(cells, channel, lines, placed or changed or 0, total or 0),
         )
 
     def _line(self, row: _Row, number: int) -> ChannelLine | None:
@@ -233,6 +253,31 @@ class _Reader:
 
     def _note(self, row: _Row, name: str, code: str, said: str) -> None:
         self.notes.append(RowNote(row.number, self._headers.get(name, name), code, said[:40]))
+
+
+def _bought(cells: dict[str, str], channel: Channel, lines: list[ChannelLine], bought_ms: int, total: int) -> Bought:
+    """Return an order as a purchase. Where no line has an amount, the order's is spread over the pieces."""
+    buyer = Buyer(
+        customer_id=one_line(cells.get("buyer_id", ""), 200) if "*" not in cells.get("buyer_id", "") else "",
+        name=one_line(cells.get("buyer_name", "")) if "*" not in cells.get("buyer_name", "") else "",
+        phone=phone(cells.get("buyer_phone")),
+        email=email(cells.get("buyer_email")),
+        region=region_of(channel.currency),
+    )
+    amounts = [line.amount for line in lines]
+    if total > 0 and not any(amounts):
+        pieces = [0, *accumulate(line.qty for line in lines)]
+        ends = [total * each // max(1, pieces[-1]) for each in pieces]
+        amounts = [end - begin for begin, end in pairwise(ends)]
+    return Bought(
+        bought_ms=bought_ms,
+        lines=tuple(
+            BoughtLine(line_id=line.line_id, items=line.items, qty=line.qty, amount=max(0, amount))
+            for line, amount in zip(lines, amounts, strict=True)
+        ),
+        city=one_line(cells.get("city", "")),
+        buyer=known(buyer),
+    )
 
 
 def _header(grid: Grid, mapping: Mapping) -> tuple[dict[int, tuple[str, str]], int]:
