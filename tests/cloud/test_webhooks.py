@@ -218,6 +218,28 @@ async def test_a_dead_letter_can_be_dropped(cloud: Any, writer: Any, subscribe: 
     assert (answer.json, erp.keys, (await look(cloud))["dead"]) == ({"letters": 1}, ["s1"], 0)
 
 
+async def test_dead_letters_are_a_figure_until_they_are_seen_to_or_nobody_is_told_any_more(
+    cloud: Any, writer: Any, subscribe: Subscribe
+) -> None:
+    erp = await subscribe()
+    await add(cloud, erp, attempts_max=1)
+    await sell(cloud, writer, "s1")
+    erp.answers = [500]
+
+    def shown() -> list[str]:
+        lines = cloud.cloud.books.metrics.render().decode().splitlines()
+        return [line for line in lines if line.startswith("storehub_cloud_webhook_dead_letters{")]
+
+    async with telling(cloud) as deliverer:
+        await deliverer.step("erp")
+        await deliverer.step("erp")
+        waiting = shown()
+        await cloud.request("DELETE", "/cloud/v1/webhooks/erp", token="office-token-0123456789")
+        await deliverer.step("erp")
+
+    assert (waiting, shown()) == (['storehub_cloud_webhook_dead_letters{webhook="erp"} 1.0'], [])
+
+
 async def test_a_letter_whose_row_was_replaced_meanwhile_is_not_told(
     cloud: Any, writer: Any, subscribe: Subscribe
 ) -> None:

@@ -97,6 +97,8 @@ class Deliverer:
         books, now_ms = self._books, self._books.now_ms()
         found = find(books.db.read, name)
         if found is None:
+            for gauge in (self._active, self._dead):
+                gauge.remove(name)
             return None
         self._active.labels(name).set(found.state == "active")
         self._dead.labels(name).set(dead_letters.count(books.db.read, name))
