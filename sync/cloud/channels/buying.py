@@ -7,7 +7,8 @@
 
 It is worked out anew from what stands of the order and all refunds that were noted: what came first means nothing. Goods that
 nobody knows yet go by the channel's own name of them. Of a refund its lines count; of one that names none, its money, which is
-all goods back once it is all money. A guest who has left nothing buys as nobody.
+all goods back once it is all money. A guest who has left nothing buys as nobody. What is kept earns
+points, where the channel says so, by the rule that stood when it was bought.
 
 A yes to marketing that a channel knows is no answer to a no that was said since. Personal data goes to the member's register.
 """
@@ -29,12 +30,14 @@ from sync.cloud.channels.jobs import Job
 from sync.cloud.channels.said import Bought, Buyer, ChannelOrder, ChannelRefund, ConsentSaid, RefundLine, Wish
 from sync.cloud.channels.skus import sku_of
 from sync.cloud.persons.arriving import look_at_people
+from sync.cloud.persons.earning import settle_points
 from sync.cloud.persons.joining import Customer, find, say_once, take_customer
 from sync.cloud.persons.people import consents_of, person_ids
 from sync.cloud.persons.purchases import Back, Purchase, remove, set_backs, set_purchase
 from sync.errors import RuleError
 from sync.retail.people.identities import KINDS, is_region
-from sync.retail.selling.sales import AMOUNT_MAX, LINES_MAX, QTY_MAX
+from sync.retail.people.points import PointsRule, points_due
+from sync.retail.selling.sales import AMOUNT_MAX, LINES_MAX, POINTS_MAX, QTY_MAX
 
 SKU_CHARS_MAX = 64
 NOT_BOUGHT = frozenset({Wish.UNPAID, Wish.TEST})
@@ -52,11 +55,12 @@ class _Goods(Struct, frozen=True):
 
 
 class _Kept(Struct, frozen=True):
-    """What is needed of an order when a refund comes by itself."""
+    """What is needed of an order when a refund comes by itself. `earns`: the rule of points when it was bought."""
 
     is_cancelled: bool
     currency: str
     goods: tuple[_Goods, ...]
+    earns: PointsRule | None = None
 
 
 class _Refund(NamedTuple):
@@ -94,7 +98,14 @@ def book(job: Job, said: ChannelOrder) -> None:
         bought_ms=bought.bought_ms or before[1],
     )
     set_purchase(job.tx, purchase)
-    kept = _Kept(said.wish is Wish.CANCELLED, said.currency, tuple(goods for _, goods in lines))
+    stood = _find(job, said.channel_order_id)
+    earns = job.channel.points if said.currency == job.channel.currency else None
+    kept = _Kept(
+        said.wish is Wish.CANCELLED,
+        said.currency,
+        tuple(goods for _, goods in lines),
+        stood.earns if stood is not None else earns,
+    )
     job.tx.execute(
         """
         INSERT INTO channel_bought (channel, channel_order_id, body) VALUES (?, ?, ?)
@@ -113,11 +124,11 @@ def withdraw(job: Job, channel_order_id: str) -> None:
     ).fetchone()
     if found is not None:
         remove(job.tx, *key)
+        settle_points(job.tx, job.own, *key, {}, now_ms=job.now_ms)
 
 
 def note_refund(job: Job, said: ChannelRefund) -> bool:
     """Note a refund, and take it off the purchase if that is here; whether it is new."""
-    key = (job.channel.name, said.channel_order_id)
     row = job.tx.execute(
         """
         INSERT INTO channel_refund (channel, refund_id, channel_order_id, currency, amount, refunded_ms, lines, goods)
@@ -128,9 +139,9 @@ def note_refund(job: Job, said: ChannelRefund) -> bool:
             *(msgspec.json.encode(said.lines), said.goods),
         ),
     ).fetchone()
-    found = job.tx.execute("SELECT body FROM channel_bought WHERE channel = ? AND channel_order_id = ?", key).fetchone()
-    if row is not None and found is not None:
-        _give_back(job, said.channel_order_id, _kept(found[0]))
+    kept = _find(job, said.channel_order_id)
+    if row is not None and kept is not None:
+        _give_back(job, said.channel_order_id, kept)
     return row is not None
 
 
@@ -179,12 +190,28 @@ def backs_of(kept: Sequence[_Goods], refunds: Sequence[_Refund], currency: str) 
     return backs
 
 
+def _find(job: Job, channel_order_id: str) -> _Kept | None:
+    found = job.tx.execute(
+        "SELECT body FROM channel_bought WHERE channel = ? AND channel_order_id = ?",
+        (job.channel.name, channel_order_id),
+    ).fetchone()
+    return _kept(found[0]) if found else None
+
+
 def _give_back(job: Job, channel_order_id: str, kept: _Kept) -> None:
+    """Bring what is back, and what its member has earned, to how it stands."""
     if kept.is_cancelled:
         backs = [("cancelled", number, each.qty, each.amount) for number, each in enumerate(kept.goods, 1)]
     else:
         backs = backs_of(kept.goods, _refunds(job.tx, job.channel.name, channel_order_id), kept.currency)
     set_backs(job.tx, job.channel.name, channel_order_id, backs)
+    if kept.earns is not None:
+        member_id, amount = job.tx.execute(
+            "SELECT member_id, amount - refunded FROM purchase WHERE channel = ? AND purchase_id = ?",
+            (job.channel.name, channel_order_id),
+        ).fetchone()
+        due = {member_id: min(POINTS_MAX, points_due(kept.earns, amount))} if member_id else {}
+        settle_points(job.tx, job.own, job.channel.name, channel_order_id, due, now_ms=job.now_ms)
 
 
 def _refunds(read: Connection, channel: str, channel_order_id: str) -> list[_Refund]:

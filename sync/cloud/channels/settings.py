@@ -10,6 +10,7 @@ levels          false: no levels are sent
 skus            what it calls our goods: "variant:123" = "TEA-01"
 pickup          shipping methods, by name or code, that mean that the customer comes to a shop
 delivery        ship_from_store | home_delivery: of all other orders
+points          { points, per }: what members earn for each `per` minor units of goods that they keep; left out: nothing
 mapping         of a marketplace's files: see sync.cloud.channels.files.mapping
 """
 
@@ -27,6 +28,7 @@ from sync.cloud.persons.purchases import STORE
 from sync.errors import ConfigError
 from sync.retail.money import AmountError, minor_digits
 from sync.retail.orders.order_rows import OrderKind
+from sync.retail.people.points import PointsRule
 from sync.settings import is_loopback
 
 Kind = Literal["shopify", "woocommerce", "file"]
@@ -48,6 +50,7 @@ class ChannelSection(Struct, frozen=True, forbid_unknown_fields=True):
     skus: dict[str, str] = {}
     pickup: list[str] = []
     delivery: Literal["ship_from_store", "home_delivery"] = "ship_from_store"
+    points: PointsRule | None = None
     mapping: str = ""
     api_version: Annotated[str, Meta(pattern=r"^20[0-9]{2}-(01|04|07|10)\Z")] = SHOPIFY_VERSION
     every_s: Annotated[float, Meta(ge=0.1, le=86_400)] = 10.0
@@ -69,6 +72,7 @@ class Channel:
     skus: Mapping[str, str]
     pickup: frozenset[str]
     delivery: OrderKind
+    points: PointsRule | None
     mapping: FileMapping | None
     api_version: str
     every_s: float
@@ -109,6 +113,7 @@ def _channel(name: str, section: ChannelSection, base: Path) -> Channel:
         skus=section.skus,
         pickup=frozenset(section.pickup),
         delivery=OrderKind(section.delivery),
+        points=section.points,
         mapping=load_mapping(base / section.mapping) if section.mapping else None,
         api_version=section.api_version,
         every_s=section.every_s,

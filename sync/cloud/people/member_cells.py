@@ -5,8 +5,7 @@ Functions of a write job. Not here: what is written (sync.cloud.people.member_ti
 design, 3.3 (Member).
 """
 
-import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from sqlite3 import Connection
 from typing import Any
 
@@ -15,6 +14,7 @@ import msgspec
 from sync.cloud.arrivals.clock import next_stamp
 from sync.cloud.arrivals.rows import key_of
 from sync.cloud.arrivals.tallies import merge_tallies
+from sync.cloud.people.nearness import is_near
 from sync.cloud.persons.registers import refresh_member
 from sync.cloud.scopes.scope_definitions import member_scope
 from sync.cloud.scopes.scopes import Numbers, Written, put_body, served, write_rows
@@ -44,11 +44,6 @@ def write_cells(tx: Connection, own: Replica, member_id: str, values: Mapping[st
     _tell(tx, own, member_id, body)
 
 
-def is_near(read: Connection, member_ids: Iterable[str], stores: Collection[str]) -> bool:
-    """Whether one of these members is known in one of these stores, or was enrolled for it."""
-    return any(_stores_of(read, each) & set(stores) or _is_enrolled_for(read, each, stores) for each in member_ids)
-
-
 def own_rows(tx: Connection, own: Replica, stores: Collection[str]) -> list[bytes]:
     """Return the cloud's own rows of members that these stores are told of."""
     rows = tx.execute(
@@ -60,22 +55,6 @@ def own_rows(tx: Connection, own: Replica, stores: Collection[str]) -> list[byte
         (MEMBER.stream, own.store),
     ).fetchall()
     return [body for key, body in rows if is_near(tx, [key], stores)]
-
-
-def _stores_of(read: Connection, member_id: str) -> set[str]:
-    rows = read.execute(
-        """
-        SELECT DISTINCT replica.store FROM tally JOIN feed ON feed.id = tally.stream JOIN replica ON replica.id = tally.replica
-        WHERE feed.stream = ? AND tally.key = ?
-        """,
-        (MEMBER.stream, member_id),
-    )
-    return {store for (store,) in rows}
-
-
-def _is_enrolled_for(read: Connection, member_id: str, stores: Collection[str]) -> bool:
-    found = "SELECT 1 FROM web_member WHERE member_id = ? AND (store = '' OR store IN (SELECT value FROM json_each(?)))"
-    return read.execute(found, (member_id, json.dumps(sorted(stores)))).fetchone() is not None
 
 
 def _tell(tx: Connection, own: Replica, member_id: str, body: bytes) -> None:

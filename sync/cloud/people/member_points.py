@@ -12,6 +12,7 @@ import msgspec
 
 from sync.batch import Batch, Row
 from sync.cloud.arrivals.rows import key_of
+from sync.cloud.people.nearness import is_near
 from sync.cloud.scopes.scope_definitions import member_scope
 from sync.cloud.scopes.scopes import Numbers, Served, Written, served, write_rows
 from sync.effects import sum_points
@@ -33,10 +34,10 @@ def add_points(tx: Connection, store: str, bodies: Iterable[bytes]) -> None:
     )
 
 
-def region_of(read: Connection, store: str) -> list[str]:
-    """Return the stores that share their members with a store, itself among them."""
+def region_of(read: Connection, own: Replica, store: str) -> list[str]:
+    """Return the stores that share their members with a store, it among them, and the cloud: channels earn there."""
     scopes = [member_scope(each.definition).stores for each in served(read, POINTS)]
-    return sorted({store}.union(*(stores for stores in scopes if store in stores)))
+    return sorted({store, own.store}.union(*(stores for stores in scopes if store in stores)))
 
 
 def share_points(tx: Connection, own: Replica, batch: Batch, rows: Sequence[Row]) -> bool:
@@ -59,10 +60,24 @@ def share_points(tx: Connection, own: Replica, batch: Batch, rows: Sequence[Row]
     return True
 
 
+def tell_own_points(tx: Connection, own: Replica, members: Iterable[str]) -> None:
+    """Tell the regions in which these members are known what they have at the cloud now."""
+    numbers = Numbers(tx, own, POINTS)
+    for member in sorted(set(members)):
+        row = tx.execute(
+            "SELECT store, member_id, points FROM member_points WHERE store = ? AND member_id = ?", (own.store, member)
+        ).fetchone()
+        for scope in served(tx, POINTS):
+            if row and is_near(tx, [member], member_scope(scope.definition).stores):
+                write_rows(tx, numbers, scope.id, [_written(numbers, *row)])
+    numbers.close()
+
+
 def fill_points(tx: Connection, own: Replica, scope: Served) -> None:
-    """Put into a new scope what all members have at its stores."""
+    """Put into a new scope what all members have at its stores, and at the cloud those who are known there."""
     numbers, after = Numbers(tx, own, POINTS), ("", "")
-    stores = json.dumps(member_scope(scope.definition).stores)
+    region = member_scope(scope.definition).stores
+    stores = json.dumps([*region, own.store])
     while True:
         found = tx.execute(
             """
@@ -71,7 +86,8 @@ def fill_points(tx: Connection, own: Replica, scope: Served) -> None:
             """,
             (stores, *after, FILL_MAX),
         ).fetchall()
-        write_rows(tx, numbers, scope.id, [_written(numbers, *row) for row in found])
+        told = [row for row in found if row[0] != own.store or is_near(tx, [row[1]], region)]
+        write_rows(tx, numbers, scope.id, [_written(numbers, *row) for row in told])
         if len(found) < FILL_MAX:
             break
         after = found[-1][:2]

@@ -71,7 +71,7 @@ def _answer(tx: Connection, own: Replica, row: NewRow, *, now_ms: int) -> int:
     tx.execute("DELETE FROM point_hold WHERE rep = ? AND sale_id = ?", (asked.rep, asked.sale_id))
     _end(tx, [each[:2] for each in held_of(tx, asked.members)])
     held = sum(points for _, _, points in held_of(tx, asked.members))
-    left = left_to_hold(_balance(tx, store, asked.members), held=held, unheard=asked.unheard)
+    left = left_to_hold(_balance(tx, own, store, asked.members), held=held, unheard=asked.unheard)
     has_come = _has_come(tx, asked.sale_id)  # by the store's other hub: burned once, whoever books it
     is_held = asked.points > 0 and (has_come or asked.points <= left)
     if is_held and not has_come:
@@ -116,13 +116,13 @@ def _has_come(read: Connection, sale_id: str) -> bool:
     return read.execute(found, (Stream.SALES, sale_id)).fetchone() is not None
 
 
-def _balance(read: Connection, store: str, members: Iterable[str]) -> int:
+def _balance(read: Connection, own: Replica, store: str, members: Iterable[str]) -> int:
     """Return what the facts of the store's region come to for these members."""
     row = read.execute(
         """
         SELECT coalesce(sum(points), 0) FROM member_points
         WHERE store IN (SELECT value FROM json_each(?)) AND member_id IN (SELECT value FROM json_each(?))
         """,
-        (json.dumps(region_of(read, store)), json.dumps(sorted(set(members)))),
+        (json.dumps(region_of(read, own, store)), json.dumps(sorted(set(members)))),
     ).fetchone()
     return int(row[0])

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from sync.cloud.arrivals.facts import add_facts
 from sync.cloud.arrivals.rows import key_of
-from sync.cloud.people.member_cells import is_near
+from sync.cloud.people.nearness import is_near
 from sync.cloud.persons.people import take_fact
 from sync.cloud.scopes.scope_definitions import member_scope
 from sync.cloud.scopes.scope_members import PEOPLE, written

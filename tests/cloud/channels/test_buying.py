@@ -28,6 +28,7 @@ from sync.cloud.scopes.scopes import settle_scopes
 from sync.db import connect_writer
 from sync.errors import ConfigError
 from sync.retail.people.identities import new_key
+from sync.retail.people.points import PointsRule
 from sync.store.replicas import identify
 from tests.cloud.channels.conftest import MAPPING, TEA, Office, shopify_order, woo_order
 from tests.cloud.conftest import TOKENS
@@ -399,7 +400,7 @@ def more_of(order_id: int = 5001) -> list[tuple[str, dict[str, Any]]]:
 def books_of(told: Iterable[tuple[str, dict[str, Any]]], folder: Path) -> list[Any]:
     """What stands of purchases and of who bought, once all of it was taken."""
     (folder / "s").write_text("a-secret-of-a-shop")
-    section = ChannelSection(kind="shopify", currency="TWD", secret_files=["s"])
+    section = ChannelSection(kind="shopify", currency="TWD", secret_files=["s"], points=PointsRule(2, 9_999))
     channel = channels_of({"taipei": section}, base=folder)["taipei"]
     scopes = convert(SCOPES, ScopesSection)
     with closing(connect_writer(Path(":memory:"), MIGRATIONS, "off")) as tx:
@@ -413,7 +414,11 @@ def books_of(told: Iterable[tuple[str, dict[str, Any]]], folder: Path) -> list[A
             raw = json.dumps(body).encode()
             take(Job(tx, own, channel, rules, Received(topic, raw, 1_790_000_000_000 + n)), read(channel, topic, raw))
         tables = ("purchase", "purchase_line", "purchase_back")
-        return [tx.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4").fetchall() for table in tables]
+        books = [tx.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4").fetchall() for table in tables]
+        sums = "SELECT member_id, sum(points) FROM {} GROUP BY member_id HAVING sum(points) <> 0 ORDER BY 1"
+        points = [tx.execute(sums.format(table)).fetchall() for table in ("member_points", "person_points")]
+        assert points[0] == points[1]
+        return [*books, points[0]]
 
 
 @settings(max_examples=60, deadline=None)
@@ -421,7 +426,7 @@ def books_of(told: Iterable[tuple[str, dict[str, Any]]], folder: Path) -> list[A
 def test_whatever_comes_first_or_twice_the_purchase_is_that_of_the_final_state(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Law: any order and repetition of webhooks ends in the purchases, lines and returns of the same webhooks in order."""
+    """Law: any order and repetition of webhooks ends in the purchases, returns and points of the same webhooks in order."""
     said = [*story_of(), *more_of()]
     some = data.draw(st.lists(st.sampled_from(range(len(said))), min_size=1, max_size=12), label="arrival")
     in_order = [said[index] for index in sorted(set(some))]
@@ -430,4 +435,6 @@ def test_whatever_comes_first_or_twice_the_purchase_is_that_of_the_final_state(
     ends = books_of((said[index] for index in some), folder)
     assert ends == books_of(in_order, folder)
     for _, _, member, *_, amount, refunded, is_kept, _ in ends[0]:
-        assert member and 0 <= refunded <= amount and is_kept == int(any(row[4] > row[6] for row in ends[1]))
+        assert 0 <= refunded <= amount and is_kept == int(any(row[4] > row[6] for row in ends[1]))
+        earned = (amount - refunded) * 2 // 9_999
+        assert ends[3] == ([(member, earned)] if member and earned else [])
