@@ -146,11 +146,24 @@ def note_refund(job: Job, said: ChannelRefund) -> bool:
 
 
 def hear(job: Job, said: ConsentSaid) -> None:
-    """Write a customer's word down, if the customer is known here; who is not has nothing sent to them."""
+    """Write a customer's word down; of who is not known yet it waits for the first order, the newest of several."""
     look_at_people(job.tx, job.own, now_ms=job.now_ms)
+    known: list[str] = []
     with suppress(RuleError):
-        for member_id in find(job.tx, job.members, f"{_kind_of(job.channel.name)}_id", said.customer_id):
-            _speak(job, member_id, said.choice, said.chosen_ms)
+        known = find(job.tx, job.members, f"{_kind_of(job.channel.name)}_id", said.customer_id)
+    for member_id in known:
+        _speak(job, member_id, said.choice, said.chosen_ms)
+    chosen_ms = said.chosen_ms or (job.now_ms if said.choice == "out" else 0)
+    if not known:
+        job.tx.execute(
+            """
+            INSERT INTO channel_word (channel, customer_id, choice, chosen_ms, received_ms) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT (channel, customer_id) DO UPDATE SET choice = excluded.choice, chosen_ms = excluded.chosen_ms
+            WHERE excluded.chosen_ms > channel_word.chosen_ms
+              OR (excluded.chosen_ms = channel_word.chosen_ms AND excluded.choice = 'out')
+            """,
+            (job.channel.name, said.customer_id, said.choice, chosen_ms, job.now_ms),
+        )
 
 
 def backs_of(kept: Sequence[_Goods], refunds: Sequence[_Refund], currency: str) -> list[Back]:
@@ -260,8 +273,13 @@ def _member(job: Job, buyer: Buyer, *, erased: str) -> str:
         taken = take_customer(job.tx, job.own, rules, said, is_lenient=True, now_ms=job.now_ms)
     except RuleError:  # erased, no region, or known by nothing: the order has happened all the same
         return erased
-    if buyer.choice:
-        _speak(job, taken.member_id, buyer.choice, buyer.chosen_ms)
+    waited = job.tx.execute(
+        "DELETE FROM channel_word WHERE channel = ? AND customer_id = ? RETURNING choice, chosen_ms",
+        (job.channel.name, buyer.customer_id),
+    ).fetchone()
+    for choice, chosen_ms in ((buyer.choice, buyer.chosen_ms), waited or ("", 0)):
+        if choice:
+            _speak(job, taken.member_id, choice, chosen_ms)
     return taken.member_id
 
 

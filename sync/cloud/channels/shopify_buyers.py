@@ -4,7 +4,7 @@
     email, phone        customer's, else the order's, else `contact_email`, else the billing address's. The shipping address may
                         be a friend's: its telephone counts only where it names the buyer, or nobody else does
     consent             `subscribed` is a yes, `unsubscribed` a no; of e-mail and SMS the no wins. `not_subscribed`, `pending` and
-                        what is missing say nothing. A box that was ticked at this order (buyer_accepts_marketing) is a yes
+                        what is missing say nothing; nor does a ticked box (buyer_accepts_marketing): it may have to be confirmed
 
 Source: shopify.dev, REST Admin API, Order and Customer; since 2025-01 the customer of a webhook carries no consent, which comes
 by the topics customers_email_marketing_consent/update and customers_marketing_consent/update.
@@ -25,7 +25,7 @@ def buyer_of(order: Mapping[str, Any]) -> tuple[Buyer | None, tuple[str, ...]]:
     who, billing, shipping = (part(order.get(name)) for name in ("customer", "billing_address", "shipping_address"))
     own = text(billing.get("name")) or full_name(who.get("first_name"), who.get("last_name"))
     is_own = not own or text(shipping.get("name")) == own
-    choice, chosen_ms = _choice(order, who)
+    choice, chosen_ms = choice_of(who.get("email_marketing_consent"), who.get("sms_marketing_consent"))
     buyer = Buyer(
         customer_id=text(who.get("id")),
         name=full_name(who.get("first_name"), who.get("last_name"))
@@ -62,10 +62,3 @@ def choice_of(*consents: object) -> tuple[Choice, int]:
         if when:
             return wanted, max(when)
     return "", 0
-
-
-def _choice(order: Mapping[str, Any], who: Mapping[str, Any]) -> tuple[Choice, int]:
-    choice, chosen_ms = choice_of(who.get("email_marketing_consent"), who.get("sms_marketing_consent"))
-    if choice != "out" and order.get("buyer_accepts_marketing") is True:
-        return "in", max(chosen_ms, moment_ms(order.get("created_at")))
-    return choice, chosen_ms

@@ -122,15 +122,16 @@ def take_order(job: Job, said: ChannelOrder, *, again: bool = False) -> Taken:
 
 
 def keep_short(tx: Connection, channel: Channel, *, now_ms: int) -> None:
-    """Empty what was received long ago, and forget deliveries."""
+    """Empty what was received long ago, and forget deliveries and words of customers who never ordered."""
     tx.execute(
         "UPDATE channel_order SET body = ? WHERE channel = ? AND received_ms < ? AND length(body) > 0",
         (b"", channel.name, now_ms - channel.keep_days * DAY_MS),
     )
-    tx.execute(
-        "DELETE FROM channel_delivery WHERE channel = ? AND received_ms < ?",
-        (channel.name, now_ms - DELIVERY_DAYS * DAY_MS),
-    )
+    for table in ("channel_delivery", "channel_word"):
+        tx.execute(
+            f"DELETE FROM {table} WHERE channel = ? AND received_ms < ?",
+            (channel.name, now_ms - DELIVERY_DAYS * DAY_MS),
+        )
 
 
 def _want(job: Job, said: ChannelOrder, now: _Stands) -> Taken:

@@ -7,3 +7,13 @@ CREATE TABLE channel_bought (
   PRIMARY KEY (channel, channel_order_id)
 ) STRICT, WITHOUT ROWID;
 ALTER TABLE channel_refund ADD COLUMN goods INTEGER;
+
+-- Words on marketing of customers whose first order has not come yet; forgotten after a month.
+CREATE TABLE channel_word (
+  channel TEXT NOT NULL,
+  customer_id TEXT NOT NULL,
+  choice TEXT NOT NULL CHECK (choice IN ('in', 'out')),
+  chosen_ms INTEGER NOT NULL,
+  received_ms INTEGER NOT NULL,
+  PRIMARY KEY (channel, customer_id)
+) STRICT, WITHOUT ROWID;

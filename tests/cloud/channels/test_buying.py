@@ -38,6 +38,7 @@ STORES: dict[str, dict[str, Any]] = {store: {"token": token, "members": "tw"} fo
 MEMBERS = {"region": "TW", "join": ["email"]}
 WANG = {"id": 9001, "email": "Wang@Example.org", "phone": "+886912000111", "first_name": "小明", "last_name": "王"}
 CLEAR = ("ang@", "912000111", "王小明", "小明王", "912345678", "信義路")
+CONSENTING = ("wang", "lin", "mei", "tan")
 ONLINE_ONLY = {
     "all": [
         {"purchases": {"where": "online", "cities": ["台北市"]}},
@@ -251,7 +252,7 @@ async def test_a_word_is_what_the_shop_knows_of_it_and_a_no_is_not_undone_by_an_
         customer = {"id": n, "email": f"{name}@example.org"} | consents
         await office.shopify("orders/create", shopify_order(n, customer=customer))
     ticked = shopify_order(50, customer={"id": 50, "email": "box@example.org"}, buyer_accepts_marketing=True)
-    await office.shopify("orders/create", ticked)
+    await office.shopify("orders/create", ticked)  # perhaps not confirmed yet
     words = {name: (await who(office, email=f"{name}@example.org"))["consents"]["marketing"] for name in (*said, "box")}
     member = (await who(office, email="yes@example.org"))["member_id"]
     out = {"consent_id": "o1", "purpose": "marketing", "choice": "out", "how": "telephone"}
@@ -262,24 +263,34 @@ async def test_a_word_is_what_the_shop_knows_of_it_and_a_no_is_not_undone_by_an_
     again["email_marketing_consent"] = yes | {"consent_updated_at": "2030-01-01T00:00:00Z"}
     await office.shopify("orders/create", shopify_order(61, customer=again))
 
-    silent = dict.fromkeys(("quiet", "not", "pending", "odd"), "unknown")
-    assert words == silent | {"yes": "in", "no": "out", "both": "out", "box": "in"}
+    silent = dict.fromkeys(("quiet", "not", "pending", "odd", "box"), "unknown")
+    assert words == silent | {"yes": "in", "no": "out", "both": "out"}
     assert after == "out"
     assert (await who(office, email="yes@example.org"))["consents"]["marketing"] == "in"
 
 
-async def test_a_word_that_comes_without_an_order_is_heard_of_who_is_known(office: Any) -> None:
-    await office.shopify("orders/create", shopify_order(customer=WANG))
+async def test_a_word_that_comes_without_an_order_is_heard_and_waits_for_who_is_not_known_yet(
+    office: Any, sql: Any
+) -> None:
+    yes = {"state": "subscribed", "consent_updated_at": "2026-09-21T10:00:00Z"}
     no = {"state": "unsubscribed", "consent_updated_at": "2026-09-22T10:00:00Z"}
-    told = {"customer_id": 9001, "email_address": "wang@example.org", "email_marketing_consent": no}
-    answers = [
-        await office.shopify("customers_email_marketing_consent/update", told),
-        await office.shopify("customers_marketing_consent/update", {"id": 404, "sms_marketing_consent": no}),
-        await office.shopify("customers_marketing_consent/update", {"id": [], "sms_marketing_consent": []}),
+    by_email, by_sms = "customers_email_marketing_consent/update", "customers_marketing_consent/update"
+    await office.shopify("orders/create", shopify_order(1, customer=WANG))
+    told: list[tuple[str, dict[str, Any]]] = [
+        (by_email, {"customer_id": 9001, "email_address": "wang@example.org", "email_marketing_consent": no}),
+        (by_email, {"customer_id": 2, "email_address": "lin@example.org", "email_marketing_consent": yes}),
+        (by_sms, {"id": 3, "phone": "+886912000222", "sms_marketing_consent": no}),
+        (by_email, {"customer_id": 3, "email_address": "mei@example.org", "email_marketing_consent": yes}),
+        (by_sms, {"id": 4, "sms_marketing_consent": {"state": "pending"}}),
+        (by_sms, {"id": [], "sms_marketing_consent": []}),
     ]
+    results = [(await office.shopify(*each)).json["result"] for each in told]
+    for n, name in ((2, "lin"), (3, "mei"), (4, "tan")):
+        await office.shopify("orders/create", shopify_order(n, customer={"id": n, "email": f"{name}@example.org"}))
+    words = [(await who(office, email=f"{name}@example.org"))["consents"]["marketing"] for name in CONSENTING]
 
-    assert [each.json["result"] for each in answers] == ["taken", "taken", "ignored"]
-    assert (await who(office, email="wang@example.org"))["consents"]["marketing"] == "out"
+    assert results == ["taken"] * 4 + ["ignored"] * 2
+    assert (words, sql("SELECT count(*) FROM channel_word")) == (["out", "in", "out", "unknown"], [(0,)])
 
 
 async def test_goods_that_nobody_knows_are_bought_too_and_have_their_sku_once_it_is_assigned(
