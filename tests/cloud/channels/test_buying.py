@@ -17,7 +17,7 @@ from msgspec import convert
 from sync.cloud.channels.jobs import Job, Received
 from sync.cloud.channels.settings import ChannelSection, channels_of
 from sync.cloud.channels.shopify import read
-from sync.cloud.channels.taking import take
+from sync.cloud.channels.taking import keep_short, take
 from sync.cloud.config import parse_cloud_config
 from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.persons.rules import MembersSection
@@ -291,6 +291,26 @@ async def test_a_word_that_comes_without_an_order_is_heard_and_waits_for_who_is_
 
     assert results == ["taken"] * 4 + ["ignored"] * 2
     assert (words, sql("SELECT count(*) FROM channel_word")) == (["out", "in", "out", "unknown"], [(0,)])
+
+
+async def test_a_word_of_who_never_orders_is_forgotten_after_a_month(office: Any, sql: Any) -> None:
+    no = {"state": "unsubscribed", "consent_updated_at": None}
+    await office.shopify("customers_marketing_consent/update", {"id": 404, "sms_marketing_consent": no})
+    cloud, counts = office.end.cloud, []
+    for days in (29, 31):
+        at_ms = office.end.clock.now_ms + days * 86_400_000
+        await cloud.books.db.write(lambda tx, at_ms=at_ms: keep_short(tx, cloud.channels.all["taipei"], now_ms=at_ms))
+        counts += sql("SELECT count(*) FROM channel_word")
+
+    assert counts == [(1,), (0,)]
+
+
+async def test_a_refund_that_was_noted_by_the_version_before_counts_by_all_its_money(office: Any, bought: Any) -> None:
+    await office.shopify("refunds/create", refund(1, paid="60.00"))
+    await office.end.cloud.books.db.write(lambda tx: tx.execute("UPDATE channel_refund SET goods = NULL"))
+    await office.shopify("orders/create", shopify_order(customer=WANG))
+
+    assert bought()[0][4:] == (256_000, 6_000, 1)
 
 
 async def test_goods_that_nobody_knows_are_bought_too_and_have_their_sku_once_it_is_assigned(
