@@ -50,12 +50,19 @@ class News:
         if told in self._waiting or len(self._waiting) >= TOLD_MAX:
             return
         self._waiting.add(told)
+        if len(self._waiting) == 1:
+            self._say_soon()
+
+    def _say_soon(self) -> None:
+        """All that waits goes in one statement, together with what comes until the group begins."""
         self._db.write_soon(
-            lambda tx: _notify(tx, told), then=lambda _: self._said(told), otherwise=lambda: self._said(told)
+            lambda tx: _notify(tx, self._waiting.copy()), then=self._said, otherwise=self._waiting.clear
         )
 
-    def _said(self, told: Told) -> None:
-        self._waiting.discard(told)
+    def _said(self, told: set[Told]) -> None:
+        self._waiting -= told
+        if self._waiting:  # told while the group was written
+            self._say_soon()
 
     def also(self, here: Callable[..., None], what: str) -> Callable[..., None]:
         """Return what does `here` and tells the others."""
@@ -128,5 +135,7 @@ class News:
             )
 
 
-def _notify(tx: Connection, told: Told) -> None:
-    tx.execute("SELECT pg_notify(?, ?)", (CHANNEL, msgspec.json.encode(told).decode()))
+def _notify(tx: Connection, told: set[Told]) -> set[Told]:
+    said = msgspec.json.encode([msgspec.json.encode(each).decode() for each in told]).decode()
+    tx.execute("SELECT pg_notify(?, value) FROM json_each(?)", (CHANNEL, said))
+    return told
