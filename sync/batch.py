@@ -98,6 +98,14 @@ def rolled(digest: bytes, rows: Iterable[Row]) -> bytes:
 
 def new_rows(cursor: Boundary, batch: Batch, *, is_relayed: bool = False) -> Sequence[Row] | Gap:
     """Return the rows that a receiver at `cursor` does not have; raise ProtocolError for a batch that lies."""
+    rows = unproven_rows(cursor, batch, is_relayed=is_relayed)
+    if not isinstance(rows, Gap):
+        check_digest(cursor, batch, rows)
+    return rows
+
+
+def unproven_rows(cursor: Boundary, batch: Batch, *, is_relayed: bool = False) -> Sequence[Row] | Gap:
+    """Return the rows that are new by their seqs; whoever takes them proves them by `check_digest` before the commit."""
     _check_shape(batch)
     if batch.feed is Feed.STATE and is_relayed:
         return batch.rows
@@ -107,15 +115,18 @@ def new_rows(cursor: Boundary, batch: Batch, *, is_relayed: bool = False) -> Seq
         return ()
     if batch.feed is Feed.STATE and batch.after != cursor.last:
         return Gap(cursor)
-    rows = [row for row in batch.rows if row[0] > cursor.last]
-    if batch.feed is Feed.LOG:
+    return list(batch.rows) if batch.after == cursor.last else [row for row in batch.rows if row[0] > cursor.last]
+
+
+def check_digest(cursor: Boundary, batch: Batch, rows: Sequence[Row]) -> None:
+    """Raise ProtocolError where the new rows of a log's batch do not come to the digest that it says."""
+    if batch.feed is Feed.LOG and rows:
         digest = rolled(cursor.digest, rows)
         if digest != batch.digest:
             raise ProtocolError(
                 f"{batch.rep} {batch.stream}: the digest of rows {cursor.last + 1} to {batch.last} is {digest.hex()}, "
                 f"the batch says {batch.digest.hex()}"
             )
-    return rows
 
 
 def _check_shape(batch: Batch) -> None:

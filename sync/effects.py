@@ -43,6 +43,7 @@ class _Effects(Struct):
     stock: Annotated[tuple[Effect, ...], Meta(max_length=EFFECTS_MAX)] = ()
 
 
+_POINTS = b'"points"'
 _decode = msgspec.json.Decoder(_Effects).decode
 _decode_points = msgspec.json.Decoder(_Points).decode
 
@@ -67,12 +68,23 @@ def sum_effects(counted: Iterable[bytes], fallen: Iterable[bytes] = ()) -> dict[
 
 def points_of(body: bytes) -> tuple[PointsMoved, ...]:
     """Return the points effects of a fact of any kind; none for a row that has none or cannot be read."""
-    if b'"points"' not in body:
+    if _POINTS not in body:
         return ()
     try:
         return _decode_points(body).points
     except NOT_JSON:
         return ()
+
+
+def may_move_points(bodies: Iterable[bytes]) -> bool:
+    """Whether any of these facts may."""
+    return may_hold(_POINTS, bodies)
+
+
+def may_hold(part: bytes, bodies: Iterable[bytes]) -> bool:
+    """Whether any of these rows may have these bytes: one look at all of them costs a fraction of one at each."""
+    joined = b"".join(bodies)
+    return part[:1] in joined and part in joined
 
 
 def sum_points(counted: Iterable[bytes], fallen: Iterable[bytes] = ()) -> dict[str, int]:

@@ -35,10 +35,10 @@ from hub.store.upkeep import scopes
 from sync import batch as batches
 from sync import clock, migrate, session
 from sync.actions import Apply, Send
-from sync.batch import START, Batch, Boundary, Gap, batch_of
+from sync.batch import START, Batch, Boundary, Gap
 from sync.cloud import catalogue
 from sync.cloud.arrivals import applying, facts, tallies
-from sync.cloud.arrivals.cursors import cursor_of
+from sync.cloud.arrivals.cursors import Writer, writer_at
 from sync.cloud.people import coupons
 from sync.cloud.rights import promises
 from sync.entities import REGISTRY
@@ -132,42 +132,37 @@ def ack_before_commit() -> Iterator[None]:
 
 def apply_across_gap() -> AbstractContextManager[Any]:
     """Rows behind a gap are taken as if nothing were missing."""
-    real = batches.new_rows
+    real, real_check = batches.unproven_rows, batches.check_digest
 
-    def new_rows(cursor: Boundary, batch: Batch, **options: Any) -> Any:
+    def unproven_rows(cursor: Boundary, batch: Batch, **options: Any) -> Any:
         rows = real(cursor, batch, **options)
         return batch.rows if isinstance(rows, Gap) else rows
 
-    return patch.object(applying, "new_rows", new_rows)
+    def check_digest(cursor: Boundary, batch: Batch, rows: Any) -> None:
+        if batch.after <= cursor.last:
+            real_check(cursor, batch, rows)
+
+    return patch.multiple(applying, unproven_rows=unproven_rows, check_digest=check_digest)
 
 
 def skip_digest() -> AbstractContextManager[Any]:
     """Rows are taken without holding them against the batch's digest."""
-    real = batches.new_rows
-
-    def new_rows(cursor: Boundary, batch: Batch, **options: Any) -> Any:
-        true = batch_of(batch.rep, batch.stream, batch.feed, Boundary(batch.after, cursor.digest), batch.rows)
-        if batch.after == cursor.last:
-            real(cursor, true, **options)
-            return batch.rows
-        return real(cursor, batch, **options)
-
-    return patch.object(applying, "new_rows", new_rows)
+    return patch.object(applying, "check_digest", lambda _cursor, _batch, _rows: None)
 
 
 def mix_cursors() -> AbstractContextManager[Any]:
     """The cursor of one writer is used for another."""
 
-    def of_any(tx: Any, replica: int, stream: str) -> Boundary:
-        own = cursor_of(tx, replica, stream)
-        if own != START:
-            return own
+    def of_any(tx: Any, rep: str, stream: str, *, now_ms: int) -> Writer:
+        writer = writer_at(tx, rep, stream, now_ms=now_ms)
         row = tx.execute(
             "SELECT last, digest FROM received WHERE stream = ? ORDER BY last LIMIT 1", (stream,)
         ).fetchone()
-        return Boundary(*row) if row else START
+        return (
+            writer if writer.cursor != START or row is None else msgspec.structs.replace(writer, cursor=Boundary(*row))
+        )
 
-    return patch.object(applying, "cursor_of", of_any)
+    return patch.object(applying, "writer_at", of_any)
 
 
 def forget_offered_digest() -> AbstractContextManager[Any]:

@@ -6,11 +6,11 @@ from sqlite3 import Connection
 from msgspec import Struct
 
 from sync import failpoints
-from sync.batch import START, Batch, Boundary, Gap, new_rows
+from sync.batch import START, Batch, Boundary, Gap, check_digest, unproven_rows
 from sync.cloud.arrivals.clock import Restamped, take_stamps, tell_restamps
-from sync.cloud.arrivals.cursors import cursor_of, move_cursor, recovered_as
+from sync.cloud.arrivals.cursors import move_cursor, recovered_as, writer_at
 from sync.cloud.arrivals.facts import Added, add_facts, check_past
-from sync.cloud.arrivals.lives import Sealed, is_sealed, seal_if_whole
+from sync.cloud.arrivals.lives import Sealed, seal_if_whole
 from sync.cloud.arrivals.rows import is_tally_stream
 from sync.cloud.arrivals.tallies import merge_former_footfall, merge_tallies
 from sync.cloud.catalogue import HandedOver, hand_over
@@ -22,7 +22,6 @@ from sync.errors import ProtocolError
 from sync.model import Feed, Replica, Stream
 from sync.retail.visitors.former_footfall import FORMER_FOOTFALL
 from sync.store.cursors import check_room
-from sync.store.replicas import replica_id
 
 
 class Applied(Struct, frozen=True):
@@ -43,12 +42,12 @@ def apply_batch(
 
     Raise ForkError where rows that are here already are others: nothing that follows from them is taken.
     """
-    replica = replica_id(tx, batch.rep, now_ms=now_ms)
-    if is_sealed(tx, replica):
-        raise ProtocolError(f"{batch.rep} was sealed: nothing more is taken of it")
     held_as = batch.stream if batch.rep.rpartition(":")[0] == store else recovered_as(batch.stream, by=teller)
-    cursor = cursor_of(tx, replica, held_as)
-    rows = new_rows(cursor, batch, is_relayed=teller != batch.rep)
+    writer = writer_at(tx, batch.rep, held_as, now_ms=now_ms)
+    if writer.is_sealed:
+        raise ProtocolError(f"{batch.rep} was sealed: nothing more is taken of it")
+    replica, cursor = writer.replica, writer.cursor
+    rows = unproven_rows(cursor, batch, is_relayed=teller != batch.rep)
     if isinstance(rows, Gap):
         return Applied(rows)
     if not rows:
@@ -73,7 +72,11 @@ def apply_batch(
         kind, stream = batch.feed, batch.stream
         added = add_facts(tx, rows, store=store, replica=replica, stream=stream, kind=kind, now_ms=now_ms)
         is_shared = stream == Stream.TRANSFERS and hand_on(tx, own, store, rows)
-        is_shared |= share_members(tx, own, batch, rows) | share_points(tx, own, batch, rows)
+        is_shared |= share_members(tx, own, batch, rows)
+        is_shared |= added.has_points and share_points(tx, own, batch, rows)
+    check_digest(
+        cursor, batch, rows
+    )  # a server writes the rows meanwhile; what is found false is undone with all of it
     end = batch.end if batch.last > cursor.last else cursor
     move_cursor(tx, replica, held_as, end, rows=len(rows), now_ms=now_ms)
     sealed = seal_if_whole(tx, own, replica, now_ms=now_ms) if replica in waiting else None

@@ -11,6 +11,7 @@ from sync.batch import SEQ_MAX, START, Batch, Boundary
 from sync.entities import FEED_OF_STREAM
 from sync.errors import ProtocolError
 from sync.model import Feed, Replica, Stream
+from sync.store.replicas import replica_id
 
 STREAM_CHARS_MAX = 64
 INCARNATION_CHARS_MAX = 64
@@ -21,6 +22,14 @@ class FeedNumbers(Struct, frozen=True):
 
     feed_id: int
     first: int
+
+
+class Writer(Struct, frozen=True):
+    """A writer's short name, whether its life was sealed, how far one of its streams is held."""
+
+    replica: int
+    is_sealed: bool = False
+    cursor: Boundary = START
 
 
 def check_writer(store: str, batch: Batch, *, cloud: Replica) -> None:
@@ -43,6 +52,24 @@ def check_writer(store: str, batch: Batch, *, cloud: Replica) -> None:
         raise ProtocolError(f"{stream} is no {feed} stream")
     if batch.last > SEQ_MAX:
         raise ProtocolError(f"{stream}: {batch.last} is no seq")
+
+
+def writer_at(tx: Connection, rep: str, stream: str, *, now_ms: int) -> Writer:
+    """Return who writes a stream and how far it is held, in one look-up. A writer that is new is entered."""
+    store, _, incarnation = rep.rpartition(":")
+    row = tx.execute(
+        """
+        SELECT replica.store, replica.id, ended_life.sealed_ms IS NOT NULL, received.last, received.digest
+        FROM replica LEFT JOIN ended_life ON ended_life.replica = replica.id
+        LEFT JOIN received ON received.replica = replica.id AND received.stream = ?
+        WHERE replica.incarnation = ?
+        """,
+        (stream, incarnation),
+    ).fetchone()
+    if row is None or row[0] != store:
+        return Writer(replica_id(tx, rep, now_ms=now_ms))
+    _, replica, is_sealed, last, digest = row
+    return Writer(replica, bool(is_sealed), START if last is None else Boundary(last, digest))
 
 
 def cursor_of(tx: Connection, replica: int, stream: str) -> Boundary:

@@ -6,7 +6,7 @@ A fact whose key is known already (one sale on two hubs; a fact written again un
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from sync.cloud.arrivals.cursors import add_sum, number_rows
 from sync.cloud.arrivals.rows import NUMBERED_BY_STORE, SUMMED, Fact, key_of, read_facts
 from sync.cloud.people.member_points import add_points
 from sync.cloud.receipts import enter_receipts
+from sync.effects import may_move_points
 from sync.errors import ForkError
 from sync.model import Feed, Stream
 from sync.store.rows import fingerprint
@@ -31,32 +32,35 @@ class Duplicate(Struct, frozen=True):
 
 
 class Added(Struct, frozen=True):
-    """What came of rows: how many, which are duplicates, how many nobody here can read."""
+    """What came of rows: how many, which are duplicates, how many nobody here can read; whether some may move points."""
 
     rows: int = 0
     duplicates: tuple[Duplicate, ...] = ()
     unread: int = 0
+    has_points: bool = False
 
 
 def add_facts(
     tx: Connection, rows: Sequence[Row], *, store: str, replica: int, stream: str, kind: Feed, now_ms: int
 ) -> Added:
-    """Keep rows that are new by their dot."""
-    facts = read_facts(stream, [body for _, body in rows])
+    """Keep rows that are new by their dot. They are read while a server writes them (sync.cloud.postgres.writer)."""
+    bodies = [body for _, body in rows]
     numbers = number_rows(tx, stream, kind, len(rows))
     feed_id = numbers.feed_id
     tx.executemany(
         "INSERT INTO fact (stream, n, replica, seq, received_ms, body) VALUES (?, ?, ?, ?, ?, ?)",
         [(feed_id, n, replica, seq, now_ms, body) for n, (seq, body) in enumerate(rows, numbers.first)],
     )
+    if stream == Stream.SALES:
+        enter_receipts(tx, enumerate(bodies, numbers.first))
+    facts = read_facts(stream, bodies)
     numbered = list(enumerate(facts, numbers.first))
     duplicates = count_facts(tx, numbered, feed_id=feed_id, store=store, stream=stream)
     late = {each.n for each in duplicates}
-    if stream == Stream.SALES:
-        enter_receipts(tx, ((n, body) for n, (_, body) in enumerate(rows, numbers.first)))
-    if kind is Feed.LOG:
-        add_points(tx, store, (body for n, (_, body) in enumerate(rows, numbers.first) if n not in late))
-    return Added(len(rows), duplicates, facts.count(None))
+    has_points = kind is Feed.LOG and may_move_points(bodies)
+    if has_points:
+        add_points(tx, store, (body for n, body in enumerate(bodies, numbers.first) if n not in late))
+    return Added(len(rows), duplicates, facts.count(None), has_points)
 
 
 def check_past(read: Connection, batch: Batch, *, replica: int) -> None:
@@ -82,10 +86,9 @@ def count_facts(
     """Enter keys and sums of facts that are kept, by their numbers; note which nobody can read. Return those of known keys."""
     duplicates = _claim_keys(tx, feed_id, facts, owner=store if stream in NUMBERED_BY_STORE else "")
     known = {each.n for each in duplicates}
-    new = [(n, fact) for n, fact in facts if fact is not None and n not in known]
     if stream in SUMMED:
-        _add_to_sums(tx, store, stream, new)
-    if named := [(fact.sale_id, n) for n, fact in new if fact.sale_id]:
+        _add_to_sums(tx, store, stream, (fact for n, fact in facts if fact is not None and n not in known))
+    if named := [(fact.sale_id, n) for n, fact in facts if fact is not None and fact.sale_id and n not in known]:
         tx.executemany("INSERT INTO sale_return (sale_id, n) VALUES (?, ?)", named)
     if duplicates:
         add_sum(tx, store, "duplicates", stream, rows=len(duplicates), amount=0)
@@ -121,10 +124,10 @@ def _is_same(tx: Connection, feed_id: int, n: int, first_n: int) -> bool:
     return bool(bodies[0] == bodies[-1])
 
 
-def _add_to_sums(tx: Connection, store: str, stream: str, facts: Sequence[tuple[int, Fact]]) -> None:
+def _add_to_sums(tx: Connection, store: str, stream: str, facts: Iterable[Fact]) -> None:
     counts: Counter[str] = Counter()
     amounts: Counter[str] = Counter()
-    for _, fact in facts:
+    for fact in facts:
         counts[fact.unit] += 1
         amounts[fact.unit] += fact.amount
     for unit, count in counts.items():

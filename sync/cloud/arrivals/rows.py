@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple, Union
 import msgspec
 from msgspec import Meta, Struct
 
+from sync.effects import may_hold
 from sync.entities import REGISTRY
 from sync.json_errors import NOT_JSON
 from sync.kinds import Entity, Kind, Measure
@@ -164,7 +165,7 @@ def read_facts(stream: str, rows: list[bytes]) -> list[Fact | None]:
     reader = None if stream in _MERGED or stream == Stream.CATALOGUE else _READERS.get(stream)
     if reader is None:
         return [None] * len(rows)
-    if not any(b"\\u0000" in row for row in rows):
+    if not may_hold(b"\\u0000", rows):
         with suppress(*NOT_JSON):
             return reader.many(rows)
     return [reader.one(row) for row in rows]
