@@ -4,7 +4,9 @@ Real server, real sockets; the judge asks by asyncpg.
 """
 
 import asyncio
+import random
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,11 @@ import asyncpg
 import pytest
 
 from bench.postgres import Server
+from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.postgres.connection import PostgresConnection
-from sync.errors import BusyError, OutcomeUnknownError
+from sync.cloud.postgres.database import open_postgres
+from sync.db import Database, open_database
+from sync.errors import BusyError, OutcomeUnknownError, RuleError
 from tests.cloud_engines import OnPostgres
 
 
@@ -191,3 +196,96 @@ def test_a_job_whose_line_is_lost_writes_nothing_outside_its_transaction(engine:
     assert mine.execute("SELECT count(*) FROM kept").fetchall() == [(0,)]
     mine.close()
     other.close()
+
+
+ENTER = "INSERT INTO fact_key (stream, key, n) VALUES (?, ?, ?) ON CONFLICT (stream, key) DO NOTHING"
+LATE = "INSERT INTO duplicate (stream, key, n) VALUES (?, ?, ?)"
+SUM = """
+INSERT INTO store_sum (store, measure, unit, row_count, amount) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (store, measure, unit) DO UPDATE SET
+  row_count = row_count + excluded.row_count, amount = amount + excluded.amount
+"""
+
+
+async def test_groups_of_jobs_come_to_the_same_as_on_sqlite(engine: Any, tmp_path: Path) -> None:
+    """Law: whatever the writer does not wait for, each job has SQLite's answers and leaves SQLite's rows."""
+    rng = random.Random(7)
+    groups = [[_job(rng, number) for _ in range(rng.choice((1, 3, 8)))] for number in range(60)]
+    dsn = engine.settings(tmp_path)["database"]
+    async with (
+        open_postgres(dsn, folder=tmp_path, migrations=MIGRATIONS) as server,
+        open_database(tmp_path / "cloud.db", migrations=MIGRATIONS) as file,
+    ):
+        for jobs in groups:
+            assert await _answers(server, jobs) == await _answers(file, jobs)
+        for table in ("fact_key", "duplicate", "store_sum", "receipt"):
+            asked = (
+                f"SELECT * FROM {table} ORDER BY 1, 2, 3"
+                if table != "receipt"
+                else "SELECT * FROM receipt ORDER BY 1, 2"
+            )
+            assert server.read.execute(asked).fetchall() == file.read.execute(asked).fetchall(), table
+
+
+def _job(rng: random.Random, number: int) -> Callable[[sqlite3.Connection], Any]:
+    """A job of some writes and reads; it is run again where its group is, and does the same then."""
+    seed, is_refused = rng.random(), rng.random() < 0.03
+    keys = 10_000 if number % 3 else 60  # of every third group many are known
+
+    def job(tx: sqlite3.Connection) -> Any:
+        draw, said = random.Random(seed), []
+        for _ in range(draw.randint(1, 4)):
+            rows = [(1, f"k{draw.randrange(keys)}", draw.randrange(9)) for _ in range(draw.choice((1, 5, 40)))]
+            rows = list({key: row for row in rows for key in [row[1]]}.values())
+            store = f"s{draw.randrange(3)}"
+            match draw.randrange(6):
+                case 0:
+                    said.append(tx.executemany(ENTER, rows).rowcount)
+                case 1:
+                    said.append(tx.execute("SELECT count(*), sum(n) FROM fact_key").fetchone())
+                case 2:
+                    tx.execute(SUM, (store, "sales", "HKD", len(rows), draw.randrange(100)))
+                    tx.executemany(SUM, [(store, "sales", unit, 1, 1) for unit in ("HKD", "HKD", "TWD")])
+                case 3:
+                    tx.executemany(
+                        "INSERT INTO receipt (receipt_no, n) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                        [row[1:] for row in rows],
+                    )
+                case 4:
+                    tx.executemany(LATE, [(number, key, draw.randrange(10**6)) for _, key, _ in rows])
+                case 5:
+                    said.append(
+                        tx.execute("UPDATE store_sum SET amount = amount + 1 WHERE store = ?", (store,)).rowcount
+                    )
+                    said.append(tx.execute("SELECT amount FROM store_sum ORDER BY store, measure, unit").fetchall())
+        if is_refused:
+            raise RuleError("no", "not this one")
+        if draw.random() < 0.03:
+            tx.executemany(LATE, [(0, "twice", 0)] * 2)
+        return said
+
+    return job
+
+
+async def _answers(db: Database, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
+    found = await asyncio.gather(*map(db.write, jobs), return_exceptions=True)
+    return [type(each) if isinstance(each, BaseException) else each for each in found]
+
+
+async def test_a_job_whose_rows_the_server_refuses_fails_alone(engine: Any, tmp_path: Path) -> None:
+    """What is written behind the jobs' backs and refused is one job's error, and the others' rows stand."""
+    dsn = engine.settings(tmp_path)["database"]
+    rows = [(1, f"k{n}", n) for n in range(40)]
+    async with open_postgres(dsn, folder=tmp_path, migrations=MIGRATIONS) as server:
+        for bad in ((2, "nul\0", 1), (2, "much", 2**70)):
+            answers = await _answers(
+                server,
+                [
+                    lambda tx: tx.executemany(ENTER, rows).rowcount,
+                    lambda tx, bad=bad: tx.executemany(ENTER, [*((3, key, n) for _, key, n in rows), bad]).rowcount,
+                    lambda tx: tx.execute("SELECT count(*) FROM fact_key").fetchone(),
+                ],
+            )
+            assert isinstance(answers[1], type) and issubclass(answers[1], sqlite3.Error | OverflowError), answers
+            assert answers[2] == (40,)
+        assert server.fault is None

@@ -8,7 +8,8 @@
 
 Each connection owns an event loop. Called in a thread without a running loop (the writer's, the searcher's) it runs there and
 costs no hop; called on the cloud's own loop (point reads) it runs in a thread beside it and the caller waits for one round trip.
-A line that was lost is dialled again by the next statement outside a transaction. Not here: asyncpg (link), opening (database).
+A line that was lost is dialled again by the next statement outside a transaction. Not here: asyncpg (link), opening (database),
+what a write job need not wait for (writer).
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from sync.errors import BusyError
 
 AGAIN_S = 0.5  # after a server did not answer; until then those who ask are told so at once
 _TURN = "SELECT pg_advisory_xact_lock(hashtext(current_schema()), hashtext('storehub turn'))"
-_SCRIPTS = {
+SCRIPTS = {
     "BEGIN IMMEDIATE": f"BEGIN; {_TURN}",
     "BEGIN": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     "COMMIT": "COMMIT",
@@ -82,6 +83,7 @@ class PostgresConnection(sqlite3.Connection):
         self._written = 0
         self._is_begun = False
         self._later: list[str] = []
+        self._is_sent = False  # of what is asked: it leaves before the next answer is waited for
 
     @property
     def in_transaction(self) -> bool:
@@ -95,7 +97,7 @@ class PostgresConnection(sqlite3.Connection):
 
     def execute(self, sql: str, values: Values = (), /) -> Rows:
         """Run a statement; see sqlite3."""
-        script = _SCRIPTS.get(sql)
+        script = SCRIPTS.get(sql)
         return self._run(lambda: self._script(script) if script else self._ask(sql, values))
 
     def executemany(self, sql: str, many: Iterable[Values], /) -> Rows:
@@ -154,6 +156,8 @@ class PostgresConnection(sqlite3.Connection):
         wanted = [_value(by_place[place]) for place in said.places]
         link = await self._prepared_line()
         try:
+            await link.prepare(said.sql)
+            self._is_sent = True
             return self._counted(*await link.ask(said.sql, wanted))
         except ServerError:
             if self._is_begun or not link.is_closed:
@@ -164,9 +168,11 @@ class PostgresConnection(sqlite3.Connection):
         link = await self._prepared_line()
         insert = set_insert(sql)
         if insert is not None and not _writes_twice(insert, many):
-            types = await self._types_of(insert)
+            asked = insert.sql(await self._types_of(insert))
             arrays = [list(map(_value, column)) for column in zip(*many, strict=True)]
-            return self._counted(*await link.ask(insert.sql(types), arrays))
+            await link.prepare(asked)
+            self._is_sent = True
+            return self._counted(*await link.ask(asked, arrays))
         said = statement(sql, tuple(map(type, many[0])))
         await link.ask_many(said.sql, [[_value(row[int(place)]) for place in said.places] for row in many])
         self._written += len(many)

@@ -8,12 +8,14 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sync.cloud.postgres.connection import PostgresConnection, PostgresReader
+from sync.cloud.postgres.connection import PostgresReader
 from sync.cloud.postgres.link import ServerError, shown
 from sync.cloud.postgres.migrating import migrate
+from sync.cloud.postgres.writer import PostgresWriter
 from sync.db import SEARCH_TIMEOUT_S, Database
 from sync.errors import StartError
 from sync.transaction import Outcome
@@ -30,7 +32,7 @@ class PostgresDatabase(Database):
 
     def connect_writer(self) -> sqlite3.Connection:
         """Dial and bring the schema to the newest; raise StartError with the remedy."""
-        connection = PostgresConnection(self.dsn)
+        connection = PostgresWriter(self.dsn)
         try:
             migrate(connection, self._migrations)
         except sqlite3.Error as err:
@@ -68,6 +70,7 @@ class PostgresDatabase(Database):
         """The server says itself where its disk takes nothing."""
 
     async def _run(self, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[Outcome]:
+        jobs = [partial(_run_job, job) for job in jobs]
         for _ in range(AGAIN_MAX):
             try:
                 return await super()._run(jobs)
@@ -86,6 +89,11 @@ async def open_postgres(dsn: str, *, folder: Path, migrations: str) -> AsyncIter
             yield db
         finally:
             db.drain()
+
+
+def _run_job(job: Callable[[sqlite3.Connection], Any], connection: sqlite3.Connection) -> Any:
+    assert isinstance(connection, PostgresWriter)
+    return connection.run_job(job)
 
 
 def _is_undone(err: sqlite3.Error) -> bool:

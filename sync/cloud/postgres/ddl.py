@@ -4,6 +4,7 @@
     INTEGER, REAL, BLOB      bigint, double precision, bytea
     TEXT                     text COLLATE "C": the order of bytes, as SQLite's
     STRICT, WITHOUT ROWID    nothing: so it is
+    fact.id                  nothing: it is there for SQLite's rowid, no statement names it, and an index of it costs each row
 
 Steps are split at their semicolons and run one statement at a time, in one transaction a file (connection, migrating).
 """
@@ -21,6 +22,7 @@ _WORDS = (
     (re.compile(r"\bTEXT\b", re.I), 'text COLLATE "C"'),
     (re.compile(r"\)\s*(?:STRICT|WITHOUT\s+ROWID)(?:\s*,\s*(?:STRICT|WITHOUT\s+ROWID))*\s*\Z", re.I), ")"),
 )
+_ROWID = re.compile(r"(\bCREATE TABLE fact \()\s*id INTEGER PRIMARY KEY,", re.I)
 _SCHEMA = re.compile(r"\s*(CREATE|ALTER|DROP)\b", re.I)
 
 
@@ -39,6 +41,7 @@ def statements(step: str) -> list[str]:
 def _translated(sql: str) -> str:
     if not _SCHEMA.match(sql):
         return rewritten(sql)
+    sql = _ROWID.sub(r"\1", sql)
     for word, other in _WORDS:
         sql = word.sub(other, sql)
     return sql

@@ -25,6 +25,9 @@ _INSERT = re.compile(r"\s*INSERT INTO (\w+)\s*\(([^)]*)\)\s*", re.I)
 _VALUES = re.compile(r"VALUES\s*\(([^()]*)\)\s*", re.I)
 _UPSERT = re.compile(r"\bDO UPDATE SET\b", re.I)
 _CONFLICT = re.compile(r"ON CONFLICT\s*\(([^)]*)\)\s*DO UPDATE", re.I)
+_NOTHING = re.compile(r"\s*(ON CONFLICT\s*(\([^)]*\)\s*)?DO NOTHING\s*)?", re.I)
+_PLACE = re.compile(r"\?|:[a-z]")
+_MORE = re.compile(r"\b(WHERE|RETURNING|SELECT)\b", re.I)
 _WORDS = {
     "set",
     "where",
@@ -62,6 +65,17 @@ class SetInsert:
     tail: str
     items: tuple[str, ...]
     key: tuple[int, ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether COPY may do it as long as no row meets another: values alone, and nothing is made of a conflict."""
+        is_given = self.items == tuple(f"given.c{n}" for n in range(1, len(self.columns) + 1))
+        return is_given and _NOTHING.fullmatch(self.tail) is not None
+
+    @property
+    def is_upsert(self) -> bool:
+        """Whether each row of values is entered, or changes the one that it meets, whatever else there is."""
+        return bool(self.key) and "DO UPDATE" in self.tail and _MORE.search(self.tail) is None
 
     def sql(self, types: Sequence[str]) -> str:
         """Return the statement for arrays of these types."""
@@ -111,9 +125,9 @@ def set_insert(sql: str) -> SetInsert | None:
     named = [each.strip() for each in conflict[1].split(",")] if conflict else []
     key = tuple(taken.index(each) for each in named if each in taken)
     tail = rewritten(sql[: values.start()] + sql[values.end() :])[values.start() :]
-    if "?" in tail or not taken:
+    if "?" in tail or not taken or any(map(_PLACE.search, items)):
         return None
-    return SetInsert(head[1], tuple(taken), f"INSERT INTO {head[1]} ({head[2]}) ", tail, tuple(items), key)
+    return SetInsert(head[1], tuple(taken), f"INSERT INTO {head[1]} ({head[2]}) ", tail.strip(), tuple(items), key)
 
 
 def rewritten(sql: str) -> str:

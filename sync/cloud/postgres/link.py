@@ -6,7 +6,7 @@ server that is gone, full or read-only is the group's (sync.storage_faults). The
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -68,12 +68,21 @@ class Link:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as err:
             raise _told(err) from err
 
+    async def prepare(self, sql: str) -> None:
+        """Have a statement known to the server: `ask` sends it then before it waits."""
+        import asyncpg
+
+        try:
+            await self._statement(sql)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as err:
+            raise _told(err) from err
+
     async def ask(self, sql: str, values: Sequence[Any]) -> tuple[list[tuple[Any, ...]], str]:
         """Run one statement with values; return its rows and its tag. Any: values of columns."""
         import asyncpg
 
         try:
-            prepared = await self._prepare(sql)
+            prepared = await self._statement(sql)
             rows = await prepared.fetch(*values)
             return [tuple(row) for row in rows], prepared.get_statusmsg()
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as err:
@@ -88,6 +97,18 @@ class Link:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as err:
             raise _told(err) from err
 
+    async def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+        """Write rows by COPY, which knows no ON CONFLICT; return how many."""
+        import asyncpg
+
+        try:
+            tag = await self._connection.copy_records_to_table(table, columns=columns, records=rows)
+        except (ValueError, TypeError, OverflowError) as err:
+            raise sqlite3.DataError(f"{table}: {err}") from err
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as err:
+            raise _told(err) from err
+        return int(str(tag).rpartition(" ")[2])
+
     async def close(self) -> None:
         """Hang up; a server that does not answer is left."""
         self._prepared.clear()
@@ -96,7 +117,7 @@ class Link:
         except (OSError, TimeoutError):
             self._connection.terminate()
 
-    async def _prepare(self, sql: str) -> "PreparedStatement[Any]":
+    async def _statement(self, sql: str) -> "PreparedStatement[Any]":
         prepared = self._prepared.pop(sql, None) or await self._connection.prepare(sql)
         self._prepared[sql] = prepared
         if len(self._prepared) > STATEMENTS_MAX:
@@ -110,7 +131,7 @@ async def open_link(dsn: str, **settings: str) -> Link:
 
     try:
         connection: asyncpg.Connection[Any] = await asyncpg.connect(
-            dsn, timeout=CONNECT_TIMEOUT_S, statement_cache_size=0, server_settings=_SETTINGS | settings
+            dsn, timeout=CONNECT_TIMEOUT_S, statement_cache_size=STATEMENTS_MAX, server_settings=_SETTINGS | settings
         )
         async with _or_hang_up(connection):
             await connection.set_type_codec(  # sums of bigint

@@ -38,6 +38,7 @@ def migrate(connection: PostgresConnection, package: str) -> int:
         for number, sql in steps:
             if number > last:
                 _apply(connection, number, sql)
+        _drop_rowid(connection)
         failpoints.hit("migrate.before_commit")
         connection.execute("COMMIT")
     finally:
@@ -50,6 +51,13 @@ def _apply(connection: PostgresConnection, number: int, sql: str) -> None:
     for statement in statements(sql):
         connection.executescript(statement)
     connection.execute("INSERT INTO schema_step (number) VALUES (?)", (number,))
+
+
+def _drop_rowid(connection: PostgresConnection) -> None:
+    """A database of before has the column that is SQLite's alone (ddl)."""
+    known = "SELECT 1 FROM pg_attribute WHERE attrelid = 'fact'::regclass AND attname = 'id' AND NOT attisdropped"
+    if connection.execute(known).fetchall():
+        connection.executescript("ALTER TABLE fact DROP COLUMN id")
 
 
 def _take_words(connection: PostgresConnection) -> None:
