@@ -31,7 +31,7 @@ install -D -m 644 storehub.sysusers /usr/lib/sysusers.d/storehub.conf && systemd
 install -D -m 644 storehub.tmpfiles /usr/lib/tmpfiles.d/storehub.conf && systemd-tmpfiles --create storehub.conf &&
 install -D -m 644 70-storehub.rules -t /usr/lib/udev/rules.d && udevadm control --reload &&
 udevadm trigger --settle --subsystem-match=input --subsystem-match=tty --subsystem-match=usbmisc &&
-install -D -m 644 *.service *.timer *.slice -t /etc/systemd/system &&
+install -D -m 644 storehub*.service *.timer *.slice -t /etc/systemd/system &&
 install -D -m 644 storehub-.service.d/sandbox.conf -t /etc/systemd/system/storehub-.service.d &&
 systemctl daemon-reload
 """.strip()

@@ -74,9 +74,8 @@ def apply_batch(
         is_shared = stream == Stream.TRANSFERS and hand_on(tx, own, store, rows)
         is_shared |= share_members(tx, own, batch, rows)
         is_shared |= added.has_points and share_points(tx, own, batch, rows)
-    check_digest(
-        cursor, batch, rows
-    )  # a server writes the rows meanwhile; what is found false is undone with all of it
+    # A server writes the rows meanwhile; what is found false is undone with all of it.
+    check_digest(cursor, batch, rows)
     end = batch.end if batch.last > cursor.last else cursor
     move_cursor(tx, replica, held_as, end, rows=len(rows), now_ms=now_ms)
     sealed = seal_if_whole(tx, own, replica, now_ms=now_ms) if replica in waiting else None
