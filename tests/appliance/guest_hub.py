@@ -3,11 +3,11 @@
 import asyncio
 import compileall
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 from zipfile import ZipFile
 
 import aiohttp
@@ -55,6 +55,9 @@ dir = "{DATA}"
 ON_LAN = STORE.replace("[api]\n", '[api]\nhost = "0.0.0.0"\n')
 
 
+Ask: TypeAlias = Callable[..., Awaitable[tuple[int, Any]]]
+
+
 class GuestHub:
     """A hub that runs; `till` is a paired client of a manager, who sees everything, `control` is its socket for commands."""
 
@@ -64,12 +67,20 @@ class GuestHub:
 
     async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Return status and JSON of a request of the manager's. Any: JSON."""
+        async with self.connected() as ask:
+            return await ask(method, path, body)
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[Ask]:
+        """Yield what asks on one connection: who opens dozens in a second is no till, and is closed out."""
         headers = {"Authorization": f"Bearer {self._token}"}
-        async with (
-            aiohttp.ClientSession(self.url, headers=headers) as session,
-            session.request(method, path, json=body) as response,
-        ):
-            return response.status, await response.json(content_type=None)
+        async with aiohttp.ClientSession(self.url, headers=headers) as session:
+
+            async def ask(method: str, path: str, body: Any = None) -> tuple[int, Any]:
+                async with session.request(method, path, json=body) as response:
+                    return response.status, await response.json(content_type=None)
+
+            yield ask
 
     async def reaches(self, device_id: str, health: Health, why: str = "") -> DeviceView:
         """Return a device's view once it is so; fail with what it was last."""

@@ -113,7 +113,7 @@ async def test_two_workers_take_one_store_and_each_row_counts_once(
 
     async def send(cloud: Any) -> None:
         for batch in batches:
-            assert (await cloud.books().apply(batch)).last == batch.last
+            assert (await cloud.books().apply(batch)).last >= batch.last  # the other may be ahead
         await cloud.books("hk02").apply(beside.batch())
 
     await asyncio.gather(send(one), send(other))

@@ -8,6 +8,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -104,10 +105,19 @@ class Client:
         """The hub has started: say what the last facts were that it answered, as the event socket does."""
         hub = self.home.hub
         if hub is not None:
-            for seen in [each for each in (*self.unsaid, *self.seen.values()) if each.rep == self.home.rep]:
-                self.home.run(lambda seen=seen: self.home.spawn(hub.replication.witness(seen)))  # type: ignore[misc]
+            said = [each for each in (*self.unsaid, *self.seen.values()) if each.rep == self.home.rep]
             self.unsaid.clear()
             self.is_connected = True
+            for seen in said:
+                heard = partial(self.home.spawn, hub.replication.witness(seen), failed=partial(self._cut_off, seen))
+                self.home.run(heard)
+
+    def _cut_off(self, seen: Seen, _: SyncError) -> None:
+        """The hub could not take it: the socket ends with an error, and the client comes back and says the same again."""
+        self.unsaid.append(seen)
+        if self.is_connected:
+            self.is_connected = False
+            self.world.after(self.world.rng.randint(*AGAIN_MS), self.connect)
 
     def remember(self, seen: Seen) -> None:
         """Be a witness of what was answered; what the hub has not been told since the socket broke is not forgotten for it."""
