@@ -150,6 +150,16 @@ def test_tasks_have_owners() -> None:
     assert not wrong
 
 
+def test_no_wait_forgets_a_cancel() -> None:
+    """asyncio.wait_for of Python 3.11 loses one that comes in the turn of the answer; `async with asyncio.timeout` does not."""
+    assert not [
+        f"{source.name}:{node.lineno}"
+        for source in SOURCES
+        for name, node in calls(source)
+        if name == "asyncio.wait_for"
+    ]
+
+
 def test_only_the_wiring_reads_the_real_clock() -> None:
     wrong = [
         f"{source.name}:{node.lineno} {name}"

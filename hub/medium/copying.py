@@ -129,7 +129,8 @@ class FeedCopy:
                 await worker.do(self._segments.look, timeout_s=ANSWER_S)
                 self._hold()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._grown.wait(), LOOK_EVERY_S)
+                    async with asyncio.timeout(LOOK_EVERY_S):
+                        await self._grown.wait()
 
     async def _has(self, worker: Worker, stream: str, at: Boundary) -> bool:
         """Whether these books have what the copy has; registers have no digest that says so."""

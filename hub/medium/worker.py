@@ -38,7 +38,8 @@ class Worker:
         done: asyncio.Future[T] = self._loop.create_future()
         self._idle.clear()
         self._jobs.put((job, done))
-        return await asyncio.wait_for(done, timeout_s)
+        async with asyncio.timeout(timeout_s):
+            return await done
 
     def _run(self) -> None:
         while (task := self._jobs.get()) is not None:

@@ -42,6 +42,7 @@ SHOP = {
 }
 
 
+@pytest.mark.timeout(2400)
 async def test_a_blank_machine_sells_a_second_run_changes_nothing_and_a_broken_version_is_switched_back(
     tmp_path: Path,
 ) -> None:

@@ -325,6 +325,27 @@ async def test_the_oldest_segments_go_when_a_backup_has_them_and_not_before(
     assert put_back(backup, small_disk).rows == 1
 
 
+async def test_a_copy_ends_whenever_it_is_told_to(
+    world: World, hub: Machine, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told in the very turn in which it has something to do: asyncio.wait_for of Python 3.11 forgets such a cancel."""
+    monkeypatch.setattr("hub.medium.copying.LOOK_EVERY_S", 60)
+    await copy_all(hub, config(world.folder, small_disk))
+    for turns in range(8):
+        changed = asyncio.Event()
+        copy = FeedCopy(
+            config(world.folder, small_disk), hub.db, hub.books, now_ms=lambda: NOW_MS, on_change=changed.set
+        )
+        task = asyncio.create_task(copy.run())
+        await changed.wait()
+        copy.grown()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        ended, _ = await asyncio.wait({task}, timeout=5)
+        assert ended, f"it runs on, told {turns} turns after it was woken"
+
+
 def test_a_folder_on_the_hubs_own_disk_is_no_second_medium(tmp_path: Path, small_disk: Path) -> None:
     card = tmp_path / "sys"
     (card / "devices" / "mmcblk0" / "p2").mkdir(parents=True)
