@@ -164,6 +164,10 @@ class HubBooks:
         found = self.replica.local_id if rep == self.rep else known_id(self._db.read, rep)
         return START if found is None else floor_of(self._db.read, found, stream)
 
+    def is_told_elsewhere(self, _head: Head) -> bool:
+        """The cloud hears of this store's rows from its hubs alone."""
+        return False
+
     def told_up_to(self, head: Head, _at: Boundary) -> int:
         """All rows that are here are sent."""
         return self.floor(head).last

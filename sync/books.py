@@ -32,6 +32,9 @@ class Books(Protocol):
     def floor(self, head: Head) -> Boundary:
         """Return up to where the rows of a log are no more here; the start where all are, and of a state stream."""
 
+    def is_told_elsewhere(self, head: Head) -> bool:
+        """Whether another machine tells the peer of a log's rows that are no more here; if not, they are lost."""
+
     def told_up_to(self, head: Head, at: Boundary) -> int:
         """Return up to where a peer that holds a log up to `at` is told what rows came to, at least the floor; 0: rows only."""
 

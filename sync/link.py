@@ -37,10 +37,10 @@ from sync.books import Books
 from sync.errors import ForkError, ProtocolError, SyncError
 from sync.line import Schedule, backoff_s
 from sync.line_faults import reason_of_error, reason_of_status
-from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Packed, Status, decode, encode, packed, unpacked
+from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Packed, Status, decode, encode, packed, refusal, unpacked
 from sync.push import CONTENT_TYPE, HOLD_S, PushWire, read_bounded
 from sync.sending import WINDOW
-from sync.session import Session, refusal
+from sync.session import Session
 from sync.telling import Telling
 from sync.wire import ContextSource, Take, TokenSource, Wire, WireError, own_roots
 

@@ -45,6 +45,7 @@ STATUS = "status"
 FEATURES = (COLUMNS, ZSTD, BYE, LIVES, SNAPSHOT, OPENING, STATUS)
 VECTOR_MAX = 10_000  # streams of one store's lives: 20 of each of 500
 LIVES_MAX = 500
+CODE_MAX, DETAIL_MAX = 64, 2000  # of a refusal that is sent
 Millis = Annotated[int, Meta(ge=0, le=SEQ_MAX)]
 Version = Annotated[int, Meta(ge=0, le=SEQ_MAX)]
 Features = Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=64)]
@@ -255,6 +256,11 @@ def unpacked(frame: Packed) -> Batch:
     return Batch(
         frame.rep, frame.stream, frame.feed, frame.after, frame.last, frame.digest, tuple(zip(seqs, rows, strict=True))
     )
+
+
+def refusal(code: str, detail: str) -> Refused:
+    """Return the frame that says why this side ends, no longer than a peer takes."""
+    return Refused(code[:CODE_MAX], detail[:DETAIL_MAX])
 
 
 def snapshot(part: Part, *, features: Collection[str] = FEATURES) -> Snapshot:

@@ -33,7 +33,10 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class _Stream:
-    """A stream on this conversation; `empty_to` is how far nothing was found to send, `sum_to` how far rows are told as a sum."""
+    """A stream on this conversation; `empty_to` is how far nothing was found to send, `sum_to` how far rows are told as a sum.
+
+    `is_left`: nothing of it is sent here; another machine tells the peer of it.
+    """
 
     priority: Priority
     sent: Boundary
@@ -44,6 +47,7 @@ class _Stream:
     pulls: int = 0
     sum_to: int = 0
     is_summing: bool = False
+    is_left: bool = False
     parts: deque[Part] = field(default_factory=deque)
 
 
@@ -63,6 +67,10 @@ class Sending:
         """Tell what the rows up to about here came to before any row behind them."""
         out = self._streams[head.rep, head.stream]
         out.sum_to, out.is_summing = to, True
+
+    def leave(self, head: Head) -> None:
+        """Send nothing of a stream here."""
+        self._streams[head.rep, head.stream].is_left = True
 
     def knows(self, rep: str, stream: str) -> bool:
         """Whether the stream was offered here."""
@@ -197,7 +205,7 @@ class Sending:
 
 def _is_due(head: Head, out: _Stream, room: int, *, now_ms: int) -> bool:
     """Whether something of a stream can be read or sent now."""
-    if out.priority > room:
+    if out.is_left or out.priority > room:
         return False
     if out.is_summing:
         return not out.in_flight

@@ -16,8 +16,8 @@ told to take a new incarnation (Forked), and the conversation ends; the next one
 conversation an unknown boundary only ends it: the next hello, read from the peer's disk, decides. A side that becomes somebody
 else meanwhile (a till bore witness) ends it too: what the peer leaves out for the life that it greeted, the new one would lack.
 
-The owner carries out every effect in its order and hands the results of Load and Apply back. Not here: sockets, databases,
-clocks. Source: the design, 3.4.
+The owner carries out effects in their order and hands back what Load and Apply gave. Not here: sockets, databases, clocks.
+Source: the design, 3.4.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -63,6 +63,7 @@ from sync.protocol import (
     Snapshot,
     Unknown,
     part_of,
+    refusal,
     snapshot,
 )
 from sync.scope_rows import is_scoped
@@ -72,7 +73,6 @@ HELLO_TIMEOUT_MS = 10_000  # a peer that does not answer a hello is no peer
 ACK_TIMEOUT_MS = 60_000  # the slowest card takes a second; a peer silent for longer is taken for gone
 QUIET_MS = 3_000  # a peer that cannot say bye and sends nothing for so long has nothing more
 PULLS_MAX = 3  # the same range asked for again and again: it will not get better on this connection
-CODE_MAX, DETAIL_MAX = 64, 2000
 REBORN = "this side has begun a new life: the next hello is that one's"
 Key = tuple[str, str]
 
@@ -177,8 +177,7 @@ class Session:
         lost = self._sending.summed_up(opening, floor)
         if self._state != "open":
             return []
-        gone = [Send(Snapshot(lost.rep, lost.stream, floor.last, floor.digest))] if lost is not None else []
-        return [*gone, *self._more(now_ms)]
+        return (self._lost(lost, floor) if lost is not None else []) + self._more(now_ms)
 
     def applied(self, batch: Batch, cursor: Boundary | Gap) -> list[Effect]:
         """Take the result of an Apply: acknowledge, or ask for what is missing, once for each gap."""
@@ -189,9 +188,8 @@ class Session:
             self._gaps.pop(key, None)
             return [Send(Ack(batch.rep, batch.stream, cursor.last, cursor.digest))]
         begin = cursor.cursor
-        gaps = self._gaps.get(key, 0)
-        self._gaps[key] = gaps + 1
-        pulls, rest = divmod(gaps, WINDOW + 1)
+        gaps = self._gaps[key] = self._gaps.get(key, 0) + 1
+        pulls, rest = divmod(gaps - 1, WINDOW + 1)
         if rest:  # up to a window of batches was on its way when the first gap was seen
             return []
         if pulls >= PULLS_MAX:
@@ -322,7 +320,14 @@ class Session:
         if at.last >= floor.last or SNAPSHOT not in self.features:
             return []
         self._sending.pulled(head.rep, head.stream, floor)
-        return [Send(Snapshot(head.rep, head.stream, floor.last, floor.digest))]
+        return self._lost(head, floor)
+
+    def _lost(self, head: Head, floor: Boundary) -> list[Effect]:
+        """Go on behind rows that are no more; where another machine tells the peer of them, leave the log to that one."""
+        if not self._books.is_told_elsewhere(head):
+            return [Send(Snapshot(head.rep, head.stream, floor.last, floor.digest))]
+        self._sending.leave(head)
+        return []
 
     def _on_snapshot(self, frame: Snapshot) -> list[Effect]:
         """Gather the parts of a sum; each but the last is acknowledged as it comes, and changes nothing yet."""
@@ -393,8 +398,3 @@ class Session:
 def told_schedule(ok: HelloOk) -> Schedule | None:
     """Return when the peer wants to be dialled; None where it says nothing, or nothing that is known here."""
     return Schedule(ok.mode, ok.every_s) if ok.mode in MODES_TOLD else None
-
-
-def refusal(code: str, detail: str) -> Refused:
-    """Return the frame that says why this side ends, no longer than a peer takes."""
-    return Refused(code[:CODE_MAX], detail[:DETAIL_MAX])

@@ -10,6 +10,7 @@ from hub.books import HubBooks
 from hub.holders import STANDBY
 from hub.store.upkeep.siblings import RELAYED
 from sync.batch import START, Batch, Boundary, Gap, Head
+from sync.entities import REGISTRY
 from sync.errors import ForkError, ProtocolError
 from sync.opening import Opening
 from sync.protocol import FormerLife
@@ -51,6 +52,10 @@ class StandbyBooks:
     def floor(self, head: Head) -> Boundary:
         """As for the cloud."""
         return self._books.floor(head)
+
+    def is_told_elsewhere(self, head: Head) -> bool:
+        """The cloud tells the other hub: rows go once it has held them for long. Telemetry also goes without one."""
+        return not all(entity.keep.is_telemetry for entity in REGISTRY.of(head.stream))
 
     def told_up_to(self, head: Head, at: Boundary) -> int:
         """As for the cloud."""

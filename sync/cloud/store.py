@@ -178,6 +178,10 @@ class CloudBooks:
         """The cloud keeps every fact that it got: before a floor are those that a hub had pruned and this database lost."""
         return floor_of(self._cloud.db.read, head.rep, head.stream).at
 
+    def is_told_elsewhere(self, _head: Head) -> bool:
+        """Nobody else tells a hub of what the cloud holds."""
+        return False
+
     def told_up_to(self, head: Head, at: Boundary) -> int:
         """A hub that begins with a log is told what its older rows came to."""
         return told_up_to(self._cloud.db.read, head, at, now_ms=self._cloud.now_ms())

@@ -39,6 +39,7 @@ class MemoryBooks:
         self.sums: dict[
             Key, Opening
         ] = {}  # what rows of a log came to, where a test says so; of a peer's, what it told
+        self.told_elsewhere: set[str] = set()
         self.peer_rep = ""
 
     @property
@@ -98,6 +99,10 @@ class MemoryBooks:
                 digest = roll(digest, self._own[stream].pop(seq))
         self.floors[stream] = Boundary(last, digest)
         self._offered[stream][last] = digest
+
+    def is_told_elsewhere(self, head: Head) -> bool:
+        """What a test has said."""
+        return head.stream in self.told_elsewhere
 
     def told_up_to(self, head: Head, at: Boundary) -> int:
         """The floor, or what a test wants a peer without any row to be told."""

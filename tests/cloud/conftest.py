@@ -132,6 +132,9 @@ class HubSide:
     def floor(self, _head: Head) -> Boundary:
         return START
 
+    def is_told_elsewhere(self, _head: Head) -> bool:
+        return False
+
     def told_up_to(self, _head: Head, _at: Boundary) -> int:
         return 0
 

@@ -211,6 +211,35 @@ async def test_what_a_hub_had_pruned_and_the_cloud_lost_reaches_a_late_hub_as_a_
     assert late.db.read.execute("SELECT count(*) FROM hole").fetchone() == (0,)
 
 
+@pytest.mark.parametrize("is_older", [True, False], ids=["cannot read a sum", "is told none"])
+async def test_what_the_other_hub_cannot_tell_comes_from_the_cloud_and_leaves_no_hole(
+    world: Store, is_older: bool
+) -> None:
+    """Cut off from the other for longer than rows are kept: neither the rows nor what they came to are to be had there."""
+    first = world.hubs[0]
+    await first.sell(world.sale(3))
+    await meet(first, world.cloud)
+    await first.forget()
+    world.later(500)
+    await first.forget()
+    await first.sell(world.sale(4))
+    if not is_older:  # forgotten before balances were kept by log
+        await first.db.write(lambda tx: tx.execute("UPDATE opening SET stream = '' WHERE stream = 'sales'"))
+    late = await world.machine("late")
+    features = WITHOUT if is_older else FEATURES
+
+    assert await converse(StandbyBooks(late.books), StandbyBooks(first.books), features) is None
+    await meet(first, world.cloud)
+    await meet(late, world.cloud, features=features)
+    assert await converse(StandbyBooks(late.books), StandbyBooks(first.books), features) is None
+    await first.sell(world.sale(2))
+    assert await converse(StandbyBooks(late.books), StandbyBooks(first.books), features) is None
+
+    assert late.db.read.execute("SELECT count(*) FROM hole").fetchone() == (0,)
+    assert late.on_hand() == first.on_hand()
+    assert [found.said for found in audit(late.db.read, late.books.replica)] == []
+
+
 async def test_where_nobody_can_tell_a_hole_stays_a_hole(world: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     first = world.hubs[0]
     world.cloud.copy_to(world.folder / "old.db")

@@ -10,6 +10,7 @@ from sync.batch import START, Batch, Boundary, Gap, Head
 from sync.model import Feed
 from sync.protocol import (
     BYE,
+    DETAIL_MAX,
     FEATURES,
     LIVES,
     OPENING,
@@ -25,9 +26,10 @@ from sync.protocol import (
     Sealed,
     Snapshot,
     Unknown,
+    refusal,
 )
 from sync.sending import STATE_PACE_MS, WINDOW
-from sync.session import ACK_TIMEOUT_MS, DETAIL_MAX, HELLO_TIMEOUT_MS, PULLS_MAX, QUIET_MS, Session, refusal
+from sync.session import ACK_TIMEOUT_MS, HELLO_TIMEOUT_MS, PULLS_MAX, QUIET_MS, Session
 from sync.testing.memory_books import MemoryBooks
 from tests.sync.end_to_end import CLOUD, HUB, fill, run
 

@@ -1,6 +1,7 @@
 """A peer that stands before the first row that is left of a log: it jumps, once, and writes the hole down; nobody else does."""
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,22 @@ def test_a_cursor_below_the_floor_jumps_there_and_the_hole_is_written_down() -> 
     assert list(cloud.rows_of(HUB, "sales")) == [5, 6, 7]
     assert cloud.holes == [(HUB, "sales", 0, 4)]
     assert hub.acks["sales"].last == 7 and line.ends == []
+
+
+@pytest.mark.parametrize("older", [{}, OLDER], ids=["is told no sum", "cannot read one"])
+def test_a_log_that_another_machine_tells_is_left_to_it_and_the_others_go_on(older: dict[str, Any]) -> None:
+    hub, cloud = pruned_hub(rows=7, floor=4), MemoryBooks(CLOUD)
+    hub.told_elsewhere = {"sales"}
+    fill(hub, "stock", 3)
+    line = End2End(hub, cloud, acceptor=older)
+    line.settle()
+
+    assert cloud.rows_of(HUB, "sales") == {} and cloud.holes == [] and line.ends == []
+    assert list(cloud.rows_of(HUB, "stock")) == [1, 2, 3]
+
+    line.carry_out("dialler", line.sessions["dialler"].finish(line.now_ms))
+    line.settle()
+    assert [end.code for end in line.ends] == ["done"], "what is left keeps no conversation open"
 
 
 def test_an_ack_follows_the_jump_even_where_no_row_is_left() -> None:
