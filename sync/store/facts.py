@@ -15,7 +15,7 @@ from sync.batch import Row
 from sync.entities import REGISTRY
 from sync.kinds import Entity, Kind
 from sync.merge import FactDot, standing
-from sync.store.pruned_keys import dots_before, known_before
+from sync.store.pruned_keys import dots_before
 from sync.store.tables import Table, Values
 
 
@@ -217,8 +217,9 @@ def _settle(tx: Connection, table: Table, fact: Fact, *, replica: int, rep: str)
         """,
         fact.values[: len(entity.key)],
     ).fetchone()
-    if found is None and known_before(tx, entity.name, fact.key):  # it was pruned, and stands
-        return Added()
+    if found is None and (pruned := dots_before(tx, entity.name, [fact.key])):  # it has counted, whoever stands now
+        before, mine = FactDot(*pruned[fact.key]), FactDot(rep, fact.seq)
+        return Added(duplicates=() if before.rep == rep else (beside_pruned(tx, entity.name, fact.key, before, mine),))
     if found is None:
         return _enter_beside(tx, table, fact, replica=replica, rep=rep)
     there, body = FactDot(found[1], found[2]), found[3].encode()

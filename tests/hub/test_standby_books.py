@@ -301,6 +301,28 @@ async def test_a_row_that_gave_way_and_is_forgotten_stands_again_when_its_life_i
     assert hub.on_hand() == standby.on_hand() == world.on_hand
 
 
+async def test_a_row_that_came_when_the_one_that_stands_was_forgotten_counts_when_its_life_is_sealed(
+    world: World, hub: Machine, standby: Machine, cloud: Cloud
+) -> None:
+    """It was cut off for longer than a sale is kept, gave way to a key, and ends before it is forgotten itself."""
+    heir, beaten = sorted((hub, standby), key=lambda machine: machine.rep)
+    [sold] = await world.sell(heir, 2)
+    await meet(heir, cloud)
+    await beaten.sell(sold)
+    await heir.forget()
+    await heir.forget(days=500)
+    assert heir.sale_ids() == []
+    await everybody(cloud, beaten, heir)
+    assert heir.db.read.execute("SELECT count(*) FROM second_row").fetchone() == (1,)
+
+    await beaten.books.forked("its card was copied")
+    await everybody(cloud, beaten, heir)
+
+    assert len(cloud.sealed()) == 1
+    assert cloud.stock_by_keys()["TEA-01"] == cloud.stock_by_tallies()["TEA-01"] == world.on_hand
+    assert hub.on_hand() == standby.on_hand() == world.on_hand
+
+
 @pytest.mark.parametrize("is_sealed_first", [False, True])
 async def test_a_row_that_gave_way_and_was_told_as_a_sum_stands_when_its_life_is_sealed(  # noqa: PLR0917 - fixtures
     world: World, hub: Machine, standby: Machine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, is_sealed_first: bool
