@@ -52,6 +52,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     )
     if not ws.can_prepare(request).ok:
         return problem(426, "not_a_websocket")
+    await _witness(hub, request)  # before there is a socket: one that cannot be written is answered 503
     line = Line(ws, request, await ws.prepare(request))
     _bound_kernel(request)
     request.app[SOCKETS].add(ws)
@@ -85,7 +86,6 @@ async def _go_away(ws: web.WebSocketResponse) -> None:
 
 async def _serve(hub: Runtime, client: Paired, line: Line) -> None:
     ws, request = line.ws, line.request
-    await _witness(hub, request)
     _hear_till(hub, client, request)
     subscriber = Subscriber(client.till_id, is_console=client.scope in CONSOLE_SCOPES)
     after = request.query.get("after")

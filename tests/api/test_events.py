@@ -286,3 +286,24 @@ async def test_what_a_client_says_is_ignored_until_it_is_too_much(till: Any) -> 
     assert [e["type"] for e in heard] == ["sale", "stock"]
     assert message.type is aiohttp.WSMsgType.CLOSE and ws.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
     assert (await till.post("/v1/sales", till.sale())).status == 201
+
+
+async def test_a_till_whose_witness_cannot_be_written_gets_no_socket_and_bears_it_again(
+    hub: Any, till: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hub that was restored and has a full disk must not go on as who it was; the till comes back by itself."""
+    async with till.events() as ws:
+        rep = (await ws.receive_json())["rep"]
+    protocols = ("storehub.v1", f"storehub.bearer.{till.token}")
+    seen = {"seen": f"{rep}/sales/77/a sale of another past"}
+    writer = hub.runtime.db._writer._conn
+
+    writer.execute("PRAGMA query_only = ON")  # what a full disk does to every commit
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await till.session.ws_connect("/v1/events", params=seen, protocols=protocols)
+    assert refused.value.status == 503
+    assert (await till.post("/v1/sales", till.sale())).status == 503
+    writer.execute("PRAGMA query_only = OFF")
+    async with till.session.ws_connect("/v1/events", params=seen, protocols=protocols) as ws:
+        assert (await ws.receive_json())["rep"] != rep
+    caplog.clear()  # errors that were wanted
