@@ -4,7 +4,7 @@ A server by initdb in the working folder. `ratio_to_asyncpg` and `redelivery_rat
 Then real processes: a cloud, a shop that sells once in SALE_EVERY_S and a client that follows the feed; `feed_p99_ms` is from
 the till's 201 until the sale is in the client's hands. Then a second shop comes back on the line with SALES sales of three lines
 in the mean, 180,000 lines; `drain_s` is until the cloud holds them, `others_lag_s` the longest that a sale of the first shop took
-meanwhile.
+meanwhile. Last the fleet of bench.cloud_fleet.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 
+from bench.cloud_fleet import STORES, fleet_figures
 from bench.cloud_ingest import Rows, ingest_round
 from bench.drain import make_backlog
 from bench.figures import Figures, Target, median_of_rounds, p50_p99_ms
@@ -55,7 +56,9 @@ async def measure(folder: Path, *, rounds: int, seconds: float, say: Callable[[s
                     f"round {number + 1}: {done[-1]['rows_per_s']:.0f} rows/s, asyncpg {done[-1]['asyncpg_rows_per_s']:.0f}"
                 )
             live = await _live(work, server.dsn, backlog, seconds=seconds)
-    return median_of_rounds(done) | live | {"rounds": rounds, "each_round": done}
+            say(f"{STORES} stores on sockets, and what a row costs")
+            fleet = await fleet_figures(work, await _schema(server.dsn, "fleet"))
+    return median_of_rounds(done) | live | fleet | {"rounds": rounds, "each_round": done}
 
 
 def targets(result: dict[str, Any]) -> list[Target]:
@@ -66,6 +69,8 @@ def targets(result: dict[str, Any]) -> list[Target]:
         Target("feed_p99_ms", result["feed_p99_ms"], 1000, "at_most"),
         Target("drain_s, 180,000 lines", result["drain_s"], 60, "at_most"),
         Target("others_lag_s meanwhile", result["others_lag_s"], 2, "at_most"),
+        Target("stores_live", result["stores_live"], 200, "at_least"),
+        Target("cost_per_row_spread", result["cost_per_row_spread"], 0.2, "at_most"),
     ]
 
 
@@ -74,6 +79,7 @@ def columns(result: dict[str, Any]) -> dict[str, Figures]:
     keys = (
         *("rows_per_s", "asyncpg_rows_per_s", "unnest_rows_per_s", "ratio_to_asyncpg", "ratio_to_unnest"),
         *("redelivery_ratio", "feed_p50_ms", "feed_p99_ms", "drain_s", "others_lag_s", "cloud_cpu_us_per_sale"),
+        *("stores_live", "live_lag_p99_ms", "row_us", "cost_per_row_spread"),
     )
     return {"cloud": {key: result[key] for key in keys}}
 
@@ -89,11 +95,15 @@ def _rows(backlog: Path, local_id: int) -> Rows:
 
 
 async def _ingest(work: Path, dsn: str, rows: Rows, number: int) -> Figures:
-    schema = f"round{number}"
+    return await ingest_round(work, await _schema(dsn, f"round{number}"), rows)
+
+
+async def _schema(dsn: str, name: str) -> str:
+    """Make a schema and return the DSN of it."""
     connection = await asyncpg.connect(dsn)
-    await connection.execute(f"CREATE SCHEMA {schema}")
+    await connection.execute(f"CREATE SCHEMA {name}")
     await connection.close()
-    return await ingest_round(work, f"{dsn}&search_path={schema}", rows)
+    return f"{dsn}&search_path={name}"
 
 
 @dataclass

@@ -70,8 +70,9 @@ def test_what_one_store_sends_costs_the_others_nothing(tmp_path: Path) -> None:
     fleet.close()
 
 
-async def test_a_backlog_comes_in_beside_live_stores_on_real_sockets(tmp_path: Path) -> None:
-    run = await run_live(tmp_path, stores=3, seconds=0.3, backlog_lines=400, seed=1, now_ms=clock_ms)
+async def test_a_backlog_comes_in_beside_live_stores_on_real_sockets(tmp_path: Path, engine: Any) -> None:
+    database = engine.settings(tmp_path).get("database", "")
+    run = await run_live(tmp_path, stores=3, seconds=0.3, backlog_lines=400, seed=1, now_ms=clock_ms, database=database)
 
     assert run.unbalanced == () and run.backlog_lines >= 400 and run.backlog_s > 0
     assert run.sales > 200 and run.lags.max_ms > 0
@@ -120,9 +121,18 @@ def test_a_thousand_stores_on_virtual_time(tmp_path: Path, capsys: pytest.Captur
 
 
 @only_in_full
-async def test_two_hundred_live_stores_come_in_whole_beside_a_backlog(tmp_path: Path) -> None:
+async def test_two_hundred_live_stores_come_in_whole_beside_a_backlog(tmp_path: Path, engine: Any) -> None:
     """Both ends are in this process and share its processor: what others notice is judged on virtual time, above."""
-    run = await run_live(tmp_path, stores=200, seconds=20.0, backlog_lines=BACKLOG_LINES, seed=1, now_ms=clock_ms)
+    database = engine.settings(tmp_path).get("database", "")
+    run = await run_live(
+        tmp_path,
+        stores=200,
+        seconds=20.0,
+        backlog_lines=BACKLOG_LINES,
+        seed=1,
+        now_ms=clock_ms,
+        database=database,
+    )
 
     assert run.unbalanced == () and run.backlog_lines >= BACKLOG_LINES
     assert run.lags.p50_ms <= LAG_MAX_MS, run

@@ -10,11 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from sync.cloud.databases import begin_file
+from sync.cloud.databases import open_books
 from sync.cloud.main import open_cloud
-from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.web.app import serve
-from sync.db import Database, open_database
+from sync.db import Database
 from sync.errors import StartError
 from sync.link import Conversation, connector
 from sync.testing.fleet.balance import unbalanced
@@ -29,17 +28,26 @@ LOOK_S = 0.02
 
 
 async def run_live(
-    folder: Path, *, stores: int, seconds: float, backlog_lines: int, seed: int, now_ms: Callable[[], int]
+    folder: Path,
+    *,
+    stores: int,
+    seconds: float,
+    backlog_lines: int,
+    seed: int,
+    now_ms: Callable[[], int],
+    database: str = "",
 ) -> LiveRun:
-    """Let stores sell on real sockets for a while; raise StartError when not all comes in."""
+    """Let stores sell on real sockets for a while; raise StartError when not all comes in.
+
+    `database` names an empty one of PostgreSQL for the cloud's books, which are a file in `folder` otherwise.
+    """
     rng = Random(seed)  # noqa: S311 - a simulation
     shops = make_shops(stores, rng)
     while shops[0].lines < backlog_lines:
         shops[0].sell(float(now_ms()), is_up=False)
     with tempfile.TemporaryDirectory(dir=folder) as work:
-        config = fleet_config(Path(work), store_names(stores))
-        begin_file(config.database)
-        async with open_database(config.database, migrations=MIGRATIONS) as db:
+        config = fleet_config(Path(work), store_names(stores), database=database)
+        async with open_books(config) as db:
             cloud = await open_cloud(config, db, now_ms=now_ms)
             async with serve(cloud) as port, asyncio.TaskGroup() as group:
                 looking = group.create_task(cloud.contact.run(), name="rights")

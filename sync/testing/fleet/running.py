@@ -41,10 +41,10 @@ def token_of(store: str) -> str:
     return f"{store}-token-of-the-fleet"
 
 
-def fleet_config(folder: Path, stores: Sequence[str]) -> CloudConfig:
-    """Return a cloud's configuration for these stores."""
+def fleet_config(folder: Path, stores: Sequence[str], *, database: str = "") -> CloudConfig:
+    """Return a cloud's configuration for these stores; its books are a file, or in an empty database of PostgreSQL."""
     told = {store: {"token": token_of(store)} for store in stores}
-    return parse_cloud_config({"cloud": {"port": 0}, "stores": told}, base=folder)
+    return parse_cloud_config({"cloud": {"port": 0, "database": database}, "stores": told}, base=folder)
 
 
 def run_virtual(folder: Path, *, stores: int, hours: float, seed: int, say: Say) -> VirtualRun:
