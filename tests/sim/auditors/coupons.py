@@ -49,7 +49,12 @@ class Auditor:
         yield from self._check_told(disputed, redeemed)
 
     def _check_sales(self, redeemed: dict[str, Any]) -> Iterator[str]:
-        """A sale and its redemption are in one transaction: where one came, the other did."""
+        """A sale and its redemption are in one transaction, the redemption goes first: where the sale came, that did.
+
+        Of a frame that a proxy has dropped nobody hears any more where the card of its hub was put back as well.
+        """
+        if self.world.options.is_hostile and self.world.is_forked:
+            return
         known = {(fact["sale_id"], fact["serial"]) for fact in redeemed.values()}
         for _, _, body in self._facts("sales"):
             sale = json.loads(body).get("sale", {})
