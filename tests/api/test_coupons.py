@@ -188,6 +188,51 @@ async def test_a_gift_is_redeemed_without_a_sale_once(counter: Any) -> None:
     assert (late.status, late.json["against"]) == (201, ["used"])
 
 
+async def test_a_quote_takes_coupons_off_and_its_lines_sell_as_they_are(counter: Any) -> None:
+    lines = [{"line": 1, "sku": "TEA-01", "qty": 2}, {"line": 2, "sku": "PLUM", "qty": 600, "unit": "g"}]
+    before = books_of(counter)
+    asked = {"lines": lines, "coupons": ["TEN0010", "PICKY-1", "TEN0011", "NOBODYS"]}
+    quoted = (await counter.post("/v1/quotes", asked)).json
+    assert books_of(counter) == before, "a quote redeems nothing"
+
+    assert [(each["serial"], each["amount"], each["verdict"]) for each in quoted["coupons"]] == [
+        ("TEN0010", 1000, "held"),
+        ("PICKY-1", 0, "refused"),
+        ("TEN0011", 1000, "held"),
+        ("NOBODYS", 0, "refused"),
+    ]
+    refused = {each["serial"]: each["against"] for each in quoted["coupons"] if not each["amount"]}
+    assert "member" in refused["PICKY-1"] and refused["NOBODYS"] == ["unknown"]
+    assert quoted["total"] == 2 * 1090 + 2500 - 2000
+    taken = [{"serial": each["serial"], "amount": each["amount"]} for each in quoted["coupons"] if each["amount"]]
+    sale = counter.sale(*quoted["lines"], coupons=taken, total=quoted["total"])
+    assert (await counter.post("/v1/sales", sale)).status == 201
+    again = (await counter.post("/v1/quotes", asked)).json["coupons"][0]
+    assert (again["amount"], again["verdict"], again["against"]) == (0, "refused", ["used"])
+
+
+async def test_a_coupon_that_would_spoil_one_before_it_is_not_quoted(counter: Any) -> None:
+    """Forty dollars must be left of the basket beside all other coupons of the sale."""
+    own = counter.hub.runtime.replica
+    large = msgspec.structs.replace(TEN, coupon_id="LARGE", spend_min=4000)
+
+    def job(tx: Any) -> None:
+        put_version(tx, own, COUPON, large)
+        put_version(tx, own, COUPON_BATCH, CouponBatchRow(batch_id="B9", coupon_id="LARGE", prefix="LARGE-1"))
+
+    await counter.hub.runtime.db.write(job)
+    lines = [{"line": 1, "sku": "TEA-01", "qty": 4}]
+    quoted = (await counter.post("/v1/quotes", {"lines": lines, "coupons": ["LARGE-1", "TEN0012"]})).json
+    assert [(each["amount"], each["against"]) for each in quoted["coupons"]] == [(1000, []), (0, ["spend"])]
+    sale = counter.sale(
+        *quoted["lines"], coupons=[{"serial": "LARGE-1", "amount": 1000}], total=quoted["total"], offline=False
+    )
+    assert (await counter.post("/v1/sales", sale)).status == 201
+
+    twice = await counter.post("/v1/quotes", {"lines": lines, "coupons": ["TEN0012", "TEN0012"]})
+    assert (twice.status, twice.json["code"], twice.json["pointer"]) == (422, "coupon_twice", "/coupons/1")
+
+
 async def test_an_instant_coupon_is_issued_once_and_good_from_then_on(counter: Any) -> None:
     wish = {"issue_id": "i1", "coupon_id": "TENOFF"}
     first, again = [await counter.post("/v1/coupons/issues", wish) for _ in range(2)]

@@ -24,7 +24,7 @@ from hub.store.selling.days import day_of
 from sync.json_errors import NOT_JSON
 from sync.model import Dot
 from sync.retail.names import Name
-from sync.retail.people.coupons import Basket, is_in_window
+from sync.retail.people.coupons import Basket, amount_for, is_in_window
 from sync.retail.selling.sales import AMOUNT_MAX, LINES_MAX, Currency, Id, Sku
 from sync.retail.selling.sales import Amount as MoneyAmount
 
@@ -209,8 +209,7 @@ async def get_coupon(call: Call) -> Reply:
     basket, definition = _read_basket(query.basket), known.definition
     amount = query.amount if query.amount is not None else definition.amount_max
     if query.amount is None and basket is not None:
-        lines = (part for sku, part in basket.lines if not definition.skus or sku in definition.skus)
-        amount = max(1, min(amount, sum(lines)))
+        amount = max(1, amount_for(definition, basket))
     wish = _wish(call, serial, amount, basket, hub.today)
     found = coupons.examine(read, hub.replica, wish, terms=terms, shop=hub.shop, is_line_up=hub.coupons.may_ask)
     view = CouponView(

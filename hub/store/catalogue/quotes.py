@@ -4,22 +4,25 @@ Not here: prices and promotions (hub.store.catalogue.pricing), the arithmetic (s
 sync.retail.selling.tax).
 """
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from sqlite3 import Connection
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from hub.errors import RefusedError
-from hub.store.catalogue.pricing import at_moment, goods_of
+from hub.store.catalogue.pricing import goods_of
 from hub.store.catalogue.promotions import live_promotions
 from hub.store.model import Shop
+from hub.store.people.coupon_quotes import CouponDesk, QuotedCoupon
 from sync.errors import RuleError
 from sync.retail.catalogue.promotions import Considered
 from sync.retail.catalogue.quotes import Goods, quoted
 from sync.retail.money import cash_rounding
 from sync.retail.selling.discounts import with_sale_discount
 from sync.retail.selling.sales import (
+    COUPONS_MAX,
     DISCOUNTS_MAX,
     LINES_MAX,
     QTY_MAX,
@@ -62,15 +65,19 @@ class SaleDiscount(Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 
 
 class QuoteRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
-    """A basket, and who buys it."""
+    """A basket, who buys it, and the coupons that are shown, by serial."""
 
     lines: Annotated[tuple[QuoteLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
     member_id: Id | None = None
     discount: SaleDiscount | None = None
+    coupons: Annotated[tuple[Id, ...], Meta(max_length=COUPONS_MAX)] = ()
 
 
 class Quote(Struct, frozen=True, kw_only=True):
-    """Lines as a sale may send them; `total` is their sum, `cash_rounding` what cash adds to it; what became of promotions."""
+    """Lines as a sale may send them; `total` is their sum, `cash_rounding` what cash adds to it; what became of promotions.
+
+    A sale names those of the `coupons` that take something off, with their amounts.
+    """
 
     currency: str
     priced_at: datetime
@@ -79,15 +86,17 @@ class Quote(Struct, frozen=True, kw_only=True):
     cash_rounding: int
     tax: tuple[TaxPart, ...]
     promotions: tuple[Considered, ...]
+    coupons: tuple[QuotedCoupon, ...]
     warnings: tuple[Warned, ...]
 
 
-def quote(read: Connection, shop: Shop, request: QuoteRequest, *, moment: datetime, is_sure: bool) -> Quote:
-    """Return what a basket comes to; raise RefusedError."""
-    at = at_moment(shop, moment, is_sure=is_sure)
+def quote(read: Connection, shop: Shop, request: QuoteRequest, desk: CouponDesk) -> Quote:
+    """Return what a basket comes to at the desk's moment; raise RefusedError."""
+    at = desk.at
     goods = goods_of(read, shop, [line.sku for line in request.lines], at)
     wanted = [_line(line, goods.get(line.sku), index) for index, line in enumerate(request.lines)]
     _check_numbers(wanted)
+    _check_serials(request.coupons)
     try:
         found = quoted(wanted, goods, live_promotions(read, shop, at), at=at, is_member=request.member_id is not None)
         lines = found.lines
@@ -96,16 +105,18 @@ def quote(read: Connection, shop: Shop, request: QuoteRequest, *, moment: dateti
             lines = with_sale_discount(lines, whole.amount, reference=whole.reference, reason=whole.reason)
     except RuleError as err:
         raise RefusedError(err.code, str(err), pointer=err.pointer) from err
+    lines, coupons = desk.take(lines, request.coupons, request.member_id)
     total = sum(map(amount_of, lines))
     rates = {sku: shop.tax.of(known.category) for sku, known in goods.items()}
     return Quote(
         currency=shop.currency,
-        priced_at=moment,
+        priced_at=at.moment.astimezone(UTC),
         lines=lines,
         total=total,
         cash_rounding=cash_rounding(total, shop.currency),
         tax=tax_contained((rates.get(line.sku, shop.tax.rate_bp), amount_of(line)) for line in lines),
         promotions=found.promotions,
+        coupons=coupons,
         warnings=(Warned("by_grace", detail="the clock is not sure"),) if found.by_grace else (),
     )
 
@@ -132,6 +143,12 @@ def _line(line: QuoteLine, goods: Goods | None, index: int) -> SaleLine:
         discounts=line.discounts,
         override=line.override,
     )
+
+
+def _check_serials(serials: Sequence[str]) -> None:
+    for index, serial in enumerate(serials):
+        if serial in serials[:index]:
+            raise RefusedError("coupon_twice", f"coupon {serial} stands twice", pointer=f"/coupons/{index}")
 
 
 def _check_numbers(lines: list[SaleLine]) -> None:

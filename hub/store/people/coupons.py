@@ -13,7 +13,7 @@ A shop without a cloud is the only holder there is. Functions of a write job, an
 (hub.coupons), rules (sync.retail.people.coupons), HTTP.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from sqlite3 import Connection
 from typing import Literal
@@ -38,7 +38,7 @@ from sync.retail.people.coupons import (
     may_redeem,
     redemption_id_of,
 )
-from sync.retail.selling.sales import Sale, Warned, amount_of
+from sync.retail.selling.sales import Sale, SaleLine, Warned, amount_of
 from sync.retail.undo import SEEN_MAX
 from sync.retail.windows import At
 from sync.store.writing import record_fact
@@ -230,12 +230,25 @@ def find_redemption(read: Connection, redemption_id: str) -> Redeemed | None:
 
 
 def basket_of(sale: Sale, serial: str) -> Basket:
-    """Return what a coupon of a sale is held against: lines after all discounts but its own."""
-    lines = []
-    for line in sale.lines:
-        own = sum(part.amount for part in line.discounts if part.kind == "coupon" and part.reference == serial)
-        lines.append((line.sku, amount_of(line) + own))
-    return Basket(sale.currency, tuple(lines), sale.member_id)
+    """Return what a coupon of a sale is held against."""
+    return basket_of_lines(sale.currency, sale.lines, serial, member_id=sale.member_id)
+
+
+def basket_of_lines(currency: str, lines: Sequence[SaleLine], serial: str, *, member_id: str | None) -> Basket:
+    """Return what a coupon is held against: lines after all discounts but its own."""
+    own = [taken_off((line,), serial) for line in lines]
+    return Basket(
+        currency,
+        tuple((line.sku, amount_of(line) + part) for line, part in zip(lines, own, strict=True)),
+        member_id,
+    )
+
+
+def taken_off(lines: Sequence[SaleLine], serial: str) -> int:
+    """Return what the discounts of these lines that name a coupon add up to."""
+    return sum(
+        part.amount for line in lines for part in line.discounts if part.kind == "coupon" and part.reference == serial
+    )
 
 
 def _against(read: Connection, known: Known, wish: Wish) -> tuple[tuple[str, ...], bool]:

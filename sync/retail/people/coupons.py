@@ -175,7 +175,7 @@ def check(
         refusals.append(Refusal.WINDOW)
     if basket.currency != definition.currency:
         refusals.append(Refusal.CURRENCY)
-    counted = [line_amount for sku, line_amount in basket.lines if not definition.skus or sku in definition.skus]
+    counted = [line_amount for sku, line_amount in basket.lines if is_for(definition, sku)]
     if definition.skus and not counted:
         refusals.append(Refusal.PRODUCT)
     if sum(counted) < definition.spend_min:
@@ -185,6 +185,16 @@ def check(
     if not 0 < amount <= min(definition.amount_max, sum(counted)):
         refusals.append(Refusal.AMOUNT)
     return Checked(tuple(refusals), is_by_grace)
+
+
+def is_for(definition: CouponDefinition, sku: str) -> bool:
+    """Say whether a line counts for a coupon."""
+    return not definition.skus or sku in definition.skus
+
+
+def amount_for(definition: CouponDefinition, basket: Basket) -> int:
+    """Return what a coupon takes off a basket where it is valid: its amount, no more than what it is for costs."""
+    return min(definition.amount_max, sum(amount for sku, amount in basket.lines if is_for(definition, sku)))
 
 
 def is_in_window(definition: CouponDefinition, moment: datetime) -> bool:

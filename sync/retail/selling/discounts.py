@@ -38,9 +38,14 @@ def with_sale_discount(
     costs = [amount_of(line) for line in lines]
     if amount > sum(costs):
         raise RuleError("discount_above_amount", "/discount", f"{amount} is more than the lines cost, {sum(costs)}")
+    return shared_out(lines, Discount(amount, "sale", reference, reason), over=costs)
+
+
+def shared_out(lines: Sequence[SaleLine], discount: Discount, *, over: Sequence[int]) -> tuple[SaleLine, ...]:
+    """Return the lines, each with its part of a discount in proportion to `over`; raise ValueError if that is less."""
     return tuple(
-        discounted(line, Discount(part, "sale", reference, reason)) if part else line
-        for line, part in zip(lines, spread(amount, costs), strict=True)
+        discounted(line, replace(discount, amount=part)) if part else line
+        for line, part in zip(lines, spread(discount.amount, over), strict=True)
     )
 
 
