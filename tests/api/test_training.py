@@ -85,3 +85,27 @@ async def test_its_paper_is_marked_at_both_ends_and_opens_no_drawer(
     assert paper.text().count("訓練單，並非收據") == 2 and paper.text().count("TRAINING, NOT A RECEIPT") == 2
     assert not [element for element in paper.elements if isinstance(element, PaperPulse)]
     assert again.json["print_job"] == first.json["print_job"]
+
+
+async def test_a_return_for_training_is_answered_like_one_and_changes_no_book(till: Any, pair_till: PairTill) -> None:
+    sale = till.sale({"sku": "TEA-01", "qty": 3, "unit_price": 1090})
+    await till.post("/v1/sales", sale)
+    back = {
+        "return_id": "r-1",
+        "till_id": till.till_id,
+        "sale_id": sale["sale_id"],
+        "lines": [{"line": 1, "qty": 2}],
+        "reason": "too big",
+    }
+    before = books(till.hub)
+
+    answers = [await till.post("/v1/returns", back | {"training": True}) for _ in range(2)]
+    assert [answer.status for answer in answers] == [201, 201] and books(till.hub) == before
+    said = answers[0].json
+    assert (said["training"], said["refund"], said["stock"], said["dot"]["seq"]) == (True, 2180, {}, 0)
+    assert (await till.get("/v1/returns/r-1")).status == 404
+
+    too_many = await till.post("/v1/returns", back | {"training": True, "lines": [{"line": 1, "qty": 4}]})
+    assert too_many.status == 422 and books(till.hub) == before
+    booked = await till.post("/v1/returns", back)
+    assert booked.status == 201 and booked.json["stock"] == {"TEA-01": 19} and "training" not in booked.json

@@ -8,6 +8,7 @@ from hub.errors import NotFoundError
 from hub.runtime import Runtime
 from hub.store.selling import returns
 from hub.store.selling.claims import ReturnTerms
+from hub.store.selling.rehearsed import rehearsed_return
 from hub.store.selling.returns import ReturnAnswer, ReturnView, Taken
 from hub.store.selling.sale_approvals import Authority
 from sync.retail.selling.returns import Return
@@ -16,10 +17,12 @@ from sync.retail.selling.returns import Return
 class ReturnRequest(Return, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
     """A return; `offline`: it has happened already, as one that a hub had answered before it was restored from a copy.
 
-    Such a one is not refused for what is left of the sale: what was found stands on it as a warning.
+    Such a one is not refused for what is left of the sale: what was found stands on it as a warning. `training`: answered like a
+    return, and in no book.
     """
 
     offline: bool = False
+    training: bool = False
 
 
 async def post_return(call: Call) -> Reply:
@@ -37,6 +40,8 @@ async def post_return(call: Call) -> Reply:
         has_happened=request.offline,
         terms=terms,
     )
+    if request.training:
+        return Reply(await hub.db.write(rehearsed_return(job, hub.replica)), 201)
     taken = await hub.db.write(job, then=lambda taken: announce_return(hub, taken))
     return Reply(taken.answer, 201 if taken.status == "created" else 200)
 

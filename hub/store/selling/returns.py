@@ -69,7 +69,10 @@ EXCHANGES_MAX = 20  # goods exchanged for goods exchanged: beyond so many nobody
 
 
 class ReturnAnswer(Struct, frozen=True, omit_defaults=True):
-    """What a till is told of a durable return, and is told again when it repeats it. Pay `refund`, cash rounded by itself."""
+    """What a till is told of a durable return, and is told again when it repeats it. Pay `refund`, cash rounded by itself.
+
+    `training`: it is in no book.
+    """
 
     return_id: str
     sale_id: str
@@ -82,6 +85,7 @@ class ReturnAnswer(Struct, frozen=True, omit_defaults=True):
     stock: dict[str, int]
     points: int = 0
     warnings: tuple[Warned, ...] = ()
+    training: bool = False
 
 
 class ReturnView(Struct, frozen=True):
@@ -133,13 +137,13 @@ def return_job(
                 )
             if not left.is_same:
                 raise ConflictError("other_content", _other_content(content), pointer="/return_id")
-            return Taken("repeated", left.fact, _answer(left.fact, left.dot, {}))
+            return Taken("repeated", left.fact, answer_of(left.fact, left.dot, {}))
         expected, body, told, seq, rep = known
         if content_hash(named) != expected:
             raise ConflictError("other_content", _other_content(content), pointer="/return_id")
         fact = msgspec.json.decode(body, type=ReturnFact)
         stock = msgspec.json.decode(told, type=Told).stock
-        return Taken("repeated", fact, _answer(fact, Dot(rep, Stream.RETURNS, seq), stock))
+        return Taken("repeated", fact, answer_of(fact, Dot(rep, Stream.RETURNS, seq), stock))
 
     return job
 
@@ -284,10 +288,11 @@ def _write(tx: Connection, replica: Replica, fact: ReturnFact, stock: dict[str, 
         ),
     )
     failpoints.hit("return.written")
-    return Taken("created", fact, _answer(fact, dot, stock), stock)
+    return Taken("created", fact, answer_of(fact, dot, stock), stock)
 
 
-def _answer(fact: ReturnFact, dot: Dot, stock: dict[str, int]) -> bytes:
+def answer_of(fact: ReturnFact, dot: Dot, stock: dict[str, int], *, is_training: bool = False) -> bytes:
+    """Return what the till is told, as JSON."""
     answer = ReturnAnswer(
         return_id=fact.content.return_id,
         sale_id=fact.content.sale_id,
@@ -300,6 +305,7 @@ def _answer(fact: ReturnFact, dot: Dot, stock: dict[str, int]) -> bytes:
         stock=stock,
         points=sum(effect.points for effect in fact.points),
         warnings=fact.warnings,
+        training=is_training,
     )
     return msgspec.json.encode(answer)
 
