@@ -22,8 +22,9 @@ from msgspec import Struct
 
 from sync.batch import SENT_BYTES_MAX, Batch, Boundary, Head, Row
 from sync.cloud.arrivals.cursors import move_cursor, number_rows
-from sync.cloud.scopes.scope_catalogue import CatalogueScopes
-from sync.cloud.scopes.scopes import Numbers, load_scoped, scope_heads
+from sync.cloud.registers import Registers, Standing, asked_of, kind_of
+from sync.cloud.scopes.scope_catalogue import PRICE, PRODUCT
+from sync.cloud.scopes.scopes import load_scoped, scope_heads
 from sync.errors import ForkError
 from sync.json_errors import NOT_JSON
 from sync.model import Feed, Replica, Stream
@@ -62,84 +63,20 @@ class HandedOver(Struct, frozen=True):
     gtins_dropped: tuple[tuple[str, str, str], ...] = ()
 
 
-class _Standing(Struct):
-    n: int
-    origin: int | None
-    body: bytes
-    seq: int = 0
-
-
-class _Writer:
-    """Gives seqs of the catalogue's stream and rolls its digest; `close` writes both back."""
-
-    def __init__(self, tx: Connection, replica: Replica, now_ms: int) -> None:
-        self._tx, self._now_ms = tx, now_ms
-        self._numbers = Numbers(tx, replica, Stream.CATALOGUE)
-        self._scopes = CatalogueScopes(tx, self._numbers)
-
-    def standing(self, kind: str, sku: str) -> _Standing | None:
-        row = self._tx.execute(
-            "SELECT n, origin, body, seq FROM register WHERE kind = ? AND sku = ?", (kind, sku)
-        ).fetchone()
-        return _Standing(*row) if row else None
-
-    def put(self, row: CatalogueRow, body: bytes, origin: int | None) -> None:
-        """Write a version; it moves to the end of the stream."""
-        kind = "product" if isinstance(row, ProductRow) else "price"
-        seq = self.next_seq(body)
-        digest = self._numbers.digest
-        self._tx.execute(
-            """
-            INSERT INTO register (kind, sku, n, seq, digest, origin, changed_ms, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (kind, sku) DO UPDATE SET
-              n = excluded.n, seq = excluded.seq, digest = excluded.digest, origin = excluded.origin,
-              changed_ms = excluded.changed_ms, body = excluded.body
-            """,
-            (kind, row.sku, row.n, seq, digest, origin, self._now_ms, body),
-        )
-        if isinstance(row, ProductRow):
-            self._tx.execute("DELETE FROM gtin WHERE sku = ?", (row.sku,))
-            owned = [] if row.gone else [(gtin, row.sku) for gtin in dict.fromkeys(row.gtins)]
-            self._tx.executemany("INSERT INTO gtin (gtin, sku) VALUES (?, ?)", owned)
-        self._scopes.put(row, seq, digest)
-
-    def next_seq(self, body: bytes) -> int:
-        """Give the next seq to a row."""
-        return self._numbers.next(body)
-
-    def told_by(self, origin: int, rows: Sequence[CatalogueRow]) -> None:
-        """Take note that a store has rows of its own: they leave there if they are not in the store's scope."""
-        store = self._tx.execute("SELECT store FROM replica WHERE id = ?", (origin,)).fetchone()[0]
-        for row in rows:
-            self._scopes.told_by(store, row)
-
-    def close(self) -> None:
-        """Write the stream's new end."""
-        self._scopes.close()
-        self._numbers.close()
-
-    def taken(self, sku: str, gtins: Sequence[str]) -> list[tuple[str, str, str]]:
-        """Return [gtin, sku, owner] of the GTINs that another SKU has."""
-        owners = [
-            (gtin, self._tx.execute("SELECT sku FROM gtin WHERE gtin = ? AND sku <> ?", (gtin, sku)).fetchone())
-            for gtin in gtins
-        ]
-        return [(gtin, sku, owner[0]) for gtin, owner in owners if owner]
-
-
 def import_entries(tx: Connection, replica: Replica, entries: Sequence[Entry], *, now_ms: int) -> Put:
     """Write products and prices of head office; rows that say nothing new get no new version."""
-    writer = _Writer(tx, replica, now_ms)
+    skus, gtins = asked_of((entry.product.sku, entry.product.gtins) for entry in entries)
+    writer = Registers(tx, replica, skus=skus, gtins=gtins, now_ms=now_ms)
     created = updated = unchanged = 0
     taken: list[tuple[str, str, str]] = []
     for entry in entries:
-        product, before = entry.product, writer.standing("product", entry.product.sku)
+        product, before = entry.product, writer.standing(PRODUCT, entry.product.sku)
         if refused := writer.taken(product.sku, product.gtins):
             taken += refused
             lost = {gtin for gtin, _, _ in refused}
             product = msgspec.structs.replace(product, gtins=[gtin for gtin in product.gtins if gtin not in lost])
         is_changed = _put_new(writer, product_row(product, before.n if before else 0), before)
-        price_before = writer.standing("price", product.sku)
+        price_before = writer.standing(PRICE, product.sku)
         row = price_row(product.sku, entry.price, price_before.n if price_before else 0)
         is_changed |= _put_new(writer, row, price_before)
         created += before is None
@@ -178,19 +115,19 @@ def hand_over(
     tx: Connection, replica: Replica, origin: int, rows: Sequence[Row], *, now_ms: int, is_recovered: bool = False
 ) -> HandedOver:
     """Take the rows of a store's catalogue that the cloud does not know, or those of its own former life it had forgotten."""
-    writer = _Writer(tx, replica, now_ms)
+    read = [(seq, body, _valid(body)) for seq, body in rows]
+    told = [row for _, _, row in read if row is not None]
+    skus, gtins = asked_of((row.sku, row.gtins if isinstance(row, ProductRow) else ()) for row in told)
+    writer = Registers(tx, replica, skus=skus, gtins=gtins, now_ms=now_ms)
     adopted = kept = 0
     dropped: list[tuple[str, str, str]] = []
     unread: list[tuple[int, int, bytes]] = []
-    told: list[CatalogueRow] = []
     began_at = _began_at(tx, replica) if is_recovered else 0
-    for seq, body in rows:
-        row = _valid(body)
+    for seq, body, row in read:
         if row is None:
             unread.append((writer.next_seq(body), seq, body))
             continue
-        told.append(row)
-        before = writer.standing("product" if isinstance(row, ProductRow) else "price", row.sku)
+        before = writer.standing(kind_of(row), row.sku)
         is_foreign = before is not None and before.origin != origin and not is_recovered
         if is_recovered and before is not None and before.seq > began_at and before.origin is None:
             kept += 1
@@ -211,7 +148,7 @@ def hand_over(
         dropped += lost
         adopted += before is None
         if lost:
-            row, body = _without(body, {gtin for gtin, _, _ in lost})  # noqa: PLW2901 - the row as it is adopted
+            row, body = _without(body, {gtin for gtin, _, _ in lost})  # noqa: PLW2901 - as it is adopted
         writer.put(row, body, origin)
     writer.told_by(origin, told)
     writer.close()
@@ -260,7 +197,7 @@ def end_of_catalogue(read: Connection, replica: Replica) -> int:
     return last
 
 
-def _put_new(writer: _Writer, row: CatalogueRow, before: _Standing | None) -> bool:
+def _put_new(writer: Registers, row: CatalogueRow, before: Standing | None) -> bool:
     """Write a row as the next version unless it says what stands already (`row` has the n of what stands)."""
     if before is not None and read_row(before.body) == row:
         return False
@@ -269,7 +206,7 @@ def _put_new(writer: _Writer, row: CatalogueRow, before: _Standing | None) -> bo
     return True
 
 
-def _overrule(writer: _Writer, before: _Standing, n: int, *, origin: int | None) -> None:
+def _overrule(writer: Registers, before: Standing, n: int, *, origin: int | None) -> None:
     """What the cloud has stands above what a former life had written and we had forgotten; unknown fields stay."""
     fields: dict[str, Any] = msgspec.json.decode(before.body)  # Any: a row's fields
     body = msgspec.json.encode(fields | {"n": n + 1})
@@ -300,7 +237,7 @@ def _valid(body: bytes) -> CatalogueRow | None:
     except NOT_JSON:
         return None
     problems = check_product(row.product) if isinstance(row, ProductRow) else check_price(row.price)
-    return None if problems or not 0 < row.n < 2**53 else row
+    return None if problems or "\0" in row.sku or not 0 < row.n < 2**53 else row
 
 
 def _without(body: bytes, lost: set[str]) -> tuple[CatalogueRow, bytes]:

@@ -224,6 +224,19 @@ async def test_rows_that_nobody_can_read_are_kept_byte_for_byte(cloud: Any, writ
     assert len(rows) == len(UNREADABLE) + 1
 
 
+async def test_a_price_of_a_sku_that_no_database_takes_is_kept_and_named_unread(
+    cloud: Any, writer: Any, rows_of: Any, sql: Any
+) -> None:
+    product, price = rows_of
+    odd = json.dumps(price("A\0B", 500)).encode()
+
+    await cloud.books().apply(writer.state("catalogue", (1, product("A")), (2, odd), (3, price("A", 500))))
+
+    assert sql("SELECT body FROM fact") == [(odd,)]
+    assert sql("SELECT kind, sku FROM register ORDER BY seq") == [("product", "A"), ("price", "A")]
+    assert (await cloud.store_item())["handover"]["unread"] == 1
+
+
 @pytest.mark.parametrize("feed", list(Feed))
 async def test_an_unknown_stream_is_kept_and_passed_on(cloud: Any, writer: Any, sql: Any, feed: Feed) -> None:
     row = b'{"v":3,"tag":"E280","seen":[1,2.50,1e3],"note":"\xe4\xb8\xad"}'

@@ -36,7 +36,7 @@ from sync import batch as batches
 from sync import clock, migrate, session
 from sync.actions import Apply, Send
 from sync.batch import START, Batch, Boundary, Gap
-from sync.cloud import catalogue
+from sync.cloud import registers
 from sync.cloud.arrivals import applying, facts, tallies
 from sync.cloud.arrivals.cursors import Writer, writer_at
 from sync.cloud.people import coupons
@@ -183,7 +183,7 @@ def load_beyond_head() -> AbstractContextManager[Any]:
 
 def clock_wins_money() -> AbstractContextManager[Any]:
     """Of two prices the one with the later time stands, not the one with the larger (n, rep)."""
-    real = catalogue._Writer.put
+    real = registers.Registers.put
 
     def put(self: Any, row: Any, body: bytes, origin: int | None) -> None:
         stored = self._tx.execute(
@@ -192,7 +192,7 @@ def clock_wins_money() -> AbstractContextManager[Any]:
         if isinstance(row, ProductRow) or stored is None or stored[0] <= self._now_ms:
             real(self, row, body, origin)
 
-    return patch.object(catalogue._Writer, "put", put)
+    return patch.object(registers.Registers, "put", put)
 
 
 @contextmanager

@@ -110,8 +110,11 @@ def _claim_keys(
         return ()
     first = dict(
         tx.execute(
-            "SELECT key, n FROM fact_key WHERE stream = ? AND key IN (SELECT value FROM json_each(?))",
-            (feed_id, json.dumps([key for _, key, _ in keyed])),
+            """
+            SELECT fact_key.key, fact_key.n FROM json_each(?) AS asked CROSS JOIN fact_key
+            WHERE fact_key.stream = ? AND fact_key.key = asked.value
+            """,
+            (json.dumps([key for _, key, _ in keyed]), feed_id),
         ).fetchall()
     )
     late = [(key, n) for _, key, n in keyed if first[key] != n]

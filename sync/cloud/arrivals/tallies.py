@@ -88,10 +88,10 @@ def merge_former_footfall(tx: Connection, rows: Sequence[Row], *, store: str, re
 def _held(tx: Connection, feed_id: int, replica: int, stream: str, keys: set[str]) -> dict[str, _Standing]:
     rows = tx.execute(
         """
-        SELECT key, seq, body FROM tally
-        WHERE stream = ? AND replica = ? AND key IN (SELECT value FROM json_each(?))
+        SELECT tally.key, tally.seq, tally.body FROM json_each(?) AS asked CROSS JOIN tally
+        WHERE tally.stream = ? AND tally.replica = ? AND tally.key = asked.value
         """,
-        (feed_id, replica, json.dumps(sorted(keys))),
+        (json.dumps(sorted(keys)), feed_id, replica),
     ).fetchall()
     held = {}
     for key, seq, body in rows:

@@ -1,7 +1,9 @@
 """A statement as the cloud writes it, in SQLite's words, said in PostgreSQL's. Pure.
 
     ?, ?1, :name                     $1, cast to the type of its value: PostgreSQL guesses text where a value stands alone
-    IN (SELECT value FROM json_each(?))   = ANY (an array), which an index answers
+    IN (SELECT value FROM json_each(?))   = ANY (an array), which an index answers. Not for many: where a table has no statistics
+                                          yet each of its rows is compared with each value. Many are joined: FROM json_each(?)
+                                          AS asked CROSS JOIN …, which keeps SQLite to this order
     max(a, b), min(a, b), iif(…)     GREATEST, LEAST, CASE
     CAST(… AS TEXT | BLOB)           as_text(…), as_blob(…): bytes are UTF-8 text here, not hex
     x IS ?                           x IS NOT DISTINCT FROM ?

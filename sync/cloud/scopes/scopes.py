@@ -10,6 +10,7 @@ Not here: what the catalogue's scopes hold (sync.cloud.scopes.scope_catalogue), 
 (sync.cloud.scopes.scope_branches), the form of the rows (sync.scope_rows).
 """
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from sqlite3 import Connection
 from typing import NamedTuple
@@ -162,15 +163,20 @@ def gone_body(entity: str, *key: str | int) -> bytes:
 
 def write_rows(tx: Connection, numbers: Numbers, scope: int, rows: Iterable[Written]) -> None:
     """Write rows of a scope, then that they are all."""
+    put_rows(tx, [(scope, row) for row in rows])
+    close_scopes(tx, numbers, [scope])
+
+
+def put_rows(tx: Connection, rows: Sequence[tuple[int, Written]]) -> None:
+    """Write rows of scopes, by the scope's id, and say of none that this is all."""
     tx.executemany(
         """
         INSERT INTO scope_row (scope, entity, key, seq, digest, state, body) VALUES (?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (scope, entity, key) DO UPDATE SET
           seq = excluded.seq, digest = excluded.digest, state = excluded.state, body = excluded.body
         """,
-        ((scope, *row) for row in rows),
+        ((scope, *row) for scope, row in rows),
     )
-    close_scopes(tx, numbers, [scope])
 
 
 def close_scopes(tx: Connection, numbers: Numbers, scopes: Iterable[int]) -> None:
@@ -195,6 +201,18 @@ def standing(tx: Connection, scope: int, entity: str, key: str) -> str | None:
         "SELECT state FROM scope_row WHERE scope = ? AND entity = ? AND key = ?", (scope, entity, key)
     ).fetchone()
     return row[0] if row else None
+
+
+def states_of(tx: Connection, scope: int, entities: Sequence[str], keys: Collection[str]) -> dict[tuple[str, str], str]:
+    """Return the states of these keys in a scope, by entity and key; those that never were in it have none."""
+    rows = tx.execute(
+        """
+        SELECT row.entity, row.key, row.state FROM json_each(?) AS asked CROSS JOIN scope_row AS row
+        WHERE row.scope = ? AND row.entity IN (SELECT value FROM json_each(?)) AND row.key = asked.value
+        """,
+        (json.dumps(list(keys)), scope, json.dumps(list(entities))),
+    )
+    return {(entity, key): state for entity, key, state in rows}
 
 
 def scope_heads(read: Connection, own: Replica, store: str) -> dict[str, Head]:

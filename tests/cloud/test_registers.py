@@ -1,0 +1,83 @@
+"""The catalogue's registers in one write job: how often the database is asked, and that a job sees what it has written."""
+
+import json
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+from sync.cloud.catalogue import Entry, hand_over, import_entries
+from sync.migrate import migrate
+from sync.model import Replica
+from sync.retail.catalogue.catalogue import Price, Product
+from sync.retail.names import Name
+from sync.store.replicas import identify, replica_id
+
+ASKED_MAX = 20  # statements of a job, of however many rows
+
+
+class Counting(sqlite3.Connection):
+    """SQLite, and how many statements it was asked; those of many rows of values count once."""
+
+    asked = 0
+
+    def execute(self, *said: Any) -> sqlite3.Cursor:
+        self.asked += 1
+        return super().execute(*said)
+
+    def executemany(self, *said: Any) -> sqlite3.Cursor:
+        self.asked += 1
+        return super().executemany(*said)
+
+
+def opened() -> tuple[Counting, Replica]:
+    tx = sqlite3.connect(":memory:", isolation_level=None, factory=Counting)
+    migrate(tx, "sync.cloud.migrations")
+    return tx, identify(tx, "cloud", incarnation="a" * 16, now_ms=1)
+
+
+def entry(sku: str, *gtins: str) -> Entry:
+    return Entry(Product(sku=sku, name=Name(en=sku), gtins=list(gtins)), Price(1000, "HKD"))
+
+
+def test_rows_are_handed_over_and_imported_in_as_many_statements_as_a_few(rows_of: Any) -> None:
+    product, price = rows_of
+    told = [
+        json.dumps(row(f"S{n}", *more)).encode() for n in range(300) for row, more in ((product, ()), (price, (9,)))
+    ]
+    tx, own = opened()
+    with closing(tx):
+        origin = replica_id(tx, "hk01:bbbbbbbbbbbbbbbb", now_ms=1)
+        before = tx.asked
+        over = hand_over(tx, own, origin, list(enumerate(told, 1)), now_ms=2)
+        handing, before = tx.asked - before, tx.asked
+        put = import_entries(tx, own, [entry(f"T{n}", f"{n:014}") for n in range(500)], now_ms=3)
+
+        assert (over.adopted, put.created) == (600, 500)
+        assert (handing <= ASKED_MAX, tx.asked - before <= ASKED_MAX) == (True, True)
+
+
+def test_a_gtin_goes_from_one_product_to_another_within_one_request() -> None:
+    first, second = "04890000000010", "04890000000027"
+    tx, own = opened()
+    with closing(tx):
+        import_entries(tx, own, [entry("A", first), entry("B", second)], now_ms=2)
+        put = import_entries(tx, own, [entry("A"), entry("B", first), entry("A", second), entry("C", first)], now_ms=3)
+
+        assert put.gtins_taken == ((first, "C", "B"),)
+        assert tx.execute("SELECT gtin, sku FROM gtin ORDER BY gtin").fetchall() == [(first, "B"), (second, "A")]
+        versions = tx.execute("SELECT sku, n FROM register WHERE kind = 'product' ORDER BY seq").fetchall()
+        assert versions == [("B", 2), ("A", 3), ("C", 1)]
+
+
+def test_a_handed_over_row_meets_the_one_before_it_in_the_same_batch(rows_of: Any) -> None:
+    product, _ = rows_of
+    told = [product("A", 1, gtins=("04890000000010",)), product("B", 1, gtins=("04890000000010",)), product("A", 2)]
+    tx, own = opened()
+    with closing(tx):
+        origin = replica_id(tx, "hk01:bbbbbbbbbbbbbbbb", now_ms=1)
+        rows = [(seq, json.dumps(row).encode()) for seq, row in enumerate(told, 1)]
+        over = hand_over(tx, own, origin, rows, now_ms=2)
+
+        assert (over.adopted, over.gtins_dropped) == (2, (("04890000000010", "B", "A"),))
+        assert tx.execute("SELECT sku, n, seq FROM register ORDER BY seq").fetchall() == [("B", 1, 2), ("A", 2, 3)]
+        assert tx.execute("SELECT gtin, sku FROM gtin").fetchall() == []
