@@ -38,11 +38,9 @@ from hub.store.catalogue import products
 from hub.store.model import Shop, utc
 from hub.store.people.members import Work
 from hub.store.replica.lives import Reborn
-from hub.store.selling import sales
 from hub.store.selling.printing import OpenJob, PrintJobView
 from hub.store.selling.receipts import marked, receipt, without_pulse
-from hub.store.selling.returns import returned_for
-from hub.store.selling.sales import SaleView
+from hub.store.selling.sold import Sold, sold
 from hub.store.staff import tills
 from hub.store.staff.tills import Paired
 from hub.store.stock.availability import Shelf
@@ -296,22 +294,18 @@ class Runtime:
         spooler = self.spoolers.get(job.printer_id)
         return spooler.standing(job) if spooler else job
 
-    def render(self, job: OpenJob, view: SaleView | None = None) -> Document:
+    def render(self, job: OpenJob, at_hand: Sold | None = None) -> Document:
         """Return what a job prints; after DRAWER_FRESH_MS in the queue, or at another printer, it opens no drawer."""
-        document = self._content(job, view)
+        document = self._content(job, at_hand)
         is_fresh = self.now_ms() - job.created_ms <= DRAWER_FRESH_MS
         return document if is_fresh and not job.is_moved else without_pulse(document)
 
-    def _content(self, job: OpenJob, view: SaleView | None) -> Document:
+    def _content(self, job: OpenJob, at_hand: Sold | None) -> Document:
         """Return a job's own document, or the receipt of its sale, which is read from the books where it is not at hand."""
         if job.document is not None:
             return marked(job.document, job.mark)
         assert job.sale_id is not None
-        view = view or sales.printed_sale(self.db.read, job.sale_id)
-        assert view is not None, f"print job {job.job_id} names no sale"
-        back = returned_for(self.db.read, view.fact.sale)
-        skus = [line.sku for line in view.fact.sale.lines] + [line.sku for line in (back.lines if back else ())]
-        names = products.names_of(self.db.read, skus)
+        view, names, back = at_hand or sold(self.db.read, job.sale_id)
         return receipt(self.shop, view.fact, names.get, receipt_code=view.receipt_code, mark=job.mark, back=back)
 
     def name_of(self, sku: str) -> Name | None:

@@ -26,7 +26,7 @@ from devices.driver import PrintJob
 from devices.errors import JobTakenError, WireError
 from hub.store.selling import printing
 from hub.store.selling.printing import OpenJob, PrintJobView
-from hub.store.selling.sales import SaleView
+from hub.store.selling.sold import Sold, sold
 from sync.db import Database
 from sync.errors import BusyError, SyncError
 from sync.model import Replica
@@ -36,16 +36,16 @@ DRAWER_TIMEOUT_S = 3.0  # a drawer that opens later than this opens when nobody 
 PRINTED_WITHIN_S = 30.0  # `printed` rides with the next sale's commit: alone it costs the card half a sale's blocks
 AHEAD_MAX = 4  # jobs begun before their turn; when so many are, a receipt is queued and begun later
 
-Render = Callable[[OpenJob, SaleView | None], Document]  # the sale where it is at hand, else as it stands in the books
+Render = Callable[[OpenJob, Sold | None], Document]  # the sale where it is at hand, else as it stands in the books
 Announce = Callable[[PrintJobView], None]
 
 
 class _Begun(NamedTuple):
-    """What is known of a job without a read: as it was begun, what it prints; `sale` is what a receipt says."""
+    """What is known of a job without a read: as it was begun, what it prints; `sold` is what a receipt says."""
 
-    told: PrintJobView | None = None
-    job: OpenJob | None = None
-    sale: SaleView | None = None
+    told: PrintJobView
+    job: OpenJob
+    sold: Sold | None = None
 
 
 class LedgerError(WireError):
@@ -187,12 +187,12 @@ class Spooler:
         self._promised += is_free
         return is_free
 
-    def hand_over(self, job: PrintJobView, view: SaleView | None = None) -> None:
+    def hand_over(self, job: PrintJobView, sold: Sold | None = None) -> None:
         """The promised job is in the ledger, begun: it is the printer's next, or is queued when nobody is there any more."""
         self._promised -= 1
         if self._is_attended:
             self._ahead[job.job_id] = _Begun(
-                job, OpenJob(job.job_id, job.mark, job.sale_id, None, job.created_ms), view
+                job, OpenJob(job.job_id, job.mark, job.sale_id, None, job.created_ms), sold
             )
             self._announce(job)
         else:
@@ -231,10 +231,14 @@ class Spooler:
         if self._drawer is not None:
             job, self._drawer = self._drawer, None
             return job
-        found = self._open_job()
-        if found.job is None:
-            return None
-        return LedgerJob(self, found.job.job_id, self._render(found.job, found.sale))
+        if self._ahead:
+            begun = next(iter(self._ahead.values()))
+            return LedgerJob(self, begun.job.job_id, self._render(begun.job, begun.sold))
+        if self._promised:
+            return None  # what comes is older than whatever was queued since
+        queued = printing.next_job(self._db.read, self.printer_id)
+        self._has_queue = queued is not None
+        return LedgerJob(self, queued.job_id, self._render(queued, None)) if queued else None
 
     async def open_drawer(self) -> None:
         """Kick the drawer now; raise BusyError when the printer does not take the pulse within DRAWER_TIMEOUT_S.
@@ -260,12 +264,7 @@ class Spooler:
         if job_id in self._ahead:
             self._begun = self._ahead.pop(job_id).told
             return
-        now_ms = self._now_ms()
-        begun = await self._db.write(
-            lambda tx: printing.begin(tx, job_id, printer_id=self.printer_id, ahead=AHEAD_MAX, now_ms=now_ms),
-            then=self._have_begun,
-        )
-        if not begun:
+        if not await self._db.write(self._begin(job_id), then=self._have_begun):
             self._in_hand = None
             raise JobTakenError(f"print job {job_id} is not {self.printer_id}'s any more")
 
@@ -313,22 +312,23 @@ class Spooler:
         now_ms = self._now_ms()
         return lambda tx: printing.put_back(tx, job_id, now_ms=now_ms)
 
-    def _have_begun(self, jobs: list[PrintJobView]) -> None:
-        self._has_queue = len(jobs) > AHEAD_MAX
-        self._begun = jobs[0] if jobs else None
-        self._ahead |= {job.job_id: _Begun(job) for job in jobs[1:]}
-        for job in jobs:
-            self._announce(job)
+    def _begin(self, job_id: str) -> Callable[[Connection], list[_Begun]]:
+        """What those behind it print is read in the same job: after each commit a read on the loop begins with empty pages."""
+        now_ms = self._now_ms()
 
-    def _open_job(self) -> _Begun:
-        if self._ahead:
-            job_id, begun = next(iter(self._ahead.items()))
-            return begun if begun.job else _Begun(job=printing.open_job(self._db.read, job_id))
-        if self._promised:
-            return _Begun()  # what comes is older than whatever was queued since
-        queued = printing.next_job(self._db.read, self.printer_id)
-        self._has_queue = queued is not None
-        return _Begun(job=queued)
+        def job(tx: Connection) -> list[_Begun]:
+            begun = printing.begin(tx, job_id, printer_id=self.printer_id, ahead=AHEAD_MAX, now_ms=now_ms)
+            behind = (_Begun(*each, sold(tx, each.job.sale_id) if each.job.sale_id else None) for each in begun[1:])
+            return [*(_Begun(*each) for each in begun[:1]), *behind]
+
+        return job
+
+    def _have_begun(self, jobs: list[_Begun]) -> None:
+        self._has_queue = len(jobs) > AHEAD_MAX
+        self._begun = jobs[0].told if jobs else None
+        self._ahead |= {begun.job.job_id: begun for begun in jobs[1:]}
+        for begun in jobs:
+            self._announce(begun.told)
 
     def _announce_and_poke(self, job: PrintJobView) -> None:
         self._announce(job)

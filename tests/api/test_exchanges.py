@@ -8,7 +8,7 @@ import pytest
 
 from devices.document import Columns, DrawerPulse, Text
 from hub.client import new_id
-from hub.store.selling.printing import open_job
+from hub.store.selling.printing import OpenJob, known_job
 
 PairTill = Callable[..., Awaitable[Any]]
 
@@ -202,8 +202,9 @@ async def test_both_parts_stand_on_one_paper_in_both_languages(
     asked = exchange(till, sold, sale, qty=2, tenders=[{"type": "cash", "amount": 2080}])
 
     answer = await till.post("/v1/exchanges", asked)
-    job = open_job(hub.runtime.db.read, answer.json["sale"]["print_job"])
-    paper = hub.runtime.render(job)
+    job = known_job(hub.runtime.db.read, answer.json["sale"]["print_job"])
+    assert job is not None
+    paper = hub.runtime.render(OpenJob(job.job_id, job.mark, job.sale_id, None, job.created_ms))
 
     said = [each.text for each in paper.elements if isinstance(each, Text)]
     rows = {each.left.strip(): each.right for each in paper.elements if isinstance(each, Columns)}

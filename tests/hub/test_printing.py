@@ -49,8 +49,8 @@ class Ledger:
     async def change(self, state: State, *, job_id: str = "j1") -> PrintJobView:
         if state == "printing":
             printer_id = job_view(self._db.read, job_id).printer_id
-            (job,) = await self._db.write(lambda tx: begin(tx, job_id, printer_id=printer_id, now_ms=2))
-            return job
+            (begun,) = await self._db.write(lambda tx: begin(tx, job_id, printer_id=printer_id, now_ms=2))
+            return begun.view
         return await self._db.write(lambda tx: end(tx, self._replica, job_id, state, reason="r", now_ms=2))
 
     async def retry(self, job_id: str = "j1") -> PrintJobView:

@@ -26,6 +26,7 @@ from hub.store.selling.printing import PrintTo
 from hub.store.selling.returns import ReturnAnswer, returned_by_line
 from hub.store.selling.sale_approvals import Authority
 from hub.store.selling.sales import Recorded, SaleView
+from hub.store.selling.sold import just_sold
 from hub.store.selling.voids import Void, void_job
 from hub.store.stock.reservations import Names
 from sync.errors import SyncError
@@ -212,7 +213,7 @@ class Paper:
             return
         if self.spooler and self.to and recorded.print_job:
             if self.to.is_promised:
-                self.spooler.hand_over(recorded.print_job, recorded.view)
+                self.spooler.hand_over(recorded.print_job, just_sold(recorded))
             else:
                 hub.on_print(recorded.print_job)
                 self.spooler.poke()

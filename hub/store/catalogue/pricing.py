@@ -67,7 +67,7 @@ def goods_of(read: Connection, shop: Shop, skus: Sequence[str], at: At) -> dict[
     """Return those of these SKUs that the catalogue has ever known, with what each costs at the moment."""
     rows = read.execute(
         """
-        SELECT product.sku, product.unit, product.stocked, product.category,
+        SELECT product.sku, product.unit, product.stocked, product.category, product.name_zh_hant, product.name_en,
           EXISTS (SELECT 1 FROM list_price WHERE list_price.sku = product.sku), price.amount_minor, price.per,
           store_price.amount_minor, store_price.per, store_price.valid_from, store_price.valid_until
         FROM json_each(?) AS wanted
@@ -77,7 +77,7 @@ def goods_of(read: Connection, shop: Shop, skus: Sequence[str], at: At) -> dict[
         """,
         (_json(skus), shop.store_id),
     ).fetchall()
-    in_lists = [row[0] for row in rows if row[4]]
+    in_lists = [row[0] for row in rows if row[6]]
     listed = _listed(read, shop, in_lists) if in_lists else {}
     return {
         sku: Goods(
@@ -90,8 +90,9 @@ def goods_of(read: Connection, shop: Shop, skus: Sequence[str], at: At) -> dict[
                 listed=listed.get(sku, ()),
                 own=None if own[0] is None else _own(*own),
             ),
+            Name(zh_hant, en),
         )
-        for sku, unit, stocked, category, _, amount, per, *own in rows
+        for sku, unit, stocked, category, zh_hant, en, _, amount, per, *own in rows
     }
 
 

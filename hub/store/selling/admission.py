@@ -26,6 +26,7 @@ from hub.store.selling.whereabouts import whereabouts
 from hub.store.stock.kits import SoldLine, sold_effects
 from sync.errors import RuleError
 from sync.retail.catalogue.quotes import Goods, differences, filled, quoted
+from sync.retail.names import Name
 from sync.retail.selling.sales import Sale, SaleLine, StockEffect, TaxPart, Warned, check_sums
 from sync.retail.selling.tax import tax_of
 from sync.retail.selling.tenders import EXCHANGE_TENDER, examine
@@ -51,13 +52,14 @@ ORDINARY = Context()
 
 
 class Admitted(Struct, frozen=True):
-    """A sale that may be booked, `per` filled in, when it was sold, and what follows from it."""
+    """A sale that may be booked, `per` filled in, when it was sold, what its goods are called, and what follows from it."""
 
     sale: Sale
     sold_at: datetime
     effects: tuple[StockEffect, ...]
     tax: tuple[TaxPart, ...]
     warnings: tuple[Warned, ...]
+    names: dict[str, Name]
 
 
 def admit(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, context: Context = ORDINARY) -> Admitted:
@@ -102,6 +104,7 @@ def admit(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, context: Conte
         ),
         tax=tax_of(sale, shop.tax, {sku: goods.category for sku, goods in known.items()}),
         warnings=tuple(notes.warnings),
+        names={sku: goods.name for sku, goods in known.items() if goods.name is not None},
     )
 
 

@@ -13,7 +13,7 @@ marked. Nothing is ever printed twice without the mark. Each time a job is print
 """
 
 from sqlite3 import Connection
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -30,7 +30,9 @@ from sync.retail.prints import Ended, PrintResult
 QUEUE_MAX = 64  # open jobs a printer; a document beyond it is refused, a sale is booked and its job joins the queue
 State = Literal["queued", "printing", Ended]
 Mark = Literal["", "reprint", "repeat"]
+_BEGIN = "UPDATE print_job SET state = 'printing', reason = '', changed_ms = ?, attempts = attempts + 1"
 _COLUMNS = "job_id, printer_id, sale_id, mark, state, reason, attempts, created_ms, changed_ms, instead_of"
+_BEGUN = f"RETURNING {_COLUMNS}, document, id"
 
 
 class PrintJobView(Struct, frozen=True, omit_defaults=True):
@@ -60,6 +62,13 @@ class OpenJob(Struct, frozen=True):
     document: Document | None
     created_ms: int
     is_moved: bool = False
+
+
+class Begun(NamedTuple):
+    """A job that has begun: as it stands in the ledger, and what it prints."""
+
+    view: PrintJobView
+    job: OpenJob
 
 
 class OpenJobs(Struct, frozen=True):
@@ -166,46 +175,37 @@ def next_job(read: Connection, printer_id: str) -> OpenJob | None:
     return _open_job(row) if row else None
 
 
-def open_job(read: Connection, job_id: str) -> OpenJob:
-    """Return a known job with what it prints."""
-    row = read.execute(
-        "SELECT job_id, mark, sale_id, document, created_ms, instead_of FROM print_job WHERE job_id = ?", (job_id,)
-    ).fetchone()
-    return _open_job(row)
-
-
 def _open_job(row: tuple[str, Mark, str | None, str | None, int, str | None]) -> OpenJob:
     job_id, mark, sale_id, document, created_ms, instead_of = row
     content = msgspec.json.decode(document, type=Document) if document else None
     return OpenJob(job_id, mark, sale_id, content, created_ms, instead_of is not None)
 
 
-def begin(tx: Connection, job_id: str, *, printer_id: str, ahead: int = 0, now_ms: int) -> list[PrintJobView]:
+def begin(tx: Connection, job_id: str, *, printer_id: str, ahead: int = 0, now_ms: int) -> list[Begun]:
     """Bytes of a job may be at the printer from now on: that is one attempt more. Up to `ahead` that are queued for the same
     printer follow it at once; return them all in their order, and none where the job is not this printer's to begin.
     """
-    first = _begin(tx, job_id, printer_id, now_ms=now_ms)
-    if first is None:
-        return []
-    queued = tx.execute(
-        """
-        SELECT job_id FROM print_job
-        WHERE printer_id = ? AND state IN ('queued', 'printing') AND state = 'queued' ORDER BY id LIMIT ?
-        """,
-        (printer_id, ahead),
+    first = tx.execute(
+        f"{_BEGIN} WHERE job_id = ? AND printer_id = ? AND state = 'queued' {_BEGUN}", (now_ms, job_id, printer_id)
     ).fetchall()
-    return [first, *filter(None, (_begin(tx, each, printer_id, now_ms=now_ms) for (each,) in queued))]
-
-
-def _begin(tx: Connection, job_id: str, printer_id: str, *, now_ms: int) -> PrintJobView | None:
-    row = tx.execute(
+    if not first:
+        return []
+    behind = tx.execute(
         f"""
-        UPDATE print_job SET state = 'printing', reason = '', changed_ms = ?, attempts = attempts + 1
-        WHERE job_id = ? AND printer_id = ? AND state = 'queued' RETURNING {_COLUMNS}
+        {_BEGIN} WHERE id IN (
+          SELECT id FROM print_job
+          WHERE printer_id = ? AND state IN ('queued', 'printing') AND state = 'queued' ORDER BY id LIMIT ?
+        ) {_BEGUN}
         """,
-        (now_ms, job_id, printer_id),
-    ).fetchone()
-    return PrintJobView(*row) if row else None
+        (now_ms, printer_id, ahead),
+    ).fetchall()
+    return [_begun(*row) for row in (*first, *sorted(behind, key=lambda row: row[-1]))]
+
+
+def _begun(*row: Any) -> Begun:  # Any: columns
+    *columns, document, _ = row
+    view = PrintJobView(*columns)
+    return Begun(view, _open_job((view.job_id, view.mark, view.sale_id, document, view.created_ms, view.instead_of)))
 
 
 def move(tx: Connection, printer_id: str, *, to: str, now_ms: int) -> list[PrintJobView]:

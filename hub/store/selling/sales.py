@@ -33,6 +33,7 @@ from hub.store.selling.training import train
 from hub.store.stock.stock import apply_effects
 from sync import failpoints
 from sync.model import Dot, Replica, Stream
+from sync.retail.names import Name
 from sync.retail.selling.sales import Sale, SaleFact, Warned, content_hash, filled_like
 from sync.store.pruned_keys import dots_before
 from sync.store.streams import append_fact
@@ -56,7 +57,7 @@ class SaleView(Struct, frozen=True, omit_defaults=True):
 class Recorded(Struct, frozen=True):
     """How recording ended; `answer` is the JSON told to the till, None when the content was suspended.
 
-    Of one that is new also its receipt: the job, where one was asked for, and what it prints.
+    Of one that is new also its receipt: the job, where one was asked for, what it prints, and what its goods are called.
     """
 
     status: Literal["created", "repeated", "suspended", "trained"]
@@ -64,6 +65,7 @@ class Recorded(Struct, frozen=True):
     stock: dict[str, int] = {}
     print_job: PrintJobView | None = None
     view: SaleView | None = None
+    names: dict[str, Name] = {}
 
 
 class Told(Struct, frozen=True, omit_defaults=True):
@@ -160,7 +162,8 @@ def _record(
         points=spent.effects,
         tax=admitted.tax,
     )
-    return _write(tx, replica, fact, stock=stock, print_to=print_to, now_ms=now_ms)
+    recorded = _write(tx, replica, fact, stock=stock, print_to=print_to, now_ms=now_ms)
+    return msgspec.structs.replace(recorded, names=admitted.names)
 
 
 def _write(

@@ -17,6 +17,7 @@ from sync.errors import RuleError
 from sync.retail.catalogue.pricing import Effective
 from sync.retail.catalogue.promotions import BasketLine, Considered, Promotion, apply_promotions
 from sync.retail.money import line_amount
+from sync.retail.names import Name
 from sync.retail.selling.sales import Discount, SaleLine, Warned
 from sync.retail.windows import At
 
@@ -30,6 +31,7 @@ class Goods(Struct, frozen=True):
     stocked: bool = True
     category: str | None = None
     price: Effective | None = None
+    name: Name | None = None
 
 
 class Quoted(Struct, frozen=True):

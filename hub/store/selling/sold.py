@@ -1,0 +1,37 @@
+"""What a receipt is made of: the sale, what its goods are called, what came back for it. Reads, on any connection."""
+
+from collections.abc import Mapping
+from sqlite3 import Connection
+from typing import NamedTuple
+
+from hub.store.catalogue.products import names_of
+from hub.store.selling.returns import returned_for
+from hub.store.selling.sales import Recorded, SaleView, printed_sale
+from sync.retail.names import Name
+from sync.retail.selling.returns import ReturnFact
+from sync.retail.selling.sales import EXCHANGED
+
+
+class Sold(NamedTuple):
+    """A durable sale as its receipt says it; `names` of the goods that the catalogue knows, by SKU."""
+
+    view: SaleView
+    names: Mapping[str, Name]
+    back: ReturnFact | None = None
+
+
+def sold(read: Connection, sale_id: str) -> Sold:
+    """Return a sale that is in the books."""
+    view = printed_sale(read, sale_id)
+    assert view is not None, f"a print job names {sale_id}, which is no sale"
+    back = returned_for(read, view.fact.sale)
+    skus = [line.sku for line in view.fact.sale.lines] + [line.sku for line in (back.lines if back else ())]
+    return Sold(view, names_of(read, skus), back)
+
+
+def just_sold(recorded: Recorded) -> Sold | None:
+    """Return a sale as its job has left it, without a read; None for a part of an exchange, whose other part is read."""
+    view = recorded.view
+    if view is None or any(tender.type == EXCHANGED for tender in view.fact.sale.tenders):
+        return None
+    return Sold(view, recorded.names)
