@@ -28,8 +28,7 @@ _CURSOR_DIGITS = re.compile(r"[0-9]{1,18}")
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True, gc=False):
     """One event of the ring, encoded once for all clients; `audience` is a till, CONSOLE, or None for everybody."""
 
     n: int

@@ -6,15 +6,15 @@ Not here: which jobs make a group (sync.groups), who waits for what came of it (
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from sync import failpoints
 from sync.storage_faults import is_storage_fault
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What a job came to."""
 
     result: Any = None  # Any: each job has its own result type

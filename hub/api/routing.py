@@ -8,7 +8,7 @@ import binascii
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -45,8 +45,7 @@ SALE = web.RequestKey("sale", str)
 PUBLIC: frozenset[Scope] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One request after its checks. `body` and `query` are of the route's types. Any: checked by the route's struct.
 
     `person` is who does the route's duty; `session` the session token as it was sent, for routes without one; `remote` the
@@ -68,14 +67,13 @@ class Call:
         return self.person.actor if self.person else f"till:{self.client.till_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What a route answers: a struct, or bytes that are encoded already."""
 
     body: Struct | list[Any] | bytes
     status: int = 200
     content_type: str = "application/json"
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = {}
 
 
 class WireRequest(Struct, frozen=True):

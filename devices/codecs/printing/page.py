@@ -5,7 +5,6 @@ language is a subclass that says how its printer is told (devices.codecs.printin
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -47,8 +46,7 @@ PULSE_OFF_MS = 500
 _GTIN_SYMBOLOGIES: dict[int, Symbology] = {13: "EAN13", 8: "EAN8"}
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedDocument:
+class EncodedDocument(Struct, frozen=True):
     """Bytes ready to send. `raster_lines` went out as pictures; `missing` are characters printed as a missing mark."""
 
     payload: bytes

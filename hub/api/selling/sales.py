@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import Annotated
 
@@ -191,8 +190,7 @@ def _hear_till(call: Call, request: SaleRequest) -> None:
     hub.clock.till_shows(call.client.till_id, round(request.sold_at.timestamp() * 1000))
 
 
-@dataclass(frozen=True, slots=True)
-class Paper:
+class Paper(Struct, frozen=True):
     """Where a sale's receipt goes, None for nowhere; a printer may wait for it."""
 
     spooler: Spooler | None = None
@@ -219,8 +217,7 @@ class Paper:
                 self.spooler.poke()
 
 
-@dataclass(frozen=True, slots=True)
-class Counter:
+class Counter(Struct, frozen=True):
     """A sale that is about to be booked, and what was learnt for it."""
 
     hub: Runtime
