@@ -264,7 +264,7 @@ class Spooler:
         if job_id in self._ahead:
             self._begun = self._ahead.pop(job_id).told
             return
-        if not await self._db.write(self._begin(job_id), then=self._have_begun):
+        if not await self._db.write(self._begin(job_id), then=self._have_begun, is_brief=True):
             self._in_hand = None
             raise JobTakenError(f"print job {job_id} is not {self.printer_id}'s any more")
 

@@ -2,7 +2,8 @@
 
 A write is a job, a function of the connection; jobs that wait together run in one transaction, each of several in a SAVEPOINT,
 and commit together with synchronous=FULL. Nobody waits for company: a group is what is waiting when the writer is free, of each
-client its share (sync.groups).
+client its share (sync.groups). Jobs run in the writer's thread; a group of nothing but brief ones on the loop, and the thread has
+its COMMIT alone, which waits for the disk: otherwise the two hand the interpreter over for each statement.
 
     job ends   job raises   COMMIT     answer to the caller        `then`
     yes        no           done       its result                  called, in commit order
@@ -31,7 +32,7 @@ from sync.groups import WRITES_FOR, take_group
 from sync.migrate import migrate
 from sync.snapshot import Snapshot
 from sync.storage_faults import StorageFault, is_mounted_read_only, refusal, storage_fault
-from sync.transaction import Outcome, run_group
+from sync.transaction import Outcome, commit, do_jobs, run_group
 
 WRITER_JOBS_MAX = 512  # waiting write jobs; when full a write is refused with 503 and Retry-After, nothing is dropped
 SEARCH_TIMEOUT_S = 2.0  # a text search beyond this is interrupted: it must not hold a WAL snapshot open for long
@@ -60,6 +61,7 @@ class _Job(Generic[T]):
     answer: "asyncio.Future[T]"
     otherwise: Callable[[], None] | None = None
     client: str = ""
+    is_brief: bool = True
 
 
 class Database:
@@ -75,6 +77,7 @@ class Database:
         self._soon_timer: asyncio.TimerHandle | None = None
         self._is_soon_due = False
         self._closing = False
+        self._between_groups = asyncio.Lock()
         self.fault: StorageFault | None = None  # why the last commit failed, where it did
         self.make_room: Callable[[], bool] = lambda: False  # asked when there is none; True: there may be some now
         self._written = 0
@@ -148,10 +151,11 @@ class Database:
         *,
         then: Callable[[T], None] | None = None,
         otherwise: Callable[[], None] | None = None,
+        is_brief: bool = False,
     ) -> T:
         """Run `job` in a group transaction and return its result after the commit; a cancelled caller does not undo it.
 
-        One of `then` and `otherwise` is called, also when the caller is gone.
+        One of `then` and `otherwise` is called, also when the caller is gone. `is_brief`: it takes no longer than a look-up.
 
         Raise what the job raises, BusyError when WRITER_JOBS_MAX wait, OutcomeUnknownError when the commit fails.
         """
@@ -160,7 +164,7 @@ class Database:
                 otherwise()
             raise BusyError("busy", f"{len(self._waiting)} writes are waiting")
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Job(job, then, answer, otherwise, WRITES_FOR.get()))
+        self._waiting.append(_Job(job, then, answer, otherwise, WRITES_FOR.get(), is_brief))
         self._wake.set()
         return await answer  # a caller that is cancelled cancels this, and not the job
 
@@ -174,7 +178,7 @@ class Database:
     ) -> None:
         """Run `job` with the next group, or alone after `within_s`; `otherwise` is called when it raises.
 
-        For what a crash may forget; callers bound how many there are.
+        For what is brief and a crash may forget; callers bound how many there are.
         """
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         answer.add_done_callback(_mark_retrieved)
@@ -202,13 +206,15 @@ class Database:
     async def empty_log(self) -> bool:
         """Bring all that is committed into the file and cut the write-ahead log; false while a reader still needs it."""
         run: Callable[..., Awaitable[Any]] = self._writer._execute
-        row = await run(lambda: self._writer._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
+        async with self._between_groups:
+            row = await run(lambda: self._writer._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
         return bool(row[0] == 0)
 
     async def save_room(self, *, is_scarce: bool) -> None:
         """Keep the write-ahead log short where room is scarce, and cut it now, unless a reader still needs it."""
         run: Callable[..., Awaitable[None]] = self._writer._execute
-        await run(_save_room, self._writer._conn, is_scarce)
+        async with self._between_groups:
+            await run(_save_room, self._writer._conn, is_scarce)
 
     async def run_writer(self) -> None:
         """Serve write jobs until `drain` is called and all of them are answered."""
@@ -249,7 +255,7 @@ class Database:
         group, has_failed = [*soon, *waiting], False
         begun_s = perf_counter()
         try:
-            outcomes = await self._run([job.run for job in group])
+            outcomes = await self._run([job.run for job in group], are_brief=all(job.is_brief for job in group))
         except sqlite3.Error as err:
             fault = storage_fault(err, self._path)
             if fault != self.fault:
@@ -269,13 +275,18 @@ class Database:
         self.on_group(len(group), not has_failed)  # the line wakes when what was committed has been told in the shop
         return not has_failed
 
-    async def _run(self, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[Outcome]:
+    async def _run(self, jobs: list[Callable[[sqlite3.Connection], Any]], *, are_brief: bool) -> list[Outcome]:
         """Run a group, again where it found no room and some was made: nothing of it was written."""
         # aiosqlite has no public way to run a function in its thread; a hop for each statement would cost more than the sale
-        run: Callable[..., Awaitable[list[Outcome]]] = self._writer._execute
+        run: Callable[..., Awaitable[Any]] = self._writer._execute
         while True:
             try:
-                outcomes = await run(run_group, self._writer._conn, jobs)
+                async with self._between_groups:
+                    if are_brief:
+                        outcomes = do_jobs(self._writer._conn, jobs)
+                        await run(commit, self._writer._conn)
+                    else:
+                        outcomes = await run(run_group, self._writer._conn, jobs)
             except sqlite3.Error as err:
                 if storage_fault(err, self._path) != "no_space" or not self.make_room():
                     raise

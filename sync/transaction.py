@@ -4,8 +4,8 @@ Not here: which jobs make a group (sync.groups), who waits for what came of it (
 """
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from msgspec import Struct
@@ -22,24 +22,41 @@ class Outcome(Struct, frozen=True):
 
 
 def run_group(connection: sqlite3.Connection, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[Outcome]:
-    """Run jobs in one transaction: one that fails leaves nothing, those beside it stand.
+    """Run jobs in one transaction: one that fails leaves nothing, those beside it stand."""
+    outcomes = do_jobs(connection, jobs)
+    commit(connection)
+    return outcomes
+
+
+def do_jobs(connection: sqlite3.Connection, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[Outcome]:
+    """Run jobs and leave their transaction open for `commit`; of what is raised nothing is left.
 
     A SAVEPOINT keeps a copy of each page that changes, in memory: a job that is alone has none.
     """
     run = _run_beside if len(jobs) > 1 else _run_alone
-    try:
+    with _undone_by_what_is_raised(connection):
         connection.execute("BEGIN IMMEDIATE")
-        outcomes = [run(connection, job) for job in jobs]
+        return [run(connection, job) for job in jobs]
+
+
+def commit(connection: sqlite3.Connection) -> None:
+    """Make what `do_jobs` has left durable: this is what waits for the disk."""
+    with _undone_by_what_is_raised(connection):
         if connection.in_transaction:
             failpoints.hit("commit.before")
             connection.execute("COMMIT")
             failpoints.hit("commit.after")
+
+
+@contextmanager
+def _undone_by_what_is_raised(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
         with suppress(sqlite3.Error):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         raise
-    return outcomes
 
 
 def _run_beside(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], Any]) -> Outcome:

@@ -98,6 +98,7 @@ class SimDatabase(Database):
         *,
         then: Callable[[T], None] | None = None,
         otherwise: Callable[[], None] | None = None,
+        is_brief: bool = False,
     ) -> T:
         """See sync.db.Database.write."""
         if len(self._waiting) >= WRITER_JOBS_MAX or self._closing:
@@ -105,7 +106,7 @@ class SimDatabase(Database):
                 otherwise()
             raise BusyError("busy", f"{len(self._waiting)} writes are waiting")
         answer: Answer[T] = Answer()
-        self._waiting.append(_Job(job, then, answer, otherwise))  # type: ignore[arg-type]  # all that _settle asks of a future
+        self._waiting.append(_Job(job, then, answer, otherwise, is_brief=is_brief))  # type: ignore[arg-type]  # all that _settle asks
         if self._later is None:
             self.commit()
         elif not self._is_due:

@@ -2,8 +2,10 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,10 +20,11 @@ from sync.groups import WRITES_FOR
 Tx = sqlite3.Connection
 
 
-@pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    """A database with a table of the test's own."""
+@pytest.fixture(params=[False, True], ids=["jobs in the thread", "brief jobs on the loop"])
+async def db(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """A database with a table of the test's own; what it promises, it promises wherever jobs are run."""
     async with open_database(tmp_path / "hub.db", migrations=MIGRATIONS) as db:
+        db.write = partial(db.write, is_brief=request.param)  # type: ignore[method-assign]
         await db.write(lambda tx: tx.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT) STRICT"))
         yield db
 
@@ -67,6 +70,30 @@ async def test_jobs_that_come_during_a_commit_share_the_next_one(db: Database) -
 
     assert db.commits - commits == 2
     assert notes(db) == ["first", *(f"late {n}" for n in range(10))]
+
+
+async def test_a_group_is_run_on_the_loop_where_all_of_it_is_brief_and_in_the_thread_where_one_is_not(
+    tmp_path: Path,
+) -> None:
+    async with open_database(tmp_path / "hub.db", migrations=MIGRATIONS) as db:
+        brief = partial(db.write, lambda _tx: threading.get_ident(), is_brief=True)
+        long = partial(db.write, lambda _tx: threading.get_ident())
+
+        alone, together, beside = [
+            await asyncio.gather(*group) for group in ([brief()], [brief(), brief()], [brief(), long()])
+        ]
+
+    here = threading.get_ident()
+    assert (alone, together) == ([here], [here, here])
+    assert here not in beside and len(set(beside)) == 1
+
+
+async def test_nothing_comes_between_the_jobs_of_a_group_and_its_commit(db: Database) -> None:
+    results = await asyncio.gather(
+        db.write(note("a")), db.empty_log(), db.write(note("b")), db.save_room(is_scarce=True), db.write(note("c"))
+    )
+
+    assert (results[1], notes(db), db.fault) == (True, ["a", "b", "c"], None)
 
 
 def refused(tx: Tx) -> None:

@@ -77,7 +77,7 @@ async def post_sale(call: Call) -> Reply:
     async with hub.point_holds.word_for(sale) as points:
         counter = counter_of(call, request, sale, coupons=coupons, points=points)
         job = counter.job(sale, now_ms=hub.now_ms())
-        recorded = await hub.db.write(job, then=counter.announce, otherwise=counter.paper.give_up)
+        recorded = await hub.db.write(job, then=counter.announce, otherwise=counter.paper.give_up, is_brief=True)
     if recorded.answer is None:
         detail = f"sale {sale.sale_id} is known with other content; this one waits in the manager's list"
         raise ConflictError("other_content", detail, pointer="/sale_id")

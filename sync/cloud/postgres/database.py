@@ -69,15 +69,17 @@ class PostgresDatabase(Database):
     def _check_promise(self) -> None:
         """The server says itself where its disk takes nothing."""
 
-    async def _run(self, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[Outcome]:
+    async def _run(self, jobs: list[Callable[[sqlite3.Connection], Any]], *, are_brief: bool) -> list[Outcome]:
+        """None is brief: each statement goes to the server."""
+        del are_brief
         jobs = [partial(_run_job, job) for job in jobs]
         for _ in range(AGAIN_MAX):
             try:
-                return await super()._run(jobs)
+                return await super()._run(jobs, are_brief=False)
             except sqlite3.Error as err:
                 if not _is_undone(err):
                     raise
-        return await super()._run(jobs)
+        return await super()._run(jobs, are_brief=False)
 
 
 @asynccontextmanager
