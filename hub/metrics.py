@@ -40,7 +40,7 @@ class Metrics:
             registry=self.registry,
         )
         self.jobs_waiting = self._gauge("write_jobs_waiting", "Write jobs that wait for their commit; 512 at most")
-        self._requests: dict[tuple[str, str, int], Counter] = {}
+        self._counters: dict[tuple[Counter, tuple[str | int, ...]], Counter] = {}
         self.scans = Counter(
             "storehub_scans", "Scans by device and result", ["device", "result"], registry=self.registry
         )
@@ -202,16 +202,28 @@ class Metrics:
 
     def count_request(self, method: str, path: str, status: int) -> None:
         """Count one request; `path` is a route's, so there are as many as routes."""
-        key = (method, path, status)
-        counter = self._requests.get(key)
-        if counter is None:
-            counter = self._requests[key] = self.requests.labels(*key)
-        counter.inc()
+        self._counted(self.requests, method, path, status).inc()
+
+    def count_sale(self, status: str) -> None:
+        """Count one sale by how it ended."""
+        self._counted(self.sales, status).inc()
+
+    def count_print(self, printer: str, state: str) -> None:
+        """Count one change of a print job."""
+        self._counted(self.prints, printer, state).inc()
 
     def count_group(self, jobs: int, ok: bool) -> None:
         """Count one group commit."""
-        self.commits.labels("committed" if ok else "failed").inc()
+        self._counted(self.commits, "committed" if ok else "failed").inc()
         self.jobs.observe(jobs)
+
+    def _counted(self, family: Counter, *labels: str | int) -> Counter:
+        """Return the counter of these labels; the library looks each up under a lock, by texts that it makes of them."""
+        key = (family, labels)
+        counter = self._counters.get(key)
+        if counter is None:
+            counter = self._counters[key] = family.labels(*labels)
+        return counter
 
     def render(self) -> bytes:
         """Return the text exposition format 0.0.4."""

@@ -282,7 +282,7 @@ class Runtime:
 
     def on_print(self, job: PrintJobView) -> None:
         """Tell everybody what became of a print job, after the commit."""
-        self.metrics.prints.labels(job.printer_id, job.state).inc()
+        self.metrics.count_print(job.printer_id, job.state)
         if job.sale_id is not None and job.state in ("printed", "failed", "unknown"):
             took_ms = job.changed_ms - job.created_ms
             said = {"sale": job.sale_id, "job": job.job_id, "printer": job.printer_id, "state": job.state}
@@ -305,7 +305,7 @@ class Runtime:
         if job.document is not None:
             return marked(job.document, job.mark)
         assert job.sale_id is not None
-        view, names, back = at_hand or sold(self.db.read, job.sale_id)
+        view, names, back = at_hand or sold(self.db.read, job.sale_id)[0]
         return receipt(self.shop, view.fact, names.get, receipt_code=view.receipt_code, mark=job.mark, back=back)
 
     def name_of(self, sku: str) -> Name | None:

@@ -318,8 +318,9 @@ class Spooler:
 
         def job(tx: Connection) -> list[_Begun]:
             begun = printing.begin(tx, job_id, printer_id=self.printer_id, ahead=AHEAD_MAX, now_ms=now_ms)
-            behind = (_Begun(*each, sold(tx, each.job.sale_id) if each.job.sale_id else None) for each in begun[1:])
-            return [*(_Begun(*each) for each in begun[:1]), *behind]
+            behind = [each.job.sale_id for each in begun[1:] if each.job.sale_id]
+            at_hand = dict(zip(behind, sold(tx, *behind), strict=True))
+            return [_Begun(*each, at_hand.get(each.job.sale_id or "")) for each in begun]
 
         return job
 

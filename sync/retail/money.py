@@ -46,6 +46,7 @@ def minor_digits(currency: str) -> int:
     return MINOR_DIGITS.get(_checked(currency), DEFAULT_MINOR_DIGITS)
 
 
+@lru_cache(maxsize=64)
 def display_digits(currency: str) -> int:
     """Return how many decimals a customer is shown (HKD 2, TWD 0, JPY 0); AmountError on a malformed code."""
     return DISPLAY_DIGITS.get(currency, minor_digits(currency))

@@ -266,7 +266,7 @@ async def test_what_a_sales_job_leaves_for_the_receipt_is_what_the_books_say(
 ) -> None:
     recorded = await store.sell(one := sale(), print_to=PrintTo("p1", is_promised=True))
 
-    assert just_sold(recorded) == sold_of(store.db.read, one.sale_id)
+    assert [just_sold(recorded)] == sold_of(store.db.read, one.sale_id)
 
 
 async def test_a_drawer_pulse_overtakes_receipts(desk: Desk) -> None:

@@ -130,7 +130,7 @@ def authority_of(call: Call) -> Authority:
 
 def announce_sale(hub: Runtime, recorded: Recorded) -> None:
     """Count it, and tell other screens of one that is new."""
-    hub.metrics.sales.labels(recorded.status).inc()
+    hub.metrics.count_sale(recorded.status)
     if recorded.view is None:
         return
     now_ms = hub.now_ms()

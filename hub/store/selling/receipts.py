@@ -77,7 +77,7 @@ def _header(shop: Shop, fact: SaleFact, mark: Mark) -> list[Element]:
         *(Text(line, align="center") for line in shop.header),
         Rule(),
         Columns("單號 Receipt", fact.receipt_no),
-        Columns("時間 Time", f"{sold_at:%Y-%m-%d %H:%M:%S}"),
+        Columns("時間 Time", sold_at.replace(tzinfo=None).isoformat(" ", "seconds")),
         Columns("收銀機 Till", fact.sale.till_id),
     ]
     if fact.sale.cashier_id:

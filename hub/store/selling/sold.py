@@ -20,13 +20,20 @@ class Sold(NamedTuple):
     back: ReturnFact | None = None
 
 
-def sold(read: Connection, sale_id: str) -> Sold:
-    """Return a sale that is in the books."""
+def sold(read: Connection, *sale_ids: str) -> list[Sold]:
+    """Return sales that are in the books; their names are read at once, and each has those of all."""
+    views = [_printed(read, sale_id) for sale_id in sale_ids]
+    backs = [returned_for(read, view.fact.sale) for view in views]
+    skus = [line.sku for view in views for line in view.fact.sale.lines]
+    skus += [line.sku for back in backs if back for line in back.lines]
+    names = names_of(read, skus) if skus else {}
+    return [Sold(view, names, back) for view, back in zip(views, backs, strict=True)]
+
+
+def _printed(read: Connection, sale_id: str) -> SaleView:
     view = printed_sale(read, sale_id)
     assert view is not None, f"a print job names {sale_id}, which is no sale"
-    back = returned_for(read, view.fact.sale)
-    skus = [line.sku for line in view.fact.sale.lines] + [line.sku for line in (back.lines if back else ())]
-    return Sold(view, names_of(read, skus), back)
+    return view
 
 
 def just_sold(recorded: Recorded) -> Sold | None:
