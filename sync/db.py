@@ -32,7 +32,7 @@ from sync.groups import WRITES_FOR, take_group
 from sync.migrate import migrate
 from sync.snapshot import Snapshot
 from sync.storage_faults import StorageFault, is_mounted_read_only, refusal, storage_fault
-from sync.transaction import Outcome, commit, do_jobs, run_group
+from sync.transaction import BUSY_S, WAIT, Outcome, begin, commit, do_jobs, run_group
 
 WRITER_JOBS_MAX = 512  # waiting write jobs; when full a write is refused with 503 and Retry-After, nothing is dropped
 SEARCH_TIMEOUT_S = 2.0  # a text search beyond this is interrupted: it must not hold a WAL snapshot open for long
@@ -282,7 +282,7 @@ class Database:
         while True:
             try:
                 async with self._between_groups:
-                    if are_brief:
+                    if are_brief and begin(self._writer._conn, at_once=True):
                         outcomes = do_jobs(self._writer._conn, jobs)
                         await run(commit, self._writer._conn)
                     else:
@@ -360,11 +360,10 @@ def _save_room(connection: sqlite3.Connection, is_scarce: bool) -> None:
     pages = CHECKPOINT_PAGES_SCARCE if is_scarce else CHECKPOINT_PAGES
     connection.execute(f"PRAGMA wal_autocheckpoint = {pages}").fetchone()
     if is_scarce:
-        wait_ms = connection.execute("PRAGMA busy_timeout").fetchone()[0]
         connection.execute("PRAGMA busy_timeout = 0").fetchone()  # sales wait behind this: no reader is waited for
         with suppress(sqlite3.Error):  # no room to empty it into: the commits will say so
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        connection.execute(f"PRAGMA busy_timeout = {wait_ms}").fetchone()
+        connection.execute(WAIT).fetchone()
 
 
 def connect_writer(path: Path, migrations: str, synchronous: Synchronous = "full") -> sqlite3.Connection:
@@ -372,7 +371,9 @@ def connect_writer(path: Path, migrations: str, synchronous: Synchronous = "full
 
     The caller holds the data folder's lock: two writers could corrupt a WAL file.
     """
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection = sqlite3.connect(
+        path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous.upper()}")

@@ -13,6 +13,9 @@ from msgspec import Struct
 from sync import failpoints
 from sync.storage_faults import is_storage_fault
 
+BUSY_S = 5.0  # an operator's shell of sqlite3, say; programs of ours hold the data folder's lock
+WAIT = f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}"
+
 
 class Outcome(Struct, frozen=True):
     """What a job came to."""
@@ -23,19 +26,36 @@ class Outcome(Struct, frozen=True):
 
 def run_group(connection: sqlite3.Connection, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[Outcome]:
     """Run jobs in one transaction: one that fails leaves nothing, those beside it stand."""
+    begin(connection)
     outcomes = do_jobs(connection, jobs)
     commit(connection)
     return outcomes
 
 
+def begin(connection: sqlite3.Connection, *, at_once: bool = False) -> bool:
+    """Begin a transaction, `at_once` or not at all: otherwise another program that writes is waited for, up to BUSY_S."""
+    if not at_once:
+        connection.execute("BEGIN IMMEDIATE")
+        return True
+    connection.execute("PRAGMA busy_timeout = 0").fetchone()
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as err:
+        if err.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    finally:
+        connection.execute(WAIT).fetchone()
+    return True
+
+
 def do_jobs(connection: sqlite3.Connection, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[Outcome]:
-    """Run jobs and leave their transaction open for `commit`; of what is raised nothing is left.
+    """Run jobs in a transaction that was begun and leave it open for `commit`; of what is raised nothing is left.
 
     A SAVEPOINT keeps a copy of each page that changes, in memory: a job that is alone has none.
     """
     run = _run_beside if len(jobs) > 1 else _run_alone
     with _undone_by_what_is_raised(connection):
-        connection.execute("BEGIN IMMEDIATE")
         return [run(connection, job) for job in jobs]
 
 

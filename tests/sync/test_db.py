@@ -72,6 +72,24 @@ async def test_jobs_that_come_during_a_commit_share_the_next_one(db: Database) -
     assert notes(db) == ["first", *(f"late {n}" for n in range(10))]
 
 
+async def test_another_program_that_writes_holds_up_writers_and_never_the_loop(tmp_path: Path) -> None:
+    """An operator with a shell of sqlite3: what holds the lock here is let go by the loop itself."""
+    async with open_database(tmp_path / "hub.db", migrations=MIGRATIONS) as db:
+        await db.write(lambda tx: tx.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT) STRICT"))
+        with closing(sqlite3.connect(tmp_path / "hub.db", isolation_level=None)) as shell:
+            shell.execute("BEGIN IMMEDIATE")
+            writing = asyncio.gather(
+                *(
+                    db.write(lambda tx: tx.execute("INSERT INTO note (text) VALUES ('late')").rowcount, is_brief=True)
+                    for _ in range(2)
+                )
+            )
+            for _ in range(5):
+                await asyncio.sleep(0)
+            shell.execute("ROLLBACK")
+            assert await writing == [1, 1]
+
+
 async def test_a_group_is_run_on_the_loop_where_all_of_it_is_brief_and_in_the_thread_where_one_is_not(
     tmp_path: Path,
 ) -> None:
