@@ -1,6 +1,7 @@
 """Customers as channels tell of them, whatever the fields hold: what is not of its shape is left out, and no order with it. Pure.
 
-A masked telephone or e-mail (09******12, w***@example.org) is nobody's. Not here: who that is (sync.cloud.channels.buying).
+A masked telephone or e-mail (09******12, w***@example.org) is nobody's, as is one that a shop has overwritten (0000-000-000,
+deleted@site.invalid). Not here: who that is (sync.cloud.channels.buying).
 """
 
 import re
@@ -19,6 +20,7 @@ from sync.json_errors import NOT_JSON
 CONTACT_CHARS_MAX = 200
 _NUMBER = re.compile(r"[0-9+()./\s‐-―-]+")  # a letter dials a digit, too: 09xxxxxx12 would be somebody's number
 _MASKED = re.compile(r"[*•●○×…]")
+_DIGIT = re.compile(r"[1-9]")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
 
@@ -46,13 +48,18 @@ def text(said: object, chars_max: int = CONTACT_CHARS_MAX) -> str:
 def phone(*said: object) -> str:
     """Return the first telephone number that is not masked; empty where there is none."""
     told = (text(each) for each in said)
-    return next((each for each in told if each and _NUMBER.fullmatch(unicodedata.normalize("NFKC", each))), "")
+    return next((each for each in told if _NUMBER.fullmatch(form := _form(each)) and _DIGIT.search(form)), "")
 
 
 def email(*said: object) -> str:
     """Return the first e-mail address that is not masked; empty where there is none."""
     told = (text(each) for each in said)
-    return next((each for each in told if "@" in each and not _MASKED.search(unicodedata.normalize("NFKC", each))), "")
+    return next((each for each in told if "@" in each and not _MASKED.search(_form(each)) and not is_nowhere(each)), "")
+
+
+def is_nowhere(address: object) -> bool:
+    """Whether an e-mail address is one that can be nobody's (RFC 2606): what a shop writes over a customer's."""
+    return _form(text(address)).casefold().endswith(".invalid")
 
 
 def country(*said: object) -> str:
@@ -77,3 +84,7 @@ def moment_ms(*said: object) -> int:
 def known(buyer: Buyer) -> Buyer | None:
     """Return a buyer who is known by something; None for a guest who has left nothing."""
     return buyer if buyer.customer_id or buyer.phone or buyer.email else None
+
+
+def _form(said: str) -> str:
+    return unicodedata.normalize("NFKC", said)

@@ -91,7 +91,9 @@ def book(job: Job, said: ChannelOrder) -> None:
     purchase = Purchase(
         channel=job.channel.name,
         purchase_id=said.channel_order_id,
-        member_id=_member(job, bought.buyer, erased=before[0]) if bought.buyer else "",
+        member_id=_member(job, bought.buyer, erased=before[0])
+        if bought.buyer
+        else (before[0] if bought.is_anonymous else ""),
         city=bought.city,
         currency=said.currency,
         lines=tuple((number, sku, goods.qty, goods.amount) for number, (sku, goods) in enumerate(lines, 1)),
@@ -150,7 +152,7 @@ def hear(job: Job, said: ConsentSaid) -> None:
     look_at_people(job.tx, job.own, now_ms=job.now_ms)
     known: list[str] = []
     with suppress(RuleError):
-        known = find(job.tx, job.members, f"{_kind_of(job.channel.name)}_id", said.customer_id)
+        known = find(job.tx, job.members, customer_kind(job.channel.name), said.customer_id)
     for member_id in known:
         _speak(job, member_id, said.choice, said.chosen_ms)
     chosen_ms = said.chosen_ms or (job.now_ms if said.choice == "out" else 0)
@@ -298,6 +300,11 @@ def _note_unread(job: Job, channel_order_id: str, unread: tuple[str, ...]) -> No
         raise_one(job.tx, job.channel.name, raised, now_ms=job.now_ms)
     else:
         solve(job.tx, job.channel.name, subject, reason="it can be read")
+
+
+def customer_kind(channel: str) -> str:
+    """Return the kind of identity that a channel's number of a customer is."""
+    return f"{_kind_of(channel)}_id"
 
 
 def _kind_of(channel: str) -> str:

@@ -22,11 +22,12 @@ from sync.cloud.channels.files.orders import FileOrder, as_received, read_receiv
 from sync.cloud.channels.jobs import Job, Received
 from sync.cloud.channels.kinds import SHOPS
 from sync.cloud.channels.reading import one_line
-from sync.cloud.channels.said import ChannelError, ChannelOrder, ItemsChanged, Said
+from sync.cloud.channels.said import ChannelError, ChannelOrder, Forget, ItemsChanged, Said
 from sync.cloud.channels.settings import Channel
 from sync.cloud.channels.signatures import is_signed
 from sync.cloud.channels.taking import Taken, is_new_delivery, take, take_order
 from sync.cloud.persons.rules import MembersSection
+from sync.cloud.persons.work import look_at_all
 from sync.cloud.rights.balance import attend
 from sync.cloud.store import CloudStore
 from sync.retail.stock.rebalance import Policy
@@ -85,9 +86,13 @@ class Channels:
         except ChannelError as err:
             await self._keep(channel, delivery_id, received, err)
             return "kept"
+        if any(isinstance(each, Forget) for each in said):
+            await look_at_all(self.books)
         taken = await self.books.db.write(
             lambda tx: self._take(tx, channel, delivery_id, said, received), then=lambda _: self._told(channel, said)
         )
+        if taken.is_emptied:
+            await self.books.db.empty_log()
         return taken.result
 
     async def take_listed(self, channel: Channel, bodies: Sequence[bytes]) -> Counted:
@@ -119,7 +124,11 @@ class Channels:
             is_there = self._received(tx, channel, subject) is not None
             return self._replay(tx, channel, subject) if is_there else None
 
-        return await self.books.db.write(job, then=lambda _: self._told(channel, ()))
+        await look_at_all(self.books)
+        closed = await self.books.db.write(job, then=lambda _: self._told(channel, ()))
+        if closed:
+            await self.books.db.empty_log()  # what was kept of it is emptied, and so may be who wanted to be forgotten
+        return closed
 
     async def dismiss(self, channel: Channel, subject: str, reason: str) -> bool:
         """Close a line because a person says so."""

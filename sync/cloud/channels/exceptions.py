@@ -4,6 +4,8 @@
     order:ID               goods nobody knows, an edit or a cancellation too late   an assigned SKU, a later version, a person
     refund:ID              goods come back of an order that was handed over         a person, once they are booked
     delivery:ID            a signed delivery that nobody here can read              a newer program (replay), a person
+    data_request:CUSTOMER  a customer wants to know what is held of them            a person, once it was sent
+    shop:gone              the shop wants nothing of it kept                        a person
 
 A line that is raised again for the same reason stays as it is; a dismissed one is not opened again by the same words.
 Functions of a write job, and of reads. Not here: what is raised when (sync.cloud.channels.taking).
@@ -86,10 +88,10 @@ def dismiss(tx: Connection, channel: str, subject: str, *, reason: str) -> bool:
     """Close a line because a person says so; whether there was an open one."""
     row = tx.execute(
         """
-        UPDATE channel_exception SET state = 'dismissed', reason = ?
+        UPDATE channel_exception SET state = 'dismissed', reason = ?, body = ?
         WHERE channel = ? AND subject = ? AND state = 'open' RETURNING subject
         """,
-        (reason, channel, subject),
+        (reason, b"", channel, subject),
     ).fetchone()
     return row is not None
 

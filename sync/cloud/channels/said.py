@@ -72,13 +72,17 @@ class BoughtLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Bought(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An order as somebody's purchase. `bought_ms` 0: not said; `unread`: what of the customer is not of its shape."""
+    """An order as somebody's purchase. `bought_ms` 0: not said; `unread`: what of the customer is not of its shape.
+
+    `is_anonymous`: the shop has overwritten its customer; whose it was it stays.
+    """
 
     bought_ms: int
     lines: tuple[BoughtLine, ...]
     city: str = ""
     buyer: Buyer | None = None
     unread: tuple[str, ...] = ()
+    is_anonymous: bool = False
 
 
 class ChannelOrder(Struct, frozen=True, kw_only=True):
@@ -141,12 +145,25 @@ class ConsentSaid(Struct, frozen=True):
 
 
 class Forget(Struct, frozen=True):
-    """A customer wants to be forgotten: what was received of these orders is emptied; none named: of all."""
+    """A customer wants to be forgotten, and these orders with them. `customer_id`: the channel's, empty where none is said."""
 
+    customer_id: str
     channel_order_ids: tuple[str, ...]
 
 
-Said = ChannelOrder | ChannelRefund | OrderGone | ItemsChanged | ConsentSaid | Forget
+class ForgetShop(Struct, frozen=True):
+    """The shop has gone: nothing that was received of it may be kept."""
+
+
+class DataAsked(Struct, frozen=True):
+    """A customer wants to know what is held of them; what is empty was not said."""
+
+    request_id: str
+    customer_id: str
+    channel_order_ids: tuple[str, ...]
+
+
+Said = ChannelOrder | ChannelRefund | OrderGone | ItemsChanged | ConsentSaid | Forget | ForgetShop | DataAsked
 
 
 class Level(Struct, frozen=True):

@@ -5,7 +5,9 @@
     refunds/create                                              a refund; those of an order stand in the order as well
     products/create, /update, /delete                           the list of goods is read again
     customers_email_marketing_consent/update, customers_marketing_consent/update    a customer's word on marketing
-    customers/redact, shop/redact                               what was received of these orders is emptied
+    customers/redact                                            a customer wants to be forgotten, after the shop's own delay
+    customers/data_request                                      a customer wants to know what is held
+    shop/redact                                                 the app is gone from the shop for two days
 
 Money is the shop's currency as text; unknown fields are kept as received by whoever stores the body. Levels out:
 sync.cloud.channels.shopify_levels. Source: shopify.dev, webhooks and the REST shapes of Order and Refund (Admin API 2026-10).
@@ -16,7 +18,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from sync.cloud.channels.buyers import loosely, moment_ms, text
 from sync.cloud.channels.reading import address_of, checked_id, minor_of, minor_or_none, ms_of, one_line
@@ -27,7 +29,9 @@ from sync.cloud.channels.said import (
     ChannelLine,
     ChannelOrder,
     ChannelRefund,
+    DataAsked,
     Forget,
+    ForgetShop,
     ItemsChanged,
     OrderGone,
     RefundLine,
@@ -138,14 +142,17 @@ class _Named(Struct, frozen=True):
     id: int
 
 
-class _Redact(Struct, frozen=True):
-    orders_to_redact: list[int] = field(default_factory=list)
+class _OfCustomer(Struct, frozen=True):
+    customer: _Named | None = None
+    orders_to_redact: list[int] | None = None
+    orders_requested: list[int] | None = None
+    data_request: _Named | None = None
 
 
 _order = msgspec.json.Decoder(_Order).decode
 _refund = msgspec.json.Decoder(_Refund).decode
 _named = msgspec.json.Decoder(_Named).decode
-_redact = msgspec.json.Decoder(_Redact).decode
+_of_customer = msgspec.json.Decoder(_OfCustomer).decode
 
 
 def read(channel: Channel, topic: str, body: bytes) -> tuple[Said, ...]:
@@ -162,8 +169,10 @@ def read(channel: Channel, topic: str, body: bytes) -> tuple[Said, ...]:
             return (ItemsChanged(),)
         if resource in ("customers_email_marketing_consent", "customers_marketing_consent"):
             return consent_of(body)
-        if topic in ("customers/redact", "shop/redact"):
-            return _forget(topic, body)
+        if topic in ("customers/redact", "customers/data_request"):
+            return _asked(topic, _of_customer(body))
+        if topic == "shop/redact":
+            return (ForgetShop(),)
     except NOT_JSON as err:
         raise ChannelError("channel_shape", f"{topic}: {err}") from err
     return ()
@@ -280,6 +289,9 @@ def _refund_of(channel: Channel, currency: str, said: _Refund) -> ChannelRefund:
     )
 
 
-def _forget(topic: str, body: bytes) -> tuple[Said, ...]:
-    orders = tuple(str(each) for each in _redact(body).orders_to_redact)
-    return (Forget(orders),) if orders or topic == "shop/redact" else ()
+def _asked(topic: str, said: _OfCustomer) -> tuple[Said, ...]:
+    customer_id = str(said.customer.id) if said.customer else ""
+    if topic == "customers/redact":
+        return (Forget(customer_id, tuple(str(each) for each in said.orders_to_redact or ())),)
+    request_id = str(said.data_request.id) if said.data_request else ""
+    return (DataAsked(request_id, customer_id, tuple(str(each) for each in said.orders_requested or ())),)

@@ -8,6 +8,7 @@
                          cancelled                                   called off: ours at once, a shop's by request
     a cancellation before its order                                  kept; the older versions say nothing any more
     a refund                                                         noted once, whatever it came in
+    a customer wants to be forgotten, or to know                     see sync.cloud.channels.forgetting
     whatever stands now                                              is a purchase in the same job (sync.cloud.channels.buying)
 
 A version is newer by the shop's clock, then by what it wants, then by its digest: whatever the order of arrival, the same stands.
@@ -25,6 +26,7 @@ from msgspec import Struct
 
 from sync.cloud.channels.buying import book, hear, note_refund, withdraw
 from sync.cloud.channels.exceptions import Raised, raise_one, solve
+from sync.cloud.channels.forgetting import forget_customer, forget_shop, note_data_asked
 from sync.cloud.channels.jobs import Job
 from sync.cloud.channels.reading import order_id_of
 from sync.cloud.channels.said import (
@@ -32,7 +34,9 @@ from sync.cloud.channels.said import (
     ChannelOrder,
     ChannelRefund,
     ConsentSaid,
+    DataAsked,
     Forget,
+    ForgetShop,
     OrderGone,
     RefundLine,
     Said,
@@ -53,10 +57,11 @@ DAY_MS = 86_400_000
 
 
 class Taken(Struct, frozen=True):
-    """How it ended. `places`: where rights came free."""
+    """How it ended. `places`: where rights came free; `is_emptied`: something was, and stands in the write-ahead log still."""
 
     result: Result
     places: tuple[Place, ...] = ()
+    is_emptied: bool = False
 
 
 class _Stands(NamedTuple):
@@ -84,6 +89,7 @@ def take(job: Job, said: Sequence[Said]) -> Taken:
     """Take all that a delivery says."""
     results: list[Result] = []
     places: list[Place] = []
+    is_emptied = False
     for each in said:
         if isinstance(each, ChannelOrder):
             taken = take_order(job, each)
@@ -92,7 +98,14 @@ def take(job: Job, said: Sequence[Said]) -> Taken:
         elif isinstance(each, ChannelRefund):
             taken = _take_refund(job, each)
         elif isinstance(each, Forget):
-            taken = _forget(job, each)
+            forget_customer(job, each)
+            taken = Taken("taken", is_emptied=True)
+        elif isinstance(each, ForgetShop):
+            forget_shop(job)
+            taken = Taken("taken", is_emptied=True)
+        elif isinstance(each, DataAsked):
+            note_data_asked(job, each)
+            taken = Taken("taken")
         elif isinstance(each, ConsentSaid):
             hear(job, each)
             taken = Taken("taken")
@@ -100,7 +113,8 @@ def take(job: Job, said: Sequence[Said]) -> Taken:
             taken = Taken("taken")
         results.append(taken.result)
         places += taken.places
-    return Taken(results[0] if results else "ignored", tuple(places))
+        is_emptied |= taken.is_emptied
+    return Taken(results[0] if results else "ignored", tuple(places), is_emptied)
 
 
 def take_order(job: Job, said: ChannelOrder, *, again: bool = False) -> Taken:
@@ -315,18 +329,6 @@ def _take_refund(job: Job, said: ChannelRefund) -> Taken:
 
 def _comes_back(lines: tuple[RefundLine, ...]) -> bool:
     return any(each.comes_back for each in lines)
-
-
-def _forget(job: Job, said: Forget) -> Taken:
-    """Empty what was received of a customer's orders; the orders themselves name nobody."""
-    if not said.channel_order_ids:
-        job.tx.execute("UPDATE channel_order SET body = ? WHERE channel = ?", (b"", job.channel.name))
-    for each in said.channel_order_ids:
-        job.tx.execute(
-            "UPDATE channel_order SET body = ? WHERE channel = ? AND channel_order_id = ?",
-            (b"", job.channel.name, each),
-        )
-    return Taken("taken")
 
 
 def _find(job: Job, channel_order_id: str) -> _Stands | None:

@@ -8,7 +8,8 @@
     status      pending, failed, checkout-draft: unpaid   on-hold, processing and what plugins invent: open
                 completed: fulfilled                      cancelled, refunded, trash: cancelled
 
-A buyer is the billing address's, with the shop's number of the customer unless it is 0; the shop knows no consent. Refunds stand
+A buyer is the billing address's, with the shop's number of the customer unless it is 0; the shop knows no consent. An order
+whose customer WordPress has overwritten (`_anonymized`: on request, or by the shop's own terms) names nobody. Refunds stand
 in the order, each with its sum. Money is the order's currency as text. Levels out:
 sync.cloud.channels.woocommerce_levels. Source: WooCommerce REST API v3, Orders and Webhooks; the delivery's id is
 X-WC-Webhook-Delivery-ID in its code, X-WC-Delivery-ID in its documentation.
@@ -21,7 +22,18 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from sync.cloud.channels.buyers import country, email, full_name, known, loosely, moment_ms, part, phone, text
+from sync.cloud.channels.buyers import (
+    country,
+    email,
+    full_name,
+    is_nowhere,
+    known,
+    loosely,
+    moment_ms,
+    part,
+    phone,
+    text,
+)
 from sync.cloud.channels.reading import address_of, checked_id, minor_of, minor_or_none, ms_of, one_line
 from sync.cloud.channels.said import (
     Bought,
@@ -42,6 +54,7 @@ from sync.retail.orders.order_rows import OrderKind
 
 SIGNATURE, TOPIC = "X-WC-Webhook-Signature", "X-WC-Webhook-Topic"
 DELIVERY = ("X-WC-Webhook-Delivery-ID", "X-WC-Delivery-ID")
+ANONYMOUS = "_anonymized"
 PICKUP_METHODS = frozenset({"local_pickup", "pickup_location"})
 _WISHES = {
     **dict.fromkeys(("pending", "failed", "checkout-draft", "auto-draft"), Wish.UNPAID),
@@ -167,7 +180,8 @@ def _bought(order: _Order, body: bytes) -> Bought:
         region=country(billing.get("country"), shipping.get("country")),
     )
     places = (shipping.get("city"), shipping.get("state"), billing.get("city"), billing.get("state"))
-    said = told.get("customer_id")
+    said, metas = told.get("customer_id"), told.get("meta_data")
+    marks = [part(each).get("key") for each in metas] if isinstance(metas, list) else []
     return Bought(
         bought_ms=moment_ms(told.get("date_created_gmt")) or ms_of(order.date_modified_gmt),
         lines=tuple(
@@ -183,6 +197,7 @@ def _bought(order: _Order, body: bytes) -> Bought:
         city=next((place for each in places if (place := text(each, 60))), ""),
         buyer=known(buyer),
         unread=("customer_id",) if said is not None and not customer_id else (),
+        is_anonymous=ANONYMOUS in marks or is_nowhere(billing.get("email")),
     )
 
 

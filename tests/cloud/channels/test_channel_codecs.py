@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sync.cloud.channels import shopify, woocommerce
 from sync.cloud.channels.reading import address_of, minor_of, one_line, order_id_of
-from sync.cloud.channels.said import ChannelError, ChannelOrder, ChannelRefund, Forget, Wish
+from sync.cloud.channels.said import ChannelError, ChannelOrder, ChannelRefund, DataAsked, Forget, ForgetShop, Wish
 from sync.cloud.channels.settings import Channel, ChannelSection, channels_of
 from sync.cloud.channels.signatures import is_signed, sign
 from sync.cloud.config import parse_cloud_config
@@ -124,11 +124,15 @@ def test_a_chinese_name_is_written_family_first_and_goods_have_all_their_names(t
     assert (order.lines[0].items, order.lines[0].amount, order.total) == (("variation:94", "sku:T"), 1280, 1280)
 
 
-def test_redactions_name_their_orders_and_a_shops_names_all(tmp_path: Path) -> None:
+def test_redactions_name_a_customer_and_orders_and_a_shops_nobody(tmp_path: Path) -> None:
     shop = channel(tmp_path)
-    assert shopify.read(shop, "customers/redact", b'{"orders_to_redact":[1,2]}') == (Forget(("1", "2")),)
-    assert shopify.read(shop, "customers/redact", b'{"orders_to_redact":[]}') == ()
-    assert shopify.read(shop, "shop/redact", b'{"shop_id":1}') == (Forget(()),)
+    named = b'{"customer":{"id":9,"email":"x"},"orders_to_redact":[1,2],"orders_requested":[3],"data_request":{"id":7}}'
+    assert shopify.read(shop, "customers/redact", named) == (Forget("9", ("1", "2")),)
+    assert shopify.read(shop, "customers/data_request", named) == (DataAsked("7", "9", ("3",)),)
+    assert shopify.read(shop, "customers/redact", b'{"customer":null,"orders_to_redact":[1]}') == (Forget("", ("1",)),)
+    assert shopify.read(shop, "shop/redact", b'{"shop_id":1}') == (ForgetShop(),)
+    with pytest.raises(ChannelError, match="customers/redact"):
+        shopify.read(shop, "customers/redact", b'{"customer":{"id":"x"}}')
 
 
 @given(st.text(max_size=300), st.text(max_size=300))
