@@ -240,7 +240,7 @@ def parse_cloud_config(raw: dict[str, Any], *, base: Path) -> CloudConfig:
             sharing=[store for store, section in file.stores.items() if section.rights is not None],
         ),
         handing=handing_of(file.handing, file.exports, file.sinks, base=base),
-        channels=channels_of(file.channels, base=base),
+        channels=channels_of(file.channels, base=base, stores=file.stores),
         members=check_members(file.members),
         cities={store: section.city for store, section in file.stores.items() if section.city},
         lines={name: line_of(name, section, base) for name, section in file.senders.items()},

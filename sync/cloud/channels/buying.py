@@ -7,8 +7,8 @@
 
 It is worked out anew from what stands of the order and all refunds that were noted: what came first means nothing. Goods that
 nobody knows yet go by the channel's own name of them. Of a refund its lines count; of one that names none, its money, which is
-all goods back once it is all money. A guest who has left nothing buys as nobody. What is kept earns
-points, where the channel says so, by the rule that stood when it was bought.
+all goods back once it is all money. What a web shop's own till has sold was bought in a shop. A guest who has left nothing
+buys as nobody. What is kept earns points, where the channel says so, by the rule that stood when it was bought.
 
 A yes to marketing that a channel knows is no answer to a no that was said since. Personal data goes to the member's register.
 """
@@ -94,6 +94,8 @@ def book(job: Job, said: ChannelOrder) -> None:
         member_id=_member(job, bought.buyer, erased=before[0])
         if bought.buyer
         else (before[0] if bought.is_anonymous else ""),
+        store=job.channel.pos.get(bought.location, ""),
+        in_shop=bought.in_shop,
         city=bought.city,
         currency=said.currency,
         lines=tuple((number, sku, goods.qty, goods.amount) for number, (sku, goods) in enumerate(lines, 1)),

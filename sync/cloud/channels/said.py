@@ -74,7 +74,8 @@ class BoughtLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Bought(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An order as somebody's purchase. `bought_ms` 0: not said; `unread`: what of the customer is not of its shape.
 
-    `is_anonymous`: the shop has overwritten its customer; whose it was it stays.
+    `is_anonymous`: the shop has overwritten its customer; whose it was it stays. `in_shop`: sold by the channel's own till, which
+    stands at `location`, by the channel's number of it.
     """
 
     bought_ms: int
@@ -83,6 +84,8 @@ class Bought(Struct, frozen=True, kw_only=True, omit_defaults=True):
     buyer: Buyer | None = None
     unread: tuple[str, ...] = ()
     is_anonymous: bool = False
+    in_shop: bool = False
+    location: str = ""
 
 
 class ChannelOrder(Struct, frozen=True, kw_only=True):

@@ -10,11 +10,12 @@ levels          false: no levels are sent
 skus            what it calls our goods: "variant:123" = "TEA-01"
 pickup          shipping methods, by name or code, that mean that the customer comes to a shop
 delivery        ship_from_store | home_delivery: of all other orders
+pos             shopify: the store that stands at a location, for what its own till has sold: "77" = "tpe01"
 points          { points, per }: what members earn for each `per` minor units of goods that they keep; left out: nothing
 mapping         of a marketplace's files: see sync.cloud.channels.files.mapping
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -49,6 +50,7 @@ class ChannelSection(Struct, frozen=True, forbid_unknown_fields=True):
     levels: bool = True
     skus: dict[str, str] = {}
     pickup: list[str] = []
+    pos: dict[Annotated[str, Meta(pattern=r"^[0-9]{1,20}\Z")], str] = {}
     delivery: Literal["ship_from_store", "home_delivery"] = "ship_from_store"
     points: PointsRule | None = None
     mapping: str = ""
@@ -71,6 +73,7 @@ class Channel:
     levels: bool
     skus: Mapping[str, str]
     pickup: frozenset[str]
+    pos: Mapping[str, str]
     delivery: OrderKind
     points: PointsRule | None
     mapping: FileMapping | None
@@ -83,8 +86,13 @@ class Channel:
     secrets: tuple[str, ...] = field(repr=False)
 
 
-def channels_of(sections: Mapping[str, ChannelSection], *, base: Path) -> dict[str, Channel]:
-    """Check all channels; raise ConfigError with the key and the remedy. Files are below `base`."""
+def channels_of(
+    sections: Mapping[str, ChannelSection], *, base: Path, stores: Collection[str] = ()
+) -> dict[str, Channel]:
+    """Check all channels; raise ConfigError with the key and the remedy. Files are below `base`, `stores` are the cloud's."""
+    for name, section in sections.items():
+        if unknown := sorted(set(section.pos.values()) - set(stores)):
+            raise ConfigError(f"channels.{name}: pos names {unknown[0]!r}; known stores: {', '.join(stores) or 'none'}")
     return {name: _channel(name, section, base) for name, section in sections.items()}
 
 
@@ -112,6 +120,7 @@ def _channel(name: str, section: ChannelSection, base: Path) -> Channel:
         levels=section.levels,
         skus=section.skus,
         pickup=frozenset(section.pickup),
+        pos=section.pos,
         delivery=OrderKind(section.delivery),
         points=section.points,
         mapping=load_mapping(base / section.mapping) if section.mapping else None,

@@ -44,6 +44,7 @@ from sync.json_errors import NOT_JSON
 from sync.retail.orders.order_rows import OrderKind
 
 SIGNATURE, TOPIC, DELIVERY = "X-Shopify-Hmac-Sha256", "X-Shopify-Topic", ("X-Shopify-Webhook-Id",)
+POS = "pos"  # `source_name` of what the shop's own till has sold; `location_id` is where that stands
 RESTOCKED = frozenset({"return", "legacy_restock"})
 
 
@@ -202,7 +203,9 @@ def _bought(order: _Order, body: bytes) -> Bought:
     buyer, unread = buyer_of(told)
     to = order.shipping_address or _Address()
     billed = order.billing_address or _Address()
-    city = next((said for each in (to.city, to.province, billed.city, billed.province) if (said := text(each, 60))), "")
+    in_shop = told.get("source_name") == POS
+    places = (to.city, to.province, *(() if in_shop else (billed.city, billed.province)))
+    city = next((said for each in places if (said := text(each, 60))), "")
     return Bought(
         bought_ms=moment_ms(told.get("processed_at"), told.get("created_at")) or ms_of(order.updated_at),
         lines=tuple(
@@ -219,6 +222,8 @@ def _bought(order: _Order, body: bytes) -> Bought:
         city=city,
         buyer=buyer,
         unread=unread,
+        in_shop=in_shop,
+        location=text(told.get("location_id")) if in_shop else "",
     )
 
 

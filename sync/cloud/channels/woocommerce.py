@@ -55,6 +55,7 @@ from sync.retail.orders.order_rows import OrderKind
 SIGNATURE, TOPIC = "X-WC-Webhook-Signature", "X-WC-Webhook-Topic"
 DELIVERY = ("X-WC-Webhook-Delivery-ID", "X-WC-Delivery-ID")
 ANONYMOUS = "_anonymized"
+TILLS = ("pos-rest-api", "woocommerce-pos")  # `created_via` of the shop's own app, and of the plugin WCPOS
 PICKUP_METHODS = frozenset({"local_pickup", "pickup_location"})
 _WISHES = {
     **dict.fromkeys(("pending", "failed", "checkout-draft", "auto-draft"), Wish.UNPAID),
@@ -198,6 +199,7 @@ def _bought(order: _Order, body: bytes) -> Bought:
         buyer=known(buyer),
         unread=("customer_id",) if said is not None and not customer_id else (),
         is_anonymous=ANONYMOUS in marks or is_nowhere(billing.get("email")),
+        in_shop=told.get("created_via") in TILLS,
     )
 
 

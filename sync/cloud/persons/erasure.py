@@ -46,7 +46,7 @@ _ROWS = (
     ),
     (
         "purchases",
-        "channel purchase_id member_id store city currency amount refunded bought_ms",
+        "channel purchase_id member_id store in_shop city currency amount refunded bought_ms",
         "FROM purchase WHERE member_id = ? ORDER BY bought_ms, channel, purchase_id",
     ),
     (

@@ -28,12 +28,16 @@ Back = tuple[str, int, int, int]
 
 
 class Purchase(Struct, frozen=True, kw_only=True):
-    """A purchase as it is entered; `store` is empty on line, `city` is where it was sent to."""
+    """A purchase as it is entered; `store` is empty on line, `city` is where it was sent to.
+
+    `in_shop`: at a till, as all of channel `store` are; `store` is empty for a till of which nobody knows where it stands.
+    """
 
     channel: str
     purchase_id: str
     member_id: str
     store: str = ""
+    in_shop: bool = False
     city: str = ""
     currency: str
     lines: tuple[Line, ...]
@@ -132,12 +136,13 @@ def enter(tx: Connection, bought: Purchase) -> bool:
     is_new = tx.execute(
         """
         INSERT INTO purchase
-          (channel, purchase_id, member_id, store, city, currency, amount, refunded, is_kept, bought_ms)
-        VALUES (?, ?, ?, ?, ?, ?, ?, 0, 1, ?) ON CONFLICT DO NOTHING
+          (channel, purchase_id, member_id, store, city, currency, amount, refunded, is_kept, bought_ms, in_shop)
+        VALUES (?, ?, ?, ?, ?, ?, ?, 0, 1, ?, ?) ON CONFLICT DO NOTHING
         """,
         (
             *(*key, bought.member_id, bought.store, bought.city, bought.currency),
             *(sum(amount for *_, amount in bought.lines), bought.bought_ms),
+            int(bought.in_shop or bought.channel == STORE),
         ),
     ).rowcount
     if not is_new:
@@ -238,13 +243,13 @@ def _work_in(tx: Connection, key: tuple[str, str]) -> None:
     )
 
 
-def totals(read: Connection, ids: Iterable[str]) -> list[tuple[str, str, str, int, int, int, int]]:
-    """Return (channel, store, currency, how many were kept, amount, refunded, the last) of a person's purchases."""
+def totals(read: Connection, ids: Iterable[str]) -> list[tuple[str, str, int, str, int, int, int, int]]:
+    """Return (channel, store, in a shop, currency, how many were kept, amount, refunded, the last) of a person's purchases."""
     return read.execute(
         """
-        SELECT channel, store, currency, SUM(is_kept), SUM(amount), SUM(refunded), MAX(bought_ms) FROM purchase
+        SELECT channel, store, in_shop, currency, SUM(is_kept), SUM(amount), SUM(refunded), MAX(bought_ms) FROM purchase
         WHERE member_id IN (SELECT value FROM json_each(?))
-        GROUP BY channel, store, currency ORDER BY channel, store, currency
+        GROUP BY channel, store, in_shop, currency ORDER BY channel, store, in_shop, currency
         """,
         (msgspec.json.encode(sorted(ids)).decode(),),
     ).fetchall()
@@ -254,9 +259,9 @@ def home_store(read: Connection, ids: Iterable[str]) -> str:
     """Return the store in which a person has kept most purchases, of several the last; empty for nobody's."""
     row = read.execute(
         """
-        SELECT store FROM purchase WHERE channel = ? AND member_id IN (SELECT value FROM json_each(?))
+        SELECT store FROM purchase WHERE store <> '' AND member_id IN (SELECT value FROM json_each(?))
         GROUP BY store ORDER BY SUM(is_kept) DESC, MAX(bought_ms) DESC, store LIMIT 1
         """,
-        (STORE, msgspec.json.encode(sorted(ids)).decode()),
+        (msgspec.json.encode(sorted(ids)).decode(),),
     ).fetchone()
     return str(row[0]) if row else ""

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from sqlite3 import Connection
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -22,6 +22,7 @@ from sync.cloud.persons.tags import tags_of
 from sync.retail.people.members import DECLARED
 from sync.retail.people.people import contested
 
+Where = Literal["store", "online"]
 HISTORY_MAX = 50  # entries of points and purchases that are shown, the newest
 
 
@@ -30,6 +31,7 @@ class PurchaseSum(Struct, frozen=True):
 
     channel: str
     store: str
+    where: Where
     currency: str
     count: int
     amount: int
@@ -43,6 +45,7 @@ class PurchaseView(Struct, frozen=True):
     channel: str
     purchase_id: str
     store: str
+    where: Where
     city: str
     currency: str
     amount: int
@@ -140,22 +143,25 @@ def view_of(read: Connection, member_id: str, *, hard: Iterable[str]) -> PersonV
 
 def _sums(read: Connection, ids: Iterable[str]) -> list[PurchaseSum]:
     return [
-        PurchaseSum(channel, store, currency, int(count), int(amount) - int(refunded), int(refunded), _utc(last))
-        for channel, store, currency, count, amount, refunded, last in totals(read, ids)
+        PurchaseSum(
+            *(channel, store, _where(in_shop), currency),
+            *(int(count), int(amount) - int(refunded), int(refunded), _utc(last)),
+        )
+        for channel, store, in_shop, currency, count, amount, refunded, last in totals(read, ids)
     ]
 
 
 def _latest(read: Connection, ids: Iterable[str]) -> list[PurchaseView]:
     rows = read.execute(
         """
-        SELECT channel, purchase_id, store, city, currency, amount - refunded, refunded, bought_ms FROM purchase
+        SELECT channel, purchase_id, store, in_shop, city, currency, amount - refunded, refunded, bought_ms FROM purchase
         WHERE member_id IN (SELECT value FROM json_each(?)) ORDER BY bought_ms DESC, channel, purchase_id LIMIT ?
         """,
         (json.dumps(sorted(ids)), HISTORY_MAX),
     ).fetchall()
     return [
-        PurchaseView(channel, purchase_id, store, city, currency, amount, refunded, _utc(bought_ms))
-        for channel, purchase_id, store, city, currency, amount, refunded, bought_ms in rows
+        PurchaseView(channel, purchase_id, store, _where(in_shop), city, currency, amount, refunded, _utc(bought_ms))
+        for channel, purchase_id, store, in_shop, city, currency, amount, refunded, bought_ms in rows
     ]
 
 
@@ -197,6 +203,10 @@ def _segments(read: Connection, ids: Iterable[str]) -> list[SegmentView]:
         (json.dumps(sorted(ids)),),
     ).fetchall()
     return [SegmentView(segment, _utc(entered_ms)) for segment, entered_ms in rows]
+
+
+def _where(in_shop: int) -> Where:
+    return "store" if in_shop else "online"
 
 
 def _utc(at_ms: int) -> datetime:

@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Struct
 
 from sync.cloud.persons.people import all_words
-from sync.cloud.persons.purchases import STORE
 from sync.cloud.persons.tags import persons_with
 from sync.cloud.segments.filters import Consent, Filter, Purchases, Range
 from sync.json_errors import NOT_JSON
@@ -97,7 +96,7 @@ def _where(read: Connection, wanted: Purchases, scene: Scene) -> tuple[str, list
         values.extend(parameters)
 
     if wanted.where is not None:
-        ask(f"purchase.channel {'=' if wanted.where == STORE else '<>'} ?", STORE)
+        ask("purchase.in_shop = ?", int(wanted.where == "store"))
     if wanted.channels is not None:
         ask("purchase.channel IN (SELECT value FROM json_each(?))", _list(wanted.channels))
     if wanted.stores is not None:

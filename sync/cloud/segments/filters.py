@@ -46,7 +46,7 @@ class Range(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
 
 
 class Purchases(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """`where`: in a shop, or on line (every other channel). `city`: where the shop stands, or where an order was sent to.
+    """`where`: at a till, also a web shop's own, or on line (all else). `city`: where the shop stands, or an order was sent to.
 
     `since` and `until` are days in UTC, both included; `within_days` counts back from the evaluation.
     """

@@ -465,7 +465,7 @@ def test_whatever_comes_first_or_twice_the_purchase_is_that_of_the_final_state(
 
     ends = books_of((said[index] for index in some), folder)
     assert ends == books_of(in_order, folder)
-    for _, _, member, *_, amount, refunded, is_kept, _ in ends[0]:
+    for _, _, member, *_, amount, refunded, is_kept, _, _ in ends[0]:
         assert 0 <= refunded <= amount and is_kept == int(any(row[4] > row[6] for row in ends[1]))
         earned = (amount - refunded) * 2 // 9_999
         assert ends[3] == ([(member, earned)] if member and earned else [])
