@@ -1,6 +1,7 @@
 """`storehub cloud` and what stands below it; here `storehub cloud export --day D`, the files of one business day by hand.
 
-Not here: what is said to a cloud that runs (hub.commands.office), the cloud end (sync.cloud.main), files (sync.cloud.exports).
+Not here: what is said to a cloud that runs (hub.commands.office, hub.commands.webhooks), the cloud end (sync.cloud.main), files
+(sync.cloud.exports).
 """
 
 import argparse
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from hub.commands.office import office_commands
 from hub.commands.options import import_orders_options
+from hub.commands.webhooks import webhook_commands
 
 DEFAULT_CLOUD_CONFIG = Path("/etc/store-hub/cloud.toml")
 _CONFIG_HELP = f"configuration file (default {DEFAULT_CLOUD_CONFIG})"
@@ -21,6 +23,7 @@ def cloud_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     )
     what = cloud.add_subparsers(metavar="WHAT")
     office_commands(what, _CONFIG_HELP)
+    webhook_commands(what, _CONFIG_HELP)
     orders = what.add_parser("import-orders", help="orders of a marketplace from CSV or XLSX, into a running cloud")
     import_orders_options(orders).set_defaults(run=_import_orders)
     export = what.add_parser("export", help="make the files of a business day by hand")

@@ -1,4 +1,4 @@
-"""What head office says to its cloud that runs: `storehub cloud enrol | tokens | revoke | lives | seal`.
+"""What head office says to its cloud that runs: `storehub cloud enrol | tokens | revoke | lives | seal`, and how it is asked.
 
 The cloud is the one of cloud.toml on this machine, or any by --cloud and --cloud-token-file. Nothing is written here: the running
 cloud does it, so that all of its workers and lines know at once.
@@ -42,13 +42,18 @@ def office_commands(what: "argparse._SubParsersAction[argparse.ArgumentParser]",
     seal.add_argument("--yes", action="store_true", help="do not ask")
     seal.set_defaults(run=_seal)
     for each in (enrol, tokens, revoke, lives, seal):
-        each.add_argument("--config", type=Path, default=argparse.SUPPRESS, help=config_help)
-        each.add_argument("--cloud", metavar="URL", help="another cloud than the one of --config")
-        each.add_argument("--cloud-token-file", type=Path, metavar="FILE", help="where an office token of it stands")
+        office_options(each, config_help)
+
+
+def office_options(parser: argparse.ArgumentParser, config_help: str) -> None:
+    """Add which cloud is asked, and by which token."""
+    parser.add_argument("--config", type=Path, default=argparse.SUPPRESS, help=config_help)
+    parser.add_argument("--cloud", metavar="URL", help="another cloud than the one of --config")
+    parser.add_argument("--cloud-token-file", type=Path, metavar="FILE", help="where an office token of it stands")
 
 
 def _enrol(args: argparse.Namespace) -> int:
-    made = _ask(args, "POST", "/cloud/v1/enrolments", {"store": args.store, "minutes": args.minutes})
+    made = ask_cloud(args, "POST", "/cloud/v1/enrolments", {"store": args.store, "minutes": args.minutes})
     print(made["code"])
     print(
         f"good once, until {_utc(made['ends_ms'])}; in the shop: storehub enrol {made['code']} --url https://…",
@@ -58,7 +63,7 @@ def _enrol(args: argparse.Namespace) -> int:
 
 
 def _tokens(args: argparse.Namespace) -> int:
-    for each in _ask(args, "GET", f"/cloud/v1/stores/{quote(args.store, safe='')}/tokens")["items"]:
+    for each in ask_cloud(args, "GET", f"/cloud/v1/stores/{quote(args.store, safe='')}/tokens")["items"]:
         ended = f"ended {_utc(each['revoked_ms'])}: {each['why']}" if each.get("revoked_ms") else "good"
         given = _utc(each["made_ms"]) if each.get("made_ms") else "-"
         print(f"{each['id']}  {each['name']:<20}  {given:<20}  {ended}")
@@ -67,7 +72,7 @@ def _tokens(args: argparse.Namespace) -> int:
 
 def _revoke(args: argparse.Namespace) -> int:
     body = {"why": args.why} | ({"token": args.token} if args.token else {})
-    ended = _ask(args, "POST", f"/cloud/v1/stores/{quote(args.store, safe='')}/revoke", body)["revoked"]
+    ended = ask_cloud(args, "POST", f"/cloud/v1/stores/{quote(args.store, safe='')}/revoke", body)["revoked"]
     print(
         f"{len(ended)} tokens of {args.store} are worth nothing any more: {', '.join(ended) or 'they were not before'}"
     )
@@ -75,7 +80,7 @@ def _revoke(args: argparse.Namespace) -> int:
 
 
 def _lives(args: argparse.Namespace) -> int:
-    for each in _ask(args, "GET", f"/cloud/v1/lives?store={quote(args.store, safe='')}")["items"]:
+    for each in ask_cloud(args, "GET", f"/cloud/v1/lives?store={quote(args.store, safe='')}")["items"]:
         rows = sum(each["streams"].values())
         if each.get("sealed_ms"):
             stands = f"sealed {_utc(each['sealed_ms'])}: {each['why']}"
@@ -94,12 +99,13 @@ def _seal(args: argparse.Namespace) -> int:
             print("nothing was done", file=sys.stderr)
             return 1
     body = {"rep": args.life, "why": args.why} | ({"heir": args.heir} if args.heir else {})
-    sealed = _ask(args, "POST", "/cloud/v1/seals", body)
+    sealed = ask_cloud(args, "POST", "/cloud/v1/seals", body)
     print(f"{sealed['rep']} is sealed with {sum(sealed['streams'].values())} rows")
     return 0
 
 
-def _ask(args: argparse.Namespace, method: str, path: str, body: Any = None) -> dict[str, Any]:  # Any: JSON
+def ask_cloud(args: argparse.Namespace, method: str, path: str, body: Any = None) -> dict[str, Any]:
+    """Return what the cloud of the options answers; raise ConfigError, RefusedError or AwayError. Any: JSON."""
     office = _office(args)
     answer: dict[str, Any] = asyncio.run(
         ask(office.url, method, path, dict[str, Any], token=office.token, body=body, context=_context(office))

@@ -12,6 +12,7 @@ from sync.errors import SyncError
 
 ASK_TIMEOUT_S = 20.0  # a question is small; a fleet of a thousand stores is answered within a second
 ANSWER_MAX = 16 * 1024 * 1024
+NO_CONTENT = 204
 T = TypeVar("T")
 
 
@@ -40,7 +41,7 @@ async def ask(
     body: Any = None,
     context: ssl.SSLContext | None = None,
 ) -> T:
-    """Return the answer as what it is; raise RefusedError or AwayError. Any: JSON."""
+    """Return the answer as what it is, an empty object where there is none (204); raise RefusedError or AwayError. Any: JSON."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     data = None if body is None else msgspec.json.encode(body)
     try:
@@ -52,6 +53,8 @@ async def ask(
             raw = await response.content.read(ANSWER_MAX)
             if response.status >= 400:
                 raise _refusal(response.status, raw)
+            if response.status == NO_CONTENT:
+                raw = b"{}"
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as err:
         raise AwayError("unreachable", f"{url} does not answer: {err or type(err).__name__}") from err
     try:
