@@ -22,6 +22,7 @@ from hub.holders import PEER
 from hub.medium.view import MediumView
 from hub.monitoring.version import installed_version
 from hub.standby.line import Standby, StandbyView
+from hub.store.exposure import exposure_of
 from hub.store.feeds import oldest_waiting, waiting_rows
 from hub.store.model import utc
 from hub.store.replica.lives import Reborn
@@ -114,6 +115,7 @@ class Replication:
         self.greeted_as = replica.rep  # whom a cloud that asks takes this hub for: what it sends is for that life
         self.link = LinkState(since_ms=now_ms())
         self._software = installed_version()
+        self._currency = currency
         self._clock = clock
         self._offset_ms: int | None = None  # the cloud's clock less the machine's, at the last hello
         self._db = db
@@ -141,6 +143,9 @@ class Replication:
             oldest_ms=int(oldest.timestamp() * 1000) if oldest else 0,
             clock_offset_ms=self._offset_ms,
             clock_unsure=self._clock is not None and not self._clock.is_sure,
+            exposure=exposure_of(
+                self._db.read, store=self.books.replica.store, currency=self._currency, now_ms=self._now_ms()
+            ),
         )
 
     def view(self) -> SyncView:

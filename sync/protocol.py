@@ -179,10 +179,20 @@ class Bye(Struct, frozen=True, tag="bye"):
     """All that waited at the sender of this is acknowledged; the dialler hangs up when both sides have said so."""
 
 
+class Exposure(Struct, frozen=True, kw_only=True):
+    """What a store has accepted without a right in its last days: coupons, what they took off in minor units, points."""
+
+    coupons: Seq = 0
+    amount: Seq = 0
+    currency: Annotated[str, Meta(max_length=3)] = ""
+    points: Seq = 0
+
+
 class Status(Struct, frozen=True, tag="status", omit_defaults=True, kw_only=True):
     """What a hub says of itself: telemetry. `copies`: machines and media that hold what it sold; 0: it does not say.
 
-    `waiting` rows are not at the cloud, the oldest since `oldest_ms`, 0 for none; `clock_offset_ms`: the cloud's less its own.
+    `waiting` rows are not at the cloud, the oldest since `oldest_ms`, 0 for none; `clock_offset_ms`: the cloud's less its own;
+    `exposure` None: it does not say.
     """
 
     software: Annotated[str, Meta(max_length=64)] = ""
@@ -191,6 +201,7 @@ class Status(Struct, frozen=True, tag="status", omit_defaults=True, kw_only=True
     oldest_ms: Millis = 0
     clock_offset_ms: Annotated[int, Meta(ge=-SEQ_MAX, le=SEQ_MAX)] | None = None
     clock_unsure: bool = False
+    exposure: Exposure | None = None
 
 
 class Unknown(Struct, frozen=True):

@@ -74,6 +74,9 @@ async def test_points_are_burned_up_to_the_cap_of_a_members_day(counter: Counter
     assert exposed == {"members": {counter.member: 100}, "points": 100}
     counter.hub.clock.now_ms += DAY_MS
     assert (await counter.burn(100)).status == 201
+    assert counter.hub.runtime.replication.status().exposure.points == 200, "head office is told of a week"
+    counter.hub.clock.now_ms += 8 * DAY_MS
+    assert counter.hub.runtime.replication.status().exposure.points == 0
 
 
 async def test_a_shop_alone_burns_what_there_is_and_no_more(alone: Counter) -> None:

@@ -104,6 +104,11 @@ async def test_a_shop_asks_for_a_use_and_the_next_shop_is_told_that_it_is_used(
     assert len(said.json["held"]) == 1 and said.json["disputes"] == []
 
 
+async def fleet(head_office: Any) -> Any:
+    """What head office's page of the fleet is made of, by store."""
+    return {each["store"]: each for each in (await head_office.get("/cloud/v1/fleet")).json["items"]}
+
+
 async def test_two_shops_without_a_line_redeem_one_serial_and_the_second_bears_it(
     head_office: Any, shop_of: Any, until: Any
 ) -> None:
@@ -124,6 +129,8 @@ async def test_two_shops_without_a_line_redeem_one_serial_and_the_second_bears_i
 
     (dispute,) = said.json["disputes"]
     assert (dispute["amount"], dispute["currency"]) == (500, "HKD")
+    told = await until(lambda: fleet(head_office), lambda items: items["hk01"]["exposure"]["coupons"])
+    assert told["hk01"]["exposure"] == {"coupons": 1, "amount": 500, "currency": "HKD", "points": 0}
     loser = tills[list(STORES).index(dispute["store"])]
     winner = tills[1 - list(STORES).index(dispute["store"])]
     (line,) = await until(lambda: attention(loser, "dispute"), bool)

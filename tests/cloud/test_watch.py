@@ -9,16 +9,23 @@ import pytest
 from sync.cloud.watch.fleet import HEARD_MS, Facts, watched
 from sync.cloud.watch.statuses import Said
 from sync.line import Schedule
-from sync.protocol import FEATURES, STATUS, Status, decode, encode
+from sync.protocol import FEATURES, STATUS, Exposure, Status, decode, encode
 from sync.telling import AGAIN_EVERY_MS, CHANGED_EVERY_MS, Telling
 
 NOW_MS = 1_790_000_000_000
-SAID = Status(software="0.1.0", copies=1, waiting=7, oldest_ms=NOW_MS - 60_000, clock_offset_ms=-1500)
+SAID = Status(
+    software="0.1.0",
+    copies=1,
+    waiting=7,
+    oldest_ms=NOW_MS - 60_000,
+    clock_offset_ms=-1500,
+    exposure=Exposure(coupons=2, amount=1500, currency="HKD", points=40),
+)
 
 
 def facts(**more: Any) -> Facts:
     empty = {"said": {}, "received_ms": {}, "lives_open": Counter(), "disputes": Counter(), "overdraws": Counter()}
-    return Facts(**empty | {"differences": Counter()} | more)
+    return Facts(**empty | {"differences": Counter(), "pieces_owed": Counter()} | more)
 
 
 async def until(cloud: Any, holds: Any) -> Any:
@@ -44,6 +51,7 @@ async def test_what_a_hub_says_of_itself_is_on_the_page_of_the_fleet(
     assert 'storehub_cloud_store_clock_offset_seconds{store="hk01"} 1.5' in shown
     told = items["hk01"]
     assert (told["state"], told["rows_behind"], told["copies"], told["clock_offset_ms"]) == ("up", 7, 1, 1500)
+    assert told["exposure"] == {"coupons": 2, "amount": 1500, "currency": "HKD", "points": 40}
     assert (told["behind_since_ms"], told["rep"], told["hubs"]) == (SAID.oldest_ms, writer.rep, 1)
     assert (items["hk02"]["state"], items["hk02"]["last_contact_ms"], items["hk02"]["copies"]) == ("never", None, None)
 
@@ -57,7 +65,7 @@ async def test_an_older_hub_stays_welcome_and_is_asked_for_nothing(
         await hub.until(lambda: hub.safe.get("sales") == 1)
         items = await until(cloud, lambda items: items["hk01"]["state"] == "up")
 
-    assert (items["hk01"]["software"], items["hk01"]["rows_behind"]) == ("", None)
+    assert (items["hk01"]["software"], items["hk01"]["rows_behind"], items["hk01"]["exposure"]) == ("", None, None)
     assert Telling(lambda: SAID).due(set(FEATURES) - {STATUS}, NOW_MS) == []
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 from playwright.async_api import Page, expect
 
 from sync.cloud.watch.statuses import note_status
-from sync.protocol import Status
+from sync.protocol import Exposure, Status
 
 OpenScreen = Callable[..., Awaitable[Any]]
 
@@ -26,6 +27,8 @@ async def test_head_office_sees_its_stores_and_shuts_one_out(
     await keep_running(cloud.run)
     books = cloud.cloud.books
     said = Status(software="0.1.0", copies=1, waiting=1200, oldest_ms=clock() - 3_600_000, clock_offset_ms=-90_000)
+    taken = Exposure(coupons=2, amount=123_400, currency="HKD", points=40)
+    said = msgspec.structs.replace(said, exposure=taken)
     await books.db.write(lambda tx: note_status(tx, "hk01:aaaaaaaaaaaaaaaa", said, now_ms=clock()))
     for n in range(400):
         quiet = Status(software="0.0.9", copies=2)
@@ -38,8 +41,10 @@ async def test_head_office_sees_its_stores_and_shuts_one_out(
     line = page.locator('tr[data-store="hk01"]')
     await expect(line).to_contain_text("1,200 rows · 1 hr")
     await expect(line).to_contain_text("+90 s")
-    await expect(line.locator("td.warn")).to_contain_text("one copy")
+    await expect(line).to_contain_text("2 coupons HK$1,234.00 · 40 points")
+    await expect(line.locator("td.warn").first).to_contain_text("one copy")
     await expect(page.locator("#found")).to_have_text("300 of 401 stores")
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await page.locator("#search").fill("tw399")
     await expect(page.locator("tbody tr")).to_have_count(1)
     await expect(page.locator("tbody td[data-state]")).to_have_text("down")
@@ -58,6 +63,7 @@ async def test_head_office_sees_its_stores_and_shuts_one_out(
     await page.locator("#language").click()
     await expect(page.locator("h1")).to_have_text("門市總覽")
     await expect(line).to_contain_text("僅一份")
+    await expect(line).to_contain_text("2 張券 HK$1,234.00 · 40 點")
     await page.set_viewport_size({"width": 390, "height": 800})
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     keys = "import('/fleet/words.js').then(m => Object.values(m.WORDS).map(each => Object.keys(each).join()))"

@@ -9,6 +9,7 @@
 
 A place of which a grant has come but not the goods it was made of is left alone until they are here: no debt is seen in it.
 Places where rows, promises and levels do not come to the same are kept in `right_difference`: at quiescence there are none.
+What is owed at a place after that is kept in `right_debt`.
 
 Not here: the rules (sync.retail.stock.rebalance, sync.retail.stock.settlement), when it runs (sync.cloud.rights.contact).
 """
@@ -96,6 +97,7 @@ def attend(tx: Connection, own: Replica, place: Place, policy: Policy, *, now_ms
             settled += [found] if found else []
         known = known_of(tx, place)
         _share(tx, own, place, known, policy)
+        _note_debt(tx, place, sum(rights.debts(known.state).values()))
     _note_difference(tx, place, difference(tx, place))
     return settled
 
@@ -237,6 +239,12 @@ def _move(tx: Connection, stream: str, n: int) -> None:
     tx.execute(
         "INSERT INTO looked (stream, n) VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET n = excluded.n", (stream, n)
     )
+
+
+def _note_debt(tx: Connection, place: Place, qty: int) -> None:
+    tx.execute("DELETE FROM right_debt WHERE sku = ? AND store = ? AND location = ?", place)
+    if qty:
+        tx.execute("INSERT INTO right_debt (sku, store, location, qty) VALUES (?, ?, ?, ?)", (*place, qty))
 
 
 def _note_difference(tx: Connection, place: Place, found: Difference | None) -> None:

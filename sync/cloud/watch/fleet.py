@@ -18,6 +18,7 @@ from msgspec import Struct
 from sync.cloud.talk.line import Connection as Talk
 from sync.cloud.watch.statuses import Said, statuses
 from sync.line import Schedule
+from sync.protocol import Exposure
 
 HEARD_MS = 330_000  # longer than sync.telling says nothing
 LATE_SHARE = 1.5  # of the time between two contacts: beyond it a resting store is down
@@ -28,7 +29,8 @@ class Watched(Struct, frozen=True, kw_only=True):
     """A store of the fleet; times are milliseconds UTC, None where nobody knows.
 
     `disputes` are open ones about coupons, `overdraws` debts of rights that were settled, `differences` places where rights do
-    not come to what is there, `lives_open` given up and not sealed. `clock_offset_ms`: the hub's clock less the cloud's.
+    not come to what is there, `lives_open` given up and not sealed. Accepted without a right: `pieces_owed`, goods handed out
+    beyond all rights and not covered yet, and `exposure`, as the hub says. `clock_offset_ms`: the hub's clock less the cloud's.
     """
 
     store: str
@@ -45,6 +47,8 @@ class Watched(Struct, frozen=True, kw_only=True):
     disputes: int = 0
     overdraws: int = 0
     differences: int = 0
+    pieces_owed: int = 0
+    exposure: Exposure | None = None
     rep: str | None = None
 
 
@@ -57,10 +61,11 @@ class Facts(Struct, frozen=True):
     disputes: Counter[str]
     overdraws: Counter[str]
     differences: Counter[str]
+    pieces_owed: Counter[str]
 
 
 def facts_of(read: Connection) -> Facts:
-    """Read what there is to know; six statements, however many stores there are."""
+    """Read what there is to know; seven statements, however many stores there are."""
     received = read.execute(
         """
         SELECT replica.store, max(received_ms) FROM received JOIN replica ON replica.id = received.replica
@@ -94,6 +99,7 @@ def facts_of(read: Connection) -> Facts:
             """,
         ),
         differences=_counted(read, "SELECT store, count(*) FROM right_difference GROUP BY store ORDER BY store"),
+        pieces_owed=_counted(read, "SELECT store, sum(qty) FROM right_debt GROUP BY store ORDER BY store"),
     )
 
 
@@ -124,6 +130,8 @@ def watched(
         disputes=facts.disputes[store],
         overdraws=facts.overdraws[store],
         differences=facts.differences[store],
+        pieces_owed=facts.pieces_owed[store],
+        exposure=status.exposure if status else None,
         rep=newest.rep if newest else next((each.rep for each in connected if each.rep), None),
     )
 

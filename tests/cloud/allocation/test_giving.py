@@ -149,6 +149,22 @@ async def test_what_a_place_rejects_goes_to_the_next_and_after_so_many_tries_a_p
     assert (await chain.parcels("w1"))[2] == ("w1.3", "hk01", "allocated")
 
 
+async def test_goods_handed_out_beyond_all_rights_are_owed_until_goods_come(chain_of: Any) -> None:
+    chain = await chain_of(allocation=AUTOMATIC)
+
+    async def owed() -> dict[str, int]:
+        await chain.look()
+        items = (await chain.end.get("/cloud/v1/fleet")).json["items"]
+        return {each["store"]: each["pieces_owed"] for each in items if each["store"] in ("hk01", "hk02")}
+
+    await chain.stock("hk01", "TEA-01", 4, held=0)
+    assert await owed() == {"hk01": 0, "hk02": 0}
+    await chain.stock("hk01", "TEA-01", 4, held=0, sold=7)
+    assert await owed() == {"hk01": 3, "hk02": 0}
+    await chain.stock("hk01", "TEA-01", 9, held=0, sold=7)
+    assert await owed() == {"hk01": 0, "hk02": 0}
+
+
 async def test_a_sale_at_the_till_stands_and_the_order_that_gives_way_is_sent_from_elsewhere(chain_of: Any) -> None:
     """The shop sold four of four although two were promised: a debt, settled by the newest promise, which its hub gives back."""
     chain = await chain_of(allocation=AUTOMATIC, locations={"first": {"store": "hk01", "priority": 1}})

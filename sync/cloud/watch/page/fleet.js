@@ -7,7 +7,7 @@ const EVERY_MS = 5000;
 const CLOCK_OFF_MS = 60_000;
 const BEHIND_MS = 15 * 60_000;
 const SHOWN_MAX = 300; // lines in the page at once: a search finds the others
-const COLUMNS = ["store", "state", "contact", "behind", "clock", "copies", "disputes", "overdraws", "differences", "software"];
+const COLUMNS = ["store", "state", "contact", "behind", "clock", "copies", "disputes", "overdraws", "exposure", "differences", "software"];
 const STATES = ["never", "down", "resting", "up"];
 const FILTERS = ["all", "trouble", "state.down", "state.never", "state.resting", "state.up", "oneCopy"];
 const byId = (id) => document.getElementById(id);
@@ -49,6 +49,7 @@ function weight(store, column) {
     case "behind": return behindMs(store) * 1e6 + (store.rows_behind ?? 0);
     case "clock": return Math.abs(store.clock_offset_ms ?? 0);
     case "copies": return store.copies ?? 99;
+    case "exposure": return store.pieces_owed * 1e9 + (store.exposure?.amount ?? 0) + (store.exposure?.points ?? 0);
     default: return store[column];
   }
 }
@@ -74,6 +75,21 @@ function marked(column, value, kind) {
   return cell(column, number(value), value ? { class: kind } : {});
 }
 
+/** Minor units as people write them. */
+function money(amount, currency) {
+  const how = new Intl.NumberFormat(spoken(), { style: "currency", currency });
+  return how.format(amount / 10 ** how.resolvedOptions().maximumFractionDigits);
+}
+
+/** What a store has accepted without a right: coupons, points, goods; those alone that there are. */
+function exposed({ exposure, pieces_owed: pieces }) {
+  const parts = [];
+  if (exposure?.coupons) parts.push(w("coupons", number(exposure.coupons), money(exposure.amount, exposure.currency)));
+  if (exposure?.points) parts.push(w("points", number(exposure.points)));
+  if (pieces) parts.push(w("pieces", number(pieces)));
+  return parts.length ? cell("exposure", parts.join(" · "), { class: "several warn" }) : cell("exposure", exposure ? "0" : w("unknown"));
+}
+
 function line(store) {
   const now = view.fleet.now_ms, off = store.clock_offset_ms;
   const behind = store.rows_behind === null ? w("unknown")
@@ -89,7 +105,8 @@ function line(store) {
     cell("behind", behind, behindMs(store) > BEHIND_MS ? { class: "fault" } : {}),
     cell("clock", clock, store.clock_unsure || Math.abs(off ?? 0) > CLOCK_OFF_MS ? { class: "fault" } : {}),
     cell("copies", copies, store.copies === 1 ? { class: "warn" } : {}),
-    marked("disputes", store.disputes, "warn"), marked("overdraws", store.overdraws, "warn"), marked("differences", store.differences, "fault"),
+    marked("disputes", store.disputes, "warn"), marked("overdraws", store.overdraws, "warn"),
+    exposed(store), marked("differences", store.differences, "fault"),
     cell("software", store.software || w("unknown")),
     h("td", { class: "acts", "data-label": w("act") }, ...acts));
 }
