@@ -294,7 +294,8 @@ class Spooler:
             self._printed.pop(job_id, None)
 
         self._printed[job_id] = job
-        self._db.write_soon(self._end(job_id, "printed", ""), then=forget, otherwise=forget, within_s=PRINTED_WITHIN_S)
+        end = self._end(job_id, "printed", "")
+        self._db.write_soon(end, then=forget, otherwise=forget, within_s=PRINTED_WITHIN_S, is_brief=True)
         self._in_hand = self._begun = None
         self._announce(job)
 
@@ -306,7 +307,7 @@ class Spooler:
 
     def _queue_again(self, job_ids: Iterable[str]) -> None:
         for job_id in job_ids:
-            self._db.write_soon(self._put_back(job_id), then=self._announce_and_poke)
+            self._db.write_soon(self._put_back(job_id), then=self._announce_and_poke, is_brief=True)
 
     def _put_back(self, job_id: str) -> Callable[[Connection], PrintJobView]:
         now_ms = self._now_ms()

@@ -61,7 +61,7 @@ class _Job(Generic[T]):
     answer: "asyncio.Future[T]"
     otherwise: Callable[[], None] | None = None
     client: str = ""
-    is_brief: bool = True
+    is_brief: bool = False
 
 
 class Database:
@@ -175,14 +175,15 @@ class Database:
         then: Callable[[T], None],
         otherwise: Callable[[], None] | None = None,
         within_s: float = SOON_S,
+        is_brief: bool = False,
     ) -> None:
         """Run `job` with the next group, or alone after `within_s`; `otherwise` is called when it raises.
 
-        For what is brief and a crash may forget; callers bound how many there are.
+        For what a crash may forget; callers bound how many there are.
         """
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         answer.add_done_callback(_mark_retrieved)
-        self._soon.append(_Job(job, then, answer, otherwise))
+        self._soon.append(_Job(job, then, answer, otherwise, is_brief=is_brief))
         self._wake_within(within_s)
 
     async def search(self, sql: str, parameters: dict[str, Any]) -> list[Any]:

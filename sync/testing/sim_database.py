@@ -121,12 +121,13 @@ class SimDatabase(Database):
         then: Callable[[T], None],
         otherwise: Callable[[], None] | None = None,
         within_s: float = SOON_S,
+        is_brief: bool = False,
     ) -> None:
         """See sync.db.Database.write_soon; without `later` it waits for the next write or `commit`."""
         if self._later is not None and (not self._soon or within_s < self._soon_within_s):
             self._later(within_s, self.commit)
             self._soon_within_s = within_s
-        self._soon.append(_Job(job, then, Answer(), otherwise))  # type: ignore[arg-type]  # as above
+        self._soon.append(_Job(job, then, Answer(), otherwise, is_brief=is_brief))  # type: ignore[arg-type]  # as above
 
     async def search(self, sql: str, parameters: dict[str, Any]) -> list[Any]:
         """Fetch all rows."""
