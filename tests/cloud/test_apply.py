@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from sync.batch import START, Boundary, Gap
+from sync.cloud.persons.work import look_at_all
 from sync.errors import ForkError, ProtocolError
 from sync.model import Feed
 from sync.protocol import decode, encode, packed, unpacked
@@ -235,6 +236,18 @@ async def test_a_price_of_a_sku_that_no_database_takes_is_kept_and_named_unread(
     assert sql("SELECT body FROM fact") == [(odd,)]
     assert sql("SELECT kind, sku FROM register ORDER BY seq") == [("product", "A"), ("price", "A")]
     assert (await cloud.store_item())["handover"]["unread"] == 1
+
+
+async def test_a_sale_that_no_database_takes_keeps_no_other_from_a_person(cloud: Any, writer: Any, sql: Any) -> None:
+    line = {"line": 1, "sku": "TEA-01", "qty": 1, "unit_price": 500}
+    for sale_id in ("a\0b", "good"):
+        sale = {"sale_id": sale_id, "member_id": "m1", "currency": "HKD", "lines": [line], "total": 500}
+        writer.write("sales", {"sale": sale})
+    await cloud.books().apply(writer.batch())
+
+    await look_at_all(cloud.cloud.books)
+
+    assert sql("SELECT purchase_id, amount FROM purchase") == [("good", 500)]
 
 
 @pytest.mark.parametrize("feed", list(Feed))

@@ -67,7 +67,7 @@ class _Reader:
 
     def one(self, row: bytes) -> Any:
         """Read a row; None for one that cannot be read."""
-        if b"\\u0000" in row and _NUL.search(row):
+        if has_nul(row):
             return None
         try:
             part = self._decode(row)
@@ -153,6 +153,11 @@ _MERGED = frozenset(
 )
 SUMMED = frozenset(each.stream for each in REGISTRY.entities if each.measure is not None)
 NUMBERED_BY_STORE = frozenset(each.stream for each in REGISTRY.entities if each.is_key_of_store)
+
+
+def has_nul(row: bytes) -> bool:
+    """Whether a text in a row has U+0000, so that it is read by nobody here."""
+    return b"\\u0000" in row and _NUL.search(row) is not None
 
 
 def is_tally_stream(stream: str) -> bool:

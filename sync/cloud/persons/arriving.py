@@ -4,6 +4,7 @@ A request that must know the newest word (a message that is about to be sent) lo
 write job. Not here: what the rows mean (its neighbours).
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from sqlite3 import Connection
 
@@ -11,9 +12,10 @@ import msgspec
 from msgspec import Struct
 
 from sync.cloud.arrivals.looked import NewRow, new_rows
+from sync.cloud.arrivals.rows import has_nul
 from sync.cloud.persons.coupons import note_coupon
 from sync.cloud.persons.people import take_fact
-from sync.cloud.persons.purchases import take_return, take_sale
+from sync.cloud.persons.purchases import STORE, enter_all, purchase_of, take_return
 from sync.cloud.persons.registers import refresh_member
 from sync.cloud.rights.rights import store_of
 from sync.effects import sum_points
@@ -49,40 +51,50 @@ def look_at_people(tx: Connection, own: Replica, *, now_ms: int) -> bool:
     What somebody said of themselves comes first: where there is more, no consent is taken for the newest.
     """
     people = new_rows(tx, own, PEOPLE, "fact", looker=LOOKER, rows_max=LOOKED_MAX)
-    for row in people:
+    for row in _readable(people):
         take_fact(tx, store_of(row.rep), row.body)
     members = new_rows(tx, own, MEMBER.stream, "tally", looker=LOOKER, rows_max=LOOKED_MAX)
     for member_id in sorted({key for row in members if (key := _read_key(row.body))}):
         refresh_member(tx, member_id)
     issues = new_rows(tx, own, Stream.COUPON_ISSUES, "fact", looker=LOOKER, rows_max=LOOKED_MAX)
-    for row in issues:
+    for row in _readable(issues):
         _take_issue(tx, row)
     has_more = [len(rows) == LOOKED_MAX for rows in (people, members, issues)]
     for stream in (Stream.SALES, Stream.RETURNS, POINTS.stream):
         rows = new_rows(tx, own, stream, "fact", looker=LOOKER, rows_max=LOOKED_MAX)
-        for row in rows:
-            _take(tx, stream, row, now_ms)
+        _take(tx, stream, _readable(rows), now_ms)
         has_more.append(len(rows) == LOOKED_MAX)
     return any(has_more)
 
 
-def _take(tx: Connection, stream: str, row: NewRow, now_ms: int) -> None:
-    store = store_of(row.rep)
+def _readable(rows: Sequence[NewRow]) -> list[NewRow]:
+    """Leave out those that no database takes: they are named unread."""
+    return [row for row in rows if not has_nul(row.body)]
+
+
+def _take(tx: Connection, stream: str, rows: Sequence[NewRow], now_ms: int) -> None:
     if stream == Stream.SALES:
-        take_sale(tx, store, row.body, received_ms=now_ms)
+        sales = (purchase_of(store_of(row.rep), row.body, received_ms=now_ms) for row in rows)
+        enter_all(tx, STORE, [each for each in sales if each is not None])
     elif stream == Stream.RETURNS:
-        take_return(tx, row.body)
-    moved = sum_points([row.body])
-    if moved and not _is_duplicate(tx, stream, row.n):
-        at = _read_at(row.body)
-        at_ms = int(at.timestamp() * 1000) if at else now_ms
-        tx.executemany(
-            """
-            INSERT INTO person_points (stream, n, member_id, store, points, at_ms) VALUES (?, ?, ?, ?, ?, ?)
-            ON CONFLICT DO NOTHING
-            """,
-            [(stream, row.n, member_id, store, points, at_ms) for member_id, points in moved.items()],
-        )
+        for row in rows:
+            take_return(tx, row.body)
+    moved = [(row, points) for row in rows if (points := sum_points([row.body]))]
+    if not moved:
+        return
+    late = _duplicates(tx, stream, moved[0][0].n, moved[-1][0].n)
+    tx.executemany(
+        """
+        INSERT INTO person_points (stream, n, member_id, store, points, at_ms) VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT DO NOTHING
+        """,
+        [
+            (stream, row.n, member_id, store_of(row.rep), points, _at_ms(row.body, now_ms))
+            for row, of_members in moved
+            if row.n not in late
+            for member_id, points in of_members.items()
+        ],
+    )
 
 
 def _take_issue(tx: Connection, row: NewRow) -> None:
@@ -95,9 +107,13 @@ def _take_issue(tx: Connection, row: NewRow) -> None:
         note_coupon(tx, fact.serial, fact.member_id, store_of(row.rep), int(fact.issued_at.timestamp() * 1000))
 
 
-def _is_duplicate(read: Connection, stream: str, n: int) -> bool:
-    found = "SELECT 1 FROM duplicate WHERE stream = (SELECT id FROM feed WHERE stream = ?) AND n = ?"
-    return read.execute(found, (stream, n)).fetchone() is not None
+def _duplicates(read: Connection, stream: str, first: int, last: int) -> set[int]:
+    """Return which of these places in the feed have a fact whose key was known."""
+    rows = read.execute(
+        "SELECT n FROM duplicate WHERE stream = (SELECT id FROM feed WHERE stream = ?) AND n BETWEEN ? AND ?",
+        (stream, first, last),
+    )
+    return {n for (n,) in rows}
 
 
 def _read_key(body: bytes) -> str:
@@ -107,9 +123,10 @@ def _read_key(body: bytes) -> str:
         return ""
 
 
-def _read_at(body: bytes) -> datetime | None:
+def _at_ms(body: bytes, otherwise_ms: int) -> int:
     try:
         said = _at(body)
     except NOT_JSON:
-        return None
-    return said.committed_at or said.at
+        return otherwise_ms
+    at = said.committed_at or said.at
+    return int(at.timestamp() * 1000) if at else otherwise_ms

@@ -93,31 +93,31 @@ _sale = msgspec.json.Decoder(_SaleFact).decode
 _return = msgspec.json.Decoder(_ReturnFact).decode
 
 
-def take_sale(tx: Connection, store: str, body: bytes, *, received_ms: int) -> None:
-    """Enter a store's sale to a member; one to nobody is not a person's purchase."""
+def purchase_of(store: str, body: bytes, *, received_ms: int) -> Purchase | None:
+    """Return a store's sale to a member; one to nobody is not a person's purchase."""
     if b'"member_id"' not in body:
-        return
+        return None
     try:
         fact = _sale(body)
     except NOT_JSON:
-        return
+        return None
     sale, at = fact.sale, fact.sale.sold_at or fact.committed_at
-    if sale.member_id:
-        lines = tuple(
-            (each.line, each.sku, each.qty, line_amount(each.unit_price, each.qty, each.per) - each.discount)
-            for each in sale.lines
-        )
-        bought = Purchase(
-            channel=STORE,
-            purchase_id=sale.sale_id,
-            member_id=sale.member_id,
-            store=store,
-            currency=sale.currency,
-            lines=lines,
-            coupons=tuple((each.serial, each.amount) for each in sale.coupons),
-            bought_ms=int(at.timestamp() * 1000) if at else received_ms,
-        )
-        enter(tx, bought)
+    if not sale.member_id:
+        return None
+    lines = tuple(
+        (each.line, each.sku, each.qty, line_amount(each.unit_price, each.qty, each.per) - each.discount)
+        for each in sale.lines
+    )
+    return Purchase(
+        channel=STORE,
+        purchase_id=sale.sale_id,
+        member_id=sale.member_id,
+        store=store,
+        currency=sale.currency,
+        lines=lines,
+        coupons=tuple((each.serial, each.amount) for each in sale.coupons),
+        bought_ms=int(at.timestamp() * 1000) if at else received_ms,
+    )
 
 
 def take_return(tx: Connection, body: bytes) -> None:
@@ -132,34 +132,52 @@ def take_return(tx: Connection, body: bytes) -> None:
 
 def enter(tx: Connection, bought: Purchase) -> bool:
     """Enter a purchase once; say whether it is new."""
-    key = (bought.channel, bought.purchase_id)
-    is_new = tx.execute(
+    return enter_all(tx, bought.channel, [bought]) > 0
+
+
+def enter_all(tx: Connection, channel: str, many: Sequence[Purchase]) -> int:
+    """Enter purchases of a channel, each once, the first of those under one number; return how many are new.
+
+    In as many statements as for one: a backlog has thousands, and what is being sold waits for the writer.
+    """
+    first: dict[str, Purchase] = {}
+    for each in many:
+        first.setdefault(each.purchase_id, each)
+    known = _found(tx, "purchase", channel, first)
+    new = [each for each in first.values() if each.purchase_id not in known]
+    if not new:
+        return 0
+    tx.executemany(
         """
         INSERT INTO purchase
           (channel, purchase_id, member_id, store, city, currency, amount, refunded, is_kept, bought_ms, in_shop)
-        VALUES (?, ?, ?, ?, ?, ?, ?, 0, 1, ?, ?) ON CONFLICT DO NOTHING
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
-        (
-            *(*key, bought.member_id, bought.store, bought.city, bought.currency),
-            *(sum(amount for *_, amount in bought.lines), bought.bought_ms),
-            int(bought.in_shop or bought.channel == STORE),
-        ),
-    ).rowcount
-    if not is_new:
-        return False
+        [
+            (
+                *(channel, each.purchase_id, each.member_id, each.store, each.city, each.currency),
+                *(sum(amount for *_, amount in each.lines), 0, 1, each.bought_ms),
+                int(each.in_shop or channel == STORE),
+            )
+            for each in new
+        ],
+    )
+    lines = {(channel, each.purchase_id, line[0]): line for each in new for line in reversed(each.lines)}
     tx.executemany(
         """
         INSERT INTO purchase_line (channel, purchase_id, line, sku, qty, amount, back_qty, back_amount)
-        VALUES (?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO NOTHING
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
         """,
-        [(*key, *line) for line in bought.lines],
+        [(*key, *rest, 0, 0) for key, (_, *rest) in lines.items()],
     )
+    coupons = {(channel, each.purchase_id, serial): amount for each in new for serial, amount in reversed(each.coupons)}
     tx.executemany(
         "INSERT INTO purchase_coupon (channel, purchase_id, serial, amount) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        [(*key, *coupon) for coupon in bought.coupons],
+        [(*key, amount) for key, amount in coupons.items()],
     )
-    _work_in(tx, key)
-    return True
+    for purchase_id in sorted(_found(tx, "purchase_back", channel, [each.purchase_id for each in new])):
+        _work_in(tx, (channel, purchase_id))
+    return len(new)
 
 
 def enter_return(
@@ -211,6 +229,18 @@ def is_entered(read: Connection, channel: str, purchase_id: str) -> bool:
     """Whether a purchase is here."""
     found = "SELECT 1 FROM purchase WHERE channel = ? AND purchase_id = ?"
     return read.execute(found, (channel, purchase_id)).fetchone() is not None
+
+
+def _found(read: Connection, table: str, channel: str, ids: Iterable[str]) -> set[str]:
+    """Return which of these numbers have rows in a table of purchases."""
+    rows = read.execute(
+        f"""
+        SELECT DISTINCT {table}.purchase_id FROM json_each(?) AS asked CROSS JOIN {table}
+        WHERE {table}.channel = ? AND {table}.purchase_id = asked.value
+        """,
+        (msgspec.json.encode(list(ids)).decode(), channel),
+    )
+    return {purchase_id for (purchase_id,) in rows}
 
 
 def _work_in(tx: Connection, key: tuple[str, str]) -> None:

@@ -1,4 +1,7 @@
-"""The catalogue's registers in one write job: how often the database is asked, and that a job sees what it has written."""
+"""Write jobs of many rows: how often the database is asked, and that a job sees what it has written.
+
+A server answers each statement over a line, and what is being sold waits for the writer meanwhile.
+"""
 
 import json
 import sqlite3
@@ -6,6 +9,7 @@ from contextlib import closing
 from typing import Any
 
 from sync.cloud.catalogue import Entry, hand_over, import_entries
+from sync.cloud.persons.purchases import STORE, Purchase, enter, enter_all, enter_return
 from sync.migrate import migrate
 from sync.model import Replica
 from sync.retail.catalogue.catalogue import Price, Product
@@ -54,6 +58,24 @@ def test_rows_are_handed_over_and_imported_in_as_many_statements_as_a_few(rows_o
 
         assert (over.adopted, put.created) == (600, 500)
         assert (handing <= ASKED_MAX, tx.asked - before <= ASKED_MAX) == (True, True)
+
+
+def test_sales_to_members_are_entered_in_as_many_statements_as_a_few() -> None:
+    said = {"channel": STORE, "member_id": "m1", "currency": "HKD", "bought_ms": 1}
+    bought = [Purchase(**said, purchase_id=f"s{n}", lines=((1, "TEA", 1, n), (1, "TEA", 9, 9))) for n in range(300)]
+    tx, _ = opened()
+    with closing(tx):
+        enter_return(tx, STORE, "s7", "r1", [(1, 1, 7)])
+        enter(tx, bought[5])
+        before = tx.asked
+        new = enter_all(tx, STORE, [*bought, Purchase(**said, purchase_id="s9", lines=())])
+
+        assert (new, tx.asked - before <= ASKED_MAX) == (299, True)
+        kept = tx.execute("SELECT count(*), sum(amount), sum(refunded), sum(is_kept) FROM purchase").fetchall()
+        assert kept == [(300, sum(range(300)) + 300 * 9, 7, 299)]
+        assert tx.execute("SELECT count(*), sum(amount), sum(back_qty) FROM purchase_line").fetchall() == [
+            (300, sum(range(300)), 1)
+        ]
 
 
 def test_a_gtin_goes_from_one_product_to_another_within_one_request() -> None:
