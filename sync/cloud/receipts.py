@@ -37,9 +37,11 @@ def enter_receipts(tx: Connection, sales: Iterable[tuple[int, bytes]]) -> None:
     entered = []
     for n, body in sales:
         try:
-            entered.append((_numbered(body).receipt_no, n))
+            receipt_no = _numbered(body).receipt_no
         except NOT_JSON:
             continue
+        if "\0" not in receipt_no:  # PostgreSQL takes none; such a row is named unread
+            entered.append((receipt_no, n))
     tx.executemany("INSERT INTO receipt (receipt_no, n) VALUES (?, ?) ON CONFLICT DO NOTHING", entered)
 
 

@@ -238,6 +238,16 @@ async def test_a_price_of_a_sku_that_no_database_takes_is_kept_and_named_unread(
     assert (await cloud.store_item())["handover"]["unread"] == 1
 
 
+async def test_a_receipt_that_no_database_takes_is_not_entered(cloud: Any, writer: Any, sql: Any) -> None:
+    writer.sell("s1", receipt_no="a\0b")
+    writer.sell("s2", receipt_no="R-2")
+
+    await cloud.books().apply(writer.batch())
+
+    assert sql("SELECT receipt_no FROM receipt") == [("R-2",)]
+    assert sql("SELECT count(*) FROM unread") == [(1,)]
+
+
 async def test_a_sale_that_no_database_takes_keeps_no_other_from_a_person(cloud: Any, writer: Any, sql: Any) -> None:
     line = {"line": 1, "sku": "TEA-01", "qty": 1, "unit_price": 500}
     for sale_id in ("a\0b", "good"):
