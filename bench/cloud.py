@@ -2,9 +2,10 @@
 
 A server by initdb in the working folder. `ratio_to_asyncpg` and `redelivery_ratio` are of bench.cloud_ingest, medians of rounds.
 Then real processes: a cloud, a shop that sells once in SALE_EVERY_S and a client that follows the feed; `feed_p99_ms` is from
-the till's 201 until the sale is in the client's hands; the shop joins and hands its catalogue over meanwhile. Then a second shop comes back on the line with SALES sales of three lines
-in the mean, 180,000 lines; `drain_s` is until the cloud holds them, `others_lag_s` the longest that a sale of the first shop took
-meanwhile. Last the fleet of bench.cloud_fleet.
+the till's 201 until the sale is in the client's hands; the shop joins and hands its catalogue over meanwhile. Then a second
+shop comes back on the line with SALES sales of three lines in the mean, 180,000 lines; `drain_s` is until the cloud holds them,
+`others_lag_s` the longest that a sale of the first shop took meanwhile. Last the fleet of
+bench.cloud_fleet.
 """
 
 import asyncio
