@@ -32,7 +32,7 @@ from sync.groups import WRITES_FOR, take_group
 from sync.migrate import migrate
 from sync.snapshot import Snapshot
 from sync.storage_faults import StorageFault, is_mounted_read_only, refusal, storage_fault
-from sync.transaction import BUSY_S, WAIT, Outcome, begin, commit, do_jobs, run_group
+from sync.transaction import WAIT, Outcome, begin, commit, do_jobs, run_group
 
 WRITER_JOBS_MAX = 512  # waiting write jobs; when full a write is refused with 503 and Retry-After, nothing is dropped
 SEARCH_TIMEOUT_S = 2.0  # a text search beyond this is interrupted: it must not hold a WAL snapshot open for long
@@ -372,9 +372,7 @@ def connect_writer(path: Path, migrations: str, synchronous: Synchronous = "full
 
     The caller holds the data folder's lock: two writers could corrupt a WAL file.
     """
-    connection = sqlite3.connect(
-        path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
-    )
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous.upper()}")

@@ -13,7 +13,7 @@ from msgspec import Struct
 from sync import failpoints
 from sync.storage_faults import is_storage_fault
 
-BUSY_S = 5.0  # an operator's shell of sqlite3, say; programs of ours hold the data folder's lock
+BUSY_S = 5.0  # as sqlite3.connect has it: for an operator's shell; programs of ours hold the data folder's lock
 WAIT = f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}"
 
 
