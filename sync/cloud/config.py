@@ -132,6 +132,11 @@ class PullFrom:
     every_s: float
     hub_token: str = field(repr=False)
 
+    @property
+    def key(self) -> bytes:
+        """The hash under which the token that the hub gave out is known."""
+        return token_hash(self.hub_token)
+
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:

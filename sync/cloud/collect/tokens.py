@@ -4,10 +4,11 @@
     exchanged   the older one ends when the newer one is first used: a hub that lost the answer still has one that is good
     revoked     refused for ever, also one that stands in the configuration; who talks with it is cut off
 
-Only hashes are here. Functions of a write job, or of any connection that reads.
+The token that a store's hub gave the cloud, which asks by it (`hub_token`), is one of the store's: it ends as they do, and opens
+nothing here. Only hashes are here. Functions of a write job, or of any connection that reads.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from sqlite3 import Connection
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from sync.cloud.config import CloudConfig, Holder
 
 ID_CHARS = 12
 FROM_FILE = "cloud.toml"
+HUB_KEY = "cloud.toml, hub_token"
 
 
 class TokenView(Struct, frozen=True, omit_defaults=True):
@@ -93,13 +95,34 @@ def revoked_since(read: Connection, since_ms: int) -> list[bytes]:
     return [token_hash for (token_hash,) in rows.fetchall()]
 
 
-def tokens_of(read: Connection, holders: Mapping[bytes, Holder], store: str) -> dict[bytes, TokenView]:
+def is_ended(read: Connection, token_hash: bytes) -> bool:
+    """Whether a token was revoked."""
+    found = "SELECT 1 FROM store_token WHERE token_hash = ? AND revoked_ms IS NOT NULL"
+    return read.execute(found, (token_hash,)).fetchone() is not None
+
+
+def shut_out(read: Connection, config: CloudConfig) -> frozenset[str]:
+    """Return the stores whose tokens were all revoked; of one that the cloud asks, the token by which it asks."""
+    rows = read.execute("SELECT store, COUNT(*), COUNT(revoked_ms) FROM store_token GROUP BY store").fetchall()
+    good = {store for store, given, ended in rows if given > ended}
+    had = {store for store, _, ended in rows if ended}
+    good |= {
+        holder.name
+        for token_hash, holder in config.holders.items()
+        if holder.scope == "store" and holder.name in had - good and not is_ended(read, token_hash)
+    }
+    asked = {each.store: is_ended(read, each.key) for each in config.pulls if each.store in had}
+    return frozenset(store for store in had if asked.get(store, store not in good))
+
+
+def tokens_of(read: Connection, config: CloudConfig, store: str) -> dict[bytes, TokenView]:
     """Return every token of a store, those of the configuration first."""
     found = {
         token_hash: TokenView(token_id(token_hash), store, FROM_FILE)
-        for token_hash, holder in holders.items()
+        for token_hash, holder in config.holders.items()
         if holder == Holder(store, "store")
     }
+    found |= {each.key: TokenView(token_id(each.key), store, HUB_KEY) for each in config.pulls if each.store == store}
     rows: Sequence[tuple[bytes, str, int, int | None, str]] = read.execute(
         """
         SELECT token_hash, name, made_ms, revoked_ms, why FROM store_token
@@ -109,5 +132,6 @@ def tokens_of(read: Connection, holders: Mapping[bytes, Holder], store: str) -> 
     ).fetchall()
     for token_hash, name, made_ms, revoked_ms, why in rows:
         given_ms = made_ms if name != FROM_FILE else None
-        found[token_hash] = TokenView(token_id(token_hash), store, name, given_ms, revoked_ms, why)
+        named = found[token_hash].name if token_hash in found else name
+        found[token_hash] = TokenView(token_id(token_hash), store, named, given_ms, revoked_ms, why)
     return found

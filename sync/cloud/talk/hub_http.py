@@ -33,6 +33,7 @@ REMEDIES = {
     "gap": "the hub does not have rows that it numbered: keep its disk, call support",
     "fork": "this store or the cloud was restored from a copy and begins a new life by itself: look whether two machines are on",
     "cannot_write": "the cloud's disk takes no commit: make room",
+    "shut_out": "the store was revoked, and hub_token with it: pair again with `storehub pair --scope cloud`, write it, restart",
     "line_down": "the demo's line is cut: POST /cloud/v1/demo/line",
 }
 

@@ -8,7 +8,8 @@ Not here: what is said on a connection (sync.link, sync.cloud.talk.pull).
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sync.cloud.metrics import CloudMetrics
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 class Connection:
     """A store that is being talked to; `cut` ends it without a word, `grown` says that the catalogue has grown.
 
-    `token` is the hash of what it came with, empty where the cloud itself dialled.
+    `token` is the hash of what it came with, or of what the cloud shows where that asks.
     """
 
     store: str
@@ -38,6 +39,7 @@ class Line:
     def __init__(self, *, metrics: CloudMetrics, now_ms: Callable[[], int]) -> None:
         self._all: dict[Connection, None] = {}  # in the order in which they came
         self._by_store: dict[str, list[Connection]] = {}
+        self._asking: dict[Connection, None] = {}
         self.last_seen_ms: dict[str, int] = {}
         self._metrics = metrics
         self._now_ms = now_ms
@@ -79,9 +81,18 @@ class Line:
 
     def cut_tokens(self, tokens: Collection[bytes]) -> None:
         """End the connections of tokens that are worth nothing any more."""
-        for connection in [each for each in self.connections if each.token in tokens]:
+        for connection in [each for each in {**self._all, **self._asking} if each.token in tokens]:
             log.warning("a store's token was revoked; its connection is cut", extra={"store": connection.store})
             connection.cut()
+
+    @contextmanager
+    def asking(self, connection: Connection) -> Iterator[None]:
+        """A round of a store that the cloud asks: it is cut with its token, also before anything came of it."""
+        self._asking[connection] = None
+        try:
+            yield
+        finally:
+            del self._asking[connection]
 
     def grown(self) -> None:
         """Tell every connection that the catalogue has grown."""

@@ -7,6 +7,7 @@
                GET  /sync/v1/snapshot?stream=&rep=&n=  -> frames: what rows came to that are below the hub's floor
     down       POST /sync/v1/batch, a frame            -> {last, digest}, with gap: true where rows before it are missing
 
+A store that is revoked is asked no more, from the next word of a round on: `hub_token` ends with its tokens, for good.
 Every fault has a stable reason and a remedy; it is logged once when the store goes and once when it is back. A round that fails
 leaves what was committed; the next one asks again from there. Not here: how rows are kept (sync.cloud.store).
 """
@@ -19,6 +20,7 @@ from collections.abc import Mapping
 import aiohttp
 
 from sync.batch import START, Boundary, Gap, Head
+from sync.cloud.collect.tokens import is_ended
 from sync.cloud.config import PullFrom
 from sync.cloud.store import CloudBooks, CloudStore
 from sync.cloud.talk.hub_http import (
@@ -43,13 +45,14 @@ from sync.protocol import OPENING, FormerLife, encode, packed, part_of, snapshot
 ROUND_TIMEOUT_S = 600.0  # a store that has been away for a week; the next round goes on where this one ended
 BACKOFF_FIRST_S = 1.0
 BACKOFF_MAX_S = 300.0
+SHUT_OUT = "shut_out"
 GAPS_MAX = 3  # of one stream in one round: it will not get better
 
 log = logging.getLogger(__name__)
 
 
 class Puller:
-    """Asks one store, until it is cancelled."""
+    """Asks one store, until it is cancelled or the store is shut out."""
 
     def __init__(self, source: PullFrom, cloud: CloudStore, line: Line, *, rng: random.Random) -> None:
         self.store = source.store
@@ -62,12 +65,13 @@ class Puller:
         self._now_ms = cloud.now_ms
         self._wake = asyncio.Event()
         self._limit: asyncio.Timeout | None = None
-        self._connection = Connection(source.store, self._cut, self._wake.set, self._now_ms())
+        self._read = cloud.db.read
+        self._connection = Connection(source.store, self._cut, self._wake.set, self._now_ms(), token=source.key)
 
     async def run(self) -> None:
-        """Ask, wait, ask again."""
+        """Ask, wait, ask again; return once the store is shut out: its token is never good again."""
         failures = 0
-        while True:
+        while self.reason != SHUT_OUT:
             await self._line.until_up()
             self._wake.clear()
             try:
@@ -87,17 +91,24 @@ class Puller:
 
     async def round(self) -> None:
         """Ask once for everything; raise PullFaultError, or what the books raise."""
+        self._check_let_in()
         timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
         headers = {"Authorization": f"Bearer {self._source.hub_token}"}
         async with aiohttp.ClientSession(timeout=timeout, headers=headers, auto_decompress=False) as http:
             try:
                 async with asyncio.timeout(ROUND_TIMEOUT_S) as self._limit:
-                    await self._talk(HubHttp(http, self._source.url))
+                    with self._line.asking(self._connection):
+                        await self._talk(HubHttp(http, self._source.url))
             except TimeoutError as err:
+                self._check_let_in()
                 code = "timeout" if self._line.is_up else "line_down"
                 raise PullFaultError(code, f"the round was ended after {ROUND_TIMEOUT_S:g} s or cut") from err
             finally:
                 self._limit = None
+
+    def _check_let_in(self) -> None:
+        if is_ended(self._read, self._source.key):
+            raise PullFaultError(SHUT_OUT, f"hub_token of {self.store} was revoked; nothing more is asked of it")
 
     async def _talk(self, hub: HubHttp) -> None:
         books = self._books

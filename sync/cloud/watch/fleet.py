@@ -2,6 +2,7 @@
 
     up          connected at this worker, or heard of within HEARD_MS: hubs speak every five minutes, maybe to another worker
     resting     it dials by a schedule, and the next contact is not overdue
+    shut        shut out: all its tokens were revoked, and it is not connected
     down        anything else; since when is its last contact
     never       it was never heard of
 
@@ -22,7 +23,7 @@ from sync.protocol import Exposure
 
 HEARD_MS = 330_000  # longer than sync.telling says nothing
 LATE_SHARE = 1.5  # of the time between two contacts: beyond it a resting store is down
-State = Literal["up", "resting", "down", "never"]
+State = Literal["up", "resting", "shut", "down", "never"]
 
 
 class Watched(Struct, frozen=True, kw_only=True):
@@ -30,7 +31,8 @@ class Watched(Struct, frozen=True, kw_only=True):
 
     `disputes` are open ones about coupons, `overdraws` debts of rights that were settled, `differences` places where rights do
     not come to what is there, `lives_open` given up and not sealed. Accepted without a right: `pieces_owed`, goods handed out
-    beyond all rights and not covered yet, and `exposure`, as the hub says. `clock_offset_ms`: the hub's clock less the cloud's.
+    beyond all rights and not covered yet, and `exposure`, as the hub says. `clock_offset_ms`: the hub's clock less the
+    cloud's; `is_asked`: the cloud pulls it.
     """
 
     store: str
@@ -50,6 +52,7 @@ class Watched(Struct, frozen=True, kw_only=True):
     pieces_owed: int = 0
     exposure: Exposure | None = None
     rep: str | None = None
+    is_asked: bool = False
 
 
 class Facts(Struct, frozen=True):
@@ -104,7 +107,15 @@ def facts_of(read: Connection) -> Facts:
 
 
 def watched(
-    store: str, facts: Facts, talks: Iterable[Talk], schedule: Schedule | None, *, seen_ms: int | None, now_ms: int
+    store: str,
+    facts: Facts,
+    talks: Iterable[Talk],
+    schedule: Schedule | None,
+    *,
+    seen_ms: int | None,
+    now_ms: int,
+    is_shut: bool = False,
+    is_asked: bool = False,
 ) -> Watched:
     """Return how a store is."""
     said, connected = facts.said.get(store, []), list(talks)
@@ -115,7 +126,7 @@ def watched(
     offsets = [each.clock_offset_ms for each in connected if each.clock_offset_ms is not None]
     return Watched(
         store=store,
-        state=_state(bool(connected), last_ms, schedule, now_ms),
+        state="shut" if is_shut and not connected else _state(bool(connected), last_ms, schedule, now_ms),
         last_contact_ms=last_ms,
         rows_behind=status.waiting if status else None,
         behind_since_ms=(status.oldest_ms or None) if status else None,
@@ -133,6 +144,7 @@ def watched(
         pieces_owed=facts.pieces_owed[store],
         exposure=status.exposure if status else None,
         rep=newest.rep if newest else next((each.rep for each in connected if each.rep), None),
+        is_asked=is_asked,
     )
 
 

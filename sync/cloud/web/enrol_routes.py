@@ -106,7 +106,7 @@ async def get_tokens(request: web.Request) -> web.StreamResponse:
     """Every token of a store, also those that ended."""
     cloud, store = request.app[CLOUD], request.match_info["store"]
     _check_store(cloud, store)
-    return answer({"items": list(tokens_of(cloud.books.db.read, cloud.config.holders, store).values())})
+    return answer({"items": list(tokens_of(cloud.books.db.read, cloud.config, store).values())})
 
 
 async def post_revoke(request: web.Request) -> web.StreamResponse:
@@ -114,7 +114,7 @@ async def post_revoke(request: web.Request) -> web.StreamResponse:
     cloud, store = request.app[CLOUD], request.match_info["store"]
     asked = await read_body(request, _revoke_request)
     _check_store(cloud, store)
-    known = tokens_of(cloud.books.db.read, cloud.config.holders, store)
+    known = tokens_of(cloud.books.db.read, cloud.config, store)
     wanted = [each for each, view in known.items() if asked.token in (None, view.id) and view.revoked_ms is None]
     if asked.token is not None and asked.token not in {view.id for view in known.values()}:
         raise AnswerError(404, "token", f"{store} has no token {asked.token[:40]!r}", pointer="/token")
@@ -158,7 +158,7 @@ async def post_renew(request: web.Request) -> web.StreamResponse:
     sign = _signing(cloud, asked.csr)
     if asked.token is not None:
         now_ms, hashed = cloud.books.now_ms(), token_hash(asked.token)
-        mine = tokens_of(cloud.books.db.read, cloud.config.holders, holder.name)
+        mine = tokens_of(cloud.books.db.read, cloud.config, holder.name)
         is_mine = hashed in mine and mine[hashed].revoked_ms is None
         if not is_mine and (hashed in cloud.config.holders or is_known(cloud.books.db.read, hashed)):
             raise AnswerError(409, "token_known", "this token was given out before", pointer="/token")

@@ -10,6 +10,7 @@ from importlib import resources
 from aiohttp import web
 from aiohttp.web_routedef import RouteDef
 
+from sync.cloud.collect.tokens import shut_out
 from sync.cloud.watch.fleet import facts_of, watched
 from sync.cloud.web.http import CLOUD, AnswerError, answer, office
 
@@ -33,6 +34,7 @@ async def get_fleet(request: web.Request) -> web.StreamResponse:
     cloud = request.app[CLOUD]
     line, now_ms = cloud.line, cloud.books.now_ms()
     facts = facts_of(cloud.books.db.read)
+    shut, asked = shut_out(cloud.books.db.read, cloud.config), {each.store for each in cloud.config.pulls}
     stores = sorted({*cloud.config.stores, *facts.received_ms, *facts.said})
     items = [
         watched(
@@ -42,6 +44,8 @@ async def get_fleet(request: web.Request) -> web.StreamResponse:
             cloud.config.schedules.get(store),
             seen_ms=line.last_seen_ms.get(store),
             now_ms=now_ms,
+            is_shut=store in shut,
+            is_asked=store in asked,
         )
         for store in stores
     ]

@@ -8,8 +8,8 @@ const CLOCK_OFF_MS = 60_000;
 const BEHIND_MS = 15 * 60_000;
 const SHOWN_MAX = 300; // lines in the page at once: a search finds the others
 const COLUMNS = ["store", "state", "contact", "behind", "clock", "copies", "disputes", "overdraws", "exposure", "differences", "software"];
-const STATES = ["never", "down", "resting", "up"];
-const FILTERS = ["all", "trouble", "state.down", "state.never", "state.resting", "state.up", "oneCopy"];
+const STATES = ["never", "down", "shut", "resting", "up"];
+const FILTERS = ["all", "trouble", "state.down", "state.never", "state.shut", "state.resting", "state.up", "oneCopy"];
 const byId = (id) => document.getElementById(id);
 const view = { fleet: null, order: "state", isDown: false, filter: "all", search: "", isAway: false };
 
@@ -113,7 +113,7 @@ function line(store) {
 
 function drawSums(items) {
   const sums = [["state.up", (each) => each.state === "up"], ["state.resting", (each) => each.state === "resting"],
-    ["state.down", (each) => each.state === "down"], ["state.never", (each) => each.state === "never"],
+    ["state.down", (each) => each.state === "down"], ["state.shut", (each) => each.state === "shut"], ["state.never", (each) => each.state === "never"],
     ["trouble", isTroubled], ["oneCopy", (each) => each.copies === 1]];
   byId("sums").replaceChildren(...sums.map(([key, is]) => h("li", {}, h("b", {}, number(items.filter(is).length)), w(key))));
 }
@@ -184,7 +184,7 @@ async function refresh() {
 function begin(what, store) {
   const isSeal = what === "seal";
   byId("act-title").textContent = w(isSeal ? "sealTitle" : "revokeTitle", store.store);
-  byId("act-what").textContent = w(isSeal ? "sealWhat" : "revokeWhat", store.store, store.rep ?? "");
+  byId("act-what").textContent = w(isSeal ? "sealWhat" : store.is_asked ? "revokeAsked" : "revokeWhat", store.store, store.rep ?? "");
   byId("act-type").textContent = w("typeName", store.store);
   byId("act-yes").textContent = w(isSeal ? "seal" : "shut");
   for (const id of ["act-why", "act-name"]) byId(id).value = "";
