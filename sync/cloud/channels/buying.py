@@ -135,18 +135,25 @@ def note_refund(job: Job, said: ChannelRefund) -> bool:
     """Note a refund, and take it off the purchase if that is here; whether it is new."""
     row = job.tx.execute(
         """
-        INSERT INTO channel_refund (channel, refund_id, channel_order_id, currency, amount, refunded_ms, lines, goods)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING refund_id
+        INSERT INTO channel_refund
+          (channel, refund_id, channel_order_id, currency, amount, refunded_ms, lines, goods, ask_at_ms)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING refund_id
         """,
         (
             *(job.channel.name, said.refund_id, said.channel_order_id, said.currency, said.amount, said.refunded_ms),
-            *(msgspec.json.encode(said.lines), said.goods),
+            *(msgspec.json.encode(said.lines), said.goods, 0 if said.is_sum else None),
         ),
     ).fetchone()
-    kept = _find(job, said.channel_order_id)
-    if row is not None and kept is not None:
-        _give_back(job, said.channel_order_id, kept)
+    if row is not None:
+        work_out_backs(job, said.channel_order_id)
     return row is not None
+
+
+def work_out_backs(job: Job, channel_order_id: str) -> None:
+    """Bring a purchase to the refunds that are noted, if it is here."""
+    kept = _find(job, channel_order_id)
+    if kept is not None:
+        _give_back(job, channel_order_id, kept)
 
 
 def hear(job: Job, said: ConsentSaid) -> None:

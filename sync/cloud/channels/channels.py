@@ -22,7 +22,8 @@ from sync.cloud.channels.files.orders import FileOrder, as_received, read_receiv
 from sync.cloud.channels.jobs import Job, Received
 from sync.cloud.channels.kinds import SHOPS
 from sync.cloud.channels.reading import one_line
-from sync.cloud.channels.said import ChannelError, ChannelOrder, Forget, ItemsChanged, Said
+from sync.cloud.channels.refunds import Unnamed, name_lines
+from sync.cloud.channels.said import ChannelError, ChannelOrder, ChannelRefund, Forget, ItemsChanged, Said
 from sync.cloud.channels.settings import Channel
 from sync.cloud.channels.signatures import is_signed
 from sync.cloud.channels.taking import Taken, is_new_delivery, take, take_order
@@ -103,6 +104,13 @@ class Channels:
             delivery_id = f"listed/{blake2b(body, digest_size=16).hexdigest()}"
             counted[await self._deliver(channel, delivery_id, received)] += 1
         return dict(counted)
+
+    async def name_refunds(self, channel: Channel, asked: Unnamed, said: Sequence[ChannelRefund]) -> int:
+        """Take what a shop says of refunds that came as sums; return how many have lines now."""
+        received = Received("refunds", b"", self.books.now_ms())
+        return await self.books.db.write(
+            lambda tx: name_lines(self._job(tx, channel, received), asked, said), then=lambda _: self._told(channel, ())
+        )
 
     async def assign(self, channel: Channel, item: str, sku: str) -> Replayed:
         """Note what an item is, and work off what waits for it; raise RuleError for an unknown SKU."""

@@ -10,9 +10,10 @@ from sync.cloud.channels import (
     woocommerce,
     woocommerce_levels,
     woocommerce_orders,
+    woocommerce_refunds,
 )
 from sync.cloud.channels.calls import Conversation, ShopAnswer
-from sync.cloud.channels.said import Level, Said, SetResult, Wanted
+from sync.cloud.channels.said import ChannelRefund, Level, Said, SetResult, Wanted
 from sync.cloud.channels.settings import Channel
 
 
@@ -29,6 +30,7 @@ class ShopKind(NamedTuple):
     wait_s: Callable[[ShopAnswer], float]
     orders_since: Callable[[Channel, int], Conversation[list[bytes]]]
     listed_topic: str
+    refunds_of: Callable[[Channel, str, str], Conversation[list[ChannelRefund]]] | None
 
 
 SHOPS: Mapping[str, ShopKind] = {
@@ -43,6 +45,7 @@ SHOPS: Mapping[str, ShopKind] = {
         shopify_levels.wait_s,
         shopify_orders.orders_since,
         shopify_orders.LISTED_TOPIC,
+        None,  # its webhooks name them
     ),
     "woocommerce": ShopKind(
         woocommerce.SIGNATURE,
@@ -55,5 +58,6 @@ SHOPS: Mapping[str, ShopKind] = {
         woocommerce_levels.wait_s,
         woocommerce_orders.orders_since,
         woocommerce_orders.LISTED_TOPIC,
+        woocommerce_refunds.refunds_of,
     ),
 }

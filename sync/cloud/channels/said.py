@@ -118,7 +118,10 @@ class RefundLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ChannelRefund(Struct, frozen=True, kw_only=True):
-    """Money that a shop has given back. `goods`: what of it was for goods, where no line is named."""
+    """Money that a shop has given back. `goods`: what of it was for goods, where no line is named.
+
+    `is_sum`: the shop has said its sum alone, and may know its lines.
+    """
 
     refund_id: str
     channel_order_id: str
@@ -127,6 +130,7 @@ class ChannelRefund(Struct, frozen=True, kw_only=True):
     refunded_ms: int
     goods: int
     lines: tuple[RefundLine, ...] = ()
+    is_sum: bool = False
 
 
 class OrderGone(Struct, frozen=True):

@@ -10,9 +10,9 @@
 
 A buyer is the billing address's, with the shop's number of the customer unless it is 0; the shop knows no consent. An order
 whose customer WordPress has overwritten (`_anonymized`: on request, or by the shop's own terms) names nobody. Refunds stand
-in the order, each with its sum. Money is the order's currency as text. Levels out:
-sync.cloud.channels.woocommerce_levels. Source: WooCommerce REST API v3, Orders and Webhooks; the delivery's id is
-X-WC-Webhook-Delivery-ID in its code, X-WC-Delivery-ID in its documentation.
+in the order, each with its sum; their lines: sync.cloud.channels.woocommerce_refunds. Money is the order's
+currency as text. Levels out: sync.cloud.channels.woocommerce_levels. Source: WooCommerce REST API v3, Orders and Webhooks;
+the delivery's id is X-WC-Webhook-Delivery-ID in its code, X-WC-Delivery-ID in its documentation.
 """
 
 from datetime import datetime
@@ -237,4 +237,5 @@ def _refund_of(order: ChannelOrder, said: _Refund) -> ChannelRefund:
         amount=amount,
         goods=amount,
         refunded_ms=order.changed_ms,
+        is_sum=True,
     )

@@ -2,7 +2,8 @@
 
     each day at reconcile_hour_utc, goods changed there, asked for          take orders that never came; read the whole list,
                                                                             believe it, send what differs
-    every_s, or when something was taken in                                 look which rights have changed, send what differs
+    every_s, or when something was taken in                                 look which rights have changed, send what differs;
+                                                                            ask for the lines of refunds that came as sums
     a shop that cannot be talked to                                         back off, say why once; what changed is sent then
 
 What a shop has refused as stale has had an order meanwhile, of which we may hear first: it is looked at in the next round.
@@ -34,6 +35,7 @@ from sync.cloud.channels.levels import (
     reconciled_ms,
     wanted_of,
 )
+from sync.cloud.channels.refunds import ask_tomorrow, unnamed_refunds
 from sync.cloud.channels.said import SetResult, Wanted
 from sync.cloud.channels.settings import Channel
 from sync.cloud.channels.taking import keep_short
@@ -43,6 +45,11 @@ from sync.errors import SyncError
 SKUS_AT_ONCE = 100  # counted in one look: 11 ms with two stores on x86-64
 ITEMS_AT_ONCE = 500
 SENT_AT_ONCE = 250
+REFUNDS_AT_ONCE = 20  # asked for in one round: levels come first
+OF_ONE_ORDER = (
+    "shop_refused",
+    "shop_answer",
+)  # a deleted order, one that a plugin has bent: no reason to leave the shop alone
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 2.0, 600.0
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 OVERLAP_MS = DAY_MS  # orders of the day before we asked last are asked for again: what is known changes nothing
@@ -85,10 +92,30 @@ class LevelPusher:
                 await self._pause(failures)
 
     async def round(self, shop: ShopHttp) -> int:
-        """Ask for all it has where that is due, send what differs; return how many levels were taken."""
+        """Ask for all it has where that is due, send what differs, have refunds named; return how many levels were taken."""
         if self._is_due():
             await self._reconcile(shop)
-        return await self._send(shop, await self._wanted()) if self.channel.levels else 0
+        taken = await self._send(shop, await self._wanted()) if self.channel.levels else 0
+        await self._name_refunds(shop)
+        return taken
+
+    async def _name_refunds(self, shop: ShopHttp) -> None:
+        """Ask for the lines of refunds that came as sums, of some a round; what a shop refuses to say stays a sum."""
+        channel, db, ask, now_ms = self.channel, self._books.db, self._shop.refunds_of, self._books.now_ms()
+        if ask is None:
+            return
+        due = await db.look(lambda read: unnamed_refunds(read, channel.name, now_ms=now_ms, limit=REFUNDS_AT_ONCE))
+        for each in due:
+            try:
+                said = await shop.hold(ask(channel, each.channel_order_id, each.currency))
+            except ShopFaultError as err:
+                if err.code not in OF_ONE_ORDER:
+                    raise
+                extra = {"channel": channel.name, "order": each.channel_order_id, "reason": err.detail}
+                log.warning("a shop does not name the lines of a refund; its sum stands", extra=extra)
+                await db.write(lambda tx, one=each: ask_tomorrow(tx, channel.name, one, now_ms=now_ms))  # type: ignore[misc]
+                continue
+            await self._channels.name_refunds(channel, each, said)
 
     async def _reconcile(self, shop: ShopHttp) -> None:
         """Ask for orders of which we have not heard, and for what it shows."""

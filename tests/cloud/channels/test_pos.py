@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -108,13 +109,15 @@ def test_purchases_of_the_version_before_are_where_they_were_made(tmp_path: Path
     steps = migrations(MIGRATIONS)
     number = next(number for number, sql in steps if "in_shop" in sql)
     columns = "channel, purchase_id, member_id, store, city, currency, amount, refunded, is_kept, bought_ms"
-    tx = sqlite3.connect(tmp_path / "cloud.db", isolation_level=None)
-    tx.executescript("PRAGMA journal_mode = WAL;" + "".join(sql for at, sql in steps if at < number))
-    tx.execute(f"PRAGMA user_version = {number - 1}")
-    for channel in (STORE, "web"):
-        tx.execute(f"INSERT INTO purchase ({columns}) VALUES (?, 'p', 'm', '', '', 'TWD', 1, 0, 1, 1)", (channel,))
-    tx.close()
-    again = connect_writer(tmp_path / "cloud.db", MIGRATIONS, "off")
+    with closing(sqlite3.connect(tmp_path / "cloud.db", isolation_level=None)) as file:
+        for each, sql in steps:
+            if each < number:
+                file.executescript(f"BEGIN IMMEDIATE; {sql}; PRAGMA user_version = {each}; COMMIT;")
+        for channel in (STORE, "web"):
+            file.execute(
+                f"INSERT INTO purchase ({columns}) VALUES (?, 'p', 'm', '', '', 'TWD', 1, 0, 1, 1)", (channel,)
+            )
+    with closing(connect_writer(tmp_path / "cloud.db", MIGRATIONS, "off")) as tx:
+        found = tx.execute("SELECT channel, in_shop FROM purchase ORDER BY 1").fetchall()
 
-    assert again.execute("SELECT channel, in_shop FROM purchase ORDER BY 1").fetchall() == [(STORE, 1), ("web", 0)]
-    again.close()
+    assert found == [(STORE, 1), ("web", 0)]
