@@ -14,11 +14,15 @@ from urllib.request import urlopen
 from devices.supervision.outside import DeviceSpec
 from hub.config import Config
 from hub.doctor.findings import Finding, fault, warning, well
+from hub.enrolment.credentials import context_of
 from sync.line import REMEDIES
+from sync.line_faults import reason_of_error
+from sync.wire import WireError
 
 ANSWER_TIMEOUT_S = 3.0
 PORTS = {"POSPrinter": 9100, "LabelPrinter": 9100}  # of those that have an address; else a broker
 BROKER_PORT, BROKER_TLS_PORT = 1883, 8883
+REENROL = "have head office make a code (storehub cloud enrol STORE) and run storehub enrol CODE"
 HEALTH_MAX = 64 * 1024  # bytes of an answer that is looked at
 
 
@@ -34,15 +38,22 @@ def look_at_wiring(config: Config) -> Iterator[Finding]:
 
 
 def look_at_cloud(config: Config) -> Iterator[Finding]:
-    """Yield whether the cloud that this hub dials answers, and whether it is one."""
+    """Yield whether the cloud that this hub dials answers, and whether it is one; it trusts whom the hub trusts."""
     if config.cloud is None or config.cloud.url is None:
         return
     url = config.cloud.url.rstrip("/")
     try:
-        with urlopen(f"{url}/healthz", timeout=ANSWER_TIMEOUT_S) as answer:  # noqa: S310 - the configuration's own http(s) address
+        context = context_of(config.cloud)
+    except WireError as err:
+        yield fault("cloud", str(err), REENROL)
+        return
+    try:
+        with urlopen(f"{url}/healthz", timeout=ANSWER_TIMEOUT_S, context=context) as answer:  # noqa: S310 - the configuration's own address
             is_cloud = answer.read(HEALTH_MAX).lstrip()[:1] == b"{"
     except (OSError, HTTPException, ValueError) as err:  # URLError is an OSError
-        yield warning("cloud", f"{url} does not answer: {getattr(err, 'reason', err)}", REMEDIES["unreachable"])
+        why = getattr(err, "reason", err)
+        remedy = REMEDIES[reason_of_error(why) if isinstance(why, Exception) else "unreachable"]
+        yield warning("cloud", f"{url} does not answer: {why}", remedy)
         return
     if not is_cloud:
         yield warning("cloud", f"what answers at {url} is no cloud end", REMEDIES["not_a_cloud"])

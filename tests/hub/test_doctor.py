@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sqlite3
+import ssl
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -35,6 +36,8 @@ from hub.doctor.running import (
 from hub.doctor.wiring import look_at_cloud
 from hub.medium.view import MediumView
 from hub.tls.files import LEAF
+from sync.line import REMEDIES
+from tests.cloud.test_tls import self_signed
 
 STORE = {"id": "hk01", "name_zh_hant": "示範店", "name_en": "Demo shop", "currency": "HKD"}
 RECIPIENT = "age1" + "q" * 58
@@ -267,6 +270,34 @@ async def test_what_answers_at_the_clouds_address(tmp_path: Path, answer: bytes,
 
     assert [each.level for each in found] == [level] and words in found[0].said
     assert level == "well" or found[0].remedy
+
+
+async def test_the_doctor_trusts_at_the_cloud_whom_the_hub_trusts(tmp_path: Path) -> None:
+    """The authority that came with the enrolment; without it, and with a damaged one, it says what the hub would meet."""
+    certificate, key = self_signed(tmp_path)
+    served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    served.load_cert_chain(certificate, key)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=served) as server:
+        cloud = {"url": f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"}
+
+        async def found() -> Finding:
+            (only,) = await asyncio.to_thread(lambda: list(look_at_cloud(config(tmp_path, cloud=cloud))))
+            return only
+
+        stranger = await found()
+        assert (stranger.level, stranger.remedy) == ("warning", REMEDIES["tls"])
+        (tmp_path / "cloud").mkdir()
+        (tmp_path / "cloud" / "ca.pem").write_bytes(certificate.read_bytes())
+        assert (await found()).level == "well"
+        (tmp_path / "cloud" / "ca.pem").write_text("damaged")
+        damaged = await found()
+        assert damaged.level == "fault" and "enrol this hub again" in damaged.said and damaged.remedy
 
 
 async def test_a_damaged_database_and_late_backups_are_faults(
