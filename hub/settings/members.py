@@ -10,14 +10,13 @@ ask_timeout_s      how long a customer waits for that word; then as without a li
 identities.NAME    { pattern, hard }: a further kind; its canonical form (NFKC, capitals, no blanks or hyphens) fits the pattern
 """
 
-import re
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from hub.store.member_rules import MemberRules
-from sync.errors import ConfigError
-from sync.retail.people.identities import KINDS, DeclaredKind, IdentityKind, is_region, region_of
+from sync.retail.people.declared import check_declared
+from sync.retail.people.identities import DeclaredKind, IdentityKind, region_of
 from sync.retail.people.points import PointsRule
 from sync.retail.selling.sales import POINTS_MAX, Id
 
@@ -39,19 +38,7 @@ class MembersSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 def member_rules(section: MembersSection, currency: str, *, has_cloud: bool) -> MemberRules:
     """Check the section; raise ConfigError with the key, the value and the remedy."""
-    if section.region is not None and not is_region(section.region):
-        raise ConfigError(f"members.region {section.region!r} is no region of telephone numbers; write one as TW or HK")
-    for name, kind in section.identities.items():
-        if name in KINDS:
-            raise ConfigError(f"members.identities.{name}: that kind is there already")
-        try:
-            re.compile(kind.pattern)
-        except re.error as err:
-            raise ConfigError(f"members.identities.{name}.pattern {kind.pattern!r}: {err}") from err
-    for kind_name in section.join:
-        if kind_name not in (*KINDS, *section.identities):
-            known = ", ".join((*KINDS, *section.identities))
-            raise ConfigError(f"members.join: no identity kind {kind_name!r}; kinds: {known}")
+    check_declared(section.region, section.identities, section.join)
     return MemberRules(
         region=section.region or region_of(currency),
         declared=section.identities,

@@ -7,13 +7,12 @@ identities.NAME   { pattern, hard }: as in the shops' [members.identities]
 A channel's own number of a customer is of kind CHANNEL_id; nobody else has it.
 """
 
-import re
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from sync.errors import ConfigError
-from sync.retail.people.identities import KINDS, DeclaredKind, IdentityKind, is_region
+from sync.retail.people.declared import check_declared
+from sync.retail.people.identities import DeclaredKind, IdentityKind
 from sync.retail.people.members import DECLARED
 from sync.retail.people.people import HARD
 
@@ -33,17 +32,5 @@ class MembersSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 def check_members(section: MembersSection) -> MembersSection:
     """Return the section; raise ConfigError with the key, the value and the remedy."""
-    if section.region and not is_region(section.region):
-        raise ConfigError(f"members.region {section.region!r} is no region of telephone numbers; write one as TW or HK")
-    for name, kind in section.identities.items():
-        if name in KINDS:
-            raise ConfigError(f"members.identities.{name}: that kind is there already")
-        try:
-            re.compile(kind.pattern)
-        except re.error as err:
-            raise ConfigError(f"members.identities.{name}.pattern {kind.pattern!r}: {err}") from err
-    for kind_name in section.join:
-        if kind_name not in (*KINDS, *section.identities):
-            known = ", ".join((*KINDS, *section.identities))
-            raise ConfigError(f"members.join: no identity kind {kind_name!r}; kinds: {known}")
+    check_declared(section.region, section.identities, section.join)
     return section
