@@ -11,9 +11,10 @@ from sqlite3 import Connection
 
 from sync import failpoints
 from sync.batch import SEQ_MAX, Batch, Boundary, Gap, Head
-from sync.cloud.arrivals.applying import Applied, apply_batch
+from sync.cloud.arrivals.applying import Applied, Arrival, apply_all
 from sync.cloud.arrivals.cursors import check_writer, cursors, recovered
 from sync.cloud.arrivals.floors import floor_of
+from sync.cloud.arrivals.gathering import Gathering
 from sync.cloud.arrivals.lives import (
     LIVES_A_DAY_MAX,
     Sealed,
@@ -71,6 +72,7 @@ class CloudStore:
         self.metrics = metrics
         self.now_ms = now_ms
         self.waiting = waiting_lives(db.read)  # lives that were given up and are not whole here yet
+        self.gathering = Gathering(lambda tx, arrivals: apply_all(tx, self.replica, arrivals, waiting=self.waiting))
         self.on_grown: Callable[[], None] = lambda: None
         self.on_grown_of: Callable[[Collection[str]], None] = lambda _stores: self.on_grown()
         self.on_reborn: Callable[[], None] = lambda: None
@@ -228,17 +230,11 @@ class CloudBooks:
 
     async def apply(self, batch: Batch) -> Boundary | Gap:
         """Commit the new rows of a batch with its cursor; see sync.books.Books."""
-        cloud, store, now_ms = self._cloud, self._store, self._cloud.now_ms()
-        batches = cloud.metrics.batches
-        teller = self._peer_rep or batch.rep
+        cloud, store, batches = self._cloud, self._store, self._cloud.metrics.batches
         try:
             check_writer(store, batch, cloud=cloud.replica)
-            applied = await cloud.db.write(
-                lambda tx: apply_batch(
-                    tx, cloud.replica, store, batch, teller=teller, waiting=cloud.waiting, now_ms=now_ms
-                ),
-                then=lambda done: self._tell(batch, done),
-            )
+            arrival = Arrival(store, batch, self._peer_rep or batch.rep, cloud.now_ms())
+            applied = await cloud.gathering.apply(cloud.db, arrival, then=lambda done: self._tell(batch, done))
         except SyncError as err:
             batches.labels(store, "refused" if isinstance(err, ForkError | ProtocolError) else "failed").inc()
             raise

@@ -303,7 +303,7 @@ ONLY_ON_SQLITE = (  # PostgreSQL's disk is not this folder's: files are not fill
     "test_a_cloud_of_the_version_before_takes_channels_up_and_keeps_its_orders",
 )
 ONLY_ON_POSTGRES = ("test_postgres.py",)
-ALSO_ON_POSTGRES = ("test_apply.py",)  # beside the rest of them in --full
+ALSO_ON_POSTGRES = ("test_apply.py", "test_gathering.py")  # beside the rest of them in --full
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -38,7 +38,7 @@ from sync.actions import Apply, Send
 from sync.batch import START, Batch, Boundary, Gap
 from sync.cloud import registers
 from sync.cloud.arrivals import applying, facts, tallies
-from sync.cloud.arrivals.cursors import Writer, writer_at
+from sync.cloud.arrivals.cursors import Writer, writers_at
 from sync.cloud.people import coupons
 from sync.cloud.rights import promises
 from sync.entities import REGISTRY
@@ -153,16 +153,18 @@ def skip_digest() -> AbstractContextManager[Any]:
 def mix_cursors() -> AbstractContextManager[Any]:
     """The cursor of one writer is used for another."""
 
-    def of_any(tx: Any, rep: str, stream: str, *, now_ms: int) -> Writer:
-        writer = writer_at(tx, rep, stream, now_ms=now_ms)
-        row = tx.execute(
-            "SELECT last, digest FROM received WHERE stream = ? ORDER BY last LIMIT 1", (stream,)
-        ).fetchone()
-        return (
-            writer if writer.cursor != START or row is None else msgspec.structs.replace(writer, cursor=Boundary(*row))
-        )
+    def of_any(tx: Any, wanted: Any, *, now_ms: int) -> list[Writer]:
+        return [
+            _moved(tx, stream, writer)
+            for (_, stream), writer in zip(wanted, writers_at(tx, wanted, now_ms=now_ms), strict=True)
+        ]
 
-    return patch.object(applying, "writer_at", of_any)
+    return patch.object(applying, "writers_at", of_any)
+
+
+def _moved(tx: Any, stream: str, writer: Writer) -> Writer:
+    row = tx.execute("SELECT last, digest FROM received WHERE stream = ? ORDER BY last LIMIT 1", (stream,)).fetchone()
+    return writer if writer.cursor != START or row is None else msgspec.structs.replace(writer, cursor=Boundary(*row))
 
 
 def forget_offered_digest() -> AbstractContextManager[Any]:

@@ -1,14 +1,24 @@
-"""The write job of a batch as it arrives: its rows, their sums, the cursor, what follows for others. Not here: who sent it."""
+"""The write job of batches as they arrive: their rows, sums, cursors, what follows for others. Not here: who sent them."""
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from sqlite3 import Connection
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from sync import failpoints
-from sync.batch import START, Batch, Boundary, Gap, check_digest, unproven_rows
+from sync.batch import START, Batch, Boundary, Gap, Row, check_digest, unproven_rows
 from sync.cloud.arrivals.clock import Restamped, take_stamps, tell_restamps
-from sync.cloud.arrivals.cursors import move_cursor, recovered_as, writer_at
+from sync.cloud.arrivals.cursors import (
+    FeedNumbers,
+    Writer,
+    check_rooms,
+    move_cursor,
+    number_rows,
+    recovered_as,
+    writers_at,
+)
 from sync.cloud.arrivals.facts import Added, add_facts, check_past
 from sync.cloud.arrivals.lives import Sealed, seal_if_whole
 from sync.cloud.arrivals.rows import is_tally_stream
@@ -21,7 +31,21 @@ from sync.cloud.scopes.scope_members import share_members
 from sync.errors import ProtocolError
 from sync.model import Feed, Replica, Stream
 from sync.retail.visitors.former_footfall import FORMER_FOOTFALL
-from sync.store.cursors import check_room
+
+
+class Arrival(Struct, frozen=True):
+    """A batch that a hub of `store` tells, its own or another's."""
+
+    store: str
+    batch: Batch
+    teller: str
+    now_ms: int
+
+    @property
+    def held_as(self) -> str:
+        """Under which name it is noted how far the stream is held."""
+        is_own = self.batch.rep.rpartition(":")[0] == self.store
+        return self.batch.stream if is_own else recovered_as(self.batch.stream, by=self.teller)
 
 
 class Applied(Struct, frozen=True):
@@ -35,21 +59,71 @@ class Applied(Struct, frozen=True):
     restamped: tuple[Restamped, ...] = ()
 
 
-def apply_batch(
-    tx: Connection, own: Replica, store: str, batch: Batch, *, teller: str, waiting: Collection[int], now_ms: int
-) -> Applied:
-    """The write job of a batch: its new rows, the sums, the cursor; a life that is whole with them is sealed.
+class _New(NamedTuple):
+    """A batch, who writes it, and its rows that are new."""
 
-    Raise ForkError where rows that are here already are others: nothing that follows from them is taken.
+    arrival: Arrival
+    writer: Writer
+    rows: Sequence[Row] | Gap
+
+    @property
+    def facts(self) -> Sequence[Row]:
+        """The rows where they are kept as they come, one by one."""
+        stream = self.arrival.batch.stream
+        is_merged = stream in (Stream.CATALOGUE, FORMER_FOOTFALL.stream) or is_tally_stream(stream)
+        return () if is_merged or isinstance(self.rows, Gap) else self.rows
+
+
+class _Numbers:
+    """Numbers of feeds, taken for all facts that are new: on a server each question is a wait."""
+
+    def __init__(self, tx: Connection, new: Iterable[_New]) -> None:
+        counts: Counter[tuple[str, Feed]] = Counter()
+        for each in new:
+            if each.facts:
+                batch = each.arrival.batch
+                counts[batch.stream, batch.feed] += len(each.facts)
+        self._left = {feed: number_rows(tx, *feed, count) for feed, count in counts.items()}
+
+    def take(self, stream: str, feed: Feed, count: int) -> FeedNumbers:
+        numbers = self._left[stream, feed]
+        self._left[stream, feed] = FeedNumbers(numbers.feed_id, numbers.first + count)
+        return numbers
+
+
+def apply_all(tx: Connection, own: Replica, arrivals: Sequence[Arrival], *, waiting: Collection[int]) -> list[Applied]:
+    """The write job of batches, each of another writer: new rows, sums, cursors; a life that is whole with them is sealed.
+
+    What one of them raises leaves nothing of any; taken by itself, the others stand. Raise ForkError where rows that are here
+    already are others: nothing that follows from them is taken.
     """
-    held_as = batch.stream if batch.rep.rpartition(":")[0] == store else recovered_as(batch.stream, by=teller)
-    writer = writer_at(tx, batch.rep, held_as, now_ms=now_ms)
+    writers = writers_at(tx, [(each.batch.rep, each.held_as) for each in arrivals], now_ms=arrivals[0].now_ms)
+    new = [_new(each, writer) for each, writer in zip(arrivals, writers, strict=True)]
+    check_rooms(
+        tx,
+        [
+            (each.writer.replica, each.arrival.batch.stream)
+            for each in new
+            if each.facts and each.writer.cursor == START
+        ],
+    )
+    numbers = _Numbers(tx, new)
+    return [_apply(tx, own, each, numbers, waiting=waiting) for each in new]
+
+
+def _new(arrival: Arrival, writer: Writer) -> _New:
+    batch = arrival.batch
     if writer.is_sealed:
         raise ProtocolError(f"{batch.rep} was sealed: nothing more is taken of it")
-    replica, cursor = writer.replica, writer.cursor
-    rows = unproven_rows(cursor, batch, is_relayed=teller != batch.rep)
+    return _New(arrival, writer, unproven_rows(writer.cursor, batch, is_relayed=arrival.teller != batch.rep))
+
+
+def _apply(tx: Connection, own: Replica, new: _New, numbers: _Numbers, *, waiting: Collection[int]) -> Applied:
+    arrival, writer, rows = new
     if isinstance(rows, Gap):
         return Applied(rows)
+    store, batch, now_ms = arrival.store, arrival.batch, arrival.now_ms
+    replica, cursor = writer.replica, writer.cursor
     if not rows:
         if batch.feed is Feed.LOG:
             check_past(tx, batch, replica=replica)
@@ -67,17 +141,18 @@ def apply_batch(
         added = merge_tallies(tx, rows, store=store, replica=replica, stream=batch.stream, now_ms=now_ms)
         is_shared = share_out(tx, own, batch, rows, now_ms=now_ms) | share_members(tx, own, batch, rows, restamped)
     else:
-        if cursor == START:  # a stream that is new here
-            check_room(tx, replica, batch.stream)
         kind, stream = batch.feed, batch.stream
-        added = add_facts(tx, rows, store=store, replica=replica, stream=stream, kind=kind, now_ms=now_ms)
+        taken = numbers.take(stream, kind, len(rows))
+        added = add_facts(
+            tx, rows, store=store, replica=replica, stream=stream, kind=kind, now_ms=now_ms, numbers=taken
+        )
         is_shared = stream == Stream.TRANSFERS and hand_on(tx, own, store, rows)
         is_shared |= share_members(tx, own, batch, rows)
         is_shared |= added.has_points and share_points(tx, own, batch, rows)
     # A server writes the rows meanwhile; what is found false is undone with all of it.
     check_digest(cursor, batch, rows)
     end = batch.end if batch.last > cursor.last else cursor
-    move_cursor(tx, replica, held_as, end, rows=len(rows), now_ms=now_ms)
+    move_cursor(tx, replica, arrival.held_as, end, rows=len(rows), now_ms=now_ms)
     sealed = seal_if_whole(tx, own, replica, now_ms=now_ms) if replica in waiting else None
     if sealed is not None:
         mark_store(tx, store, now_ms=now_ms)

@@ -3,6 +3,8 @@
 Not here: the rows (facts, tallies, catalogue), which are written in the same job.
 """
 
+import json
+from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 
 from msgspec import Struct
@@ -11,7 +13,7 @@ from sync.batch import SEQ_MAX, START, Batch, Boundary
 from sync.entities import FEED_OF_STREAM
 from sync.errors import ProtocolError
 from sync.model import Feed, Replica, Stream
-from sync.store.replicas import replica_id
+from sync.store.cursors import STREAMS_MAX, check_room
 
 STREAM_CHARS_MAX = 64
 INCARNATION_CHARS_MAX = 64
@@ -54,22 +56,62 @@ def check_writer(store: str, batch: Batch, *, cloud: Replica) -> None:
         raise ProtocolError(f"{stream}: {batch.last} is no seq")
 
 
-def writer_at(tx: Connection, rep: str, stream: str, *, now_ms: int) -> Writer:
-    """Return who writes a stream and how far it is held, in one look-up. A writer that is new is entered."""
-    store, _, incarnation = rep.rpartition(":")
-    row = tx.execute(
+def writers_at(tx: Connection, wanted: Sequence[tuple[str, str]], *, now_ms: int) -> list[Writer]:
+    """Return who writes each (rep, stream) and how far it is held, in one look-up. Writers that are new are entered.
+
+    Raise ProtocolError for an incarnation of another store's.
+    """
+    known = _known_writers(tx, wanted)
+    if new := {rep for rep, _ in wanted if rep not in known}:
+        tx.executemany(
+            "INSERT INTO replica (store, incarnation, began_ms, own) VALUES (?, ?, ?, 0) "
+            "ON CONFLICT (incarnation) DO NOTHING",
+            [(rep.rpartition(":")[0], rep.rpartition(":")[2], now_ms) for rep in sorted(new)],
+        )
+        known = _known_writers(tx, wanted)
+    if strangers := new - known.keys():
+        raise ProtocolError(f"{min(strangers)}: this incarnation belongs to another store")
+    return [known[rep].get(stream) or known[rep][""] for rep, stream in wanted]
+
+
+def _known_writers(read: Connection, wanted: Sequence[tuple[str, str]]) -> dict[str, dict[str, Writer]]:
+    """Those of the writers that are known, by rep and by stream; "" is a stream of which nothing is held."""
+    rows = read.execute(
         """
-        SELECT replica.store, replica.id, ended_life.sealed_ms IS NOT NULL, received.last, received.digest
+        SELECT replica.store || ':' || replica.incarnation, replica.id, ended_life.sealed_ms IS NOT NULL,
+               received.stream, received.last, received.digest
         FROM replica LEFT JOIN ended_life ON ended_life.replica = replica.id
-        LEFT JOIN received ON received.replica = replica.id AND received.stream = ?
-        WHERE replica.incarnation = ?
+        LEFT JOIN received
+          ON received.replica = replica.id AND received.stream IN (SELECT value FROM json_each(?))
+        WHERE replica.incarnation IN (SELECT value FROM json_each(?))
         """,
-        (stream, incarnation),
-    ).fetchone()
-    if row is None or row[0] != store:
-        return Writer(replica_id(tx, rep, now_ms=now_ms))
-    _, replica, is_sealed, last, digest = row
-    return Writer(replica, bool(is_sealed), START if last is None else Boundary(last, digest))
+        (_listed(stream for _, stream in wanted), _listed(rep.rpartition(":")[2] for rep, _ in wanted)),
+    ).fetchall()
+    known: dict[str, dict[str, Writer]] = {}
+    for rep, replica, is_sealed, stream, last, digest in rows:
+        by_stream = known.setdefault(rep, {"": Writer(replica, bool(is_sealed))})
+        if stream is not None:
+            by_stream[stream] = Writer(replica, bool(is_sealed), Boundary(last, digest))
+    return known
+
+
+def check_rooms(tx: Connection, new: Sequence[tuple[int, str]]) -> None:
+    """Raise ProtocolError where a stream is new, and its writer has more of them than any version of it."""
+    if not new:
+        return
+    rows = tx.execute(
+        "SELECT replica, count(*) FROM received "
+        "WHERE replica IN (SELECT CAST(value AS INTEGER) FROM json_each(?)) GROUP BY replica",
+        (json.dumps([replica for replica, _ in new]),),
+    ).fetchall()
+    full = {replica for replica, streams in rows if streams >= STREAMS_MAX}
+    for replica, stream in new:
+        if replica in full:
+            check_room(tx, replica, stream)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return json.dumps(sorted(set(names)))
 
 
 def cursor_of(tx: Connection, replica: int, stream: str) -> Boundary:

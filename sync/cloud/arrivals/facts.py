@@ -12,7 +12,7 @@ from sqlite3 import Connection
 from msgspec import Struct
 
 from sync.batch import Batch, Row
-from sync.cloud.arrivals.cursors import add_sum, number_rows
+from sync.cloud.arrivals.cursors import FeedNumbers, add_sum, number_rows
 from sync.cloud.arrivals.rows import NUMBERED_BY_STORE, SUMMED, Fact, key_of, read_facts
 from sync.cloud.people.member_points import add_points
 from sync.cloud.receipts import enter_receipts
@@ -41,11 +41,22 @@ class Added(Struct, frozen=True):
 
 
 def add_facts(
-    tx: Connection, rows: Sequence[Row], *, store: str, replica: int, stream: str, kind: Feed, now_ms: int
+    tx: Connection,
+    rows: Sequence[Row],
+    *,
+    store: str,
+    replica: int,
+    stream: str,
+    kind: Feed,
+    now_ms: int,
+    numbers: FeedNumbers | None = None,
 ) -> Added:
-    """Keep rows that are new by their dot. They are read while a server writes them (sync.cloud.postgres.writer)."""
+    """Keep rows that are new by their dot, under `numbers` where they were taken before.
+
+    They are read while a server writes them (sync.cloud.postgres.writer).
+    """
     bodies = [body for _, body in rows]
-    numbers = number_rows(tx, stream, kind, len(rows))
+    numbers = numbers or number_rows(tx, stream, kind, len(rows))
     feed_id = numbers.feed_id
     tx.executemany(
         "INSERT INTO fact (stream, n, replica, seq, received_ms, body) VALUES (?, ?, ?, ?, ?, ?)",

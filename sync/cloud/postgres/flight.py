@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self
 
+GLANCES = 3  # turns of the loop from the bytes that came to the end of who waited for them
+
 
 class Flight:
     """One request on a loop that runs only while somebody waits. Any: a coroutine waits for futures of whatever it likes."""
@@ -25,6 +27,15 @@ class Flight:
         self._is_sent = is_sent
         self._loop.call_soon(self._step)
         self._loop.run_forever()
+
+    def glance(self) -> bool:
+        """Do what can be done without waiting; return whether it is over."""
+        for _ in range(GLANCES):
+            if self._is_over:
+                break
+            self._loop.call_soon(self._loop.stop)
+            self._loop.run_forever()
+        return self._is_over
 
     def land(self) -> Any:
         """Wait for the answer and return it; raise the error, to everybody who asks."""

@@ -8,7 +8,7 @@
 
 Where one of these was wrong (a row did meet another; a job failed, or something that it wrote) the server undoes the group, and
 it is run again the slow way: that INSERT as it stands and at once; each job in its savepoint, answered to its end. So it stays
-for CAREFUL_FOR times. Tables with foreign keys are written at once. Not here: how a statement is said and sent (connection).
+for CAREFUL_FOR times. Tables that foreign keys name are written at once. Not here: how a statement is said and sent (connection).
 """
 
 import re
@@ -27,9 +27,10 @@ from sync.cloud.postgres.link import ServerError
 COPY_MIN = 16  # rows; fewer are an INSERT, one round trip
 SEND_AT = 100  # rows; where nothing else is on its way so many are sent while the rules go on
 CAREFUL_FOR = 64  # times of an INSERT, groups after a job that failed
-_TIED = """
-SELECT DISTINCT c.relname FROM pg_constraint AS f JOIN pg_class AS c ON c.oid IN (f.conrelid, f.confrelid)
-WHERE f.contype = 'f' AND c.relnamespace = current_schema()::regnamespace
+_PARENTS = """
+SELECT child.relname, parent.relname FROM pg_constraint AS f
+JOIN pg_class AS child ON child.oid = f.conrelid JOIN pg_class AS parent ON parent.oid = f.confrelid
+WHERE f.contype = 'f' AND child.relnamespace = current_schema()::regnamespace
 """
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class PostgresWriter(PostgresConnection):
         self._is_job = self._is_beside = False
         self._flight: Flight | None = None
         self._kept: dict[str, tuple[SetInsert, list[tuple[Any, ...]]]] = {}
-        self._tied: frozenset[str] | None = None
+        self._parents: dict[str, set[str]] | None = None  # by table: those that its foreign keys name
         self._is_careful = False  # this group: nothing is kept
         self._careful: dict[str, int] = {}  # INSERTs that are not kept, and how many times more
         self._apart_for = 0  # groups whose jobs have savepoints
@@ -143,23 +144,32 @@ class PostgresWriter(PostgresConnection):
             if not self._careful[sql]:
                 del self._careful[sql]
             return False
-        if self._tied is None:
-            self._tied = frozenset(table for (table,) in super().execute(_TIED))
-        return insert.table not in self._tied
+        if self._parents is None:
+            self._parents = {}
+            for child, parent in super().execute(_PARENTS):
+                self._parents.setdefault(child, set()).add(parent)
+        return not any(insert.table in parents for parents in self._parents.values())
 
     def _keep(self, sql: str, insert: SetInsert, rows: list[tuple[Any, ...]]) -> Rows:
         self._write_kept(sql)
         kept = self._kept.setdefault(sql, (insert, []))[1]
         kept.extend(rows)
-        if self._flight is None and len(kept) >= SEND_AT:
-            self._write_kept_of(sql)
+        if len(kept) >= SEND_AT and (self._flight is None or self._flight.glance()):
+            self._write_kept_of(max(self._kept, key=lambda each: len(self._kept[each][1])))
         return Rows([], len(rows))
 
     def _write_kept(self, before: str | None = None) -> None:
         """Send the rows that are kept: of the tables that a statement names, which keeps no more of them itself; or all."""
         for sql, (insert, _) in list(self._kept.items()):
-            if before is None or (before != sql and insert.table in _words(before)):
+            if before is None or (before != sql and self._is_named(insert.table, before)):
                 self._write_kept_of(sql)
+
+    def _is_named(self, table: str, sql: str) -> bool:
+        """Whether a statement has to do with a table: names it, or deletes where its foreign keys point."""
+        words = _words(sql)
+        if table in words:
+            return True
+        return "DELETE" in words and self._parents is not None and not words.isdisjoint(self._parents.get(table, ()))
 
     def _write_kept_of(self, sql: str) -> None:
         insert, rows = self._kept.pop(sql)

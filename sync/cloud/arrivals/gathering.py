@@ -1,0 +1,82 @@
+"""Batches of all stores that wait for the writer are taken by one write job: whose they are and their numbers are asked once.
+
+That job goes before theirs in the group of writes. What it did not come to (one of the batches was refused, and all were undone;
+a batch came after it had begun) each batch's own job does. Not here: what becomes of a batch (applying).
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from sqlite3 import Connection
+
+from sync.cloud.arrivals.applying import Applied, Arrival
+from sync.db import Database
+
+TOGETHER_MAX = 32  # batches in one job; the next begins another
+
+Take = Callable[[Connection, Sequence[Arrival]], list[Applied]]
+
+
+class _Part:
+    """A batch, and what became of it in the transaction that is open, or was committed last."""
+
+    def __init__(self, arrival: Arrival) -> None:
+        self.arrival = arrival
+        self.applied: Applied | None = None
+        self.is_answered = False
+
+    def note_answer(self) -> None:
+        """Nobody waits for it any more."""
+        self.is_answered = True
+
+
+class _Together:
+    """Batches of one write job, each of another writer: two of one come after each other."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, _Part] = {}
+        self.has_begun = False
+
+    def has_room(self, writer: str) -> bool:
+        """Whether a batch may still come to it."""
+        return not self.has_begun and writer not in self.parts and len(self.parts) < TOGETHER_MAX
+
+
+class Gathering:
+    """See the module. `take` is what a write job does with batches."""
+
+    def __init__(self, take: Take) -> None:
+        self._take = take
+        self._last = _Together()
+        self._last.has_begun = True
+
+    async def apply(self, db: Database, arrival: Arrival, *, then: Callable[[Applied], None]) -> Applied:
+        """Commit a batch; `then` is called after the commit, also when the caller is gone.
+
+        Raise what the batch raises, and what Database.write does.
+        """
+        writer = arrival.batch.rep
+        if not self._last.has_room(writer):
+            self._last = _Together()
+            db.write_soon(partial(self._take_together, self._last), then=lambda _: None)
+        part = self._last.parts[writer] = _Part(arrival)
+
+        def own_job(tx: Connection) -> Applied:
+            return part.applied or self._take(tx, [arrival])[0]
+
+        def note(applied: Applied) -> None:
+            part.note_answer()
+            then(applied)
+
+        return await db.write(own_job, then=note, otherwise=part.note_answer)
+
+    def _take_together(self, together: _Together, tx: Connection) -> None:
+        """The write job before those of the batches; in the writer's thread, and again where the group was undone."""
+        together.has_begun = True
+        parts = [each for each in list(together.parts.values()) if not each.is_answered]
+        for each in parts:
+            each.applied = None
+        if len(parts) < 2:
+            return
+        done = self._take(tx, [each.arrival for each in parts])
+        for each, applied in zip(parts, done, strict=True):
+            each.applied = applied
