@@ -31,7 +31,7 @@ from sync.batch import Rep, Seq, StreamName
 from sync.db import Database
 from sync.entities import REGISTRY
 from sync.errors import SyncError
-from sync.line import REMEDIES, LinkState
+from sync.line.state import REMEDIES, LinkState
 from sync.model import Replica, Stream
 from sync.opening import Gathered
 from sync.protocol import Status

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sync.batch import Batch, Boundary, Head
-from sync.line import Schedule
 from sync.opening import Opening
 from sync.protocol import FormerLife, Frame
+from sync.schedule import Schedule
 
 Role = Literal["dialler", "acceptor"]
 

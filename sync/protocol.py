@@ -9,7 +9,7 @@
     Pull   ->                 <- Pull                a gap: send again from here
     Snapshot ->               <- Snapshot            of what the other lacks of a log there is a sum: go on from there
     Bye    ->                 <- Bye                 nothing more waits here; the dialler hangs up when both have said so
-    Status ->                                     what the dialler says of itself (sync.telling); changes nothing
+    Status ->                                     what the dialler says of itself (sync.line.telling); changes nothing
     Refused, then the end
 
 Each side names the versions that it speaks (`min_version` to `version`) and its `features`; only what both have is used. A later

@@ -40,7 +40,6 @@ from sync.actions import (
 )
 from sync.batch import START, Batch, Boundary, Gap, Head
 from sync.books import Books
-from sync.line import MODES_TOLD, Schedule
 from sync.model import Feed
 from sync.opening import Gathered, Opening, Part
 from sync.protocol import (
@@ -66,6 +65,7 @@ from sync.protocol import (
     refusal,
     snapshot,
 )
+from sync.schedule import MODES_TOLD, Schedule
 from sync.scope_rows import is_scoped
 from sync.sending import WINDOW, Sending
 

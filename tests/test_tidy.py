@@ -17,7 +17,7 @@ MAY_IMPORT = {"hub": {"hub", "devices", "sync"}, "devices": {"devices"}, "sync":
 
 # library -> where it may be imported; everything below a folder, or one file
 ROOMS = {
-    "aiohttp": ("hub/api/", "hub/client.py", "hub/demo/", "sync/link.py", "sync/cloud/web/", "sync/cloud/talk/"),
+    "aiohttp": ("hub/api/", "hub/client.py", "hub/demo/", "sync/line/link.py", "sync/cloud/web/", "sync/cloud/talk/"),
     "aiosqlite": ("sync/db.py",),
     "serial": ("devices/drivers/",),
     "serialx": ("devices/drivers/",),
@@ -51,7 +51,7 @@ MAY_CATCH_ALL = {
     "devices/supervision/supervisor.py",
     "hub/api/routing.py",
     "sync/transaction.py",
-    "sync/link.py",
+    "sync/line/link.py",
     "sync/cloud/talk/pull.py",
 }
 

@@ -15,9 +15,9 @@ from devices.supervision.outside import DeviceSpec
 from hub.config import Config
 from hub.doctor.findings import Finding, fault, warning, well
 from hub.enrolment.credentials import context_of
-from sync.line import REMEDIES
-from sync.line_faults import reason_of_error
-from sync.wire import WireError
+from sync.line.faults import reason_of_error
+from sync.line.state import REMEDIES
+from sync.line.wire import WireError
 
 ANSWER_TIMEOUT_S = 3.0
 PORTS = {"POSPrinter": 9100, "LabelPrinter": 9100}  # of those that have an address; else a broker

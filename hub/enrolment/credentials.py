@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hub.settings.lines import CloudLine
 from sync.errors import StartError
-from sync.wire import WireError
+from sync.line.wire import WireError
 
 TOKEN, TOKEN_NEW, CLIENT, AUTHORITY = "token", "token.new", "client.pem", "ca.pem"
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from hub.client import UnreachableError, fetch_authority
 from hub.settings.lines import Follows
-from sync.wire import WireError
+from sync.line.wire import WireError
 
 X509_V_FLAG_NO_CHECK_TIME = 0x200000  # openssl/x509_vfy.h; ssl.VerifyFlags has no name for it
 

@@ -12,7 +12,7 @@ from hub.following.members import run_members
 from hub.following.tls import FollowedAuthority
 from hub.runtime import Runtime
 from hub.settings.lines import CloudLine
-from sync.dialler import Dialler
+from sync.line.dialler import Dialler
 
 
 async def run_line(hub: Runtime, *, rng: random.Random) -> None:

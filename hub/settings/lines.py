@@ -18,7 +18,8 @@ from msgspec import Meta, Struct
 
 from sync.entities import REGISTRY
 from sync.errors import ConfigError
-from sync.line import BACKOFF_MAX_S, EVERY_MAX_S, EVERY_MIN_S, Schedule, Transport
+from sync.line.state import BACKOFF_MAX_S, Transport
+from sync.schedule import EVERY_MAX_S, EVERY_MIN_S, Schedule
 from sync.settings import is_loopback
 
 SCHEDULED_EVERY_S = 900.0

@@ -17,10 +17,10 @@ from hub.books import HubBooks
 from hub.standby.books import StandbyBooks
 from hub.store.model import utc
 from sync.actions import End, Opened
-from sync.dialler import Dialler
-from sync.line import REMEDIES, LinkState
-from sync.link import Conversation, WebSocket
-from sync.wire import ContextSource, own_roots
+from sync.line.dialler import Dialler
+from sync.line.link import Conversation, WebSocket
+from sync.line.state import REMEDIES, LinkState
+from sync.line.wire import ContextSource, own_roots
 
 _REMEDIES = REMEDIES | {
     "unreachable": "check the other hub's power and network, and [standby] follows",

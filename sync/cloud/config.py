@@ -41,9 +41,9 @@ from sync.cloud.persons.rules import MembersSection, check_members
 from sync.cloud.scopes.scope_definitions import ScopesSection, Wanted, wanted_of
 from sync.cloud.senders.settings import SenderLine, SenderSection, line_of
 from sync.errors import ConfigError
-from sync.line import EVERY_MAX_S, EVERY_MIN_S, Schedule
 from sync.retail.stock.rebalance import Policy
 from sync.rights_settings import RightsSection
+from sync.schedule import EVERY_MAX_S, EVERY_MIN_S, Schedule
 from sync.settings import convert_settings, is_loopback, load_settings
 
 CLOUD_LOCK = "cloud.lock"  # held with flock for the process's life

@@ -11,7 +11,7 @@ from backports import zstd
 
 from sync.batch import START, Batch, batch_of
 from sync.columns import pack, unpack
-from sync.link import Conversation
+from sync.line.link import Conversation
 from sync.model import Feed
 from sync.protocol import FRAME_MAX, SUBPROTOCOL, encode, packed
 from sync.retail.catalogue.catalogue import Price, Product

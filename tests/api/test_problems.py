@@ -15,12 +15,12 @@ from hub.api import problems
 from hub.api.stock import attention
 from hub.medium.segments import MediumError
 from sync.errors import ConfigError, ProtocolError, StartError, SyncError
+from sync.line.wire import WireError
 from sync.storage_faults import StorageFault
-from sync.wire import WireError
 
 FOLDER = Path(inspect.getfile(hub)).parent
 SYNC = FOLDER.parent / "sync"
-# these end the start, and carry no code of their own; the last is a reason of a line (sync.line, hub.standby.line)
+# these end the start, and carry no code of their own; the last is a reason of a line (sync.line.state, hub.standby.line)
 NEVER_ANSWERED = {ConfigError.__name__, StartError.__name__, WireError.__name__, MediumError.__name__}
 SAYS_ITS_CODE = {ProtocolError.__name__}  # is given what was wrong, and has the one code
 UNASKED = SYNC / "retail" / "stock" / "rights.py"  # the rules of counters: no request runs into them

@@ -12,7 +12,7 @@ import pytest
 from hub.config import parse_config
 from hub.standby.line import FOLLOWERS_MAX
 from sync.errors import ConfigError
-from sync.link import Conversation, WebSocketWire
+from sync.line.link import Conversation, WebSocketWire
 from sync.protocol import SUBPROTOCOL
 from sync.testing.memory_books import MemoryBooks
 

@@ -14,7 +14,7 @@ from hub.replication import Seen
 from hub.store.stock.rights import Rule
 from sync.batch import START, batch_of
 from sync.feed import read_feed
-from sync.link import Conversation
+from sync.line.link import Conversation
 from sync.model import Feed
 from sync.protocol import FRAME_MAX, SUBPROTOCOL, Ack, encode, packed
 from sync.retail.catalogue.catalogue import Price

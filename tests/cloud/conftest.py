@@ -26,11 +26,11 @@ from sync.cloud.store import CloudBooks
 from sync.cloud.talk.pull import Puller
 from sync.cloud.web.app import serve
 from sync.cloud.web.http import Cloud
-from sync.link import Conversation
+from sync.line.link import Conversation
+from sync.line.telling import Telling
 from sync.model import Feed
 from sync.protocol import FRAME_MAX, SUBPROTOCOL
 from sync.session import End
-from sync.telling import Telling
 from tests.cloud_engines import Engine, OnPostgres
 
 STARTED_MS = 1_790_000_000_000

@@ -7,7 +7,7 @@ import pytest
 
 from sync.cloud.config import load_cloud_config, parse_cloud_config, token_hash
 from sync.errors import ConfigError
-from sync.line import Schedule
+from sync.schedule import Schedule
 
 TOKEN, OTHER = "a-token-of-the-store-1", "a-token-of-the-office-1"
 WHOLE = """

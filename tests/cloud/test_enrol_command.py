@@ -12,10 +12,10 @@ from hub.cli import main
 from hub.config import load_config
 from hub.enrolment import joining
 from hub.enrolment.credentials import context_of, token_of, token_to_dial
-from sync.dialler import Dialler
 from sync.errors import SyncError
-from sync.line import LinkState
-from sync.wire import WireError
+from sync.line.dialler import Dialler
+from sync.line.state import LinkState
+from sync.line.wire import WireError
 from tests.cloud.test_tls import self_signed
 
 HUB = """

@@ -12,12 +12,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from sync import dialler as dialling
 from sync.cloud.talk import exchange, talks
-from sync.dialler import Dialler
-from sync.line import LinkState, Schedule
+from sync.line import dialler as dialling
+from sync.line.dialler import Dialler
+from sync.line.push import BODY_MAX, CONTENT_TYPE, Envelope, read_body, write_body
+from sync.line.state import LinkState
 from sync.protocol import SUBPROTOCOL, Hello, encode
-from sync.push import BODY_MAX, CONTENT_TYPE, Envelope, read_body, write_body
+from sync.schedule import Schedule
 
 WAIT_S = 60.0
 SESSION = "0123456789abcdef"
@@ -164,7 +165,7 @@ async def test_news_of_the_cloud_come_at_once_by_http(
     cloud: Any, writer: Any, talking: Any, dialling_in: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not when the poll is over: that is long after `until` has given up."""
-    monkeypatch.setattr("sync.push.HOLD_S", 10 * WAIT_S)
+    monkeypatch.setattr("sync.line.push.HOLD_S", 10 * WAIT_S)
     hub = talking.hub(writer)
     async with proxied(cloud.url, "403") as proxy, dialling_in(proxy.url, hub, transport="http") as states:
         await until(lambda: states and states[-1].is_up)
@@ -175,7 +176,7 @@ async def test_news_of_the_cloud_come_at_once_by_http(
 async def test_a_lost_answer_harms_nothing(
     *, cloud: Any, writer: Any, talking: Any, dialling_in: Any, sql: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sync.push.RETRY_S", 0.001)
+    monkeypatch.setattr("sync.line.push.RETRY_S", 0.001)
     for n in range(4000):
         writer.sell(f"s{n}", 1)
     hub = talking.hub(writer)

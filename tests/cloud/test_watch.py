@@ -8,9 +8,9 @@ import pytest
 
 from sync.cloud.watch.fleet import HEARD_MS, Facts, watched
 from sync.cloud.watch.statuses import Said
-from sync.line import Schedule
+from sync.line.telling import AGAIN_EVERY_MS, CHANGED_EVERY_MS, Telling
 from sync.protocol import FEATURES, STATUS, Exposure, Status, decode, encode
-from sync.telling import AGAIN_EVERY_MS, CHANGED_EVERY_MS, Telling
+from sync.schedule import Schedule
 
 NOW_MS = 1_790_000_000_000
 SAID = Status(

@@ -8,7 +8,7 @@ import hub.console
 from devices import remedies
 from devices.codecs.labels import RefusalReason
 from hub.store.staff.approvals import ACTIONS
-from sync.line import REMEDIES
+from sync.line.state import REMEDIES
 from sync.retail.catalogue.promotions import Why
 from sync.retail.orders.order_rows import OrderKind
 from sync.retail.orders.orders import Flag, OrderState

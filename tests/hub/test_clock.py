@@ -15,7 +15,7 @@ from hub.store.model import utc
 from hub.store.replica.clock import load_clock, save_clock, write_stamped
 from sync.batch import START, Batch, Boundary, batch_of
 from sync.clock import AHEAD_MAX_MS, STEP_MAX_MS, TIME_MAX_MS, TIME_MIN_MS, Contact, Stamp, Trust
-from sync.line import LinkState
+from sync.line.state import LinkState
 from sync.merge import Cell
 from sync.model import Feed
 from sync.retail.people.members import MEMBER, MemberRow

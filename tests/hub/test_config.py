@@ -9,7 +9,7 @@ import pytest
 
 from hub.config import load_config, parse_config
 from sync.errors import ConfigError
-from sync.line import Schedule
+from sync.schedule import Schedule
 
 STORE = {"id": "hk01", "name_zh_hant": "示範店", "name_en": "Demo", "currency": "HKD"}
 CLOUD = {"url": "https://cloud.example.com", "token": "a-secret"}

@@ -36,7 +36,7 @@ from hub.doctor.running import (
 from hub.doctor.wiring import look_at_cloud
 from hub.medium.view import MediumView
 from hub.tls.files import LEAF
-from sync.line import REMEDIES
+from sync.line.state import REMEDIES
 from tests.cloud.test_tls import self_signed
 
 STORE = {"id": "hk01", "name_zh_hant": "示範店", "name_en": "Demo shop", "currency": "HKD"}

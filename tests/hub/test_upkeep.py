@@ -10,7 +10,7 @@ from hub.monitoring.scrape import Scrape
 from hub.store.upkeep.mending import BEHIND_MAX
 from hub.store.upkeep.upkeep import last_done
 from hub.upkeep import do_due, forget, look
-from sync.line import LinkState
+from sync.line.state import LinkState
 from sync.store.retention import DAY_MS
 from tests.hub.days_world import by_hand
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hub.standby.books import StandbyBooks
 from hub.store.upkeep.siblings import RELAYED
 from sync.actions import End, Opened, Role
-from sync.line import backoff_s
+from sync.line.state import backoff_s
 from tests.sim.hub_node import HubNode
 from tests.sim.network import Wire
 from tests.sim.node import Node

@@ -23,7 +23,8 @@ from hub.store.staff.tills import Paired
 from hub.upkeep import forget
 from sync.actions import End, Opened
 from sync.errors import BusyError, OutcomeUnknownError, SyncError
-from sync.line import Attempts, LinkState, Schedule, backoff_s
+from sync.line.state import Attempts, LinkState, backoff_s
+from sync.schedule import Schedule
 from tests.sim import versions
 from tests.sim.goods import OWN
 from tests.sim.network import Wire

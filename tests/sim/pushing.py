@@ -1,4 +1,4 @@
-"""Frames in HTTP bodies: the product's own two ends of such a wire (sync.push), with requests that travel on virtual time.
+"""Frames in HTTP bodies: the product's own two ends of such a wire (sync.line.push), with requests that travel on virtual time.
 
     request   hub -> cloud   lost while the way up is cut, refused while the cloud is down or does not know the wire any more
     answer    cloud -> hub   lost while the way down is cut; now and then on any line, so that the request comes again
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from sync.actions import End
 from sync.batch import Batch
 from sync.errors import ProtocolError, SyncError
-from sync.link import INBOX_MAX, POST_TIMEOUT_S, TICK_S
+from sync.line.link import INBOX_MAX, POST_TIMEOUT_S, TICK_S
+from sync.line.push import Envelope, HeldWire, PushWire, read_body
+from sync.line.wire import WireError
 from sync.protocol import Frame, Packed, decode, unpacked
-from sync.push import Envelope, HeldWire, PushWire, read_body
-from sync.wire import WireError
 from tests.sim.network import Sent, Way
 from tests.sim.sim_loop import SimLoop
 
@@ -60,7 +60,7 @@ class PushedWire:
             self._held[1].create_task(self._send_down(self._held[0], message))
 
     def close(self, way: Way, *, is_told: bool = True) -> None:
-        """As sync.link when a conversation is over; a machine that is down says nothing, and is missed."""
+        """As sync.line.link when a conversation is over; a machine that is down says nothing, and is missed."""
         del is_told
         if way == "down" and self._held is not None and self._held[1].is_alive:
             self._held[1].create_task(self._held[0].close())
@@ -102,7 +102,7 @@ class PushedWire:
         _deliver(self.acceptor, message)
 
     async def _post(self, body: bytes) -> bytes:
-        """As sync.link's, over the simulated line."""
+        """As sync.line.link's, over the simulated line."""
         answer: asyncio.Future[bytes] = self._loop.create_future()
         self._loop.call_later(POST_TIMEOUT_S, _fail, answer, "timeout")
         if self._passes("up", answer):

@@ -1,7 +1,8 @@
 """One end of a conversation on virtual time: the session and the carrying out of its effects are the product's own.
 
-What stands here is what sync.link does with a socket: frames in and out, one effect after the other, time-outs, why it ended.
-Sending sometimes takes time, so that the shop sells between two effects. Not here: what the effects do (sync.link, sync.books).
+What stands here is what sync.line.link does with a socket: frames in and out, one effect after the other, time-outs, why it
+ended. Sending sometimes takes time, so that the shop sells between two effects. Not here: what the effects do (sync.line.link,
+sync.books).
 """
 
 from collections import deque
@@ -12,7 +13,7 @@ from sync.actions import Effect, End, Opened, Role, Send
 from sync.batch import Batch
 from sync.books import Books
 from sync.errors import ForkError, ProtocolError, SyncError
-from sync.link import DEBOUNCE_S, TICK_S, Conversation
+from sync.line.link import DEBOUNCE_S, TICK_S, Conversation
 from sync.protocol import Ack, Frame, Refused
 from sync.session import refusal
 from tests.sim import versions
@@ -181,7 +182,7 @@ class Talk:
         return self._conversation._encoded(frame) if self.is_wired else frame
 
     def _refuse(self, err: SyncError) -> None:
-        """As sync.link: what ends a conversation is said to the peer."""
+        """As sync.line.link: what ends a conversation is said to the peer."""
         code = next((code for kind, code in CODES if isinstance(err, kind)), "cannot_write")
         self._is_busy = False
         self._effects.clear()

@@ -21,8 +21,9 @@ from unittest.mock import patch
 
 from hub import sums, upkeep
 from hub.store.upkeep import retention as hub_retention
-from sync import failpoints, link
+from sync import failpoints
 from sync.cloud.arrivals import openings
+from sync.line import link
 from sync.store import retention
 from tests.sim import plugins, versions
 from tests.sim.beside import Beside

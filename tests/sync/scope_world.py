@@ -18,7 +18,7 @@ from sync.cloud.migrations import MIGRATIONS as CLOUD
 from sync.cloud.scopes import scope_work
 from sync.cloud.store import CloudBooks, CloudStore
 from sync.errors import ForkError, ProtocolError
-from sync.link import Conversation
+from sync.line.link import Conversation
 from sync.migrate import migrate
 from sync.model import Replica
 from sync.protocol import Frame

@@ -16,12 +16,14 @@ from aiohttp import web
 
 from hub.tls.files import serving_context
 from hub.tls.making import make_authority, make_leaf
-from sync import link, lookups
-from sync.dialler import Dialler
-from sync.line import LOCAL_MAX_S, REMEDIES, Attempts, LinkState, Schedule
-from sync.line_faults import reason_of_status
-from sync.link import Conversation
+from sync import lookups
+from sync.line import link
+from sync.line.dialler import Dialler
+from sync.line.faults import reason_of_status
+from sync.line.link import Conversation
+from sync.line.state import LOCAL_MAX_S, REMEDIES, Attempts, LinkState
 from sync.protocol import FRAME_MAX, SUBPROTOCOL
+from sync.schedule import Schedule
 from sync.testing.bad_line import PORTAL, REDIRECT, BadLine, bad_line
 from sync.testing.memory_books import MemoryBooks
 

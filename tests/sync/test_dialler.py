@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from sync import line as lines
-from sync import link
-from sync.dialler import Dialler
-from sync.line import JITTER, LIES_MAX, REMEDIES, LinkState, Schedule, backoff_s, until_next_s
-from sync.link import Conversation
+from sync.line import link
+from sync.line import state as lines
+from sync.line.dialler import Dialler
+from sync.line.link import Conversation
+from sync.line.state import LIES_MAX, REMEDIES, LinkState, backoff_s
 from sync.protocol import FRAME_MAX, SUBPROTOCOL, HelloOk, encode
+from sync.schedule import JITTER, Schedule, until_next_s
 from sync.sending import BATCH_ROWS, WINDOW
 from sync.testing.memory_books import MemoryBooks
 

@@ -4,17 +4,14 @@ import random
 
 import pytest
 
-from sync.line import (
+from sync.line.state import (
     BACKOFF_MAX_S,
-    EVERY_MAX_S,
-    EVERY_MIN_S,
     HEALTHY_MS,
     LIES_MAX,
     Attempts,
-    Schedule,
     backoff_s,
-    until_next_s,
 )
+from sync.schedule import EVERY_MAX_S, EVERY_MIN_S, Schedule, until_next_s
 
 LONG_S = 1e9  # a cap that is never reached
 REALTIME, SCHEDULED = Schedule(), Schedule("scheduled", 100.0)

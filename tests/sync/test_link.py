@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from sync import link
-from sync.dialler import Dialler
-from sync.line import REMEDIES, LinkState, backoff_s
-from sync.link import Conversation
+from sync.line import link
+from sync.line.dialler import Dialler
+from sync.line.link import Conversation
+from sync.line.state import REMEDIES, LinkState, backoff_s
 from sync.model import Feed
 from sync.protocol import FRAME_MAX, SUBPROTOCOL, Ack, Hello, HelloOk, decode, encode
 from sync.testing.memory_books import MemoryBooks

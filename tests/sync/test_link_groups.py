@@ -8,12 +8,12 @@ import pytest
 from sync.actions import End
 from sync.batch import SENT_BYTES_MAX, START, Batch, Boundary, Gap, batch_of
 from sync.errors import SyncError
-from sync.link import Conversation
+from sync.line.link import Conversation
+from sync.line.wire import Take
 from sync.model import Feed
 from sync.protocol import Ack, Frame, Hello, Packed, Pull, Refused, decode, encode, packed
 from sync.sending import WINDOW
 from sync.testing.memory_books import MemoryBooks
-from sync.wire import Take
 
 HUB, OTHER_LIFE, CLOUD = "hk01:aa", "hk01:bb", "cloud:cc"
 WAIT_S = 60.0

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync import push
 from sync.errors import ProtocolError
-from sync.link import INBOX_MAX, Conversation
-from sync.push import BODY_MAX, OUTBOX_MAX, Envelope, HeldWire, Outbox, PushWire, read_body, write_body
+from sync.line import push
+from sync.line.link import INBOX_MAX, Conversation
+from sync.line.push import BODY_MAX, OUTBOX_MAX, Envelope, HeldWire, Outbox, PushWire, read_body, write_body
+from sync.line.wire import WireError
 from sync.session import End
 from sync.testing.memory_books import MemoryBooks
-from sync.wire import WireError
 
 HUB, CLOUD = "hk01:aa", "cloud:bb"
 SESSION = "0123456789abcdef"

@@ -5,9 +5,9 @@ from collections import deque
 import pytest
 
 from sync.batch import Batch
-from sync.line import Schedule
 from sync.model import Feed
 from sync.protocol import Bye, HelloOk
+from sync.schedule import Schedule
 from sync.sending import BATCH_ROWS, STATE_PACE_MS, TELEMETRY_ROWS, WINDOW
 from sync.session import ACK_TIMEOUT_MS, End
 from sync.testing.memory_books import MemoryBooks

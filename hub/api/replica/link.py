@@ -9,7 +9,7 @@ from aiohttp import web
 from hub.api.events import SOCKETS
 from hub.api.problems import problem
 from hub.api.routing import RUNTIME, client_of, may
-from sync.link import HEARTBEAT_S
+from sync.line.link import HEARTBEAT_S
 from sync.protocol import FRAME_MAX, SUBPROTOCOL
 
 

@@ -9,7 +9,7 @@
     POST /sync/v1/ack {stream,last,digest}          cloud: committed up to here
     POST /sync/v1/batch                             cloud: rows or a sum (frames of sync.protocol), answered when durable
 
-Source: the design, 3.4. Not here: the WebSocket, which the hub dials itself (sync.link).
+Source: the design, 3.4. Not here: the WebSocket, which the hub dials itself (sync.line.link).
 """
 
 from typing import Annotated

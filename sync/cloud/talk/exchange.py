@@ -1,7 +1,7 @@
-"""POST /sync/v1/exchange: a store whose line lets only HTTP pass talks in numbered exchanges (sync.push).
+"""POST /sync/v1/exchange: a store whose line lets only HTTP pass talks in numbered exchanges (sync.line.push).
 
 A wire lives here from its first exchange until both sides have said that it is over, or the hub has not asked for IDLE_S. A store
-has at most WIRES_MAX at once: one more cuts its oldest. Not here: the numbers (sync.push), the talk (sync.cloud.talk.talks).
+has at most WIRES_MAX at once: one more cuts its oldest. Not here: the numbers (sync.line.push), the talk (sync.cloud.talk.talks).
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from sync.cloud.config import Holder
 from sync.cloud.talk.talks import Patience, talk
 from sync.cloud.web.http import AnswerError, Cloud
 from sync.errors import ProtocolError
-from sync.link import INBOX_MAX
-from sync.push import BODY_MAX, CONTENT_TYPE, HeldWire, read_body
+from sync.line.link import INBOX_MAX
+from sync.line.push import BODY_MAX, CONTENT_TYPE, HeldWire, read_body
 
 PATH = "/sync/v1/exchange"
 WIRES_MAX = 4  # of one store: two hubs, and what is left of their last lines

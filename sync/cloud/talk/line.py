@@ -3,7 +3,7 @@
 A connection is known by its store, so that a row of one store costs nothing for each of the others.
 A store may have two hubs. Which replica talks is known after its hello.
 
-Not here: what is said on a connection (sync.link, sync.cloud.talk.pull).
+Not here: what is said on a connection (sync.line.link, sync.cloud.talk.pull).
 """
 
 import asyncio

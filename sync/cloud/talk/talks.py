@@ -13,11 +13,11 @@ from sync.cloud.store import CloudBooks
 from sync.cloud.talk.line import Connection
 from sync.cloud.watch.statuses import note_status
 from sync.cloud.web.http import AnswerError, Cloud
-from sync.line import BACKOFF_MAX_S, LIES
-from sync.link import Conversation, WebSocket
+from sync.line.link import Conversation, WebSocket
+from sync.line.state import BACKOFF_MAX_S, LIES
+from sync.line.telling import Telling
+from sync.line.wire import Wire
 from sync.protocol import Status
-from sync.telling import Telling
-from sync.wire import Wire
 
 LIES_MAX = 5  # in a row of one store; its own hub backs off after fewer
 

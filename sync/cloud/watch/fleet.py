@@ -18,10 +18,10 @@ from msgspec import Struct
 
 from sync.cloud.talk.line import Connection as Talk
 from sync.cloud.watch.statuses import Said, statuses
-from sync.line import Schedule
 from sync.protocol import Exposure
+from sync.schedule import Schedule
 
-HEARD_MS = 330_000  # longer than sync.telling says nothing
+HEARD_MS = 330_000  # longer than sync.line.telling says nothing
 LATE_SHARE = 1.5  # of the time between two contacts: beyond it a resting store is down
 State = Literal["up", "resting", "shut", "down", "never"]
 

@@ -1,4 +1,7 @@
-"""What hubs have said of themselves last, by life: written in a job, read by any connection. When they say it: sync.telling."""
+"""What hubs have said of themselves last, by life: written in a job, read by any connection.
+
+Not here: when they say it (sync.line.telling).
+"""
 
 from collections.abc import Mapping
 from sqlite3 import Connection

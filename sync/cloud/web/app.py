@@ -21,7 +21,7 @@ from sync.cloud.web.http import BODY_MAX, CLOUD, AnswerError, Cloud, Handler, tr
 from sync.cloud.web.promise_routes import CONTACT
 from sync.cloud.web.routes import routes
 from sync.errors import StartError
-from sync.link import HEARTBEAT_S
+from sync.line.link import HEARTBEAT_S
 from sync.protocol import FRAME_MAX, SUBPROTOCOL
 
 STOP_TIMEOUT_S = 1.0  # requests under way at a stop; their write jobs finish whatever happens to the answer

@@ -15,7 +15,7 @@ from sync.cloud.main import open_cloud
 from sync.cloud.web.app import serve
 from sync.db import Database
 from sync.errors import StartError
-from sync.link import Conversation, connector
+from sync.line.link import Conversation, connector
 from sync.testing.fleet.balance import unbalanced
 from sync.testing.fleet.figures import LiveRun, lags_of
 from sync.testing.fleet.running import fleet_config, make_shops, store_names, token_of

@@ -25,7 +25,7 @@ from sync.cloud.store import CloudBooks
 from sync.cloud.talk.line import Connection
 from sync.cloud.web.http import Cloud
 from sync.db import connect_writer
-from sync.link import DEBOUNCE_S, Conversation
+from sync.line.link import DEBOUNCE_S, Conversation
 from sync.protocol import Packed, decode, unpacked
 from sync.testing.fleet.shop import Shop
 from sync.testing.sim_database import SimDatabase, drive, run_now

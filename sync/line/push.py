@@ -8,7 +8,8 @@
 One exchange is always under way, so that the cloud can speak; a second one only while the hub has something to say. An exchange
 that is sent again under its number gets the same answer again: a lost answer harms nothing. A body is an envelope and frames,
 each behind its length (four bytes, the larger first), at most BODY_MAX. Each side keeps at most OUTBOX_MAX bytes that wait.
-Not here: the client's sockets (sync.link), the server's (sync.cloud.talk.exchange). Source: the technique of XEP-0124 (BOSH).
+Not here: the client's sockets (sync.line.link), the server's (sync.cloud.talk.exchange).
+Source: the technique of XEP-0124 (BOSH).
 """
 
 import asyncio
@@ -25,8 +26,8 @@ from msgspec import Meta, Struct
 from sync.batch import SEQ_MAX
 from sync.errors import ProtocolError, SyncError
 from sync.json_errors import NOT_JSON
+from sync.line.wire import Take
 from sync.protocol import FRAME_MAX
-from sync.wire import Take
 
 CONTENT_TYPE = "application/vnd.storehub.frames"
 HOLD_S = 25.0  # how long a poll waits at the cloud: many proxies end what is silent for 30 s
@@ -137,12 +138,12 @@ class PushWire:
         self._is_over = False
 
     async def send(self, message: bytes) -> None:
-        """See sync.wire."""
+        """See sync.line.wire."""
         await self._outbox.put(message)
         self._news.set()
 
     async def read(self, take: Take) -> str:
-        """See sync.wire."""
+        """See sync.line.wire."""
         detail, failed = "", None
         async with asyncio.TaskGroup() as group:
             pump = group.create_task(self._pump(group), name="push")
@@ -157,7 +158,7 @@ class PushWire:
         return detail
 
     async def flush(self) -> None:
-        """See sync.wire."""
+        """See sync.line.wire."""
         while self._outbox or self._carrying:
             self._landed.clear()
             await self._landed.wait()
@@ -277,14 +278,14 @@ class HeldWire:
         return this.answer
 
     async def send(self, message: bytes) -> None:
-        """See sync.wire."""
+        """See sync.line.wire."""
         if self.is_over:
             raise ConnectionError("the hub has ended the exchange")
         await self._outbox.put(message)
         self._news.set()
 
     async def read(self, take: Take) -> str:
-        """See sync.wire."""
+        """See sync.line.wire."""
         while True:
             try:
                 async with asyncio.timeout(IDLE_S):
@@ -297,7 +298,7 @@ class HeldWire:
                 await take(message)
 
     async def flush(self) -> None:
-        """See sync.wire: what waits goes with the next answers, also after the end."""
+        """See sync.line.wire: what waits goes with the next answers, also after the end."""
 
     async def close(self) -> None:
         """What waits goes with the next answers; the last of them says that it is over."""

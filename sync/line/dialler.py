@@ -1,4 +1,4 @@
-"""The hub's side of the line: dials the cloud, talks, rests or backs off, dials again. No socket of its own (sync.link).
+"""The hub's side of the line: dials the cloud, talks, rests or backs off, dials again. No socket of its own (sync.line.link).
 
     mode         after a contact in which nothing was left          after a failure
     realtime     stays on the line                                  capped full-jitter back-off
@@ -20,10 +20,11 @@ from dataclasses import replace
 
 from sync.actions import End, Opened
 from sync.books import Books
-from sync.line import BACKOFF_MAX_S, REMEDIES, Attempts, LinkState, Schedule, Transport
-from sync.link import Connector, Conversation, connector
-from sync.telling import StatusSource, Telling
-from sync.wire import ContextSource, TokenSource, WireError, own_roots
+from sync.line.link import Connector, Conversation, connector
+from sync.line.state import BACKOFF_MAX_S, REMEDIES, Attempts, LinkState, Transport
+from sync.line.telling import StatusSource, Telling
+from sync.line.wire import ContextSource, TokenSource, WireError, own_roots
+from sync.schedule import Schedule
 
 UP_SAID_S = 3.0  # a line that is up for so long is worth a line in the log
 BLOCKED_MAX = 2  # once may be a cloud that is starting

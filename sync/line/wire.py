@@ -1,6 +1,6 @@
 """What carries messages between two replicas: the contract of a wire, and the fault that ends one before or while it is used.
 
-Not here: WebSockets (sync.link), frames in HTTP bodies (sync.push), what the messages say (sync.protocol).
+Not here: WebSockets (sync.line.link), frames in HTTP bodies (sync.line.push), what the messages say (sync.protocol).
 """
 
 from collections.abc import Awaitable, Callable
@@ -34,7 +34,7 @@ class Wire(Protocol):
 
 
 class WireError(SyncError):
-    """There is no way through: `code` is a key of sync.line.REMEDIES. `may_be_proxy`: something between us may be in the way."""
+    """There is no way through. `code`: a key of sync.line.state.REMEDIES; `may_be_proxy`: something between may be in the way."""
 
     def __init__(self, code: str, detail: str, *, may_be_proxy: bool = False) -> None:
         super().__init__(code, detail)

@@ -1,7 +1,7 @@
 """The wire between two replicas: one WebSocket, or frames in HTTP bodies; a conversation over it, either side.
 
-The only file that opens connections. Every fault has a stable reason and a remedy (sync.line). Not here: what is said
-(sync.session), what is stored (sync.books), when the hub dials (sync.dialler), how frames become HTTP bodies (sync.push).
+The only file that opens connections. Every fault has a stable reason and a remedy (sync.line.state). Not here: what is said
+(sync.session) and stored (sync.books), when the hub dials (sync.line.dialler), frames as HTTP bodies (sync.line.push).
 """
 
 import asyncio
@@ -35,14 +35,15 @@ from sync.actions import (
 from sync.batch import SENT_BYTES_MAX, Batch, Boundary, Gap
 from sync.books import Books
 from sync.errors import ForkError, ProtocolError, SyncError
-from sync.line import Schedule, backoff_s
-from sync.line_faults import reason_of_error, reason_of_status
+from sync.line.faults import reason_of_error, reason_of_status
+from sync.line.push import CONTENT_TYPE, HOLD_S, PushWire, read_bounded
+from sync.line.state import backoff_s
+from sync.line.telling import Telling
+from sync.line.wire import ContextSource, Take, TokenSource, Wire, WireError, own_roots
 from sync.protocol import FRAME_MAX, SUBPROTOCOL, Frame, Packed, Status, decode, encode, packed, refusal, unpacked
-from sync.push import CONTENT_TYPE, HOLD_S, PushWire, read_bounded
+from sync.schedule import Schedule
 from sync.sending import WINDOW
 from sync.session import Session
-from sync.telling import Telling
-from sync.wire import ContextSource, Take, TokenSource, Wire, WireError, own_roots
 
 __all__ = ["DEBOUNCE_S", "HEARTBEAT_S", "TICK_S", "Connector", "Conversation", "backoff_s", "connector"]
 
@@ -75,11 +76,11 @@ class WebSocketWire:
         self._ws = ws
 
     async def send(self, message: bytes) -> None:
-        """See sync.wire."""
+        """See sync.line.wire."""
         await self._ws.send_bytes(message)
 
     async def read(self, take: Take) -> str:
-        """See sync.wire; raise ProtocolError for a message that is not binary."""
+        """See sync.line.wire; raise ProtocolError for a message that is not binary."""
         async for message in self._ws:
             if message.type is WSMsgType.ERROR:
                 if isinstance(
@@ -93,10 +94,10 @@ class WebSocketWire:
         return f"the connection ended ({self._ws.close_code})"
 
     async def flush(self) -> None:
-        """See sync.wire: what `send` was given has left when it returns."""
+        """See sync.line.wire: what `send` was given has left when it returns."""
 
     async def close(self) -> None:
-        """See sync.wire."""
+        """See sync.line.wire."""
         await self._ws.close()
 
 

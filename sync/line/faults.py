@@ -1,4 +1,4 @@
-"""What is wrong with a line, by what came instead of the cloud: keys of sync.line.REMEDIES. Pure; knows no HTTP library."""
+"""What is wrong with a line, by what came instead of the cloud: keys of sync.line.state.REMEDIES. Pure; knows no HTTP library."""
 
 import socket
 import ssl

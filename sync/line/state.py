@@ -1,22 +1,21 @@
-"""How the line to the peer is, when it is wanted, how long to wait, and what to do when it is down. Pure: no wire."""
+"""How the line to the peer is, how long to wait for the next attempt, and what to do when it is down. Pure: no wire."""
 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sync.schedule import REALTIME, Schedule, until_next_s
+
 BACKOFF_FIRST_S = 1.0
 HEALTHY_MS = 60_000  # a line that held this long starts its back-off anew
 BACKOFF_MAX_S = 300.0  # how long a hub may stay unaware that the line is back
-JITTER = 0.1  # of the time between two contacts, either way: a thousand shops do not dial in one second
-EVERY_MIN_S, EVERY_MAX_S = 1.0, 86_400.0
 LIES_MAX = 3  # in a row; from there on a wait is never short
 LIES = frozenset(
     {"protocol", "unexpected", "gap", "no_ack", "version"}
 )  # what an honest peer on an honest line does not do
 LOCAL = frozenset({"dns", "captive_portal"})  # seen in the shop or its line: asking again soon is no load for any cloud
 LOCAL_MAX_S = 30.0
-MODES_TOLD = ("realtime", "scheduled")  # what a cloud may tell a hub that dials
 REMEDIES = {
     "unreachable": "check the shop's line, the cloud's address and the firewall",
     "dns": "the cloud's name is not found: check the shop's router and its DNS, and the name in [cloud] url",
@@ -50,19 +49,6 @@ Transport = Literal["auto", "websocket", "http"]
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
-    """When a hub dials: all the time (realtime), or every `every_s` seconds, until nothing waits on either side (scheduled)."""
-
-    mode: str = "realtime"
-    every_s: float = 0.0
-
-    @property
-    def is_scheduled(self) -> bool:
-        """Whether the line rests between contacts."""
-        return self.mode == "scheduled"
-
-
-@dataclass(frozen=True, slots=True)
 class LinkState:
     """How the line is. `reason` is a key of REMEDIES or the code a session ended with; times are milliseconds UTC.
 
@@ -75,7 +61,7 @@ class LinkState:
     since_ms: int = 0
     peer_rep: str = ""
     clock_offset_ms: int | None = None
-    schedule: Schedule = Schedule()
+    schedule: Schedule = REALTIME
     transport: str = "websocket"
     next_contact_ms: int | None = None
     failures: int = 0
@@ -115,9 +101,3 @@ def backoff_s(failures: int, rng: random.Random, *, max_s: float, lies: int = 0)
         return rng.uniform(0, longest_s)
     longest_s = min(max_s, BACKOFF_FIRST_S * 2 ** min(max(failures, lies), 16))
     return rng.uniform(longest_s / 2, longest_s)
-
-
-def until_next_s(schedule: Schedule, rng: random.Random) -> float:
-    """Return how long a scheduled line rests."""
-    every_s = min(max(schedule.every_s, EVERY_MIN_S), EVERY_MAX_S)
-    return rng.uniform(every_s * (1 - JITTER), every_s * (1 + JITTER))
