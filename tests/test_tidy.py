@@ -28,7 +28,7 @@ ROOMS = {
     "pyudev": ("devices/plug/watcher.py",),
     "amqtt": ("hub/broker/",),
     "zeroconf": ("hub/announcer.py",),
-    "cryptography": ("hub/tls/", "sync/cloud/collect/authority.py"),
+    "cryptography": ("hub/tls/", "sync/certificates.py", "sync/cloud/collect/authority.py"),
     "asyncpg": ("sync/cloud/postgres/link.py", "sync/cloud/sinks/postgres.py"),
     "pyrage": ("hub/backup/age.py",),
     "python_calamine": ("sync/cloud/channels/files/spreadsheets.py",),

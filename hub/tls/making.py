@@ -1,4 +1,4 @@
-"""Makes what is signed: the store's certification authority, and the leaf of one hub. The only user of `cryptography`.
+"""Makes what is signed: the store's certification authority, and the leaf of one hub.
 
 The authority signs for this shop only: names below .local, the ranges of private networks, what the configuration names, and what
 this machine was called when it was made (name constraints, critical). Whoever steals the key cannot be a bank with it.
@@ -8,7 +8,6 @@ has serverAuth and a subject alternative name) and /102028 (398 days). Not here:
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from ipaddress import ip_network
 
 from cryptography import x509
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hub.tls.addresses import Address
+from sync.certificates import begin, pem
 
 _PRIVATE = tuple(
     ip_network(each)
@@ -55,20 +55,12 @@ def make_authority(store_id: str, *, names: Iterable[str], addresses: Iterable[A
         ]
     )
     certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(_utc(days[0]))
-        .not_valid_after(_utc(days[1]))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs=True), critical=True)
+        begin(name, key.public_key(), issuer=name, between_ms=days, signs=True)
         .add_extension(subject_key, critical=False)
         .add_extension(x509.NameConstraints(_permitted(names, addresses), None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    return Made(_pem(key, [certificate]))
+    return Made(pem(certificate, key=key))
 
 
 def make_leaf(authority_pem: str, *, names: Sequence[str], addresses: Sequence[Address], days: tuple[int, int]) -> Made:
@@ -78,22 +70,15 @@ def make_leaf(authority_pem: str, *, names: Sequence[str], addresses: Sequence[A
     assert isinstance(signer, ec.EllipticCurvePrivateKey), "an authority of ours"
     signed, left_out = _sorted_out(authority, names, addresses)
     key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     builder = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])]))
-        .issuer_name(authority.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(_utc(days[0]))
-        .not_valid_after(_utc(days[1]))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs=False), critical=True)
+        begin(subject, key.public_key(), issuer=authority.subject, between_ms=days, signs=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName(signed), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
-    return Made(_pem(key, [builder.sign(signer, hashes.SHA256()), authority]), left_out)
+    return Made(pem(builder.sign(signer, hashes.SHA256()), authority, key=key), left_out)
 
 
 def _permitted(names: Iterable[str], addresses: Iterable[Address]) -> list[x509.GeneralName]:
@@ -128,27 +113,3 @@ def _sorted_out(
 def _holds(network: object, address: Address) -> bool:
     """Whether a network of the same version holds the address."""
     return getattr(network, "version", 0) == address.version and address in network  # type: ignore[operator]
-
-
-def _usage(*, signs: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs,
-        crl_sign=signs,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _pem(key: ec.EllipticCurvePrivateKey, chain: list[x509.Certificate]) -> str:
-    encoding = serialization.Encoding.PEM
-    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return b"".join((private, *(each.public_bytes(encoding) for each in chain))).decode("ascii")
-
-
-def _utc(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms // 1000, UTC)

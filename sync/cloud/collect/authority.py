@@ -1,4 +1,4 @@
-"""The cloud's own certification authority for its stores, and the certificates it signs. The only user of `cryptography` here.
+"""The cloud's own certification authority for its stores, and the certificates it signs.
 
 DIR/authority.pem holds key and certificate, for the cloud's user only. A store's certificate names it as a URI,
 `urn:storehub:store:ID`, and is good for clients alone: it can be no server. Sources: RFC 5280 (4.2.1.6, 4.2.1.12); RFC 2986 (the
@@ -6,7 +6,6 @@ request). Not here: who may have one (sync.cloud.web.enrol_routes), what is read
 """
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from sync.certificates import begin, pem
 from sync.cloud.collect.listening import store_uri
 from sync.errors import StartError, SyncError
 
@@ -40,10 +40,10 @@ def own_authority(folder: Path, cloud_id: str, *, now_ms: int) -> Path:
     return path
 
 
-def check_request(pem: str) -> x509.CertificateSigningRequest:
+def check_request(said: str) -> x509.CertificateSigningRequest:
     """Return a request whose key is its sender's; raise RequestError."""
     try:
-        request = x509.load_pem_x509_csr(pem.encode("ascii", "replace"))
+        request = x509.load_pem_x509_csr(said.encode("ascii", "replace"))
         is_signed = request.is_signature_valid
     except (ValueError, InvalidSignature, UnsupportedAlgorithm) as err:
         raise RequestError(f"this is no certificate request in PEM: {err}") from err
@@ -54,26 +54,20 @@ def check_request(pem: str) -> x509.CertificateSigningRequest:
 
 def sign(authority: Path, request: x509.CertificateSigningRequest, store: str, *, now_ms: int) -> str:
     """Return a store's certificate and the authority's, in PEM. Of the request only the key is taken."""
-    pem = authority.read_bytes()
-    signer = serialization.load_pem_private_key(pem, password=None)
-    issuer = x509.load_pem_x509_certificate(pem)
+    own = authority.read_bytes()
+    signer = serialization.load_pem_private_key(own, password=None)
+    issuer = x509.load_pem_x509_certificate(own)
     assert isinstance(signer, ec.EllipticCurvePrivateKey), "an authority of ours"
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, store)])
+    between_ms = now_ms - BACK_MS, now_ms + STORE_DAYS * DAY_MS
     certificate = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, store)]))
-        .issuer_name(issuer.subject)
-        .public_key(request.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(_utc(now_ms - BACK_MS))
-        .not_valid_after(_utc(now_ms + STORE_DAYS * DAY_MS))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs=False), critical=True)
+        begin(subject, request.public_key(), issuer=issuer.subject, between_ms=between_ms, signs=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(store_uri(store))]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         .sign(signer, hashes.SHA256())
     )
-    return _pem(certificate) + _pem(issuer)
+    return pem(certificate, issuer)
 
 
 def _new_authority(cloud_id: str, now_ms: int) -> str:
@@ -82,44 +76,13 @@ def _new_authority(cloud_id: str, now_ms: int) -> str:
     name = x509.Name(
         [x509.NameAttribute(NameOID.COMMON_NAME, f"{cloud_id} store authority {subject_key.digest.hex()[:8]}")]
     )
+    between_ms = now_ms - BACK_MS, now_ms + AUTHORITY_DAYS * DAY_MS
     certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(_utc(now_ms - BACK_MS))
-        .not_valid_after(_utc(now_ms + AUTHORITY_DAYS * DAY_MS))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs=True), critical=True)
+        begin(name, key.public_key(), issuer=name, between_ms=between_ms, signs=True)
         .add_extension(subject_key, critical=False)
         .sign(key, hashes.SHA256())
     )
-    encoding = serialization.Encoding.PEM
-    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return private.decode("ascii") + _pem(certificate)
-
-
-def _usage(*, signs: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs,
-        crl_sign=signs,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _pem(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
-
-
-def _utc(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms // 1000, UTC)
+    return pem(certificate, key=key)
 
 
 def _write(path: Path, text: str) -> None:
