@@ -38,6 +38,7 @@ CONSOLE_FILES = {
     "hubs.js": "text/javascript",
     "icon.svg": "image/svg+xml",
     "labels.js": "text/javascript",
+    "language.js": "text/javascript",  # the fleet's page has it: the same file
     "members.js": "text/javascript",
     "orders.js": "text/javascript",
     "pace.js": "text/javascript",

@@ -9,6 +9,7 @@ import { byId, h } from "/console/dom.js";
 import { Figures } from "/console/figures.js";
 import { count, setShopFacts } from "/console/format.js";
 import { Hubs } from "/console/hubs.js";
+import { currentLanguage } from "/console/language.js";
 import { Members } from "/console/members.js";
 import { Orders } from "/console/orders.js";
 import { Reread } from "/console/pace.js";
@@ -25,7 +26,7 @@ import { Tablets } from "/console/tablets.js";
 import { Trail } from "/console/trail.js";
 import { Views } from "/console/views.js";
 import { Visitors } from "/console/visitors.js";
-import { applyWords, currentLanguage, named, switchLanguage, t } from "/console/words.js";
+import { applyWords, named, switchLanguage, t } from "/console/words.js";
 import { Zones } from "/console/zones.js";
 
 const READ_AGAIN_MS = 3_000; // after a failed first read

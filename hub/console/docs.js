@@ -1,7 +1,8 @@
 /** The API's page, made from /openapi.json as it is: calls, scopes, shapes. */
 
 import { byId, h } from "/console/dom.js";
-import { applyWords, currentLanguage, switchLanguage, t } from "/console/words.js";
+import { currentLanguage } from "/console/language.js";
+import { applyWords, switchLanguage, t } from "/console/words.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 const REF = "#/components/schemas/";

@@ -1,6 +1,7 @@
 /** Money and time as people read them. Pure, but for the shop's facts that are set once. */
 
-import { currentLanguage, t } from "/console/words.js";
+import { currentLanguage } from "/console/language.js";
+import { t } from "/console/words.js";
 
 const facts = { currency: "", minor: 2, display: 2, zone: "UTC" };
 

@@ -8,7 +8,8 @@
 import { keepToken, pair } from "/console/client.js";
 import { byId, h } from "/console/dom.js";
 import { drawFingerprint } from "/console/fingerprint.js";
-import { applyWords, currentLanguage, named, switchLanguage, t } from "/console/words.js";
+import { currentLanguage } from "/console/language.js";
+import { applyWords, named, switchLanguage, t } from "/console/words.js";
 
 const TILL = "storehub.till"; // {token, till_id, scope}: what a till program on this tablet finds
 const LOOK_EVERY_MS = 4_000; // whether the tablet trusts the CA by now

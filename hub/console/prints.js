@@ -3,7 +3,8 @@
 import { get, post } from "/console/client.js";
 import { Rows, h } from "/console/dom.js";
 import { clock } from "/console/format.js";
-import { currentLanguage, t, wordsFor } from "/console/words.js";
+import { currentLanguage } from "/console/language.js";
+import { t, wordsFor } from "/console/words.js";
 
 const FIRST_READ = 20;
 const TONE = { printed: "good", failed: "bad", unknown: "bad", queued: "wait", printing: "wait" };

@@ -3,7 +3,8 @@
 import { get } from "/console/client.js";
 import { Rows, byId, h } from "/console/dom.js";
 import { count, money } from "/console/format.js";
-import { currentLanguage, named, t } from "/console/words.js";
+import { currentLanguage } from "/console/language.js";
+import { named, t } from "/console/words.js";
 
 const KNOWN_MAX = 500; // items remembered; when full all are forgotten and asked for again
 const TYPING_MS = 250; // a pause in typing

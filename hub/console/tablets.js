@@ -3,7 +3,8 @@
 import { post } from "/console/client.js";
 import { byId } from "/console/dom.js";
 import { drawFingerprint } from "/console/fingerprint.js";
-import { currentLanguage, t } from "/console/words.js";
+import { currentLanguage } from "/console/language.js";
+import { t } from "/console/words.js";
 
 export class Tablets {
   /** @param {HTMLButtonElement} button  opens the dialog with a new code */

@@ -2,8 +2,9 @@
 
 import { HubError } from "/console/client.js";
 import { byId, h } from "/console/dom.js";
+import { currentLanguage } from "/console/language.js";
 import { Reread } from "/console/pace.js";
-import { currentLanguage, t } from "/console/words.js";
+import { t } from "/console/words.js";
 
 const SHORT = 26; // what stays on one line
 const ID_SHOWN = 8; // of an id that a machine made

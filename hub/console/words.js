@@ -3,9 +3,8 @@
  * Codes of the hub (warnings, reasons, states) have keys `kind.code`; a code without words is shown as it is.
  */
 
+import { changeLanguage, currentLanguage, filled, otherLanguage } from "/console/language.js";
 import { PAGE_WORDS } from "/console/words-pages.js";
-
-const KEY = "storehub.language";
 
 const LIVE_WORDS = {
   en: {
@@ -379,45 +378,35 @@ const WORDS = {
   "zh-Hant": { ...LIVE_WORDS["zh-Hant"], ...PAGE_WORDS["zh-Hant"] },
 };
 
-let language = chosen();
-
-/** @returns {"en" | "zh-Hant"} the language of the page */
-export function currentLanguage() {
-  return language;
-}
-
 /** Switch to the other language, remember it, and put its words into the page. */
 export function switchLanguage() {
-  language = language === "en" ? "zh-Hant" : "en";
-  localStorage.setItem(KEY, language);
+  changeLanguage();
   applyWords();
 }
 
 /** Return the words of a key, {0} {1} filled in. A missing key is a mistake of ours and shows as the key. */
 export function t(key, ...values) {
-  const words = WORDS[language][key] ?? key;
-  return words.replace(/\{(\d)\}/g, (_, at) => String(values[Number(at)]));
+  return filled(WORDS[currentLanguage()][key] ?? key, values);
 }
 
 /** Return the words for a code of the hub, or the code itself. */
 export function wordsFor(kind, code) {
-  return WORDS[language][`${kind}.${code}`] ?? code;
+  return WORDS[currentLanguage()][`${kind}.${code}`] ?? code;
 }
 
 /** Whether there are words for a key. */
 export function has(key) {
-  return WORDS[language][key] !== undefined;
+  return WORDS[currentLanguage()][key] !== undefined;
 }
 
 /** Return a name {en, zh-Hant} in the page's language, or in the other where that is empty. */
 export function named(name) {
-  const other = language === "en" ? "zh-Hant" : "en";
-  return name?.[language] || name?.[other] || "";
+  return name?.[currentLanguage()] || name?.[otherLanguage()] || "";
 }
 
 /** Fill in every element that names its words: data-w, data-w-label, data-w-placeholder. */
 export function applyWords() {
-  document.documentElement.lang = language;
+  document.documentElement.lang = currentLanguage();
   for (const element of document.querySelectorAll("[data-w]")) element.textContent = t(element.dataset.w);
   for (const element of document.querySelectorAll("[data-w-label]")) {
     element.setAttribute("aria-label", t(element.dataset.wLabel));
@@ -425,10 +414,4 @@ export function applyWords() {
   for (const element of document.querySelectorAll("[data-w-placeholder]")) {
     element.setAttribute("placeholder", t(element.dataset.wPlaceholder));
   }
-}
-
-function chosen() {
-  const kept = localStorage.getItem(KEY);
-  if (kept === "en" || kept === "zh-Hant") return kept;
-  return navigator.language.toLowerCase().startsWith("zh") ? "zh-Hant" : "en";
 }

@@ -18,6 +18,7 @@ FILES = {
     "index.html": "text/html",
     "fleet.css": "text/css",
     "fleet.js": "text/javascript",
+    "language.js": "text/javascript",
     "words.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }

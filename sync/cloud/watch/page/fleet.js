@@ -1,6 +1,7 @@
 /** The fleet's page: asks the cloud every few seconds, shows a line a store; search, filter and order stay while it is refreshed. */
 
-import { spoken, switchLanguage, w } from "/fleet/words.js";
+import { changeLanguage, currentLanguage } from "/fleet/language.js";
+import { w } from "/fleet/words.js";
 
 const TOKEN = "storehub.office";
 const EVERY_MS = 5000;
@@ -29,12 +30,12 @@ async function ask(path, body) {
   return fetch(path, { ...change, signal: AbortSignal.timeout(15_000) });
 }
 
-const number = (value) => new Intl.NumberFormat(spoken()).format(value);
+const number = (value) => new Intl.NumberFormat(currentLanguage()).format(value);
 
 function ago(ms) {
   const [unit, length] = [["day", 864e5], ["hour", 36e5], ["minute", 6e4]].find(([, each]) => ms >= each) ?? ["second", 1000];
   const count = Math.max(0, Math.floor(ms / length));
-  return new Intl.NumberFormat(spoken(), { style: "unit", unit, unitDisplay: "short" }).format(count);
+  return new Intl.NumberFormat(currentLanguage(), { style: "unit", unit, unitDisplay: "short" }).format(count);
 }
 
 const behindMs = (store) => (store.behind_since_ms ? view.fleet.now_ms - store.behind_since_ms : 0);
@@ -77,7 +78,7 @@ function marked(column, value, kind) {
 
 /** Minor units as people write them. */
 function money(amount, currency) {
-  const how = new Intl.NumberFormat(spoken(), { style: "currency", currency });
+  const how = new Intl.NumberFormat(currentLanguage(), { style: "currency", currency });
   return how.format(amount / 10 ** how.resolvedOptions().maximumFractionDigits);
 }
 
@@ -120,7 +121,7 @@ function drawSums(items) {
 
 function draw() {
   for (const element of document.querySelectorAll("[data-w]")) element.textContent = w(element.dataset.w);
-  document.documentElement.lang = spoken();
+  document.documentElement.lang = currentLanguage();
   document.title = w("title");
   byId("language").textContent = w("otherLanguage");
   byId("search").placeholder = w("search");
@@ -129,7 +130,7 @@ function draw() {
   byId("enter").hidden = isIn || Boolean(sessionStorage.getItem(TOKEN));
   byId("fleet").hidden = !isIn;
   byId("forget").hidden = !sessionStorage.getItem(TOKEN);
-  const at = isIn ? w("asked", new Date(view.fleet.now_ms).toLocaleTimeString(spoken())) : "";
+  const at = isIn ? w("asked", new Date(view.fleet.now_ms).toLocaleTimeString(currentLanguage())) : "";
   byId("asked").textContent = view.isAway ? w("away") : at;
   if (!isIn) return;
   options("filter", FILTERS, view.filter, (key) => w(key));
@@ -210,7 +211,7 @@ function begin(what, store) {
 }
 
 byId("act-no").onclick = () => byId("act").close();
-byId("language").onclick = () => { switchLanguage(); draw(); };
+byId("language").onclick = () => { changeLanguage(); draw(); };
 byId("forget").onclick = () => { sessionStorage.removeItem(TOKEN); view.fleet = null; draw(); };
 byId("enter").onsubmit = (event) => {
   event.preventDefault();

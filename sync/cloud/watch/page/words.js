@@ -1,6 +1,6 @@
 /** Every word of the fleet's page, in both languages: the same keys in both (a test compares them). */
 
-const KEY = "storehub.language";
+import { currentLanguage, filled } from "/fleet/language.js";
 
 export const WORDS = {
   en: {
@@ -39,19 +39,7 @@ export const WORDS = {
   },
 };
 
-let language = localStorage.getItem(KEY) ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh-Hant" : "en");
-
-export function spoken() {
-  return language;
-}
-
-export function switchLanguage() {
-  language = language === "en" ? "zh-Hant" : "en";
-  localStorage.setItem(KEY, language);
-}
-
 /** @param {string} key @param {...(string|number)} parts @returns {string} */
 export function w(key, ...parts) {
-  const words = WORDS[language][key] ?? key;
-  return words.replace(/\{(\d)\}/g, (_, at) => String(parts[Number(at)] ?? ""));
+  return filled(WORDS[currentLanguage()][key] ?? key, parts);
 }

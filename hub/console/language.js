@@ -1,0 +1,1 @@
+../../sync/cloud/watch/page/language.js
