@@ -12,22 +12,22 @@ GET  /cloud/v1/senders/{name}/quota                      what the service says i
 
 from datetime import UTC, datetime
 from sqlite3 import Connection
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 from aiohttp import web
 from aiohttp.web_routedef import RouteDef
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from sync.cloud.campaigns.campaigns import Campaign, begin_campaign, campaign_of, switch
 from sync.cloud.campaigns.issues import Issue, begin_issue, issue_of
 from sync.cloud.campaigns.ledger import Decision, decide_unknown, messages_of
 from sync.cloud.talk.outgoing import speaking
 from sync.cloud.web.http import CLOUD, AnswerError, answer, office, read_body, read_query
+from sync.cloud.web.pages import PageQuery, answer_page
 from sync.errors import RuleError
 from sync.json_errors import NOT_JSON
 
-PAGE_MAX = 1000
 STATUS_OF = {"other_content": 409, "coupon_granted": 409, "segment": 404, "coupon_batch": 404}
 
 
@@ -43,12 +43,10 @@ class DecisionRequest(Struct, frozen=True, forbid_unknown_fields=True):
     decision: Decision
 
 
-class MessagesQuery(Struct, frozen=True, forbid_unknown_fields=True):
+class MessagesQuery(PageQuery, frozen=True, forbid_unknown_fields=True):
     """Messages behind a person, of one state or any."""
 
     state: Literal["", "queued", "claimed", "sent", "failed", "refused", "unknown"] = ""
-    after: Annotated[str, Meta(max_length=64)] = ""
-    limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = PAGE_MAX
 
 
 _issue = msgspec.json.Decoder(Issue)
@@ -109,7 +107,7 @@ async def get_messages(request: web.Request) -> web.StreamResponse:
         }
         for person, state, why, attempts, changed_ms, request_id in rows
     ]
-    return answer({"items": items, "next": rows[-1][0] if len(rows) == query.limit else None})
+    return answer_page(items, [person for person, *_ in rows], query)
 
 
 async def post_decision(request: web.Request) -> web.StreamResponse:

@@ -8,12 +8,12 @@ GET  /cloud/v1/segments/{segment}/members?after=          who is in it since whe
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from aiohttp import web
 from aiohttp.web_routedef import RouteDef
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from sync.cloud.persons.people import members_of
 from sync.cloud.persons.registers import masked, shown_of
@@ -21,22 +21,15 @@ from sync.cloud.segments.filters import Filter, Segment
 from sync.cloud.segments.segments import Kept, kept_of, persons_in, put_segment, segment_names
 from sync.cloud.segments.work import evaluate_segment, find_persons
 from sync.cloud.web.http import CLOUD, AnswerError, answer, office, read_body, read_query
+from sync.cloud.web.pages import PageQuery, answer_page
 
 SAMPLE = 10
-PAGE_MAX = 1000
 
 
 class PreviewRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """A filter to try."""
 
     filter: Filter
-
-
-class PageQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who is behind `after`."""
-
-    after: Annotated[str, Meta(max_length=64)] = ""
-    limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = PAGE_MAX
 
 
 _segment = msgspec.json.Decoder(Segment)
@@ -84,7 +77,7 @@ async def get_members(request: web.Request) -> web.StreamResponse:
     query, kept = read_query(request, PageQuery), _kept(request)
     found = persons_in(request.app[CLOUD].books.db.read, kept.segment.segment, after=query.after, limit=query.limit)
     items = [{"member_id": person, "since": _utc(entered_ms)} for person, entered_ms in found]
-    return answer({"items": items, "next": found[-1][0] if len(found) == query.limit else None})
+    return answer_page(items, [person for person, _ in found], query)
 
 
 def segment_routes() -> list[RouteDef]:
