@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from hub.cli import main
 from hub.config import load_config
 from hub.enrolment import joining
 from hub.enrolment.credentials import context_of, token_of, token_to_dial
@@ -17,6 +16,7 @@ from sync.line.dialler import Dialler
 from sync.line.state import LinkState
 from sync.line.wire import WireError
 from tests.cloud.test_tls import self_signed
+from tests.cloud.typing_commands import Typing, write_cloud_file
 
 HUB = """
 [store]
@@ -28,16 +28,6 @@ currency = "HKD"
 url = "{url}"
 reconnect_max_s = 0.1
 """
-CLOUD = """
-[cloud]
-port = {port}
-tls_certificate = "server.crt"
-tls_key = "server.key"
-[[tokens]]
-name = "office"
-token = "office-token-0123456789"
-[stores.hk01]
-"""
 
 
 @pytest.fixture
@@ -46,22 +36,14 @@ async def cloud(start_cloud: Any, tmp_path: Path) -> Any:
     self_signed(tmp_path)
     told = {"tls_certificate": "server.crt", "tls_key": "server.key", "client_certificates": "required"}
     end = await start_cloud(stores={"hk01": {}, "hk02": {}}, cloud=told, now=datetime.now(UTC))
-    (tmp_path / "cloud.toml").write_text(CLOUD.format(port=end.port))
+    write_cloud_file(tmp_path, end.port, tls_certificate="server.crt", tls_key="server.key")
     (tmp_path / "hub.toml").write_text(HUB.format(store="hk01", url=f"https://127.0.0.1:{end.port}"))
     return end
 
 
 @pytest.fixture
 def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run a command beside the loop of the cloud; return its exit code and what it printed."""
-
-    async def run(*words: str) -> tuple[int, str, str]:
-        config = "cloud.toml" if words[0] == "cloud" else "hub.toml"
-        code = await asyncio.to_thread(main, [*words, "--config", str(tmp_path / config)])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+    return Typing(tmp_path, capsys)
 
 
 async def test_a_shop_is_joined_by_two_commands_and_dials_with_what_it_drew(

@@ -1,48 +1,33 @@
 """`storehub cloud webhooks` as typed, against a cloud in this process and a subscriber that answers nobody."""
 
-import asyncio
 import json
 import random
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hub.cli import main
 from sync.cloud.handing.addresses import Allowed
 from sync.cloud.handing.deliverer import Deliverer
 from sync.cloud.talk.webhook_http import WebhookHttp
+from tests.cloud.typing_commands import Typing, write_cloud_file
 
 LOCAL = "127.0.0.0/8"
 NOWHERE = "http://127.0.0.1:9/hook"  # the discard port: nobody listens
-CLOUD = """
-[cloud]
-port = {port}
-[[tokens]]
-name = "office"
-token = "office-token-0123456789"
-[stores.hk01]
-"""
 
 
 @pytest.fixture
 async def cloud(start_cloud: Any, tmp_path: Path) -> Any:
     end = await start_cloud(handing={"allow": [LOCAL]})
-    (tmp_path / "cloud.toml").write_text(CLOUD.format(port=end.port))
+    write_cloud_file(tmp_path, end.port)
     return end
 
 
 @pytest.fixture
 def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run `storehub cloud webhooks …` beside the loop of the cloud; return its exit code and what it printed."""
-
-    async def run(*words: str) -> tuple[int, str, str]:
-        given = ["cloud", "webhooks", *words, "--config", str(tmp_path / "cloud.toml")]
-        code = await asyncio.to_thread(main, given)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+    """Type `storehub cloud webhooks …`."""
+    return partial(Typing(tmp_path, capsys), "cloud", "webhooks")
 
 
 async def told(cloud: Any, *, rounds: int = 1) -> None:

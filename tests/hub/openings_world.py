@@ -44,6 +44,26 @@ class Store:
         self.hubs.append(machine)
         return machine
 
+    async def joined(self, *, times: int = 6, features: tuple[str, ...] = FEATURES) -> Machine:
+        """Return a hub that joins late, when it has heard all from the cloud."""
+        machine = await self.machine("late")
+        await meet(machine, self.cloud, times=times, features=features)
+        return machine
+
+    async def restore_cloud(self) -> None:
+        """Have another cloud on from the copy that was made of it, `old.db`."""
+        copyfile(self.folder / "old.db", self.folder / "restored.db")
+        self.cloud = Cloud(self.folder / "restored.db")
+        self.cloud.now_ms = self.now_ms
+        await self.cloud.start(self.stack)
+
+    async def tell_and_forget(self, hub: Machine) -> None:
+        """Let the cloud have all rows of a hub, which forgets them when they are old enough."""
+        await meet(hub, self.cloud)
+        await hub.forget()
+        self.later(500)
+        await hub.forget()
+
     def later(self, days: int) -> None:
         self.now_ms += days * DAY_MS
         for end in (self.cloud, *self.hubs):

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from itertools import product
 from pathlib import Path
-from shutil import copyfile
 from typing import Any
 
 import pytest
@@ -26,7 +25,7 @@ from sync.model import Feed
 from sync.protocol import FEATURES
 from sync.store.reading import rows_after
 from sync.store.retention import DAY_MS
-from tests.hub.lives_world import Cloud, Machine, converse, meet
+from tests.hub.lives_world import Machine, converse, meet
 from tests.hub.openings_world import WITHOUT, Store, told, years
 
 WHAT = ("sell", "sell", "twice", "twice", "back", "receive", "days", "days", "meet", "meet", "forget", "life", "join")
@@ -50,8 +49,7 @@ async def world(tmp_path: Path, store: Any, shop: Shop, sale: Callable[..., Any]
 async def test_a_late_hub_gets_what_is_within_keep_as_rows_and_what_the_rest_came_to(world: Store) -> None:
     old, new = await years(world)
 
-    late = await world.machine("late")
-    await meet(late, world.cloud)
+    late = await world.joined()
 
     assert late.sale_ids() == [new.sale_id]
     assert late.db.read.execute("SELECT count(*) FROM hole").fetchone() == (0,)
@@ -88,8 +86,7 @@ async def test_a_clock_that_has_jumped_makes_no_row_old(world: Store) -> None:
     await first.sell(sold)
     await meet(first, world.cloud)
     world.cloud.now_ms += 30 * 365 * DAY_MS
-    late = await world.machine("late")
-    await meet(late, world.cloud)
+    late = await world.joined()
 
     assert late.sale_ids() == [sold.sale_id]
 
@@ -144,8 +141,7 @@ async def test_keys_of_rows_that_the_cloud_took_in_1970_are_not_forgotten_as_old
     world.cloud.now_ms = 0
     await meet(first, world.cloud)
     world.later(1)
-    late = await world.machine("late")
-    await meet(late, world.cloud)
+    late = await world.joined()
     assert late.sale_ids() == []
     await late.forget(days=1)
 
@@ -156,8 +152,7 @@ async def test_keys_of_rows_that_the_cloud_took_in_1970_are_not_forgotten_as_old
 async def test_a_hub_that_cannot_read_a_sum_downloads_every_row(world: Store) -> None:
     old, new = await years(world)
 
-    late = await world.machine("late")
-    await meet(late, world.cloud, features=WITHOUT)
+    late = await world.joined(features=WITHOUT)
 
     assert late.sale_ids() == sorted([*world.hubs[0].sale_ids()])
     assert old.sale_id in late.sale_ids() and new.sale_id in late.sale_ids()
@@ -178,8 +173,7 @@ async def test_a_return_stays_a_row_while_its_sale_is_one(world: Store) -> None:
         )
     )
 
-    late = await world.machine("late")
-    await meet(late, world.cloud)
+    late = await world.joined()
 
     assert late.sale_ids() == [sold.sale_id]
     assert late.db.read.execute("SELECT sale_id FROM sale_return").fetchall() == [(sold.sale_id,)]
@@ -191,20 +185,13 @@ async def test_what_a_hub_had_pruned_and_the_cloud_lost_reaches_a_late_hub_as_a_
     world.cloud.copy_to(world.folder / "old.db")
     for qty in (1, 2, 3):
         await first.sell(world.sale(qty))
-    await meet(first, world.cloud)
-    await first.forget()
-    world.later(500)
-    await first.forget()
+    await world.tell_and_forget(first)
     assert first.sale_ids() == []
     await first.sell(world.sale(4))
 
-    copyfile(world.folder / "old.db", world.folder / "restored.db")
-    world.cloud = Cloud(world.folder / "restored.db")
-    world.cloud.now_ms = world.now_ms
-    await world.cloud.start(world.stack)
+    await world.restore_cloud()
     await meet(first, world.cloud, times=10)
-    late = await world.machine("late")
-    await meet(late, world.cloud, times=10)
+    late = await world.joined(times=10)
 
     assert late.on_hand() == first.on_hand() == 20 + 100 - 10
     assert [found.said for found in audit(late.db.read, late.books.replica)] == []
@@ -218,10 +205,7 @@ async def test_what_the_other_hub_cannot_tell_comes_from_the_cloud_and_leaves_no
     """Cut off from the other for longer than rows are kept: neither the rows nor what they came to are to be had there."""
     first = world.hubs[0]
     await first.sell(world.sale(3))
-    await meet(first, world.cloud)
-    await first.forget()
-    world.later(500)
-    await first.forget()
+    await world.tell_and_forget(first)
     await first.sell(world.sale(4))
     if not is_older:  # forgotten before balances were kept by log
         await first.db.write(lambda tx: tx.execute("UPDATE opening SET stream = '' WHERE stream = 'sales'"))
@@ -244,19 +228,12 @@ async def test_where_nobody_can_tell_a_hole_stays_a_hole(world: Store, monkeypat
     first = world.hubs[0]
     world.cloud.copy_to(world.folder / "old.db")
     await first.sell(world.sale(1))
-    await meet(first, world.cloud)
-    await first.forget()
-    world.later(500)
-    await first.forget()
+    await world.tell_and_forget(first)
     await first.sell(world.sale(4))
-    copyfile(world.folder / "old.db", world.folder / "restored.db")
-    world.cloud = Cloud(world.folder / "restored.db")
-    world.cloud.now_ms = world.now_ms
-    await world.cloud.start(world.stack)
+    await world.restore_cloud()
     await meet(first, world.cloud, times=10, features=WITHOUT)
 
-    late = await world.machine("late")
-    await meet(late, world.cloud, times=10)
+    late = await world.joined(times=10)
 
     found = [found.check for found in audit(late.db.read, late.books.replica)]
     assert found and set(found) <= {"hole", "receipt"}
@@ -275,8 +252,7 @@ async def test_a_told_key_makes_another_lifes_row_give_way(world: Store) -> None
         await meet(drawer, world.cloud)
         await meet(first, world.cloud)
 
-    late = await world.machine("late")
-    await meet(late, world.cloud)
+    late = await world.joined()
 
     world.check(late, drawer, first)
 
