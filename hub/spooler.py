@@ -40,12 +40,25 @@ Render = Callable[[OpenJob, Sold | None], Document]  # the sale where it is at h
 Announce = Callable[[PrintJobView], None]
 
 
-class _Begun(NamedTuple):
-    """What is known of a job without a read: as it was begun, what it prints; `sold` is what a receipt says."""
+class _AtHand(NamedTuple):
+    """What a job prints, known without a read; `sold` is what a receipt says."""
 
-    told: PrintJobView
     job: OpenJob
     sold: Sold | None = None
+
+
+class _Begun(NamedTuple):
+    """A job as it was begun, and what it prints."""
+
+    told: PrintJobView
+    prints: _AtHand
+
+
+class _Started(NamedTuple):
+    """Jobs that one commit began, and the one that is queued behind them."""
+
+    begun: list[_Begun]
+    queued: _AtHand | None
 
 
 class LedgerError(WireError):
@@ -154,6 +167,7 @@ class Spooler:
         self._begun: PrintJobView | None = None  # what is in hand, once it has begun
         self._printed: dict[str, PrintJobView] = {}  # on paper, not yet in the ledger
         self._ahead: dict[str, _Begun] = {}  # in their order
+        self._queued: _AtHand | None = None  # behind what was begun last; another printer may have it meanwhile
         self._promised = 0
         self._is_attended = False
         self._has_queue = True
@@ -191,9 +205,8 @@ class Spooler:
         """The promised job is in the ledger, begun: it is the printer's next, or is queued when nobody is there any more."""
         self._promised -= 1
         if self._is_attended:
-            self._ahead[job.job_id] = _Begun(
-                job, OpenJob(job.job_id, job.mark, job.sale_id, None, job.created_ms), sold
-            )
+            prints = _AtHand(OpenJob(job.job_id, job.mark, job.sale_id, None, job.created_ms), sold)
+            self._ahead[job.job_id] = _Begun(job, prints)
             self._announce(job)
         else:
             self._queue_again([job.job_id])
@@ -232,13 +245,19 @@ class Spooler:
             job, self._drawer = self._drawer, None
             return job
         if self._ahead:
-            begun = next(iter(self._ahead.values()))
-            return LedgerJob(self, begun.job.job_id, self._render(begun.job, begun.sold))
+            return self._ledger_job(next(iter(self._ahead.values())).prints)
         if self._promised:
             return None  # what comes is older than whatever was queued since
+        at_hand, self._queued = self._queued, None
+        return self._ledger_job(at_hand) if at_hand else self._read_next()
+
+    def _read_next(self) -> LedgerJob | None:
         queued = printing.next_job(self._db.read, self.printer_id)
         self._has_queue = queued is not None
-        return LedgerJob(self, queued.job_id, self._render(queued, None)) if queued else None
+        return self._ledger_job(_AtHand(queued)) if queued else None
+
+    def _ledger_job(self, prints: _AtHand) -> LedgerJob:
+        return LedgerJob(self, prints.job.job_id, self._render(*prints))
 
     async def open_drawer(self) -> None:
         """Kick the drawer now; raise BusyError when the printer does not take the pulse within DRAWER_TIMEOUT_S.
@@ -264,7 +283,8 @@ class Spooler:
         if job_id in self._ahead:
             self._begun = self._ahead.pop(job_id).told
             return
-        if not await self._db.write(self._begin(job_id), then=self._have_begun, is_brief=True):
+        started = await self._db.write(self._begin(job_id), then=self._have_begun, is_brief=True)
+        if not started.begun:
             self._in_hand = None
             raise JobTakenError(f"print job {job_id} is not {self.printer_id}'s any more")
 
@@ -301,7 +321,7 @@ class Spooler:
 
     def _leave(self) -> None:
         """Nobody prints until next_job is asked again: nothing stays begun in advance."""
-        self._is_attended = False
+        self._is_attended, self._queued = False, None
         self._queue_again(self._ahead)
         self._ahead.clear()
 
@@ -313,22 +333,29 @@ class Spooler:
         now_ms = self._now_ms()
         return lambda tx: printing.put_back(tx, job_id, now_ms=now_ms)
 
-    def _begin(self, job_id: str) -> Callable[[Connection], list[_Begun]]:
+    def _begin(self, job_id: str) -> Callable[[Connection], _Started]:
         """What those behind it print is read in the same job: after each commit a read on the loop begins with empty pages."""
         now_ms = self._now_ms()
 
-        def job(tx: Connection) -> list[_Begun]:
+        def job(tx: Connection) -> _Started:
             begun = printing.begin(tx, job_id, printer_id=self.printer_id, ahead=AHEAD_MAX, now_ms=now_ms)
-            behind = [each.job.sale_id for each in begun[1:] if each.job.sale_id]
-            at_hand = dict(zip(behind, sold(tx, *behind), strict=True))
-            return [_Begun(*each, at_hand.get(each.job.sale_id or "")) for each in begun]
+            queued = printing.next_job(tx, self.printer_id) if begun else None
+            behind = [each.job for each in begun[1:]] + ([queued] if queued else [])
+            at_hand = dict(
+                zip(sales := [each.sale_id for each in behind if each.sale_id], sold(tx, *sales), strict=True)
+            )
+            return _Started(
+                [_Begun(view, _AtHand(job, at_hand.get(job.sale_id or ""))) for view, job in begun],
+                _AtHand(queued, at_hand.get(queued.sale_id or "")) if queued else None,
+            )
 
         return job
 
-    def _have_begun(self, jobs: list[_Begun]) -> None:
-        self._has_queue = len(jobs) > AHEAD_MAX
+    def _have_begun(self, started: _Started) -> None:
+        jobs, self._queued = started
+        self._has_queue = self._queued is not None
         self._begun = jobs[0].told if jobs else None
-        self._ahead |= {begun.job.job_id: begun for begun in jobs[1:]}
+        self._ahead |= {begun.told.job_id: begun for begun in jobs[1:]}
         for begun in jobs:
             self._announce(begun.told)
 
