@@ -80,7 +80,7 @@ class HubBooks:
         self._marked: dict[tuple[str, str], Boundary] = {}
         self.on_acked: Callable[[], None] = lambda: None
         self.on_catalogue: Callable[[int], None] = lambda _: None
-        self.on_orders: Callable[[], None] = lambda: None
+        self.on_rows: Callable[[], None] = lambda: None
         self.admit_rows: Callable[[], None] = lambda: None  # raises BusyError where others' rows find no room
         self.on_members: Callable[[], Awaitable[object]] | None = None
         self.on_reborn: Callable[[Reborn], None] = lambda _: None
@@ -253,7 +253,7 @@ class HubBooks:
             rows = TakenRows(rows.changed + more.changed, more.unusable)
         if base_of(batch.stream) == MEMBER.stream and self.on_members is not None:
             await self.on_members()
-        self.on_orders()
+        self.on_rows()
         self._look_what_to_pass_on()  # a cloud that has lost these is told of them
         if rows.changed:
             self.on_catalogue(rows.changed)
@@ -280,7 +280,7 @@ class HubBooks:
     def _hear(self, joined: Joined) -> None:
         self._look_what_to_pass_on()
         self.on_joined(joined)
-        self.on_orders()
+        self.on_rows()
 
     async def acked(self, _peer_rep: str, rep: str, stream: str, boundary: Boundary) -> None:
         """Note it with the next commit; lost in a crash, the cloud's next hello says it again."""

@@ -44,6 +44,7 @@ from hub.store.selling.sold import Sold, sold
 from hub.store.staff import tills
 from hub.store.staff.tills import Paired
 from hub.store.stock.availability import Shelf
+from hub.store.stock.requests import open_versions
 from hub.tls.addresses import bracketed, outward_address
 from hub.tls.keeper import Tls
 from hub.tokens import Tokens
@@ -111,6 +112,7 @@ class Runtime:
     coupons: Coupons = field(init=False)
     orders: Orders = field(init=False)
     point_holds: PointHolds = field(init=False)
+    requests_told: frozenset[tuple[str, int]] = field(init=False)  # what everybody knows to be asked for
     pins: Pins = field(init=False)
     pseudonyms: Pseudonyms = field(init=False)
 
@@ -153,7 +155,8 @@ class Runtime:
             self.db, self.config.orders, self.shop, own=lambda: self.replica, clock=self.clock, tell=self.tell
         )
         self.replication.on_contact = self.on_contact
-        self.replication.books.on_orders = self.orders.heard
+        self.requests_told = open_versions(self.db.read, store=self.shop.store_id)
+        self.replication.books.on_rows = self.on_rows
         self.coupons = Coupons(
             self.db,
             self.config.coupons,
@@ -241,6 +244,18 @@ class Runtime:
         """Do what is due while the cloud is in contact."""
         await self.rights.on_contact(cloud)
         await self.orders.on_contact()
+
+    def on_rows(self) -> None:
+        """Rows have come from elsewhere: tell of what they are about."""
+        self.orders.heard()
+        self.tell_requests()
+
+    def tell_requests(self) -> None:
+        """Tell everybody how many transfers head office asks for, where these are others than before."""
+        now = open_versions(self.db.read, store=self.shop.store_id)
+        if now != self.requests_told:
+            self.requests_told = now
+            self.tell("transfer_requests", {"open": len(now)})
 
     def on_sync(self, view: SyncView) -> None:
         """Tell everybody how the hub stands to the cloud, and what is safe."""

@@ -28,7 +28,7 @@ from hub.api.replica.link import link
 from hub.api.routing import BODY_MAX, RUNTIME, Route, endpoint, translate_errors
 from hub.api.selling import baskets, elsewhere, exchanges, printing, quotes, receipts, returns, sales, suspended
 from hub.api.staff import approvals, cashiers, pairing, tills, trail, trust
-from hub.api.stock import attention, counts, documents, reservations, stock
+from hub.api.stock import attention, counts, documents, requests, reservations, stock
 from hub.limits import Limits
 from hub.monitoring.scrape import Scrape
 from hub.runtime import Runtime
@@ -48,6 +48,7 @@ def routes() -> tuple[Route, ...]:
         *disk.ROUTES,
         *catalogue.ROUTES,
         *mirror.ROUTES,
+        *requests.ROUTES,
         *documents.ROUTES,
         *counts.ROUTES,
         *reservations.ROUTES,

@@ -114,6 +114,7 @@ const HANDLERS = {
     views.poke("stock", "settle");
     settling.poke();
   },
+  transfer_requests: () => views.poke("stock"),
   disk: (frame) => disk.update(frame.data),
   sync: (frame) => cloud.update(frame.data),
   hubs: (frame) => hubs.update(frame.data),

@@ -1,8 +1,9 @@
-/** Stock on paper: transfers that wait for something, and documents and counts on which something was noted. */
+/** Stock on paper: what head office asks for, transfers that wait for something, and documents and counts on which something was noted. */
 
 import { get } from "/console/client.js";
 import { h } from "/console/dom.js";
 import { ago, count, moment } from "/console/format.js";
+import { Requests } from "/console/requests.js";
 import { View, facts, figuresTable, idOf, rowsOf } from "/console/view.js";
 import { named, t, wordsFor } from "/console/words.js";
 
@@ -15,6 +16,7 @@ export class Stock extends View {
     super("stock");
     this.catalogue = catalogue;
     this.people = people;
+    this.requests = new Requests(this);
     /** @type {object | null} */
     this.found = null;
     /** @type {Map<string, object>} document_id -> DocumentView, read when somebody opens it */
@@ -22,11 +24,13 @@ export class Stock extends View {
   }
 
   async read() {
-    const [transfers, documents, held] = await Promise.all([
-      get("/v1/stock/transfers"), get(`/v1/stock/documents?limit=${SHOWN}`), get("/v1/reservations"), this.people.read(),
+    const [transfers, documents, held, asked] = await Promise.all([
+      get("/v1/stock/transfers"), get(`/v1/stock/documents?limit=${SHOWN}`), get("/v1/reservations"), this.requests.read(),
+      this.people.read(),
     ]);
     this.found = { transfers: transfers.items, documents: documents.items, held: held.items };
     const skus = new Set([
+      ...asked,
       ...transfers.items.flatMap(({ lines }) => lines.map(({ sku }) => sku)),
       ...documents.items.flatMap(({ flags = [] }) => flags.map(({ sku }) => sku)),
       ...held.items.flatMap(({ lines }) => lines.map(({ sku }) => sku)),
@@ -36,11 +40,13 @@ export class Stock extends View {
 
   clear() {
     this.found = null;
+    this.requests.clear();
     this.documents.clear();
   }
 
   drawAgain() {
     if (this.found === null) return;
+    this.requests.drawAgain();
     this.fill("stock-transfers", rowsOf(this.found.transfers.map((each) => this.#transfer(each)), "transfersNone"));
     this.fill("stock-documents", rowsOf(
       this.found.documents.toSorted((one, other) => Date.parse(other.committed_at) - Date.parse(one.committed_at))
@@ -57,7 +63,7 @@ export class Stock extends View {
         h("div.sub", idOf(transfer.transfer_id), h("span", transfer.sent_at ? ago(transfer.sent_at) : t("transferUnsent")),
           h("span", t("linesOf", count(transfer.lines.length))))),
       figuresTable(t("transferLines"), [t("goods"), t("transferSent"), t("transferCame")],
-        transfer.lines.map(({ sku, sent, came }) => [this.#goods(sku), sent === null ? "?" : count(sent), count(came)])),
+        transfer.lines.map(({ sku, sent, came }) => [this.goods(sku), sent === null ? "?" : count(sent), count(came)])),
       transfer.flags.map((flag) => h("p.warn", this.#flag(flag)))));
   }
 
@@ -93,23 +99,24 @@ export class Stock extends View {
       ]),
       lines.length ? figuresTable(t("transferLines"), [t("goods"), t("documentQty"), t("documentExpected"), t("documentMoved")],
         lines.map(({ sku, qty, expected }) =>
-          [this.#goods(sku), count(qty), expected === undefined ? "—" : count(expected), signed(moved.get(sku) ?? 0)])) : null,
+          [this.goods(sku), count(qty), expected === undefined ? "—" : count(expected), signed(moved.get(sku) ?? 0)])) : null,
       (booked.flags ?? []).map((flag) => h("p.warn", this.#flag(flag))));
   }
 
   #reservation({ reservation_id, lines, till_id, left_s, member_id }) {
     return h("li", { "data-reservation": reservation_id },
-      h("div.top", h("span", lines.map(({ sku, qty }) => `${count(qty)} × ${this.#goods(sku)}`).join(", ")),
+      h("div.top", h("span", lines.map(({ sku, qty }) => `${count(qty)} × ${this.goods(sku)}`).join(", ")),
         h("span.hint", t("heldFor", Math.ceil(left_s / 60)))),
       h("div.sub", h("span", this.people.till(till_id)), member_id && idOf(member_id)));
   }
 
   #flag({ code, sku, detail }) {
     const words = wordsFor("flag", code);
-    return sku ? `${words}: ${this.#goods(sku)}` : detail && words === code ? `${code} ${detail}` : words;
+    return sku ? `${words}: ${this.goods(sku)}` : detail && words === code ? `${code} ${detail}` : words;
   }
 
-  #goods(sku) {
+  /** What a person calls goods. */
+  goods(sku) {
     return named(this.catalogue.known(sku)?.name) || sku;
   }
 }

@@ -13,6 +13,8 @@ from devices.testing.printer import SimulatedPrinter
 from devices.testing.sockets import SimulatedSockets
 from sync.retail.names import Name
 from sync.retail.people.coupon_rows import COUPON, COUPON_BATCH, CouponBatchRow, CouponRow
+from sync.retail.stock.transfer_requests import TRANSFER_REQUEST, TransferRequestRow
+from sync.retail.stock.transfers import TransferLine
 from sync.store.writing import put_version
 from tests.hub.clock_world import NOW, YEAR, Machine
 
@@ -129,6 +131,7 @@ async def _stock(went: Walk) -> None:
     await went.ask("POST", "/v1/stock/documents", sent)
     await went.read("/v1/stock/documents", "/v1/stock/documents/{document_id}", "/v1/stock/seen")
     await went.read("/v1/stock/transfers", "/v1/stock/transfers/{transfer_id}")
+    await _asked_to_send(went)
     await went.ask("POST", "/v1/stock/counts", {"count_id": "n1", "lines": [{"sku": "SHIRT-M", "counted": 5}]})
     await went.ask("PUT", "/v1/stock/{sku}/safety-stock", {"qty": 1})
     held = {"reservation_id": "r1", "basket_id": "b1", "lines": [{"sku": "TEA-01", "qty": 1}]}
@@ -136,6 +139,20 @@ async def _stock(went: Walk) -> None:
     await went.read("/v1/reservations", "/v1/reservations/{reservation_id}", "/v1/attention", "/v1/attention/{id}")
     await went.ask("DELETE", "/v1/reservations/{reservation_id}")
     await went.ask("POST", "/v1/attention/{id}/notes", {"note_id": "n1", "text": "called the supplier"})
+
+
+async def _asked_to_send(went: Walk) -> None:
+    """As head office has asked for goods, which this shop does not find."""
+    went.ids |= {"request_id": "proposal-1"}
+    hub = went.manager.hub.runtime
+    lines = (TransferLine("TEA-01", 2),)
+    row = TransferRequestRow(
+        **{"request_id": "proposal-1", "store": "hk01", "receiver": "hk02", "n": 0, "state": "open", "lines": lines},
+        **{"asked_ms": NOW, "until_ms": 0, "note": "for the weekend"},
+    )
+    await hub.db.write(lambda tx: put_version(tx, hub.replica, TRANSFER_REQUEST, row))
+    await went.read("/v1/stock/transfers/requests")
+    await went.ask("POST", "/v1/stock/transfers/requests/{request_id}/refuse", {"reason": "not_found"})
 
 
 async def _prices(went: Walk) -> None:

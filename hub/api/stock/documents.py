@@ -116,6 +116,7 @@ async def book(call: Call, said: Movement, does: Callable[..., Booked]) -> Booke
     def announce(booked: Booked) -> None:
         if booked.stock:
             hub.tell("stock", dict(booked.stock))
+        hub.tell_requests()
 
     def job(tx: Connection) -> Booked:
         own, location, rule = hub.replica, hub.shop.location, hub.rights.rule

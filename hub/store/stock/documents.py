@@ -19,6 +19,7 @@ from hub.errors import NotFoundError, RefusedError
 from hub.store.model import utc
 from hub.store.staff.audit_trail import MACHINE, note
 from hub.store.stock.branches import branch_names
+from hub.store.stock.requests import request_flags
 from hub.store.stock.rights import Place, Rule, is_shared, right_of
 from hub.store.stock.stock import Booked, book, known_movement
 from hub.store.stock.transfers import arrivals_of, find_transfer
@@ -125,9 +126,9 @@ def overdraws(
 
 
 def _transfer_flags(tx: Connection, own: Replica, said: Movement) -> tuple[Flag, ...]:
-    """Hold what came against the other store's document, with all that had come of it before; what goes, against the branches."""
+    """Hold what came against the other store's document, with all that had come of it before; what goes, against the request."""
     if said.reason == "transfer_out":
-        return _branch_flags(tx, own, said)
+        return (*request_flags(tx, own, said), *_branch_flags(tx, own, said))
     if said.reason != "transfer_in":
         return ()
     transfer = find_transfer(tx, said.transfer)

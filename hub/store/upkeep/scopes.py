@@ -36,6 +36,7 @@ from sync.retail.people.member_points import MEMBER_POINTS
 from sync.retail.people.members import MEMBER, MemberRow
 from sync.retail.stock.branch_levels import BRANCH_LEVEL
 from sync.retail.stock.grants import GRANT, SPENT
+from sync.retail.stock.transfer_requests import TRANSFER_REQUEST
 from sync.scope_rows import Gone, PutBy, Whole, base_of, read_scope_row
 from sync.store.replicas import replica_id
 from sync.store.rows import Taken, apply_rows
@@ -205,8 +206,9 @@ def _put(
         if base == BRANCH_LEVEL.stream:
             found = _of_others(rows, store)
             _forget_former_lives(tx, owner, BRANCH_LEVEL, found)
-        if base == MEMBER_POINTS.stream:
-            _forget_former_lives(tx, owner, MEMBER_POINTS, found)
+        for entity in (MEMBER_POINTS, TRANSFER_REQUEST):
+            if base == entity.stream:
+                _forget_former_lives(tx, owner, entity, found)
         writer = replica_id(tx, by, now_ms=now_ms) if by else owner
         taken += apply_rows(tx, base, found, replica=writer, rep=rep, is_owner=not by)
         if base == MEMBER.stream:
@@ -251,7 +253,7 @@ def _of_others(rows: Sequence[Row], store: str) -> Sequence[Row]:
 
 
 def _forget_former_lives(tx: Connection, owner: int, entity: Entity, rows: Sequence[Row]) -> None:
-    """A figure that a former life of the cloud summed up counts no more, however large its n."""
+    """What a former life of the cloud summed up, or asked for, counts no more, however large its n."""
     lives = "SELECT count(*) FROM replica WHERE store = (SELECT store FROM replica WHERE id = ?)"
     if tx.execute(lives, (owner,)).fetchone()[0] == 1:
         return

@@ -2,27 +2,31 @@
 
     proposed    made anew each day, and when head office asks; nothing has moved
     accepted    a place without a hub: its goods leave now, the document goes to the receiver (`sent` at once);
-                a shop: it posts `transfer_out` under the proposal's name as its document's id, and goes on as any transfer
+                a shop: its hub is asked, and posts `transfer_out` under the proposal's name as its document's id
     sent        the document has come: the cloud hands it to the receiver (sync.cloud.rights.transfers)
     dismissed   head office does not want it; a day later it may be proposed again
+    withdrawn   head office does not want it any more, and the shop was told so
+    refused     the shop says why it does not send it
 
 What is accepted and what is on the road counts as if it were there already, so nothing is proposed twice. Functions of a write
-job, and of reads. Not here: how much (sync.cloud.allocation.balancing), HTTP.
+job, and of reads. Not here: how much (sync.cloud.allocation.balancing), what a shop is told and says (.requests), HTTP.
 """
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import blake2b
 from sqlite3 import Connection
-from typing import Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sync.cloud.allocation.balancing import Shelf, propose
 from sync.cloud.allocation.giving import Means
 from sync.cloud.allocation.history import DAY_MS, demand_of, sent_away
 from sync.cloud.allocation.locations import place_at, send_away
+from sync.cloud.allocation.proposal_rows import Proposal, find_proposal, proposals_of, put_proposal
+from sync.cloud.allocation.requests import branch_of, said_of, settle
 from sync.cloud.allocation.settings import Location, Settings
 from sync.cloud.arrivals.rows import key_of
 from sync.cloud.rights.promises import open_promises, write_fact
@@ -38,20 +42,15 @@ LINES_MAX = 500  # of a proposal; the rest is proposed a day later
 SKUS_MAX = 200  # looked at in one job: nothing waits for longer than these take
 ACCEPTED_MAX = 10_000  # open at one time; more are not counted as coming
 
-State = Literal["proposed", "accepted", "sent", "dismissed"]
-_lines = msgspec.json.Decoder(tuple[TransferLine, ...]).decode
 _travels = msgspec.json.Decoder(TransferFact | ArrivalFact).decode
 
 
-class Proposal(Struct, frozen=True):
-    """What should go from one place to another."""
+class Asked(Struct, frozen=True):
+    """How head office accepts: other lines than were proposed, None for all of it; until when they should leave; a word."""
 
-    proposal_id: str
-    sender: str
-    receiver: str
-    state: State
-    transfer_id: str
-    lines: tuple[TransferLine, ...]
+    lines: tuple[TransferLine, ...] | None = None
+    until_ms: int = 0
+    note: str = ""
 
 
 def make_proposals(tx: Connection, means: Means, *, after: str, now_ms: int) -> str:
@@ -81,70 +80,74 @@ def is_day_over(read: Connection, *, now_ms: int) -> bool:
     return row is None or row[0] < now_ms // DAY_MS
 
 
-def proposals_of(read: Connection, *, state: str = "", after: str = "", limit: int) -> list[Proposal]:
-    """Return proposals of a state, empty for any, by name behind one."""
-    rows = read.execute(
-        """
-        SELECT proposal_id, sender, receiver, state, transfer_id, lines FROM transfer_proposal
-        WHERE proposal_id > ? AND (? = '' OR state = ?) ORDER BY proposal_id LIMIT ?
-        """,
-        (after, state, state, limit),
-    ).fetchall()
-    return [_proposal(row) for row in rows]
-
-
 def accept(
     tx: Connection,
     own: Replica,
     settings: Settings,
     proposal_id: str,
     *,
-    lines: tuple[TransferLine, ...] | None,
+    asked: Asked,
     now_ms: int,
 ) -> Proposal | None:
-    """Accept a proposal, whole or other `lines` of it; None for an unknown one. Again it changes nothing.
+    """Accept a proposal, and ask the shop that sends; None for an unknown one. Again it changes nothing.
 
-    Raise RuleError for one that was dismissed, and where a place without a hub has not so much that is not promised.
+    Raise RuleError for one that is over, and where a place without a hub has not so much that is not promised.
     """
-    known = _find(tx, proposal_id)
+    known = find_proposal(tx, proposal_id)
     if known is None:
         return None
-    if known.state == "dismissed":
-        raise RuleError("dismissed", f"/proposals/{proposal_id}", f"proposal {proposal_id} was dismissed")
+    if known.state in ("dismissed", "withdrawn", "refused"):
+        raise RuleError(known.state, f"/proposals/{proposal_id}", f"proposal {proposal_id} was {known.state}")
     if known.state != "proposed":
         return known
-    wanted = known.lines if lines is None else lines
+    known = replace(known, lines=added_up(known.lines if asked.lines is None else asked.lines))
     sender = _location(settings, known.sender)
     if sender is not None and sender.store:
-        name, state = transfer_id(sender.store, proposal_id), "accepted"
-    else:
-        name, state = transfer_id(known.sender, proposal_id), "sent"
-        _send(tx, own, settings, msgspec.structs.replace(known, transfer_id=name, lines=wanted), now_ms=now_ms)
-    tx.execute(
-        "UPDATE transfer_proposal SET state = ?, transfer_id = ?, lines = ? WHERE proposal_id = ?",
-        (state, name, msgspec.json.encode(wanted), proposal_id),
-    )
-    return _find(tx, proposal_id)
+        if branch_of(settings, known.receiver) == sender.store:
+            raise RuleError("same_store", "/receiver", f"{known.sender} and {known.receiver} are one store")
+        name = transfer_id(sender.store, proposal_id)
+        known = replace(known, state="accepted", transfer_id=name, asked_ms=now_ms)
+        known = replace(known, until_ms=asked.until_ms, note=asked.note)
+        return settle(tx, own, settings, known, said_of(tx, name))
+    known = replace(known, state="sent", transfer_id=transfer_id(known.sender, proposal_id))
+    _send(tx, own, settings, known, now_ms=now_ms)
+    return put_proposal(tx, known)
 
 
-def dismiss(tx: Connection, proposal_id: str) -> Proposal | None:
-    """Dismiss a proposal, also one that was accepted and not sent; None for an unknown one. RuleError for one that was sent."""
-    known = _find(tx, proposal_id)
-    if known is not None and known.state == "sent":
-        raise RuleError("proposal_sent", f"/proposals/{proposal_id}", f"proposal {proposal_id} was sent")
-    tx.execute("UPDATE transfer_proposal SET state = 'dismissed' WHERE proposal_id = ?", (proposal_id,))
-    return _find(tx, proposal_id)
+def dismiss(tx: Connection, own: Replica, settings: Settings, proposal_id: str) -> Proposal | None:
+    """Dismiss a proposal, or withdraw one that was accepted; None for an unknown one. RuleError for one that was sent."""
+    known = find_proposal(tx, proposal_id)
+    if known is None or known.state != "proposed":
+        return _withdraw(tx, own, settings, known)
+    return put_proposal(tx, replace(known, state="dismissed"))
 
 
-def note_sent(tx: Connection) -> list[str]:
-    """Note accepted proposals of which the document has come."""
-    rows = tx.execute(
-        "SELECT proposal_id, transfer_id FROM transfer_proposal WHERE state = 'accepted' ORDER BY proposal_id"
-    ).fetchall()
-    sent = [name for name, transfer in rows if _has_come(tx, transfer)]
-    for name in sent:
-        tx.execute("UPDATE transfer_proposal SET state = 'sent' WHERE proposal_id = ?", (name,))
-    return sent
+def withdraw(tx: Connection, own: Replica, settings: Settings, proposal_id: str) -> Proposal | None:
+    """Withdraw a proposal that was accepted, and tell the shop that was asked; None for an unknown one. Again it changes nothing.
+
+    Raise RuleError for one that nobody has accepted, and for one of which the document has come.
+    """
+    known = find_proposal(tx, proposal_id)
+    if known is not None and known.state in ("proposed", "dismissed"):
+        raise RuleError("not_accepted", f"/proposals/{proposal_id}", f"proposal {proposal_id} is {known.state}")
+    return _withdraw(tx, own, settings, known)
+
+
+def added_up(lines: Iterable[TransferLine]) -> tuple[TransferLine, ...]:
+    """Return lines with each SKU once, as a document has them."""
+    total: dict[str, int] = {}
+    for line in lines:
+        total[line.sku] = total.get(line.sku, 0) + line.qty
+    return tuple(TransferLine(sku, qty) for sku, qty in total.items())
+
+
+def _withdraw(tx: Connection, own: Replica, settings: Settings, known: Proposal | None) -> Proposal | None:
+    if known is None or known.state in ("dismissed", "withdrawn", "refused"):
+        return known
+    if known.state == "sent" or isinstance(said_of(tx, known.transfer_id), TransferFact):
+        name = known.proposal_id
+        raise RuleError("proposal_sent", f"/proposals/{name}", f"proposal {name} was sent")
+    return settle(tx, own, settings, replace(known, state="withdrawn"), None)
 
 
 def _shelves(read: Connection, means: Means, skus: list[str], *, now_ms: int) -> list[Shelf]:
@@ -223,7 +226,7 @@ def _accepted(read: Connection) -> list[Proposal]:
 def _propose(tx: Connection, day: int, sender: str, receiver: str, lines: tuple[TransferLine, ...]) -> None:
     """Add lines to a proposal, unless head office has said its word on one of the two today."""
     proposal_id = f"proposal-{day}-{blake2b(f'{day} {sender} {receiver}'.encode(), digest_size=8).hexdigest()}"
-    known = _find(tx, proposal_id)
+    known = find_proposal(tx, proposal_id)
     lines = ((known.lines if known else ()) + lines)[:LINES_MAX]
     tx.execute(
         """
@@ -252,29 +255,6 @@ def _send(tx: Connection, own: Replica, settings: Settings, known: Proposal, *, 
         reference=known.proposal_id,
     )
     write_fact(tx, own, store, TRANSFER, fact, key=key_of(TRANSFER.name, known.transfer_id), now_ms=now_ms)
-
-
-def _has_come(read: Connection, transfer: str) -> bool:
-    row = read.execute(
-        "SELECT 1 FROM fact_key WHERE stream = (SELECT id FROM feed WHERE stream = 'transfers') AND key = ?",
-        (key_of(TRANSFER.name, transfer),),
-    ).fetchone()
-    return row is not None
-
-
-def _find(read: Connection, proposal_id: str) -> Proposal | None:
-    row = read.execute(
-        """
-        SELECT proposal_id, sender, receiver, state, transfer_id, lines FROM transfer_proposal WHERE proposal_id = ?
-        """,
-        (proposal_id,),
-    ).fetchone()
-    return _proposal(row) if row else None
-
-
-def _proposal(row: tuple[str, str, str, State, str, bytes]) -> Proposal:
-    proposal_id, sender, receiver, state, transfer, lines = row
-    return Proposal(proposal_id, sender, receiver, state, transfer, _lines(lines))
 
 
 def _location(settings: Settings, name: str) -> Location | None:

@@ -4,6 +4,7 @@
     rights have moved      what the web may sell is noted (sync.cloud.allocation.availability); orders that wait are looked at
     a parcel's step came   what follows for its order (sync.cloud.allocation.following)
     every LOOK_EVERY_S     parcels whose time is over are asked back; today's levels are noted (sync.cloud.allocation.history)
+    a shop's document came what it was asked to send is done; its refusal is noted (sync.cloud.allocation.requests)
     once a day             transfers are proposed (sync.cloud.allocation.proposals)
 
 Every job may run again, and at any worker: what it did stands in the rows that it reads. Not here: SQL and rules (the other files
@@ -31,7 +32,9 @@ from sync.cloud.allocation.parcels import (
     queue_new,
     wake_waiting,
 )
-from sync.cloud.allocation.proposals import Proposal, accept, dismiss, is_day_over, make_proposals, note_sent
+from sync.cloud.allocation.proposal_rows import Proposal
+from sync.cloud.allocation.proposals import Asked, accept, dismiss, is_day_over, make_proposals, withdraw
+from sync.cloud.allocation.requests import note_said
 from sync.cloud.allocation.settings import Location, Settings
 from sync.cloud.orders import find_order
 from sync.cloud.rights.balance import attend
@@ -42,7 +45,6 @@ from sync.errors import RuleError, SyncError
 from sync.retail.orders.order_rows import ShortLine
 from sync.retail.orders.orders import OrderState
 from sync.retail.stock.rebalance import Policy
-from sync.retail.stock.transfers import TransferLine
 
 LOOK_EVERY_S = 30.0  # what no row tells: that a time is over
 SELDOM_MS = 600_000
@@ -94,8 +96,7 @@ class Allocator:
             log.debug("orders were looked at", extra={"orders": names})
         if abs(self._books.now_ms() - self._looked_ms) >= SELDOM_MS:
             await self._look_seldom()
-        if await self._books.db.write(note_sent):
-            self._books.on_grown()
+        await self._note_said()
         if self.settings.is_automatic and is_day_over(self._books.db.read, now_ms=self._books.now_ms()):
             await self.propose()
         if late:
@@ -142,17 +143,29 @@ class Allocator:
         ):
             pass
 
-    async def accept(self, proposal_id: str, lines: tuple[TransferLine, ...] | None) -> Proposal | None:
+    async def accept(self, proposal_id: str, asked: Asked) -> Proposal | None:
         """Accept a proposed transfer; None for an unknown one; raise RuleError where it cannot be."""
         means, now_ms = self._contact.means, self._books.now_ms()
         return await self._books.db.write(
-            lambda tx: accept(tx, means.own, means.settings, proposal_id, lines=lines, now_ms=now_ms),
+            lambda tx: accept(tx, means.own, means.settings, proposal_id, asked=asked, now_ms=now_ms),
             then=lambda _: self._contact.tell_written(),
         )
 
     async def dismiss(self, proposal_id: str) -> Proposal | None:
         """Dismiss a proposed transfer; None for an unknown one; raise RuleError for one that was sent."""
-        return await self._books.db.write(lambda tx: dismiss(tx, proposal_id))
+        means = self._contact.means
+        return await self._books.db.write(
+            lambda tx: dismiss(tx, means.own, means.settings, proposal_id),
+            then=lambda _: self._contact.tell_written(),
+        )
+
+    async def withdraw(self, proposal_id: str) -> Proposal | None:
+        """Withdraw an accepted transfer; None for an unknown one; raise RuleError for one that was sent, or never accepted."""
+        means = self._contact.means
+        return await self._books.db.write(
+            lambda tx: withdraw(tx, means.own, means.settings, proposal_id),
+            then=lambda _: self._contact.tell_written(),
+        )
 
     async def take_step(self, parcel_id: str, state: OrderState, *, short: tuple[ShortLine, ...], reason: str) -> bool:
         """Take a step of a parcel at a place without a hub; whether it is known. Raise RuleError where it cannot be taken."""
@@ -178,6 +191,18 @@ class Allocator:
             return taken
 
         return await books.db.write(job, then=lambda _: self._contact.tell_written())
+
+    async def _note_said(self) -> None:
+        """Note what shops say to what they are asked to send."""
+        books, has_more = self._books, True
+        while has_more:
+            means, now_ms = self._contact.means, books.now_ms()
+            noted = await books.db.write(
+                lambda tx, means=means, at_ms=now_ms: note_said(tx, means.own, means.settings, now_ms=at_ms)  # type: ignore[misc]
+            )
+            has_more = noted.has_more
+            if noted.names:
+                books.on_grown()
 
     def _take_up(self, tx: Connection) -> bool:
         """Take up new orders, note what the web may sell; say whether there is more."""
