@@ -301,6 +301,7 @@ IS_FULL = bool(os.environ.get("STOREHUB_FULL"))
 ONLY_ON_SQLITE = (  # PostgreSQL's disk is not this folder's: files are not filled, begun or copied there
     "test_disk.py",
     "test_a_cloud_of_the_version_before_takes_channels_up_and_keeps_its_orders",
+    "test_a_cloud_of_the_version_before_asks_for_what_it_had_accepted",
 )
 ONLY_ON_POSTGRES = ("test_postgres.py",)
 ALSO_ON_POSTGRES = ("test_apply.py", "test_gathering.py")  # beside the rest of them in --full

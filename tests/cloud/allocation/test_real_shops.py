@@ -1,7 +1,8 @@
 """Two real hubs and the cloud on real sockets: what one shop has not, the other sends.
 
 Goal: an order that a shop picks short, and one whose goods a till has sold, are sent whole by another shop; goods leave the
-shelves once, promises end once, rights agree with what is there. Method: real hubs over their HTTP, with the line up.
+shelves once, promises end once, rights agree with what is there. Goods that head office asks a shop for are sent once, also where
+it does not want them any more. Method: real hubs over their HTTP, with the line up.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from hub.client import new_id
+from sync.cloud.allocation.history import note_days
 
 RIGHTS = {"online_share_pct": 50, "single_item": False}
 STORES: dict[str, dict[str, Any]] = {
@@ -36,8 +38,14 @@ async def looking(cloud: Any) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def head_office(start_cloud: Any) -> AsyncIterator[Any]:
-    cloud = await start_cloud(stores=STORES, others=DECLARED)
+def declared() -> dict[str, Any]:
+    """What stands in the cloud's file beside the stores."""
+    return DECLARED
+
+
+@pytest.fixture
+async def head_office(start_cloud: Any, declared: dict[str, Any]) -> AsyncIterator[Any]:
+    cloud = await start_cloud(stores=STORES, others=declared)
     async with looking(cloud):
         yield cloud
 
@@ -114,3 +122,55 @@ async def test_what_one_shop_has_not_or_has_sold_another_sends_and_nothing_leave
         assert account["on_hand"] == sum(each["right"] for each in account["holders"])
     runs = (await head_office.get("/cloud/v1/orders/w2/allocation")).json["runs"]
     assert [run["why"] for run in runs] == ["new", "overdraw"]
+
+
+STARVING = DECLARED | {"locations": DECLARED["locations"] | {"near": {"store": "hk01", "safety_stock": 50}}}
+PROPOSALS = "/cloud/v1/transfers/proposals"
+REQUESTS = "/v1/stock/transfers/requests"
+
+
+async def requested(till: Any) -> list[Any]:
+    return list((await till.get(REQUESTS)).json["items"])
+
+
+@pytest.mark.parametrize("declared", [STARVING], ids=[""])
+@pytest.mark.parametrize("is_withdrawn", [False, True], ids=["wanted", "withdrawn"])
+async def test_a_shop_is_asked_for_goods_and_sends_them_to_the_one_that_lacks_them(
+    head_office: Any, shop_of: Any, until: Any, *, is_withdrawn: bool
+) -> None:
+    near, far = await shop_of("hk01"), await shop_of("hk02")
+    before = [await on_hand(near), await on_hand(far)]
+    now_ms = head_office.clock.now_ms
+    await head_office.cloud.books.db.write(lambda tx: note_days(tx, now_ms=now_ms))
+    (item,) = (await head_office.post(PROPOSALS, {})).json["items"]
+    name = item["proposal_id"]
+    assert (item["sender"], item["receiver"]) == ("far", "near")
+    wanted = {"lines": [{"sku": "TEA-01", "qty": 3}], "note": "by the evening van"}
+    assert (await head_office.post(f"{PROPOSALS}/{name}/accept", wanted)).json["state"] == "accepted"
+
+    (request,) = await until(lambda: requested(far), bool)
+    assert (request["to"], request["note"]) == ("hk01", "by the evening van")
+    assert request["lines"] == [{"sku": "TEA-01", "qty": 3, "on_hand": before[1]}]
+    if is_withdrawn:
+        assert (await head_office.post(f"{PROPOSALS}/{name}/withdraw", {})).json["state"] == "withdrawn"
+        await until(lambda: requested(far), lambda got: not got)
+    document = {"document_id": name, "kind": "transfer_out", "to": "hk01", "lines": [{"sku": "TEA-01", "qty": 2}]}
+    sent = await far.post("/v1/stock/documents", document)
+    assert (sent.status, [flag["code"] for flag in sent.json["flags"]]) == (
+        201,
+        ["request_withdrawn" if is_withdrawn else "fewer_than_asked"],
+    )
+    assert await requested(far) == []
+
+    await until(lambda: head_office.get(PROPOSALS, state="sent"), lambda got: got.json["items"])
+    transfer = f"hk02:{name}"
+    await until(lambda: near.get(f"/v1/stock/transfers/{transfer}"), lambda got: got.status == 200)
+    came = {
+        "document_id": new_id(),
+        "kind": "transfer_in",
+        "transfer": transfer,
+        "lines": [{"sku": "TEA-01", "qty": 2}],
+    }
+    assert (await near.post("/v1/stock/documents", came)).json.get("flags") is None
+    assert [await on_hand(near), await on_hand(far)] == [before[0] + 2, before[1] - 2]
+    assert await requested(near) == []

@@ -1,12 +1,17 @@
 """Shops are asked for accepted transfers: what head office is answered, what goes to the shop, what the shop says to it."""
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sync.cloud.allocation.history import DAY_MS, note_days
+from sync.cloud.migrations import MIGRATIONS
+from sync.migrate import migrations
 from tests.cloud.conftest import CloudEnd
 
 RULES: dict[str, Any] = {"ask": False, "cover_days": 10, "days": 10}
@@ -72,14 +77,8 @@ async def test_accepting_asks_the_shop_that_sends_and_its_document_ends_it(chain
     )
     assert datetime.fromisoformat(done[0]["until"]) == until.replace(microsecond=until.microsecond // 1000 * 1000)
     expected = {"request_id": name, "store": "hk02", "receiver": "hk01", "n": 1, "gone": False, "state": "open"}
-    assert row == {
-        "v": 1,
-        **expected,
-        "lines": [["TEA-01", 6]],
-        "asked_ms": now,
-        "until_ms": int(until.timestamp() * 1000),
-        "note": "by van",
-    }
+    expected |= {"lines": [["TEA-01", 6]], "asked_ms": now, "until_ms": int(until.timestamp() * 1000)}
+    assert row == {"v": 1, **expected, "note": "by van"}
     assert await told(chain.end, "hk01") == []
 
     await document(chain, name)
@@ -203,3 +202,26 @@ async def test_two_places_of_one_store_move_goods_by_themselves(chain_of: Any) -
     refused = [await say(chain, item["proposal_id"], "accept") for item in items if item["sender"] == "back"]
 
     assert [(got.status, got.json["code"]) for got in refused] == [(409, "same_store")]
+
+
+async def test_a_cloud_of_the_version_before_asks_for_what_it_had_accepted(chain_of: Any, tmp_path: Path) -> None:
+    """A file of every step before the requests', with proposals in it, is opened as it is."""
+    steps = migrations(MIGRATIONS)
+    number = next(number for number, sql in steps if "transfer_proposal_asked" in sql)
+    with closing(sqlite3.connect(tmp_path / "cloud.db", isolation_level=None)) as file:
+        file.execute("PRAGMA journal_mode = WAL")
+        for each, sql in steps:
+            if each < number:
+                file.executescript(f"BEGIN IMMEDIATE; {sql}; PRAGMA user_version = {each}; COMMIT;")
+        for name, state in (("p1", "accepted"), ("p2", "sent"), ("p3", "dismissed")):
+            file.execute(
+                "INSERT INTO transfer_proposal VALUES (?, 1, 'hk02', 'hk01', ?, ?, CAST('[[\"TEA-01\",6]]' AS BLOB))",
+                (name, state, f"hk02:{name}"),
+            )
+    chain = await chain_of(allocation=RULES)
+    before = [(each["proposal_id"], each["state"]) for each in (await chain.end.get(PATH)).json["items"]]
+    await chain.look()
+
+    assert before == [("p1", "accepted"), ("p2", "sent"), ("p3", "dismissed")]
+    asked = [(row["request_id"], row["state"], row["asked_ms"]) for row in await told(chain.end, "hk02")]
+    assert asked == [("p1", "open", chain.end.clock.now_ms)]
