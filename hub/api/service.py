@@ -52,6 +52,7 @@ CONSOLE_FILES = {
     "products.js": "text/javascript",
     "receipts.js": "text/javascript",
     "reports.js": "text/javascript",
+    "requests.js": "text/javascript",
     "sales.js": "text/javascript",
     "scans.js": "text/javascript",
     "seconds.js": "text/javascript",

@@ -15,7 +15,10 @@ from hub.client import HubClient, ProblemError, new_id
 from hub.demo.till_client import TillClient
 from sync.retail.selling.drawers import Counted, Opening
 from sync.retail.selling.sales import SaleLine, Tender
+from sync.retail.stock.transfer_requests import TRANSFER_REQUEST, TransferRequestRow
+from sync.retail.stock.transfers import TransferLine
 from sync.store.replicas import replica_id
+from sync.store.writing import put_version
 
 Start = Callable[..., Awaitable[None]]
 Look = Callable[..., Awaitable[Any]]
@@ -153,6 +156,48 @@ async def test_stock_has_transfers_on_the_road_and_documents_with_their_lines(de
     await expect(document).to_contain_text("DN-7")
     await expect(document).to_contain_text("Ling")
     await expect(document.locator("tbody tr")).to_have_text(["Oolong tea1012+10"])
+    assert screen.complaints == []
+
+
+async def ask_to_send(hub: Any, name: str) -> None:
+    """Head office asks for six boxes of tea for hk02."""
+    row = TransferRequestRow(
+        **{"request_id": name, "store": "hk01", "receiver": "hk02", "n": 0, "state": "open", "note": "by van"},  # type: ignore[arg-type]
+        lines=(TransferLine("TEA-01", 6),),
+        asked_ms=hub.now_ms(),
+        until_ms=hub.now_ms() + 3_600_000,
+    )
+    await hub.db.write(lambda tx: put_version(tx, hub.replica, TRANSFER_REQUEST, row), then=lambda _: hub.on_rows())
+
+
+async def test_what_head_office_asks_for_is_booked_as_sent_or_refused(desk: Any, screen: Any) -> None:
+    page: Page = screen.page
+    await show(page, "stock")
+    await expect(page.locator("#stock-requests")).to_contain_text("Nothing is asked for.")
+    for name in ("proposal-1", "proposal-2"):
+        await ask_to_send(desk.hub, name)
+    first, second = [page.locator(f'[data-request="proposal-{n}"]') for n in (1, 2)]
+    await page.clock.run_for(5_000)
+    await expect(first).to_contain_text("To hk02")
+    await first.locator("summary").click()
+    await expect(first).to_contain_text("by van")
+    await expect(first.locator("tbody tr")).to_have_text(["Oolong tea620"])
+    await first.locator("input").fill("0")
+    await first.get_by_role("button", name="Book as sent").click()
+    await expect(page.locator("#view-stock .notice")).to_contain_text("Enter what goes")
+    await first.locator("input").fill("4")
+    await first.get_by_role("button", name="Book as sent").click()
+    await expect(first).to_have_count(0)
+    await expect(page.locator('[data-transfer="hk01:proposal-1"]')).to_contain_text("To hk02")
+    await expect(page.locator('[data-document="proposal-1"]')).to_contain_text(
+        "Fewer left than were asked for: Oolong tea"
+    )
+    await second.locator("summary").click()
+    await second.get_by_role("button", name="Do not send").click()
+    await expect(page.locator("#view-stock .notice")).to_contain_text("choose why")
+    await second.locator("select").select_option("not_found")
+    await second.get_by_role("button", name="Do not send").click()
+    await expect(page.locator("#stock-requests")).to_contain_text("Nothing is asked for.")
     assert screen.complaints == []
 
 
