@@ -24,7 +24,7 @@ import aiohttp
 import asyncpg
 
 from bench.cloud_fleet import STORES, fleet_figures
-from bench.cloud_ingest import Rows, ingest_round
+from bench.cloud_ingest import BATCH, Rows, ingest_round
 from bench.drain import make_backlog
 from bench.figures import Figures, Target, median_of_rounds, p50_p99_ms
 from bench.postgres import temporary_server
@@ -88,11 +88,12 @@ def columns(result: dict[str, Any]) -> dict[str, Figures]:
 def _rows(backlog: Path, local_id: int) -> Rows:
     rows: list[tuple[str, bytes]] = []
     with closing(connect_reader(backlog)) as read:
-        while len(rows) < INGEST_STORES * INGEST_SALES:
+        while len(rows) <= INGEST_STORES * INGEST_SALES:
             found = rows_after(read, local_id, "sales", len(rows), INGEST_SALES)
             rows += [(json.loads(body)["sale"]["sale_id"], bytes(body)) for _, body in found]
     starts = range(0, INGEST_STORES * INGEST_SALES, INGEST_SALES)
-    return Rows({f"s{at // INGEST_SALES}": rows[at : at + INGEST_SALES] for at in starts})
+    by_store = {f"s{at // INGEST_SALES}": rows[at : at + INGEST_SALES] for at in starts}
+    return Rows(by_store, rows[starts.stop :][:BATCH])
 
 
 async def _ingest(work: Path, dsn: str, rows: Rows, number: int) -> Figures:

@@ -230,8 +230,9 @@ class PostgresWriter(PostgresConnection):
 
 @lru_cache(maxsize=2048)
 def _is_unheard(sql: str) -> bool:
-    """Whether a statement writes and returns no rows."""
-    return sql.split(None, 1)[0].upper() in ("INSERT", "UPDATE", "DELETE") and "RETURNING" not in sql.upper()
+    """Whether a statement writes, or notifies, and returns no rows that anybody reads."""
+    is_write = sql.split(None, 1)[0].upper() in ("INSERT", "UPDATE", "DELETE") and "RETURNING" not in sql.upper()
+    return is_write or sql.startswith("SELECT pg_notify(")
 
 
 @lru_cache(maxsize=2048)
