@@ -1,6 +1,7 @@
 """Causes before effects: whoever reads the cloud at any moment finds the sale of every return that he finds.
 
-On an honest line: streams are ordered among each other by the connection alone, and a proxy that swaps frames breaks that.
+On an honest line: streams are ordered among each other by the connection alone, and a proxy that swaps frames breaks that. A sale
+whose row its hub had pruned, and a restored cloud has lost, is found by its key in what the hub has told of such rows.
 """
 
 from collections.abc import Iterator
@@ -34,6 +35,9 @@ class Auditor:
                    EXISTS (
                      SELECT 1 FROM fact_key JOIN feed AS sales ON sales.id = fact_key.stream AND sales.stream = 'sales'
                      WHERE fact_key.key = fact.body ->> '$.return.sale_id'
+                   ) OR EXISTS (
+                     SELECT 1 FROM opening
+                     WHERE opening.stream = 'sales' AND instr(opening.body, '"' || (fact.body ->> '$.return.sale_id') || '"')
                    )
             FROM fact JOIN feed ON feed.id = fact.stream
             WHERE feed.stream = 'returns' AND fact.n > ? ORDER BY fact.n
