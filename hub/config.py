@@ -197,6 +197,7 @@ def _shop(file: File) -> Shop:
         zone = ZoneInfo(section.zone)
     except (ZoneInfoNotFoundError, ValueError) as err:
         raise ConfigError(f"store.zone {section.zone!r} is no IANA time zone; write one as Asia/Hong_Kong") from err
+    tenders = tender_types(file.tenders)
     return Shop(
         store_id=section.id,
         name=Name(zh_hant=section.name_zh_hant, en=section.name_en),
@@ -208,8 +209,8 @@ def _shop(file: File) -> Shop:
         phone=section.phone,
         hours={str(WEEKDAYS.index(day) + 1): hours for day, hours in section.hours.items()},
         tax=file.tax.rates,
-        tenders=tender_types(file.tenders),
-        members=member_rules(file.members, section.currency, has_cloud=file.cloud is not None),
+        tenders=tenders,
+        members=member_rules(file.members, section.currency, has_cloud=file.cloud is not None, tenders=tenders),
     )
 
 

@@ -6,6 +6,7 @@ from hub.api.catalogue.catalogue import STAFF
 from hub.api.routing import Call, Reply, Route
 from sync.retail.money import display_digits, minor_digits
 from sync.retail.names import Name
+from sync.retail.people.points_worth import PointsWorth
 from sync.retail.selling.tax import TaxRates
 from sync.retail.selling.tenders import TenderType
 
@@ -21,7 +22,8 @@ class PageView(Struct, frozen=True, omit_defaults=True):
 class ShopView(Struct, frozen=True):
     """Identity, money and time of the shop. Amounts have `minor_digits` decimals, customers see `display_digits`.
 
-    `tenders` are what a tender's type may be; `tax` is contained in all prices.
+    `tenders` are what a tender's type may be; `tax` is contained in all prices; `points_worth`: what a sale takes off for the
+    points that it burns, null where the till itself knows.
     """
 
     store_id: str
@@ -34,6 +36,7 @@ class ShopView(Struct, frozen=True):
     pages: list[PageView]
     tenders: list[TenderType]
     tax: TaxRates
+    points_worth: PointsWorth | None
 
 
 async def get_shop(call: Call) -> Reply:
@@ -54,6 +57,7 @@ async def get_shop(call: Call) -> Reply:
             ],
             tenders=list(shop.tenders),
             tax=shop.tax,
+            points_worth=shop.members.points_worth,
         )
     )
 

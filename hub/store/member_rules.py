@@ -8,6 +8,7 @@ from sync.retail.people.identities import DeclaredKind
 from sync.retail.people.members import DECLARED
 from sync.retail.people.people import HARD
 from sync.retail.people.points import PointsRule
+from sync.retail.people.points_worth import PointsWorth
 
 
 class MemberRules(Struct, frozen=True):
@@ -18,6 +19,7 @@ class MemberRules(Struct, frozen=True):
     join: tuple[str, ...] = ()
     points: PointsRule | None = None
     points_by_tier: Mapping[str, PointsRule] = {}
+    points_worth: PointsWorth | None = None
     welcome: str | None = None
     burn_off_line_max: int = 0
     ask_timeout_s: float = 2.0

@@ -44,6 +44,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "sync/protocol.py": ("test_protocol.py", "test_protocol_v1.py"),
     "sync/retail/stock/settlement.py": ("test_settlement.py", "test_rights_walks.py"),
     "sync/retail/people/points.py": ("test_points.py",),
+    "sync/retail/people/points_worth.py": ("test_points_worth.py",),
     "sync/paths.py": ("test_paths.py", "test_kinds.py"),
     "sync/retail/selling/tenders.py": ("test_tenders.py",),
     "sync/retail/selling/discounts.py": ("test_discounts.py",),

@@ -27,6 +27,7 @@ from hub.store.stock.kits import SoldLine, sold_effects
 from sync.errors import RuleError
 from sync.retail.catalogue.quotes import Goods, differences, filled, quoted
 from sync.retail.names import Name
+from sync.retail.people.points_worth import against
 from sync.retail.selling.sales import Sale, SaleLine, StockEffect, TaxPart, Warned, check_sums
 from sync.retail.selling.tax import tax_of
 from sync.retail.selling.tenders import EXCHANGE_TENDER, examine
@@ -83,6 +84,7 @@ def admit(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, context: Conte
         check_sums(sale)
     except RuleError as err:
         raise RefusedError(err.code, str(err), pointer=err.pointer) from err
+    _hold_points(shop, sale, notes)
     _note_overrides(sale, known, notes)
     notes.warnings += ahead_warnings(sale.sold_at, utc(now_ms), is_sure=context.is_sure)
     notes.warnings += whereabouts(tx, session_id=sale.session_id, cashier_id=sale.cashier_id)
@@ -159,6 +161,13 @@ def _note_overrides(sale: Sale, known: dict[str, Goods], notes: _Notes) -> None:
         if line.override is not None and goods is not None and (price := goods.price) is not None:
             detail = f"{line.sku}: the shop's price is {price.amount} for {price.per}"
             notes.note("price_override", detail, line=line.line)
+
+
+def _hold_points(shop: Shop, sale: Sale, notes: _Notes) -> None:
+    """Where the shop says what points are worth, that is what they take off."""
+    if shop.members.points_worth is not None:
+        for found in against(sale, shop.members.points_worth):
+            notes.refuse(RefusedError(found.code, str(found), pointer=found.pointer))
 
 
 def _hold_tenders(shop: Shop, sale: Sale, notes: _Notes, context: Context) -> None:
