@@ -46,6 +46,11 @@ class PointHolds:
         self._held = held
         self._grown = asyncio.Event()
 
+    @property
+    def may_ask(self) -> bool:
+        """Whether the cloud can be asked while a customer waits."""
+        return self._is_up()
+
     def grown(self) -> None:
         """Something was committed: whoever waits looks again."""
         self._grown.set()
@@ -68,7 +73,7 @@ class PointHolds:
 
     async def _ask(self, sale: Sale) -> Asked | None:
         member_id = sale.member_id
-        if not sale.points_burned or member_id is None or sale.offline or sale.training or not self._is_up():
+        if not sale.points_burned or member_id is None or sale.offline or sale.training or not self.may_ask:
             return None
         if is_known(self._db.read, sale.sale_id):
             return None

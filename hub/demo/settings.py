@@ -42,6 +42,7 @@ printer = "lane1-printer"
 
 [members]
 points = {{ points = 1, per = 100 }}
+points_worth = {{ points = 1, minor = 10 }}
 burn_off_line_max = 500
 
 [coupons]

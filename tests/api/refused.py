@@ -14,6 +14,7 @@ LIST = {"list_id": "late", "name": {"en": "Late"}}
 BOSS = {"cashier_id": "boss", "number": "1", "name": "Boss", "role": "manager", "pin": PIN}
 APPROVAL = {"approval_id": "a9", "action": "void", "subject": "v9", "cashier_id": "boss", "pin": PIN, "reason": "x"}
 LINE = {"line": 1, "sku": "TEA-01", "qty": 1, "unit_price": 1090}
+ORDERED = {"line": 1, "sku": "TEA-01", "qty": 1}
 SALE = {
     "sale_id": "s9",
     "till_id": "t1",
@@ -22,9 +23,15 @@ SALE = {
     "tenders": [{"type": "card", "amount": 1090}],
     "total": 1090,
 }
+POINTS = {"lines": [ORDERED], "points": "max"}
+FOR_POINTS = {"amount": 50, "kind": "points"}
+BURNING = SALE | {
+    "member_id": "none",
+    "points_burned": 5,
+    "lines": [LINE | {"unit_price": 1140, "discount": 50, "discounts": [FOR_POINTS]}],
+}
 DEARER = SALE | {"total": 1091, "tenders": [{"type": "card", "amount": 1}]}
 BACK = {"return_id": "back-9", "till_id": "t1", "sale_id": "s1", "lines": [{"line": 1, "qty": 1}], "reason": "torn"}
-ORDERED = {"line": 1, "sku": "TEA-01", "qty": 1}
 OPENING = {"session_id": "w1", "till_id": "t1", "float_amount": 0}
 MOVED = {"movement_id": "m9", "what": "pay_in", "amount": 100, "reason": "x"}
 REFUSED: tuple[tuple[str, dict[str, Any] | None, int, str], ...] = (
@@ -74,6 +81,19 @@ REFUSED: tuple[tuple[str, dict[str, Any] | None, int, str], ...] = (
     ("POST /v1/store-prices", {"sku": "NONE", "amount": 1, "reason": "x"}, 422, "unknown_sku"),
     ("DELETE /v1/store-prices/TEA-01", None, 404, "store_price"),
     ("POST /v1/quotes", {"lines": [{"line": 1, "sku": "NONE", "qty": 1}]}, 422, "unknown_sku"),
+    ("POST /v1/quotes", POINTS, 422, "points_member"),
+    (
+        "POST /v1/quotes",
+        POINTS | {"member_id": "p1", "lines": [ORDERED | {"discounts": [FOR_POINTS]}]},
+        422,
+        "points_twice",
+    ),
+    (
+        "POST /v1/quotes",
+        {"lines": [ORDERED | {"discounts": [FOR_POINTS | {"amount": 1}] * 20}], "discount": {"amount": 9}},
+        422,
+        "discounts_too_many",
+    ),
     ("POST /v1/cashiers", BOSS | {"cashier_id": "c9"}, 409, "cashier_number_taken"),
     ("POST /v1/cashiers", BOSS | {"cashier_id": "c9", "number": "9", "pin": "111111"}, 422, "pin_weak"),
     ("POST /v1/cashiers/sign-in", {"cashier_id": "none", "pin": PIN}, 404, "cashier"),
@@ -98,7 +118,8 @@ REFUSED: tuple[tuple[str, dict[str, Any] | None, int, str], ...] = (
     ("POST /v1/sales", SALE | {"tenders": [{"type": "shells", "amount": 1090}]}, 422, "tender_unknown"),
     ("POST /v1/sales", SALE | {"tenders": [{"type": "cash", "amount": 1090, "tendered": 1000}]}, 422, "tendered"),
     ("POST /v1/sales", SALE | {"tenders": [{"type": "card", "amount": 1090, "tendered": 1100}]}, 422, "no_change"),
-    ("POST /v1/sales", SALE | {"member_id": "none", "points_burned": 5}, 422, "points_balance"),
+    ("POST /v1/sales", SALE | {"member_id": "none", "points_burned": 5}, 422, "points_worth"),
+    ("POST /v1/sales", BURNING, 422, "points_balance"),
     ("POST /v1/sales", SALE | {"coupons": [{"serial": "NONE", "amount": 100}]}, 422, "coupon_amount"),
     ("POST /v1/sales/none/void", {"void_id": "v9", "till_id": "t1", "reason": "x"}, 404, "sale"),
     ("POST /v1/sales/s1/void", {"void_id": "v9", "till_id": "t1", "reason": "x"}, 422, "void_returned"),

@@ -1,4 +1,4 @@
-"""What points are worth by [members]: told to tills, asked of a sale that burns some, noted on one that has happened."""
+"""What points are worth by [members]: told to tills, asked of a sale that burns some, and quoted."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -7,6 +7,9 @@ import pytest
 
 from hub.client import new_id
 from sync.errors import ConfigError
+from sync.retail.names import Name
+from sync.retail.people.coupon_rows import COUPON, COUPON_BATCH, CouponBatchRow, CouponRow
+from sync.store.writing import put_version
 
 PairTill = Callable[..., Awaitable[Any]]
 StartHub = Callable[..., Awaitable[Any]]
@@ -121,3 +124,150 @@ async def test_a_tender_that_cannot_carry_them_is_said_at_the_start(start_hub: S
 async def test_a_misspelt_rule_is_no_rule(start_hub: StartHub) -> None:
     with pytest.raises(ConfigError, match=r"unknown key 'members\.points_worth\.maximum'; known: max_pct"):
         await start_hub(members={"points_worth": {"points": 1, "minor": 10, "maximum": 5}})
+
+
+async def quoted(till: Any, member: str, points: Any, qty: int = 1, **fields: Any) -> Any:
+    asked = {"lines": [{"line": 1, "sku": "TEA-01", "qty": qty}], "member_id": member, "points": points} | fields
+    answer = await till.post("/v1/quotes", asked)
+    assert answer.status == 200, answer.body
+    return answer.json
+
+
+async def sell(till: Any, member: str, quote: Any, **fields: Any) -> Any:
+    """Sell what was quoted, as it was quoted."""
+    burned = {"member_id": member, "points_burned": quote["points"]["burned"], "total": quote["total"]}
+    return await till.post("/v1/sales", till.sale(*quote["lines"], **(burned | fields)))
+
+
+async def test_a_quote_takes_off_what_may_be_burned_and_its_lines_sell_as_they_are(worth: Any) -> None:
+    till, member = worth
+    quote = await quoted(till, member, "max", qty=2)
+    assert quote["points"] == {
+        "burned": 100,
+        "amount": 1000,
+        "goods": 2180,
+        "balance": 200,
+        "verdict": "allowed",
+        "tender": None,
+        "against": ["share", "step"],
+    }
+    assert (quote["total"], quote["cash_rounding"]) == (1180, 0)
+    assert quote["lines"][0]["discounts"] == [{"amount": 1000, "kind": "points"}]
+    assert (await till.get(f"/v1/members/{member}")).json["points"] == 200, "a quote burns none"
+
+    sold = await sell(till, member, quote)
+    assert (sold.status, sold.json["points"]) == (201, -100) and "warnings" not in sold.json
+    left = (await quoted(till, member, 150, qty=4))["points"]
+    assert (left["burned"], left["balance"], left["against"]) == (100, 100, ["balance"])
+
+
+@pytest.mark.parametrize(
+    ("points", "burned", "against"),
+    [(50, 50, []), (59, 50, ["share", "step"]), (49, 40, ["step"]), (19, 0, ["step", "min"]), (10, 0, ["min"])],
+)
+async def test_a_wish_is_met_or_it_is_said_why_not(worth: Any, points: int, burned: int, against: list[str]) -> None:
+    till, member = worth
+    quote = await quoted(till, member, points)
+    assert (quote["points"]["burned"], quote["points"]["against"]) == (burned, against)
+    assert quote["points"]["verdict"] == ("allowed" if burned else "refused")
+    assert (await sell(till, member, quote)).status == 201
+
+
+async def test_somebody_without_points_burns_none(worth: Any) -> None:
+    till, _ = worth
+    quote = await quoted(till, "ghost", "max")
+    assert (quote["total"], quote["points"]["burned"], quote["points"]["against"]) == (1090, 0, ["balance"])
+
+
+async def test_a_contested_person_is_quoted_none(worth: Any) -> None:
+    till, member = worth
+    await till.post(f"/v1/members/{member}/edits", {"edit_id": "e1", "birth_month": 5})
+    other = {"member_id": new_id(), "phone": "6123 4567", "birth_month": 6}
+    await till.post("/v1/members", other)
+    await till.post(f"/v1/members/{member}/links", {"link_id": "l1", "other": other["member_id"]})
+    said = (await quoted(till, member, 20))["points"]
+    assert (said["burned"], said["verdict"], said["against"]) == (0, "refused", ["contested"])
+
+
+async def test_without_the_clouds_word_no_more_than_the_cap_of_the_day_is_quoted(
+    start_hub: StartHub, pair_till: PairTill
+) -> None:
+    rules = {"points_worth": {"points": 1, "minor": 10}, "burn_off_line_max": 60}
+    hub = await start_hub(members=rules, cloud={"mode": "pull"})
+    till = await pair_till(hub)
+    member = await a_member(till, await pair_till(hub, "manager"))
+    first = await quoted(till, member, "max")
+    assert [first["points"][name] for name in ("burned", "verdict", "against")] == [
+        60,
+        "conditional",
+        ["cap", "goods", "share"],
+    ]
+    assert (await sell(till, member, await quoted(till, member, 40))).status == 201
+    assert (await quoted(till, member, "max"))["points"]["burned"] == 20
+    assert (await sell(till, member, await quoted(till, member, "max"))).status == 201
+    assert (await quoted(till, member, "max"))["points"]["verdict"] == "refused"
+
+
+async def test_points_leave_a_coupon_the_minimum_that_it_asks_for(worth: Any) -> None:
+    till, member = worth
+    own = till.hub.runtime.replica
+    coupon = CouponRow(
+        coupon_id="LARGE",
+        name=Name(en="Large"),
+        currency="HKD",
+        valid_from="2026-01-01",
+        valid_until="2026-12-31",
+        amount_max=500,
+        spend_min=4000,
+    )
+
+    def job(tx: Any) -> None:
+        put_version(tx, own, COUPON, coupon)
+        put_version(tx, own, COUPON_BATCH, CouponBatchRow(batch_id="B1", coupon_id="LARGE", prefix="LARGE-1"))
+
+    await till.hub.runtime.db.write(job)
+    quote = await quoted(till, member, 50, qty=4, coupons=["LARGE-1"])
+    assert (quote["coupons"][0]["amount"], quote["points"]["goods"]) == (500, 3860)
+    assert (quote["points"]["burned"], quote["points"]["against"]) == (30, ["coupons"])
+    taken = [{"serial": "LARGE-1", "amount": 500}]
+    assert (await sell(till, member, quote, coupons=taken)).status == 201
+
+
+async def test_a_quote_names_the_tender_that_carries_them(start_hub: StartHub, pair_till: PairTill) -> None:
+    hub = await start_hub(members={"points_worth": {"points": 1, "minor": 10, "tender": "voucher"}})
+    till = await pair_till(hub)
+    member = await a_member(till, await pair_till(hub, "manager"))
+    quote = await quoted(till, member, "max")
+    assert (quote["total"], "discounts" in quote["lines"][0]) == (1090, False)
+    assert [quote["points"][name] for name in ("burned", "amount", "tender")] == [109, 1090, "voucher"]
+    assert (await sell(till, member, quote, tenders=[{"type": "voucher", "amount": 1090}])).status == 201
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "pointer"),
+    [
+        ({"member_id": None}, "points_member", "/points"),
+        ({"points": 0}, "invalid_field", "/points"),
+        ({"points": "all"}, "invalid_field", "/points"),
+        (
+            {"lines": [{"line": 1, "sku": "BAG", "qty": 1, "discounts": [{"amount": 5, "kind": "points"}]}]},
+            "points_twice",
+            "/lines/0/discounts",
+        ),
+    ],
+)
+async def test_points_that_cannot_be_quoted_are_refused_with_their_pointer(
+    worth: Any, changed: dict[str, Any], code: str, pointer: str
+) -> None:
+    till, member = worth
+    asked = {"lines": [{"line": 1, "sku": "BAG", "qty": 1}], "member_id": member, "points": 20}
+    answer = await till.post("/v1/quotes", asked | changed)
+    assert (answer.status, answer.json["code"], answer.json["pointer"]) == (422, code, pointer)
+    assert set(answer.json["remedy"]) == {"en", "zh-Hant"}
+
+
+async def test_a_shop_that_does_not_say_what_they_are_worth_quotes_no_points(till: Any) -> None:
+    asked = {"lines": [{"line": 1, "sku": "BAG", "qty": 1}], "member_id": "m1"}
+    refused = await till.post("/v1/quotes", asked | {"points": "max"})
+    assert (refused.status, refused.json["code"], refused.json["pointer"]) == (422, "points_undeclared", "/points")
+    assert (await till.post("/v1/quotes", asked)).json["points"] is None

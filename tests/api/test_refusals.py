@@ -19,7 +19,7 @@ from devices.testing.printer import SimulatedPrinter
 from hub.api.server import routes
 from tests.api.attached import attached
 from tests.api.refused import NEVER_REFUSED, REFUSED, WRITES
-from tests.api.walk import Walk, walk
+from tests.api.walk import MEMBERS, Walk, walk
 
 WRITING = ("POST", "PUT", "DELETE", "PATCH")
 WRONG = {"no": ["such", "thing"]}  # of no field's type
@@ -124,7 +124,7 @@ async def test_what_does_not_fit_the_document_writes_nothing(
 ) -> None:
     async with attached() as counter:
         devices = {"receipts": printer_section, **counter.sections, "door": {"kind": "http_counter"}}
-        hub = await start_hub(devices=devices, receipt_printer="receipts", api=LAN)
+        hub = await start_hub(devices=devices, receipt_printer="receipts", api=LAN, members=MEMBERS)
         manager, cloud, standby = [await pair_till(hub, scope=scope) for scope in ("manager", "cloud", "standby")]
         door = await pair_till(hub, scope="device", name="door")
         await until(
@@ -142,7 +142,7 @@ async def test_what_fits_the_document_and_cannot_be_writes_nothing(
 ) -> None:
     async with attached() as counter:
         devices = {"receipts": printer_section, **counter.sections, "door": {"kind": "http_counter"}}
-        hub = await start_hub(devices=devices, receipt_printer="receipts", api=LAN)
+        hub = await start_hub(devices=devices, receipt_printer="receipts", api=LAN, members=MEMBERS)
         manager, cloud, standby = [await pair_till(hub, scope=scope) for scope in ("manager", "cloud", "standby")]
         door = await pair_till(hub, scope="device", name="door")
         await until(

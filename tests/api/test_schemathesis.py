@@ -16,7 +16,7 @@ from typing import Any
 from devices.testing.printer import SimulatedPrinter
 from hub.store.upkeep.audit import audit
 from tests.api.attached import attached
-from tests.api.walk import Walk, pools, walk
+from tests.api.walk import MEMBERS, Walk, pools, walk
 
 SEED = 20_260_921
 EXAMPLES = 4  # of each operation when fuzzing; the coverage phase adds about sixty
@@ -79,7 +79,7 @@ async def test_the_live_hub_keeps_what_its_document_says(
     async with attached() as counter:
         devices = {"receipts": printer_section, **counter.sections, "door": {"kind": "http_counter"}}
         lan = {"host": "0.0.0.0", "port": 0}  # it has a CA, and serves this machine without TLS
-        hub = await start_hub(devices=devices, receipt_printer="receipts", api=lan)
+        hub = await start_hub(devices=devices, receipt_printer="receipts", api=lan, members=MEMBERS)
         went, config = await walked(hub, pair_till, printer, until)
         known = {f"{method.upper()} {path}" for path, ops in contract.document["paths"].items() for method in ops}
         assert known - went.statuses.keys() == set(), "an operation that walk.py does not do"

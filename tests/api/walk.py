@@ -20,6 +20,8 @@ from tests.hub.clock_world import NOW, YEAR, Machine
 
 PIN = "730648"
 DAY = "2026-09-20"
+MEMBERS = {"points_worth": {"points": 100, "minor": 1000}}
+"""What the walk asks of the hub's [members]."""
 
 
 class Walk:
@@ -198,6 +200,10 @@ async def _members(went: Walk) -> None:
     await went.ask("POST", f"{path}/consents", {"consent_id": "k1", "purpose": "marketing", "choice": "in"})
     await went.ask("POST", f"{path}/points", {"entry_id": "g1", "points": 100, "why": "sorry"})
     await went.ask("POST", f"{path}/tier", {"tier_id": "t1", "tier": "gold"})
+    tea = {"lines": [{"line": 1, "sku": "TEA-01", "qty": 1}], "member_id": "p1"}
+    for points in (20, "max"):
+        quoted = await went.ask("POST", "/v1/quotes", tea | {"points": points})
+        assert quoted["points"]["amount"] > 0
     went.ids["member_id"] = "p3"
     await went.ask("POST", f"{path}/erasure", {"erasure_id": "x1"})
     went.ids["member_id"] = "p1"

@@ -19,6 +19,7 @@ TOKENS = {store: f"{store}-token-0123456789" for store in ("hk01", "hk02")}
 STORES: dict[str, dict[str, Any]] = {store: {"token": token, "members": "hk"} for store, token in TOKENS.items()}
 SCOPES = {"members": {"hk": {"stores": ["hk01", "hk02"]}}}
 RULE = {"points": {"points": 1, "per": 100}, "burn_off_line_max": 40}
+DECLARED = RULE | {"points_worth": {"points": 1, "minor": 10}}
 
 
 @asynccontextmanager
@@ -70,7 +71,9 @@ class Region:
 
 
 @pytest.fixture
-async def region(start_cloud: Any, start_hub: Any, pair_till: Any, tmp_path: Path, until: Any) -> AsyncIterator[Region]:
+async def region(  # noqa: PLR0917 - fixtures
+    start_cloud: Any, start_hub: Any, pair_till: Any, tmp_path: Path, until: Any, request: pytest.FixtureRequest
+) -> AsyncIterator[Region]:
     cloud = await start_cloud(stores=STORES, scopes=SCOPES)
     tills = []
     for store, token in TOKENS.items():
@@ -79,7 +82,7 @@ async def region(start_cloud: Any, start_hub: Any, pair_till: Any, tmp_path: Pat
             cloud={"url": cloud.url, "token": token, "reconnect_max_s": 0.1},
             store={"id": store, "name_zh_hant": "店", "name_en": store, "currency": "HKD", "zone": "Asia/Hong_Kong"},
             data={"dir": store},
-            members=RULE,
+            members=getattr(request, "param", RULE),
         )
         tills.append(await pair_till(hub, "manager"))
     region = Region(cloud, tills, until)
@@ -120,6 +123,34 @@ async def test_a_hold_ends_when_its_sale_has_come(region: Region) -> None:
     assert (await region.until(_now(region.holds), lambda held: len(held) <= 1)) is not None
     slots = one.hub.runtime.db.read.execute("SELECT count(*) FROM point_ask").fetchone()
     assert slots == (1,), "a slot whose sale is in the books is used again"
+
+
+@pytest.mark.parametrize("region", [DECLARED], indirect=True)
+async def test_a_quote_sets_nothing_aside_and_says_who_is_asked_with_a_line_and_without(region: Region) -> None:
+    one, two = region.tills
+    lines = [{"line": 1, "sku": "TEA-01", "qty": 2}]
+
+    async def quoted(till: Any) -> Any:
+        body = {"lines": lines, "member_id": region.member, "points": 109}
+        return (await till.post("/v1/quotes", body)).json
+
+    async def sold(till: Any, quote: Any) -> Any:
+        burned = {"member_id": region.member, "points_burned": quote["points"]["burned"]}
+        return await till.post("/v1/sales", till.sale(*quote["lines"], total=quote["total"], **burned))
+
+    first, second = await quoted(one), await quoted(two)
+    for each in (first, second):
+        assert [each["points"][name] for name in ("burned", "amount", "verdict", "against")] == [109, 1090, "ask", []]
+    assert region.holds() == []
+    assert (await sold(one, first)).status == (await sold(two, second)).status == 201, "of 218 points"
+    for till in region.tills:
+        await region.until(lambda till=till: region.points(till), lambda points: points == 20)
+    await region.line(up=False)
+
+    capped = await quoted(one)
+    assert (capped["points"]["burned"], capped["points"]["against"]) == (20, ["balance", "cap"])
+    assert capped["points"]["verdict"] == "conditional"
+    assert (await sold(one, capped)).status == 201
 
 
 async def test_without_a_line_the_cap_holds_and_an_overdraft_is_told_until_it_is_earned(region: Region) -> None:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors import RuleError
-from sync.retail.selling.discounts import discounted, spread, with_sale_discount
-from sync.retail.selling.sales import Discount, SaleLine, amount_of
+from sync.retail.selling.discounts import discounted, room, spread, with_sale_discount
+from sync.retail.selling.sales import DISCOUNTS_MAX, Discount, SaleLine, amount_of
 
 COSTS = st.lists(st.integers(0, 10**9), min_size=1, max_size=20)
 
@@ -82,3 +82,10 @@ def test_a_further_discount_keeps_the_sum() -> None:
     line = discounted(SaleLine(1, "A", 1, 1000, per=1), Discount(10, "member"))
 
     assert (line.discount, line.discounts) == (10, (Discount(10, "member"),))
+
+
+def test_a_line_that_has_as_many_discounts_as_a_line_can_has_no_room_for_another() -> None:
+    def line(parts: int) -> SaleLine:
+        return SaleLine(1, "A", 1, 1000, per=1, discount=parts, discounts=(Discount(1, "member"),) * parts)
+
+    assert room([line(DISCOUNTS_MAX - 1), line(DISCOUNTS_MAX), line(0)]) == [1000 - DISCOUNTS_MAX + 1, 0, 1000]

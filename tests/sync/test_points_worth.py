@@ -116,6 +116,8 @@ def test_what_is_quoted_is_the_most_worth_that_every_bound_allows_by_the_fewest_
         ({}, 250, {"balance": 250}, 999, (250, ())),
         ({}, 250, {"balance": 249, "cap": 40}, 999, (40, ("balance", "cap"))),
         ({"step": 100}, 250, {}, 999, (200, ("step",))),
+        ({"step": 100}, 50, {}, 999, (0, ("step",))),
+        ({"min": 2}, 1, {}, 999, (0, ("min",))),
         ({"step": 100, "min": 201}, 250, {}, 999, (0, ("step", "min"))),
         ({"min": 250}, 250, {}, 999, (250, ())),
         ({"min": 251}, 250, {}, 999, (0, ("min",))),
@@ -133,3 +135,10 @@ def test_why_fewer_are_burned_is_said(
 ) -> None:
     worth = PointsWorth(**({"points": 100, "minor": 1000} | fields))
     assert burnable(worth, wanted, bounds, fits=lambda each: each <= fit) == expected
+
+
+def test_what_else_a_sale_has_may_mind_some_numbers_and_not_those_above_them() -> None:
+    """Parts of a discount are rounded: what is found fits, and is not more than was wanted."""
+    fits = {0, 100, 200, 300}.__contains__
+    assert burnable(PointsWorth(points=1, minor=1, step=100, min=100), 299, {}, fits=fits) == (200, ("step",))
+    assert burnable(PointsWorth(points=1, minor=1, step=50, min=50), 299, {}, fits=fits)[0] in {100, 200}

@@ -7,7 +7,7 @@ sync.retail.selling.tax).
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from sqlite3 import Connection
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -16,6 +16,7 @@ from hub.store.catalogue.pricing import goods_of
 from hub.store.catalogue.promotions import live_promotions
 from hub.store.model import Shop
 from hub.store.people.coupon_quotes import CouponDesk, QuotedCoupon
+from hub.store.people.point_quotes import PointDesk, QuotedPoints
 from sync.errors import RuleError
 from sync.retail.catalogue.promotions import Considered
 from sync.retail.catalogue.quotes import Goods, quoted
@@ -25,6 +26,7 @@ from sync.retail.selling.sales import (
     COUPONS_MAX,
     DISCOUNTS_MAX,
     LINES_MAX,
+    POINTS_MAX,
     QTY_MAX,
     Amount,
     Discount,
@@ -65,18 +67,20 @@ class SaleDiscount(Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 
 
 class QuoteRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
-    """A basket, who buys it, and the coupons that are shown, by serial."""
+    """A basket, who buys it, the coupons that are shown, by serial, and how many points are to be burned (`max`: what may be)."""
 
     lines: Annotated[tuple[QuoteLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
     member_id: Id | None = None
     discount: SaleDiscount | None = None
     coupons: Annotated[tuple[Id, ...], Meta(max_length=COUPONS_MAX)] = ()
+    points: Annotated[int, Meta(ge=1, le=POINTS_MAX)] | Literal["max"] | None = None
 
 
 class Quote(Struct, frozen=True, kw_only=True):
     """Lines as a sale may send them; `total` is their sum, `cash_rounding` what cash adds to it; what became of promotions.
 
-    A sale names those of the `coupons` that take something off, with their amounts.
+    A sale names those of the `coupons` that take something off, with their amounts, and burns what `points` says, null where none
+    were asked for.
     """
 
     currency: str
@@ -87,10 +91,11 @@ class Quote(Struct, frozen=True, kw_only=True):
     tax: tuple[TaxPart, ...]
     promotions: tuple[Considered, ...]
     coupons: tuple[QuotedCoupon, ...]
+    points: QuotedPoints | None
     warnings: tuple[Warned, ...]
 
 
-def quote(read: Connection, shop: Shop, request: QuoteRequest, desk: CouponDesk) -> Quote:
+def quote(read: Connection, shop: Shop, request: QuoteRequest, desk: CouponDesk, point_desk: PointDesk) -> Quote:
     """Return what a basket comes to at the desk's moment; raise RefusedError."""
     at = desk.at
     goods = goods_of(read, shop, [line.sku for line in request.lines], at)
@@ -105,7 +110,11 @@ def quote(read: Connection, shop: Shop, request: QuoteRequest, desk: CouponDesk)
             lines = with_sale_discount(lines, whole.amount, reference=whole.reference, reason=whole.reason)
     except RuleError as err:
         raise RefusedError(err.code, str(err), pointer=err.pointer) from err
+    _check_discounts(lines)
     lines, coupons = desk.take(lines, request.coupons, request.member_id)
+    points = None
+    if request.points is not None:
+        lines, points = point_desk.take(lines, request.points, request.member_id, keeps=desk.floors(coupons))
     total = sum(map(amount_of, lines))
     rates = {sku: shop.tax.of(known.category) for sku, known in goods.items()}
     return Quote(
@@ -117,6 +126,7 @@ def quote(read: Connection, shop: Shop, request: QuoteRequest, desk: CouponDesk)
         tax=tax_contained((rates.get(line.sku, shop.tax.rate_bp), amount_of(line)) for line in lines),
         promotions=found.promotions,
         coupons=coupons,
+        points=points,
         warnings=(Warned("by_grace", detail="the clock is not sure"),) if found.by_grace else (),
     )
 
@@ -143,6 +153,13 @@ def _line(line: QuoteLine, goods: Goods | None, index: int) -> SaleLine:
         discounts=line.discounts,
         override=line.override,
     )
+
+
+def _check_discounts(lines: Sequence[SaleLine]) -> None:
+    for index, line in enumerate(lines):
+        if len(line.discounts) > DISCOUNTS_MAX:
+            detail = f"line {line.line} has {len(line.discounts)} discounts with the shop's; at most {DISCOUNTS_MAX}"
+            raise RefusedError("discounts_too_many", detail, pointer=f"/lines/{index}/discounts")
 
 
 def _check_serials(serials: Sequence[str]) -> None:

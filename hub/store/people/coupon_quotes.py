@@ -4,7 +4,7 @@ A coupon of a sale is looked at beside all others of that sale (hub.store.people
 those before it stay so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from sqlite3 import Connection
 
@@ -15,9 +15,9 @@ from hub.store.model import Shop
 from hub.store.people.coupon_serials import known_serial
 from hub.store.people.coupons import CouponTerms, Examined, Wish, basket_of_lines, examine, taken_off
 from sync.model import Replica
-from sync.retail.people.coupons import Verdict, amount_for, is_for
-from sync.retail.selling.discounts import shared_out
-from sync.retail.selling.sales import Discount, SaleLine, amount_of
+from sync.retail.people.coupons import Verdict, amount_for, is_for, reaches_minimum
+from sync.retail.selling.discounts import room, shared_out
+from sync.retail.selling.sales import Discount, SaleLine
 from sync.retail.windows import At
 
 
@@ -63,14 +63,33 @@ class CouponDesk:
             said.append(QuotedCoupon(serial, amount, verdict, against, found.is_by_grace))
         return lines, tuple(said)
 
+    def floors(self, said: Sequence[QuotedCoupon]) -> Callable[[tuple[SaleLine, ...]], bool]:
+        """Return what says whether lines reach the minimum of each coupon that takes something off."""
+        known = [
+            (each.serial, known_serial(self.read, self.own, each.serial, is_alone=self.terms.is_alone))
+            for each in said
+            if each.amount
+        ]
+        asked = [
+            (serial, found.definition) for serial, found in known if found is not None and found.definition.spend_min
+        ]
+
+        def reached(lines: tuple[SaleLine, ...]) -> bool:
+            baskets = (
+                (basket_of_lines(self.shop.currency, lines, serial, member_id=None), each) for serial, each in asked
+            )
+            return all(reaches_minimum(definition, basket) for basket, definition in baskets)
+
+        return reached
+
     def _less(self, lines: tuple[SaleLine, ...], serial: str, member_id: str | None) -> tuple[SaleLine, ...]:
         known = known_serial(self.read, self.own, serial, is_alone=self.terms.is_alone)
         if known is None:
             return lines
         definition = known.definition
-        costs = [amount_of(line) if is_for(definition, line.sku) else 0 for line in lines]
+        costs = [left if is_for(definition, line.sku) else 0 for line, left in zip(lines, room(lines), strict=True)]
         amount = amount_for(definition, basket_of_lines(self.shop.currency, lines, serial, member_id=member_id))
-        return shared_out(lines, Discount(amount, "coupon", serial), over=costs)
+        return shared_out(lines, Discount(min(amount, sum(costs)), "coupon", serial), over=costs)
 
     def _examined(
         self, lines: tuple[SaleLine, ...], serial: str, member_id: str | None, taken: Sequence[QuotedCoupon]

@@ -49,6 +49,27 @@ class Spent(Struct, frozen=True):
     warnings: tuple[Warned, ...] = ()
 
 
+class Standing(Struct, frozen=True, kw_only=True):
+    """What a burn of a person's points is held against; see sync.retail.people.points.may_burn."""
+
+    where: Where
+    balance: int
+    burned_off_line: int
+    off_line_max: int
+    is_contested: bool
+
+    def verdict(self, points: int) -> Burn:
+        """Return what becomes of a wish to burn so many."""
+        return may_burn(
+            points,
+            where=self.where,
+            balance=self.balance,
+            burned_off_line=self.burned_off_line,
+            off_line_max=self.off_line_max,
+            is_contested=self.is_contested,
+        )
+
+
 class Adjustment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A correction of a balance by a manager."""
 
@@ -97,6 +118,19 @@ def sale_points(tx: Connection, rules: MemberRules, sale: Sale, *, day: str, wor
         warnings = (*noted, Warned(refused.code, detail=refused.detail))
     burned = PointsEffect(sale.member_id, -sale.points_burned)
     return Spent((*effects, burned), 0 if verdict is Burn.ALLOWED else sale.points_burned, warnings)
+
+
+def standing(read: Connection, rules: MemberRules, member_id: str, *, day: str, where: Where) -> Standing:
+    """Return how a member's person stands on a trading day."""
+    view = person(read, member_id, rules)
+    ids = view.ids if view else [member_id]
+    return Standing(
+        where=where,
+        balance=balance(read, ids),
+        burned_off_line=_burned_on(read, ids, day),
+        off_line_max=rules.burn_off_line_max,
+        is_contested=bool(view and view.contested),
+    )
 
 
 def book_points(tx: Connection, spent: Spent, entity: str, key: str, *, day: str, now_ms: int) -> None:
@@ -175,18 +209,11 @@ def _rule(tx: Connection, rules: MemberRules, member_id: str) -> PointsRule | No
 
 
 def _verdict(tx: Connection, rules: MemberRules, member_id: str, burned: int, *, day: str, word: PointsWord) -> Burn:
-    view = person(tx, member_id, rules)
-    ids = view.ids if view else [member_id]
-    if word == "denied" and not (view and view.contested):
+    where = Where.HUB_OFF_LINE if rules.has_cloud and word != "held" else Where.CLOUD
+    stands = standing(tx, rules, member_id, day=day, where=where)
+    if word == "denied" and not stands.is_contested:
         return Burn.BALANCE
-    return may_burn(
-        burned,
-        where=Where.HUB_OFF_LINE if rules.has_cloud and word != "held" else Where.CLOUD,
-        balance=balance(tx, ids),
-        burned_off_line=_burned_on(tx, ids, day),
-        off_line_max=rules.burn_off_line_max,
-        is_contested=bool(view and view.contested),
-    )
+    return stands.verdict(burned)
 
 
 def _refused(verdict: Burn, what: str) -> RefusedError | None:

@@ -178,13 +178,18 @@ def check(
     counted = [line_amount for sku, line_amount in basket.lines if is_for(definition, sku)]
     if definition.skus and not counted:
         refusals.append(Refusal.PRODUCT)
-    if sum(counted) < definition.spend_min:
+    if not reaches_minimum(definition, basket):
         refusals.append(Refusal.SPEND)
     if not _is_for(definition, basket):
         refusals.append(Refusal.MEMBER)
     if not 0 < amount <= min(definition.amount_max, sum(counted)):
         refusals.append(Refusal.AMOUNT)
     return Checked(tuple(refusals), is_by_grace)
+
+
+def reaches_minimum(definition: CouponDefinition, basket: Basket) -> bool:
+    """Say whether what a coupon is for comes to its minimum spend."""
+    return sum(amount for sku, amount in basket.lines if is_for(definition, sku)) >= definition.spend_min
 
 
 def is_for(definition: CouponDefinition, sku: str) -> bool:

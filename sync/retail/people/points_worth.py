@@ -9,6 +9,7 @@ A quote burns the most points that all bounds allow, and of those with that wort
 knows. Not here: whether a member has the points (sync.retail.people.points).
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Literal
 
@@ -101,9 +102,6 @@ def _stepped(worth: PointsWorth, points: int) -> int:
 
 def _fitting(worth: PointsWorth, first: int, too_many: int, fits: Callable[[int], bool]) -> int:
     """Return a number from `first` on, below one that does not fit, that does; 0 where none is found. By halving."""
-    step = worth.step
-    low, high = first // step - 1, too_many // step  # of the steps: the one before the first stands for none
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle * step) else (low, middle)
-    return low * step if low * step >= first else 0
+    numbers = range(first, too_many, worth.step)
+    fitting = bisect_left(numbers, True, key=lambda each: not fits(each))
+    return numbers[fitting - 1] if fitting else 0

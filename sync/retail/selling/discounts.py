@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from sync.errors import RuleError
-from sync.retail.selling.sales import Discount, SaleLine, amount_of
+from sync.retail.selling.sales import DISCOUNTS_MAX, Discount, SaleLine, amount_of
 
 
 def spread(amount: int, over: Sequence[int]) -> tuple[int, ...]:
@@ -47,6 +47,11 @@ def shared_out(lines: Sequence[SaleLine], discount: Discount, *, over: Sequence[
         discounted(line, replace(discount, amount=part)) if part else line
         for line, part in zip(lines, spread(discount.amount, over), strict=True)
     )
+
+
+def room(lines: Sequence[SaleLine]) -> list[int]:
+    """Return what a further discount may take off each line: nothing of one that has as many as a line can."""
+    return [amount_of(line) if len(line.discounts) < DISCOUNTS_MAX else 0 for line in lines]
 
 
 def discounted(line: SaleLine, discount: Discount) -> SaleLine:
