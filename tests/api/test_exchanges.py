@@ -136,7 +136,6 @@ async def test_other_content_under_any_of_the_three_ids_is_a_conflict(till: Any,
         ("sale", {"total": 5000}, (422, "total", "/sale/total")),
         ("sale", {"tenders": [{"type": "cash", "amount": 5}]}, (422, "tenders", "/sale/tenders")),
         ("sale", {"tenders": [{"type": "exchange", "amount": 5}]}, (422, "exchange_tender", "/sale/tenders")),
-        ("sale", {"training": True}, (422, "exchange_training", "/sale/training")),
         (None, {"value": 7}, (422, "exchange_value", "/value")),
     ],
 )

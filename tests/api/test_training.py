@@ -109,3 +109,82 @@ async def test_a_return_for_training_is_answered_like_one_and_changes_no_book(ti
     assert too_many.status == 422 and books(till.hub) == before
     booked = await till.post("/v1/returns", back)
     assert booked.status == 201 and booked.json["stock"] == {"TEA-01": 19} and "training" not in booked.json
+
+
+def exchange(till: Any, sold: Any, sale: Any, qty: int = 1, **fields: Any) -> dict[str, Any]:
+    """So many teas of a sale for another sale."""
+    back = {"return_id": "r-1", "till_id": till.till_id, "sale_id": sold["sale_id"], "reason": "too big"}
+    return {"exchange_id": "x-1", "return": back | {"lines": [{"line": 1, "qty": qty}]} | fields, "sale": sale}
+
+
+async def test_an_exchange_for_training_is_answered_like_one_and_changes_no_book(till: Any) -> None:
+    sold = till.sale({"sku": "TEA-01", "qty": 3, "unit_price": 1090})
+    await till.post("/v1/sales", sold)
+    plums = {"sku": "PLUM", "qty": 600, "unit_price": 2500, "unit": "g"}
+    sale = till.sale(plums, total=2500, tenders=[{"type": "cash", "amount": 1410}], training=True)
+    before = books(till.hub)
+
+    answers = [await till.post("/v1/exchanges", exchange(till, sold, sale)) for _ in range(2)]
+
+    assert [answer.status for answer in answers] == [201, 201] and books(till.hub) == before
+    said = answers[0].json
+    assert [said[name] for name in ("value", "to_pay", "due_back")] == [1090, 1410, 0]
+    for part in (said["return"], said["sale"]):
+        assert (part["training"], part["stock"], part["dot"]["seq"]) == (True, {}, 0)
+    assert (said["return"]["refund"], said["sale"]["receipt_no"]) == (1090, "TRAINING")
+    for path in ("/v1/exchanges/x-1", "/v1/returns/r-1", f"/v1/sales/{sale['sale_id']}"):
+        assert (await till.get(path)).status == 404
+
+    booked = await till.post("/v1/exchanges", exchange(till, sold, sale | {"training": False}))
+    assert booked.status == 201 and booked.json["return"]["stock"] == {"TEA-01": 18}
+    assert "training" not in booked.json["sale"] and "training" not in booked.json["return"]
+
+
+async def test_an_exchange_for_training_is_refused_for_what_an_exchange_is_refused_for(till: Any) -> None:
+    await till.post("/v1/sales", sold := till.sale())
+    sale = till.sale(tenders=[], training=True)
+    before = books(till.hub)
+
+    too_many = await till.post("/v1/exchanges", exchange(till, sold, sale, qty=2))
+    unpaid = await till.post("/v1/exchanges", exchange(till, sold, sale | {"total": 1}))
+    in_cash = await till.post("/v1/exchanges", exchange(till, sold, sale, tenders=[{"type": "cash", "amount": 5}]))
+
+    assert [(each.status, each.json["code"], each.json["pointer"]) for each in (too_many, unpaid, in_cash)] == [
+        (422, "more_than_sold", "/return/lines/0/qty"),
+        (422, "refund_tenders", "/return/tenders"),
+        (422, "refund_tenders", "/return/tenders"),
+    ]
+    assert books(till.hub) == before
+
+
+async def test_an_exchange_for_training_tells_no_other_screen(till: Any) -> None:
+    await till.post("/v1/sales", sold := till.sale())
+    async with till.events() as ws:
+        await till.post("/v1/exchanges", exchange(till, sold, till.sale(tenders=[], training=True)))
+        await till.post("/v1/sales", sale := till.sale())
+        event = {"type": ""}
+        while event["type"] not in ("sale", "return", "stock"):
+            event = await ws.receive_json(timeout=60)
+
+    assert event["type"] == "sale" and event["data"]["sale_id"] == sale["sale_id"]
+
+
+async def test_both_parts_of_an_exchange_for_training_stand_on_one_marked_paper(
+    start_hub: Any, printer_section: Any, printer: Any, pair_till: PairTill, until: Any
+) -> None:
+    till = await pair_till(await start_hub(devices={"p1": printer_section}, receipt_printer="p1"))
+    await till.post("/v1/sales", sold := till.sale())
+    sale = till.sale({"sku": "BAG", "qty": 1, "unit_price": 100}, tenders=[], training=True, print=True)
+    before = books(till.hub)
+
+    asked = exchange(till, sold, sale, tenders=[{"type": "cash", "amount": 990}])
+    answer = await till.post("/v1/exchanges", asked)
+    path = "/v1/print/" + answer.json["sale"]["print_job"].replace("~", "%7E")
+    await until(lambda: till.get(path), lambda answer: answer.json["state"] == "printed")
+
+    (paper,) = [receipt.paper for receipt in printer.receipts]
+    assert paper.text().count("TRAINING, NOT A RECEIPT") == 2
+    for words in ("退回 Returned", "凍頂烏龍茶", "膠袋", "應退 Due back HKD"):
+        assert words in paper.text()
+    assert not [element for element in paper.elements if isinstance(element, PaperPulse)]
+    assert books(till.hub) == before

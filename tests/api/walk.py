@@ -242,6 +242,7 @@ async def _exchange(went: Walk) -> None:
     back = {"return_id": "back-2", "till_id": manager.till_id, "sale_id": "s3", "reason": "too small"}
     new = manager.sale(sale_id="s4") | {"tenders": []}
     both = {"exchange_id": "swap-1", "return": back | {"lines": [{"line": 1, "qty": 1}]}, "sale": new}
+    await went.ask("POST", "/v1/exchanges", both | {"sale": new | {"training": True}})
     await went.ask("POST", "/v1/exchanges", both)
     went.ids["exchange_id"] = "swap-1"
     await went.read("/v1/exchanges/{exchange_id}")

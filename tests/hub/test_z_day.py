@@ -9,9 +9,11 @@ import asyncio
 import json
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -26,9 +28,10 @@ from hub.store.catalogue import products
 from hub.store.day import drawers
 from hub.store.day.drawers import Doer
 from hub.store.model import Entry, Shop
+from hub.store.selling.admission import Context
 from hub.store.selling.claims import NO_TERMS
 from hub.store.selling.days import close_day
-from hub.store.selling.exchanges import exchange_job
+from hub.store.selling.exchanges import Exchanged, exchange_job
 from hub.store.selling.returns import return_job
 from hub.store.selling.sale_approvals import Authority
 from hub.store.selling.sales import sale_job
@@ -238,16 +241,7 @@ class Desk:
             "lines": [{"line": 1, "qty": 1}], "tenders": [{"type": kind, "amount": amount} for kind, amount in out],
         }  # fmt: skip
         sale = self.made(new, rounding=rounding, session_id=self.sessions[drawer] if drawer else None, offline=True)
-        job = exchange_job(
-            self.replica,
-            self.shop,
-            Exchange(self.name("x"), msgspec.convert(said, Return), sale),
-            now_ms=self.now_ms,
-            warnings=(),
-            terms=NO_TERMS,
-            sale_job=lambda whole: sale_job(self.replica, self.shop, whole, print_to=None, now_ms=self.now_ms),
-        )
-        await self.write(job)
+        await self.write(self.exchanging(said, sale))
         _, tax = self.taken_back(old, 0, 1)
         new.tenders = [("exchange", value), *new.tenders]
         self.sold.append(new)
@@ -255,6 +249,19 @@ class Desk:
         self.ledger.sale(drawer or till, new, rounding=rounding, late_from=day[1], offline=True)
         paid = [("exchange", value), *out]
         self.ledger.back(drawer or till, return_id, refund, paid, tax=tax, day=day, kind="exchange")
+
+    def exchanging(self, said: dict[str, Any], sale: Sale) -> Callable[[Connection], Exchanged]:
+        return exchange_job(
+            self.replica,
+            self.shop,
+            Exchange(self.name("x"), msgspec.convert(said, Return), sale),
+            now_ms=self.now_ms,
+            warnings=(),
+            terms=NO_TERMS,
+            sale_job=lambda whole, back: sale_job(
+                self.replica, self.shop, whole, print_to=None, now_ms=self.now_ms, context=Context(back=back)
+            ),
+        )
 
     async def second(self, which: int) -> None:
         """Another content under a known id: in no sum, but named."""
@@ -266,8 +273,20 @@ class Desk:
             self.suspended[sold.till].add(sold.sale_id)
 
     async def training(self, till: str) -> None:
+        """A sale, and an exchange of what is not back yet: in no sum."""
         sale = self.made(Sold(self.name("s"), till, [("PEN", 1, 0)], [("card", 33)], ""), rounding=0, training=True)
         await self.write(sale_job(self.replica, self.shop, sale, print_to=None, now_ms=self.now_ms))
+        old = next((each for each in self.sold if each.back[0] < each.lines[0][1]), None)
+        if old is None:
+            return
+        rest = 33 - min(33, old.due(0, old.back[0] + 1) - old.due(0, old.back[0]))
+        new = Sold(self.name("s"), till, [("PEN", 1, 0)], [("card", rest)] if rest else [], "")
+        said = {
+            "return_id": self.name("r"), "till_id": till, "sale_id": old.sale_id, "reason": "x",
+            "lines": [{"line": 1, "qty": 1}],
+        }  # fmt: skip
+        sale = self.made(new, rounding=0, training=True, offline=True)
+        assert (await self.write(self.exchanging(said, sale))).is_training
 
     async def move(self, till: str, what: Any, amount: int) -> None:
         moving = Moving(self.name("m"), what, "x", amount)

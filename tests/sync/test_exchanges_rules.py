@@ -80,7 +80,6 @@ def test_a_till_that_says_the_value_that_is_due_says_nothing_new() -> None:
 @pytest.mark.parametrize(
     ("part", "changed", "code", "pointer"),
     [
-        ("sale", {"training": True}, "exchange_training", "/sale/training"),
         ("back", {"void": True}, "exchange_part", "/return/void"),
         ("back", {"till_id": "t2"}, "exchange_part", "/sale/till_id"),
         ("back", {"tenders": (Tender("card", 1), Tender("exchange", 1))}, "exchange_tender", "/return/tenders"),

@@ -19,7 +19,8 @@ class ExchangeRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """A return and a sale as each is sent alone, but with the tenders of the difference only.
 
     `sale.total` is all of the sale; cash is rounded by what is left to pay. `sale.print` prints both parts on one paper. With
-    `sale.offline` both have happened already; `value` then says what of the refund the till has taken for the sale.
+    `sale.offline` both have happened already; `value` then says what of the refund the till has taken for the sale. With
+    `sale.training` both are answered and printed, and are in no book.
     """
 
     exchange_id: Id
@@ -37,7 +38,7 @@ async def post_exchange(call: Call) -> Reply:
 
     sale, coupons = await hear_sale(call, request)
     async with hub.point_holds.word_for(sale) as points:
-        counter = counter_of(call, request, sale, coupons=coupons, points=points, is_exchange=True)
+        counter = counter_of(call, request, sale, coupons=coupons, points=points)
         now_ms = hub.now_ms()
 
         def announce(exchanged: Exchanged) -> None:
@@ -51,7 +52,7 @@ async def post_exchange(call: Call) -> Reply:
             now_ms=now_ms,
             warnings=hub.clock.warnings,
             terms=terms,
-            sale_job=lambda whole: counter.job(whole, now_ms=now_ms),
+            sale_job=lambda whole, back: counter.job(whole, now_ms=now_ms, back=back),
         )
         exchanged = await hub.db.write(job, then=announce, otherwise=counter.paper.give_up)
     return Reply(exchanged.answer, 201 if exchanged.is_new else 200)

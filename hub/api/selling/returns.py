@@ -41,7 +41,7 @@ async def post_return(call: Call) -> Reply:
         terms=terms,
     )
     if request.training:
-        return Reply(await hub.db.write(rehearsed_return(job, hub.replica)), 201)
+        return Reply((await hub.db.write(rehearsed_return(job, hub.replica))).answer, 201)
     taken = await hub.db.write(job, then=lambda taken: announce_return(hub, taken))
     return Reply(taken.answer, 201 if taken.status == "created" else 200)
 
@@ -57,7 +57,7 @@ async def terms_of(call: Call, content: Return, *, has_happened: bool) -> Return
 def announce_return(hub: Runtime, taken: Taken) -> None:
     """Count it, and tell other screens of one that is new."""
     hub.metrics.returns.labels(taken.status).inc()
-    if taken.status == "repeated":
+    if taken.status != "created":
         return
     now_ms = hub.now_ms()
     hub.bus.publish("return", returns.return_event(taken.fact), now_ms=now_ms)

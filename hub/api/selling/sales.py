@@ -29,6 +29,7 @@ from hub.store.selling.sold import just_sold
 from hub.store.selling.voids import Void, void_job
 from hub.store.stock.reservations import Names
 from sync.errors import SyncError
+from sync.retail.selling.returns import ReturnFact
 from sync.retail.selling.sales import Id, Sale, Warned
 
 trail = logging.getLogger("hub.trail")  # what a sale's id can be followed by, from here to the cloud
@@ -100,7 +101,6 @@ def counter_of(
     *,
     coupons: CouponTerms,
     points: PointsWord,
-    is_exchange: bool = False,
 ) -> "Counter":
     """Return what a sale's job needs beside the sale: what it is made in, and a printer, which is promised it from now on."""
     hub, paper = call.hub, _paper_of(call, request)
@@ -108,7 +108,6 @@ def counter_of(
         hub.replication.is_cut_off,
         hub.clock.is_sure,
         authority_of(call),
-        is_exchange=is_exchange,
         coupons=coupons,
         points=points,
     )
@@ -226,15 +225,15 @@ class Counter(Struct, frozen=True):
     context: Context
     names: Names
 
-    def job(self, sale: Sale, *, now_ms: int) -> Callable[[Connection], Recorded]:
-        """Return the write job; an exchange gives the sale one more tender."""
+    def job(self, sale: Sale, *, now_ms: int, back: ReturnFact | None = None) -> Callable[[Connection], Recorded]:
+        """Return the write job; an exchange gives the sale one more tender, for what came `back`."""
         return self.hub.rights.sale_job(
             self.hub.replica,
             sale,
             print_to=self.paper.to,
             now_ms=now_ms,
             warnings=(*self.paper.warnings, *self.hub.clock.warnings),
-            context=self.context,
+            context=replace(self.context, back=back) if back else self.context,
             names=self.names,
         )
 

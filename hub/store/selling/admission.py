@@ -28,6 +28,7 @@ from sync.errors import RuleError
 from sync.retail.catalogue.quotes import Goods, differences, filled, quoted
 from sync.retail.names import Name
 from sync.retail.people.points_worth import against
+from sync.retail.selling.returns import ReturnFact
 from sync.retail.selling.sales import Sale, SaleLine, StockEffect, TaxPart, Warned, check_sums
 from sync.retail.selling.tax import tax_of
 from sync.retail.selling.tenders import EXCHANGE_TENDER, examine
@@ -37,14 +38,14 @@ from sync.retail.windows import At
 class Context(Struct, frozen=True):
     """What a sale is made in: `is_cut_off`, there is a cloud and no contact with it; `is_sure`, the clock knows the time.
 
-    Without an `authority` no approval is asked for. `is_exchange`: goods that came back pay a part of it. `coupons`: what may be
-    accepted, and what the cloud has said of them. `points`: what it has said of those that are burned.
+    Without an `authority` no approval is asked for. `back`: in an exchange, the goods that came back and pay a part of it.
+    `coupons`: what may be accepted, and what the cloud has said of them. `points`: what it has said of those that are burned.
     """
 
     is_cut_off: bool = False
     is_sure: bool = True
     authority: Authority | None = None
-    is_exchange: bool = False
+    back: ReturnFact | None = None
     coupons: CouponTerms = CouponTerms()
     points: PointsWord = ""
 
@@ -171,7 +172,7 @@ def _hold_points(shop: Shop, sale: Sale, notes: _Notes) -> None:
 
 
 def _hold_tenders(shop: Shop, sale: Sale, notes: _Notes, context: Context) -> None:
-    taken = (*shop.tenders, EXCHANGE_TENDER) if context.is_exchange else shop.tenders
+    taken = (*shop.tenders, EXCHANGE_TENDER) if context.back else shop.tenders
     for index, tender in enumerate(sale.tenders):
         for found in examine(tender, taken, is_cut_off=context.is_cut_off):
             if found.is_refused:

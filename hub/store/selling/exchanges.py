@@ -3,6 +3,7 @@
     the two parts           answer
     both new                created
     known, same content     repeated, each as it was told the first time; a part that is missing (a restored hub) is booked
+    for training            trained: the return is done and undone, the sale is for training; both are answered, nothing is booked
     either, other content   ConflictError, nothing written: no second content is kept either
 
 Not here: HTTP, paper. Pure rules: sync.retail.selling.exchanges.
@@ -18,6 +19,7 @@ from msgspec import Struct
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.store.model import SaleAnswer, Shop
 from hub.store.selling.claims import ReturnTerms
+from hub.store.selling.rehearsed import rehearsed_return
 from hub.store.selling.returns import ReturnAnswer, ReturnView, Taken, find_return, refund_of, return_job
 from hub.store.selling.sales import Recorded, SaleView, find_sale
 from sync.errors import RuleError
@@ -55,8 +57,13 @@ class Exchanged(Struct, frozen=True):
 
     @property
     def is_new(self) -> bool:
-        """Whether anything was booked."""
-        return "created" in {self.back.status, self.recorded.status}
+        """Whether it is no repeat."""
+        return "created" in {self.back.status, self.recorded.status} or self.is_training
+
+    @property
+    def is_training(self) -> bool:
+        """Whether it is in no book."""
+        return self.recorded.status == "trained"
 
 
 def exchange_job(
@@ -67,9 +74,12 @@ def exchange_job(
     now_ms: int,
     warnings: tuple[Warned, ...],
     terms: ReturnTerms,
-    sale_job: Callable[[Sale], Callable[[Connection], Recorded]],
+    sale_job: Callable[[Sale, ReturnFact], Callable[[Connection], Recorded]],
 ) -> Callable[[Connection], Exchanged]:
-    """Return the write job of an exchange; `sale_job` makes that of its sale. It raises with nothing written."""
+    """Return the write job of an exchange; `sale_job` makes that of its sale, for what came back.
+
+    It raises with nothing written.
+    """
     has_happened = exchange.sale.offline
 
     def job(tx: Connection) -> Exchanged:
@@ -82,7 +92,7 @@ def exchange_job(
         except RuleError as err:
             raise RefusedError(err.code, str(err), pointer=err.pointer) from err
         with _pointing("/return"):
-            taken = return_job(
+            back_job = return_job(
                 replica,
                 shop,
                 back,
@@ -91,9 +101,10 @@ def exchange_job(
                 has_happened=has_happened,
                 is_exchange=True,
                 terms=terms,
-            )(tx)
+            )
+            taken = (rehearsed_return(back_job, replica) if sale.training else back_job)(tx)
         with _pointing("/sale"):
-            recorded = sale_job(sale)(tx)
+            recorded = sale_job(sale, taken.fact)(tx)
             if recorded.answer is None:
                 raise ConflictError(
                     "other_content", f"sale {sale.sale_id} is known with other content", pointer="/sale_id"

@@ -98,7 +98,7 @@ class ReturnView(Struct, frozen=True):
 class Taken(Struct, frozen=True):
     """How taking back ended; `answer` is the JSON told to the till, `stock` what changed just now."""
 
-    status: Literal["created", "repeated"]
+    status: Literal["created", "repeated", "trained"]
     fact: ReturnFact
     answer: bytes
     stock: dict[str, int] = {}

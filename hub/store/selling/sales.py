@@ -94,7 +94,8 @@ def sale_job(
     def job(tx: Connection) -> Recorded:
         if sale.training:
             admitted = admit(tx, shop, sale, now_ms=now_ms, context=context)
-            return Recorded("trained", train(tx, replica, shop, admitted, print_to=print_to, now_ms=now_ms))
+            answer = train(tx, replica, shop, admitted, print_to=print_to, now_ms=now_ms, back=context.back)
+            return Recorded("trained", answer)
         known = tx.execute(
             """
             SELECT content_hash, body, told, seq, store || ':' || incarnation

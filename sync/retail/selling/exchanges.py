@@ -42,8 +42,6 @@ def value_of(exchange: Exchange, refund: int) -> int:
 def both_parts(exchange: Exchange, value: int) -> tuple[Return, Sale]:
     """Return what is booked: each part with the tender that carries the value; raise RuleError for parts that are no exchange."""
     back, sale = exchange.back, exchange.sale
-    if sale.training:
-        raise RuleError("exchange_training", "/sale/training", "an exchange is not for training")
     if back.void:
         raise RuleError("exchange_part", "/return/void", "a void is no exchange")
     if back.till_id != sale.till_id:
