@@ -25,6 +25,7 @@ from sync.retail.people.coupons import (
     ReleaseFact,
     Resolved,
     Verdict,
+    amount_for,
     check,
     exposed,
     is_in_window,
@@ -87,6 +88,11 @@ def test_what_a_coupon_asks_for_and_does_not_find_is_named(changes: Mapping[str,
 )
 def test_what_a_coupon_asks_for_and_finds_is_no_refusal(changes: Mapping[str, object]) -> None:
     assert asked(replace(TEA, **changes)) == ()
+
+
+def test_a_coupon_takes_off_its_amount_and_no_more_than_what_it_is_for_costs() -> None:
+    assert [amount_for(replace(TEA, amount_max=most), BASKET) for most in (1000, 6000, 6001)] == [1000, 6000, 6000]
+    assert amount_for(replace(TEA, amount_max=9000, skus=("PLUM", "HAM")), BASKET) == 2000
 
 
 def test_a_stranger_is_no_member_and_nothing_comes_off_beyond_the_lines_that_count() -> None:
