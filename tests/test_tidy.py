@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
@@ -67,12 +69,13 @@ class Source:
         return self.name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def sources() -> list[Source]:
-    paths = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+def sources(*folders: str) -> list[Source]:
+    paths = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
     return [Source(str(path.relative_to(ROOT)), text := path.read_text(), ast.parse(text)) for path in paths]
 
 
-SOURCES = sources()
+SOURCES = sources(*PACKAGES)
+TESTS = sources("tests")
 
 
 def imports(source: Source, *, top_level_only: bool = False) -> Iterator[str]:
@@ -183,17 +186,23 @@ def test_broad_excepts_stand_at_the_edges_only() -> None:
     assert not wrong
 
 
-def test_files_and_functions_stay_short() -> None:
-    """The medians are printed, never judged; the upper bounds are."""
-    lengths = {source.name: source.text.count("\n") for source in SOURCES}
+def lengths_of(sources: list[Source]) -> tuple[dict[str, int], dict[str, int]]:
+    """Lines of files, and of functions."""
     functions = {
         f"{source.name}:{node.lineno} {node.name}": (node.end_lineno or node.lineno) - node.lineno + 1
-        for source in SOURCES
+        for source in sources
         for node in ast.walk(source.tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
-    print(f"median file {statistics.median(lengths.values())}, median function {statistics.median(functions.values())}")
-    assert not {name: n for name, n in lengths.items() if n > FILE_LINES_MAX}
+    return {source.name: source.text.count("\n") for source in sources}, functions
+
+
+@pytest.mark.parametrize("sources", [SOURCES, TESTS], ids=["the program", "its tests"])
+def test_files_and_functions_stay_short(sources: list[Source]) -> None:
+    """The medians are printed, never judged; the upper bounds are."""
+    files, functions = lengths_of(sources)
+    print(f"median file {statistics.median(files.values())}, median function {statistics.median(functions.values())}")
+    assert not {name: n for name, n in files.items() if n > FILE_LINES_MAX}
     assert not {name: n for name, n in functions.items() if n > FUNCTION_LINES_MAX}
 
 

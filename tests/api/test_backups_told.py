@@ -7,7 +7,8 @@ from typing import Any
 
 from hub.backup.age import Identity
 from hub.backup.noted import Made, Told, note
-from tests.conftest import STARTED_MS, StartHub
+from tests.conftest import StartHub
+from tests.local_hub import STARTED_MS
 
 NOW = datetime.fromtimestamp(STARTED_MS / 1000, UTC)
 

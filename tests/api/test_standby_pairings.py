@@ -17,7 +17,7 @@ from hub.store.replica.beside import preference
 from hub.store.selling.receipt_codes import fresh_incarnation, life_digits
 from hub.store.staff.pairings import BESIDE_FROM, PAIRINGS_MAX, Pairing, all_pairings, merged, take_pairings
 from sync.migrate import migrate, migrations
-from tests.conftest import Till
+from tests.local_hub import Till
 
 pytestmark = pytest.mark.usefixtures("quick_hubs")
 

@@ -18,7 +18,7 @@ from sync.migrate import migrate
 from sync.model import Replica
 from sync.retail.people.members import MemberRow
 from sync.store.replicas import replica_id
-from tests.cloud.conftest import Writer
+from tests.cloud.hub_side import Writer
 
 NOW = 1_790_000_000_000
 YEAR = 365 * 24 * 3_600_000

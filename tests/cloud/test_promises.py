@@ -20,7 +20,8 @@ from sync.cloud.web.http import CLOUD, translate_errors
 from sync.cloud.web.promise_routes import CONTACT, promise_routes
 from sync.db import open_database
 from sync.errors import ConfigError
-from tests.cloud.conftest import OFFICE, STARTED_MS, TOKENS, Writer
+from tests.cloud.conftest import OFFICE, TOKENS
+from tests.cloud.hub_side import STARTED_MS, Writer
 
 SHARED = {"online_share_pct": 100, "single_item": False}
 

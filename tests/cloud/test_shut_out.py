@@ -9,7 +9,8 @@ from sync.cloud.collect import admission
 from sync.cloud.collect.tokens import revoke
 from sync.cloud.talk.hub_http import REMEDIES
 from sync.errors import SyncError
-from tests.cloud.test_pull import HUB_TOKEN, PulledHub, hub
+from tests.cloud.pulled_hub import HUB_TOKEN, PulledHub
+from tests.cloud.test_pull import hub
 
 __all__ = ["hub"]
 WHY = {"why": "the machine was stolen"}
@@ -61,7 +62,7 @@ async def test_a_store_that_is_pulled_is_asked_no_more_once_it_is_shut_out(
     again = await start_cloud(stores={"hk01": section(hub)}, pulling=False)  # a restart lets nobody in
     with pytest.raises(SyncError):
         await again.pulls[0].round()
-    monkeypatch.setattr("tests.cloud.test_pull.HUB_TOKEN", OTHER)  # the shop has paired anew
+    monkeypatch.setattr("tests.cloud.pulled_hub.HUB_TOKEN", OTHER)  # the shop has paired anew
     paired = await start_cloud(stores={"hk01": section(hub, hub_token=OTHER)}, pulling=False)
     await paired.pulls[0].round()
     assert (await paired.store_item())["sales"]["count"] == 1001

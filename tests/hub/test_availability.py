@@ -26,7 +26,8 @@ from sync.retail.stock.stock import Component
 from sync.store.replicas import replica_id
 from sync.store.rows import apply_rows
 from sync.testing.sim_database import run_now
-from tests.sync.rights_ends import HERE, SKU, Ends
+from tests.sync.rights_ends import HERE, Ends
+from tests.sync.rights_machines import SKU
 
 FREE = Override("goods without a price are not what is tested here")
 

@@ -20,7 +20,8 @@ from sync.retail.stock.rebalance import Policy
 from sync.retail.stock.rights import SpendPolicy
 from sync.testing.sim_database import run_now
 from tests.hub.test_stock import FROM_BODIES
-from tests.sync.rights_ends import HERE, SKU, Ends
+from tests.sync.rights_ends import HERE, Ends
+from tests.sync.rights_machines import SKU
 
 SKUS = ("TEA-01", "SHIRT-M", "NEW-1", "BAG")
 

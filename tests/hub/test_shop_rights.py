@@ -22,7 +22,8 @@ from sync.retail.stock.rights import SpendPolicy
 from sync.store.replicas import replica_id
 from sync.store.rows import apply_rows
 from sync.testing.sim_database import run_now
-from tests.sync.rights_ends import HERE, PLACE, SKU, Ends
+from tests.sync.rights_ends import HERE, PLACE, Ends
+from tests.sync.rights_machines import SKU
 
 CLOUD = "cloud:0000000000000001"
 

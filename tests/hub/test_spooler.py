@@ -1,62 +1,18 @@
 """From the ledger to a driver: the oldest job, durable before its first byte; a drawer pulse is now or never."""
 
 import asyncio
-from collections.abc import Callable
-from sqlite3 import Connection
 from typing import Any
 
 import pytest
 
-from devices.document import Document, DrawerPulse, Text
+from devices.document import Document, DrawerPulse
 from hub import spooler as spooler_module
 from hub.errors import ConflictError
-from hub.spooler import AHEAD_MAX, LedgerError, Spooler
-from hub.store.catalogue.products import names_of
+from hub.spooler import AHEAD_MAX, LedgerError
 from hub.store.selling import printing
-from hub.store.selling.printing import PrintJobView, PrintTo
-from hub.store.selling.sold import just_sold
-from hub.store.selling.sold import sold as sold_of
 from sync.db import WRITER_JOBS_MAX
 from sync.errors import BusyError, OutcomeUnknownError
-from sync.retail.selling.sales import Sale
-
-NOTE = Document((Text("note"),))
-WAIT_S = 60.0
-
-
-def full_disk(tx: Connection) -> None:
-    """A job that finds no room: the file may not grow any more."""
-    tx.execute(f"PRAGMA max_page_count = {tx.execute('PRAGMA page_count').fetchone()[0]}")
-    tx.execute("UPDATE print_job SET reason = ?", ("x" * 1_000_000,))
-
-
-class Desk:
-    """A spooler of `store` with what it announced."""
-
-    def __init__(self, store: Any) -> None:
-        self.store, self.told = store, []
-        self.spooler = Spooler(
-            store.db,
-            lambda: store.replica,
-            "p1",
-            now_ms=lambda: 7,
-            render=lambda job, _sale: job.document or NOTE,
-            announce=self._announce,
-        )
-
-    def _announce(self, job: PrintJobView) -> None:
-        self.told.append((job.job_id, job.state, job.reason))
-
-    async def queue(self, job_id: str) -> None:
-        await self.store.db.write(lambda tx: printing.queue_document(tx, job_id, NOTE, printer_id="p1", now_ms=1))
-        self.spooler.poke()
-
-    async def commit(self) -> None:
-        """Have one more commit: what was to be written soon goes with it."""
-        await self.store.db.write(lambda tx: None)
-
-    def state(self, job_id: str) -> str:
-        return printing.job_view(self.store.db.read, job_id).state
+from tests.hub.spooler_world import WAIT_S, Desk, full_disk, sold, waiting
 
 
 @pytest.fixture
@@ -222,53 +178,6 @@ async def test_a_printed_job_whose_commit_failed_does_not_stay_printing(desk: De
     assert desk.state("a") == "printed"
 
 
-async def test_a_sales_receipt_is_rendered_when_it_is_handed_out(store: Any, sale: Callable[..., Sale]) -> None:
-    rendered: list[printing.OpenJob] = []
-
-    def render(job: printing.OpenJob, _sale: Any) -> Document:
-        rendered.append(job)
-        return NOTE
-
-    spooler = Spooler(store.db, lambda: store.replica, "p1", now_ms=lambda: 7, render=render, announce=lambda _: None)
-    one = sale()
-    await store.sell(one, print_to=PrintTo("p1"))
-
-    await spooler.next_job()
-
-    assert [(job.sale_id, job.mark, job.document) for job in rendered] == [(one.sale_id, "", None)]
-
-
-async def test_a_receipt_behind_another_is_made_of_what_was_read_when_it_began(
-    store: Any, sale: Callable[..., Sale]
-) -> None:
-    at_hand: list[Any] = []
-
-    def render(_job: printing.OpenJob, sold: Any) -> Document:
-        at_hand.append(sold)
-        return NOTE
-
-    spooler = Spooler(store.db, lambda: store.replica, "p1", now_ms=lambda: 7, render=render, announce=lambda _: None)
-    for one in (sale(), behind := sale()):
-        await store.sell(one, print_to=PrintTo("p1"))
-
-    for _ in range(2):
-        job = await spooler.next_job()
-        await job.begin()
-        await job.printed()
-
-    first, second = at_hand
-    assert (first, second.view.fact.sale.sale_id, second.back) == (None, behind.sale_id, None)
-    assert second.names == names_of(store.db.read, [line.sku for line in behind.lines]) != {}
-
-
-async def test_what_a_sales_job_leaves_for_the_receipt_is_what_the_books_say(
-    store: Any, sale: Callable[..., Sale]
-) -> None:
-    recorded = await store.sell(one := sale(), print_to=PrintTo("p1", is_promised=True))
-
-    assert [just_sold(recorded)] == sold_of(store.db.read, one.sale_id)
-
-
 async def test_a_drawer_pulse_overtakes_receipts(desk: Desk) -> None:
     await desk.queue("a")
     opening = asyncio.ensure_future(desk.spooler.open_drawer())
@@ -317,20 +226,6 @@ async def test_two_tills_that_open_the_drawer_at_once_are_both_told_that_it_open
     await job.printed()
 
     assert await asyncio.gather(*openings, return_exceptions=True) == [None, None]
-
-
-async def waiting(desk: Desk) -> "asyncio.Task[Any]":
-    """A driver that waits for its next job."""
-    task = asyncio.ensure_future(desk.spooler.next_job())
-    await asyncio.sleep(0)  # one turn of the loop: it waits now
-    return task
-
-
-async def sold(desk: Desk, sale: Sale, *, is_promised: bool) -> PrintJobView:
-    """Book a sale whose receipt is begun in the same commit when the printer was promised."""
-    recorded = await desk.store.sell(sale, print_to=PrintTo("p1", is_promised))
-    assert recorded.print_job == printing.job_view(desk.store.db.read, recorded.print_job.job_id)
-    return recorded.print_job
 
 
 async def test_a_waiting_printer_gets_a_sale_begun_in_the_sales_own_commit(desk: Desk, sale: Any) -> None:

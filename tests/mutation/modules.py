@@ -10,17 +10,18 @@ ROOT = Path(__file__).parent.parent.parent
 
 TESTS: dict[str, tuple[str, ...]] = {
     "sync/columns.py": ("test_columns_layout.py",),  # the laws of test_columns.py take minutes and find nothing more
-    "sync/retail/visitors/footfall.py": ("test_footfall.py",),
+    "sync/retail/visitors/footfall.py": ("test_footfall_edges.py", "test_footfall.py"),
     "sync/session.py": (
         "test_session_answers.py",
+        "test_session_greeting.py",
         "test_session.py",
         "test_session_finish.py",
         "test_snapshot.py",
         "test_protocol_v1.py",
     ),
     "sync/kinds.py": ("test_kinds.py",),
-    "sync/clock.py": ("test_clock.py", "test_stamps.py"),
-    "sync/retail/people/coupons.py": ("test_coupons.py",),
+    "sync/clock.py": ("test_clock_edges.py", "test_clock.py", "test_stamps.py"),
+    "sync/retail/people/coupons.py": ("test_coupons.py", "test_coupon_disputes.py"),
     "sync/retail/windows.py": ("test_coupons.py", "test_pricing.py"),
     "sync/retail/catalogue/pricing.py": ("test_pricing.py",),
     "sync/sending.py": (
@@ -89,17 +90,23 @@ TESTS: dict[str, tuple[str, ...]] = {
     "devices/codecs/weighing/line.py": ("test_weighing.py",),
     "devices/codecs/weighing/toledo.py": ("test_weighing.py",),
     "devices/codecs/weighing/units.py": ("test_weighing.py",),
-    "devices/codecs/counters/count.py": ("test_counter_edges.py", "test_counter_formats.py", "test_counters_codec.py"),
-    "devices/codecs/counters/formats.py": (
+    "devices/codecs/counters/count.py": (
         "test_counter_edges.py",
+        "test_counter_vendors.py",
         "test_counter_formats.py",
         "test_counters_codec.py",
     ),
-    "devices/codecs/counters/hikvision.py": ("test_counter_edges.py", "test_counter_formats.py"),
-    "devices/codecs/counters/lorawan.py": ("test_counter_edges.py", "test_counter_formats.py"),
+    "devices/codecs/counters/formats.py": (
+        "test_counter_edges.py",
+        "test_counter_vendors.py",
+        "test_counter_formats.py",
+        "test_counters_codec.py",
+    ),
+    "devices/codecs/counters/hikvision.py": ("test_counter_vendors.py", "test_counter_formats.py"),
+    "devices/codecs/counters/lorawan.py": ("test_counter_vendors.py", "test_counter_formats.py"),
     "devices/codecs/counters/mapping.py": ("test_counter_edges.py", "test_counter_formats.py"),
     "devices/codecs/counters/own.py": ("test_counter_edges.py", "test_counter_formats.py", "test_counters_codec.py"),
-    "devices/codecs/counters/uplinks.py": ("test_counter_edges.py", "test_counter_formats.py"),
+    "devices/codecs/counters/uplinks.py": ("test_counter_vendors.py", "test_counter_formats.py"),
 }
 
 

@@ -12,8 +12,8 @@ from sync.model import Dot
 from tests.sim.versions import give_sample
 
 if TYPE_CHECKING:
+    from tests.sim.client import Client
     from tests.sim.hub_node import HubNode
-    from tests.sim.people import Client
     from tests.sim.world import World
 
 AGAIN_MS = (1_000, 4_000)

@@ -1,73 +1,40 @@
-"""A shop and the cloud on real files, joined by real sessions, with the pure rules beside them as the oracle.
+"""Rights of a shop and the cloud, as their machines hold them, with the pure rules beside them as the oracle.
 
 What each end stores of its own rows must be what the rules make of its own deeds, after every step; what it knows of the other's
-may lag behind, never run ahead. Machines die at a failpoint or before any statement; whoever asked asks again.
-
-Not here: the tests (test_rights_stored), the rules' own world (rights_world).
+may lag behind, never run ahead. Not here: the machines (rights_machines), the tests (test_rights_stored), the rules' own world
+(rights_world).
 """
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TypeVar
-from unittest.mock import patch
+from collections.abc import Callable
 
-from hub.app import open_hub
-from hub.config import parse_config
 from hub.errors import ConflictError
-from hub.migrations import MIGRATIONS
-from hub.rights import Rights
-from hub.runtime import Runtime
-from hub.store.catalogue.products import put_products
-from hub.store.model import Entry
 from hub.store.stock import rights as hub_rights
 from hub.store.stock.promises import open_promises
-from hub.store.stock.rights import Rule
 from hub.store.stock.stock import Movement, move
-from sync import failpoints
-from sync.cloud.config import parse_cloud_config
-from sync.cloud.main import open_cloud
-from sync.cloud.migrations import MIGRATIONS as CLOUD_MIGRATIONS
 from sync.cloud.rights import rights as cloud_rights
 from sync.cloud.rights.balance import differences, identity
-from sync.cloud.rights.contact import Contact
 from sync.cloud.rights.promises import PromiseRequest
-from sync.cloud.store import CloudBooks
-from sync.cloud.web.http import Cloud
 from sync.errors import RuleError
-from sync.retail.catalogue.catalogue import Price, Product
-from sync.retail.names import Name
 from sync.retail.selling.sales import Sale, SaleLine, Tender
-from sync.retail.stock import rebalance, rights, settlement
-from sync.retail.stock.rebalance import Policy, Sides
+from sync.retail.stock import rights
+from sync.retail.stock.rebalance import Policy
 from sync.retail.stock.rights import Outlet, Row, SpendPolicy, State
-from sync.testing.sim_database import Crash, SimDatabase, run_now
-from tests.sim.disk import Disk, new_file
-from tests.sync.test_session import End2End
+from sync.testing.sim_database import run_now
+from tests.sim.disk import Disk
+from tests.sync.rights_machines import SKU, STORE, Machines, tokens
 
-STORE, SKU = "hk01", "TEA-01"
 PLACE = cloud_rights.Place(SKU, STORE, "shop")
 HERE = hub_rights.Place(SKU, "shop")
 ROUNDS_MAX = 40
-T = TypeVar("T")
 
 
-class Ends:
+class Ends(Machines):
     """`model` holds what each replica wrote by the rules; the truth beside it are the shelf and the promises."""
 
     def __init__(self, policy: Policy, *, seed: int = 0, crash_every: int = 0) -> None:
-        self.rng = random.Random(seed)
-        self.rule, self.policy = Rule(policy=policy), policy
-        self.crash_every = crash_every
-        self.crashes = 0
-        self.now_ms = 1_790_000_000_000
-        self.hub_disk, self.cloud_disk = Disk(new_file(MIGRATIONS)), Disk(new_file(CLOUD_MIGRATIONS))
-        self.config = parse_config(
-            {"store": {"id": STORE, "name_zh_hant": STORE, "name_en": STORE, "currency": "HKD"}}, base=Path("/")
-        )
-        self.cloud_config = parse_cloud_config({}, base=Path("/"))
+        super().__init__(policy, seed=seed, crash_every=crash_every)
         self.model: dict[str, Row] = {}
         self.shelf = self.overdrawn = self.made = 0
         self.promises: dict[str, str] = {}
@@ -75,65 +42,6 @@ class Ends:
         self.left: dict[str, int] = {}
         self.keeper: dict[str, str] = {}
         self.seen: Counter[str] = Counter()
-        self.line: End2End | None = None
-        self.open_cloud()
-        self.open_hub()
-        run_now(
-            self.hub.db.write(
-                lambda tx: put_products(
-                    tx,
-                    self.hub.replica,
-                    [Entry(Product(sku=SKU, name=Name(en=SKU)), Price(100, "HKD"))],
-                    location="shop",
-                    now_ms=self.now_ms,
-                )
-            )
-        )
-
-    # machines
-
-    def open_hub(self) -> None:
-        with _tokens(self.rng):
-            self.hub: Runtime = run_now(open_hub(self.config, SimDatabase(self.hub_disk.connection), now_ms=self._now))
-        self.rights = Rights(self.hub.db, self.hub.shop, self.rule, own=lambda: self.hub.replica, now_ms=self._now)
-        self.line = None
-
-    def open_cloud(self) -> None:
-        with _tokens(self.rng):
-            self.cloud: Cloud = run_now(
-                open_cloud(self.cloud_config, SimDatabase(self.cloud_disk.connection), now_ms=self._now)
-            )
-        self.contact = Contact(self.cloud.books, {STORE: self.policy})  # as wired, with this policy
-        self.line = None
-
-    def _now(self) -> int:
-        return self.now_ms
-
-    @property
-    def me(self) -> str:
-        return self.hub.replica.rep
-
-    @property
-    def cloud_rep(self) -> str:
-        return self.cloud.books.replica.rep
-
-    def do(self, deed: Callable[[], T]) -> T:
-        """Do something at both machines; one that dies is started again, and whoever asked asks again."""
-        if not self.crash_every or self.rng.randrange(self.crash_every):
-            return deed()
-        disk = self.rng.choice((self.hub_disk, self.cloud_disk))
-        disk.cut_after(self.rng.randint(0, 60))
-        try:
-            with _dying(self.rng.randint(0, 12)) if self.rng.random() < 0.5 else _tokens(self.rng):
-                return deed()
-        except Crash:
-            self.crashes += 1
-        finally:
-            self.hub_disk.settle()
-            self.cloud_disk.settle()
-        self.open_hub()
-        self.open_cloud()
-        return deed()
 
     # deeds, and the rules' word on each
 
@@ -316,7 +224,7 @@ class Ends:
         former = self.me
         if not self.hub.replication.books.holders.cloud:
             return
-        with _tokens(self.rng):
+        with tokens(self.rng):
             run_now(self.hub.replication.books.forked("a test says so"))
         self.line = None
         self.seen["life"] += 1
@@ -335,17 +243,12 @@ class Ends:
 
     # the line
 
-    def connect(self) -> End2End:
-        with _tokens(self.rng):
-            self.line = End2End(self.hub.replication.books, CloudBooks(self.cloud.books, STORE))  # type: ignore[arg-type]
-        return self.line
-
     def talk(self, frames: int) -> None:
         """Let some frames pass; the line may break behind them."""
 
         def deed() -> None:
             line = self.line if self.line is not None and self.line.is_up else self.connect()
-            with _tokens(self.rng):
+            with tokens(self.rng):
                 line.let_pass(1_500)
                 for role in ("dialler", "acceptor"):
                     line.carry_out(role, line.sessions[role].changed(line.now_ms))
@@ -423,20 +326,6 @@ class Ends:
             assert not any(rights.unspent_of(known, holder) for holder in rights.holders_of(known))
         assert self.shelf >= 0 or not unpicked or rights.debts(known)
 
-    def open_at_cloud(self) -> list[str]:
-        return [row[0] for row in self.cloud_disk.rows("SELECT promise_id FROM promise WHERE ending = ''")]
-
-    def ending_at_cloud(self, promise_id: str) -> str:
-        rows = self.cloud_disk.rows("SELECT ending FROM promise WHERE promise_id = ?", promise_id)
-        return str(rows[0][0]) if rows else ""
-
-    def _granted_by_hub(self) -> dict[str, int]:
-        return dict(
-            self.hub_disk.rows(
-                "SELECT taker, granted FROM stock_grant WHERE giver = ? AND sku = ? ORDER BY taker", self.me, SKU
-            )
-        )
-
     def _own_facts(self) -> Row:
         """What this life's facts come to, counted without the product."""
         numbers = [0, 0, 0]
@@ -456,35 +345,6 @@ class Ends:
                     index = 2 if name == "picked" else (0 if qty > 0 else 1)
                     numbers[index] += abs(qty)
         return Row(*numbers, spent, granted=self.model.get(self.me, Row()).granted)
-
-
-@contextmanager
-def _tokens(rng: random.Random) -> Iterator[None]:
-    with patch("secrets.token_hex", lambda count: rng.randbytes(count).hex()):
-        yield
-
-
-@contextmanager
-def _dying(at: int) -> Iterator[None]:
-    left = [at]
-
-    def hit(name: str) -> None:
-        left[0] -= 1
-        if left[0] < 0:
-            raise Crash(name)
-
-    with patch.object(failpoints, "hit", hit):
-        yield
-
-
-def due_by_rules(state: State, me: str, other: str, policy: Policy) -> tuple[rebalance.Grant, ...]:
-    """What the rules grant, for a test of one step."""
-    return rebalance.due_grants(state, me, sides=Sides(me, other), policy=policy)
-
-
-def settled_by_rules(state: State, settler: str, debtor: str) -> settlement.Plan:
-    """What the rules settle without promises."""
-    return settlement.settle(state, PLACE.asset, settler=settler, debtor=debtor, promises=())
 
 
 def walk(seed: int, steps: int, *, crash_every: int = 6, lives: bool = True) -> Ends:

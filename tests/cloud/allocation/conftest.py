@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from sync.cloud.rights.rights import Place
-from tests.cloud.conftest import CloudEnd, Writer
+from tests.cloud.conftest import CloudEnd
+from tests.cloud.hub_side import Writer
 
 SHARED = {"online_share_pct": 100, "single_item": False}
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from sync.cloud.channels.signatures import sign
-from tests.cloud.conftest import TOKENS, CloudEnd, StartCloud, Writer
+from tests.cloud.conftest import TOKENS, CloudEnd, StartCloud
+from tests.cloud.hub_side import Writer
 
 SECRETS = {"taipei": "shopify-secret-1", "kowloon": "woo-secret-12"}
 TOKEN = {"taipei": "shpat_0123456789", "kowloon": "ck_0123456789:cs_0123456789"}

@@ -1,42 +1,18 @@
 """Orders of channels as purchases of persons: whoever bought, whatever came first, once, and nothing of anybody in a log."""
 
-import json
 import logging
-from collections.abc import Iterable
-from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from msgspec import convert
 
-from sync.cloud.channels.jobs import Job, Received
-from sync.cloud.channels.settings import ChannelSection, channels_of
-from sync.cloud.channels.shopify import read
-from sync.cloud.channels.taking import keep_short, take
+from sync.cloud.channels.taking import keep_short
 from sync.cloud.config import parse_cloud_config
-from sync.cloud.migrations import MIGRATIONS
-from sync.cloud.persons.rules import MembersSection
-from sync.cloud.scopes.scope_definitions import ScopesSection, wanted_of
-from sync.cloud.scopes.scope_members import ensure_keys
-from sync.cloud.scopes.scope_work import FILL
-from sync.cloud.scopes.scopes import settle_scopes
-from sync.db import connect_writer
 from sync.errors import ConfigError
-from sync.retail.people.identities import new_key
-from sync.retail.people.points import PointsRule
-from sync.store.replicas import identify
-from tests.cloud.channels.conftest import MAPPING, TEA, Office, shopify_order, woo_order
-from tests.cloud.conftest import TOKENS
+from tests.cloud.channels.buying_world import BUYERS, MEMBERS, SCOPES, STORES, WANG, refund, story_of
+from tests.cloud.channels.conftest import TEA, Office, shopify_order, woo_order
 
-SCOPES = {"members": {"tw": {"stores": ["hk01", "hk02"]}}}
-STORES: dict[str, dict[str, Any]] = {store: {"token": token, "members": "tw"} for store, token in TOKENS.items()}
-MEMBERS = {"region": "TW", "join": ["email"]}
-WANG = {"id": 9001, "email": "Wang@Example.org", "phone": "+886912000111", "first_name": "小明", "last_name": "王"}
 CLEAR = ("ang@", "912000111", "王小明", "小明王", "912345678", "信義路")
 CONSENTING = ("wang", "lin", "mei", "tan")
 ONLINE_ONLY = {
@@ -45,16 +21,6 @@ ONLINE_ONLY = {
         {"not": {"purchases": {"where": "store"}}},
     ]
 }
-BUYERS = (
-    MAPPING
-    + """
-buyer_name = "買家"
-buyer_phone = "買家電話"
-buyer_email = "買家信箱"
-buyer_id = "買家帳號"
-city = "縣市"
-"""
-)
 
 
 @pytest.fixture
@@ -93,14 +59,6 @@ async def import_file(office: Office, *rows: str, channel: str = "momo") -> Any:
     return await office.end.request(
         "POST", path, token="office-token-0123456789", data=form(), params={"dry_run": "false"}
     )
-
-
-def refund(refund_id: int, order_id: int = 5001, *, paid: str, qty: int = 0, **line: Any) -> dict[str, Any]:
-    """A refund in the shape of the Admin API; `qty` of the order's only line, 0: money alone."""
-    told = {"id": refund_id, "order_id": order_id, "created_at": f"2026-09-22T10:00:0{refund_id % 10}Z"}
-    transaction = {"amount": paid, "kind": "refund", "status": "success", "currency": "TWD"}
-    lines = [{"line_item_id": order_id * 10, "quantity": qty, "restock_type": "no_restock"} | line] if qty else []
-    return told | {"transactions": [transaction], "refund_line_items": lines}
 
 
 async def test_who_bought_on_line_only_is_found_by_city_and_is_one_person_with_the_customer_of_another_channel(
@@ -384,7 +342,7 @@ def test_no_channel_is_called_as_tills_are() -> None:
 
 
 async def test_every_order_of_arrival_comes_to_one_purchase(office: Any, sql: Any) -> None:
-    """A few arrivals of the very words, over HTTP and on each database; the law itself is tried below."""
+    """A few arrivals of the very words, over HTTP and on each database; the law itself is tried in test_buying_arrivals."""
     ends = set()
     for n, order in enumerate(((0, 1, 2, 3, 4), (4, 3, 2, 1, 0), (3, 0, 3, 2, 4, 1, 2), (2, 4, 0, 1, 3, 0))):
         story = story_of(100 + n)
@@ -398,74 +356,3 @@ async def test_every_order_of_arrival_comes_to_one_purchase(office: Any, sql: An
         ends.add((tuple(line), tuple(whole)))
 
     assert len(ends) == 1, ends
-
-
-def story_of(order_id: int = 5001) -> list[tuple[str, dict[str, Any]]]:
-    """What a shop says of an order: created, its customer and its goods edited, parts of it refunded, a price less."""
-    first = shopify_order(order_id, customer={"id": 1, "email": "first@example.org"})
-    back = refund(order_id * 10 + 1, order_id, paid="1280.00", qty=1)
-    edited = shopify_order(order_id, customer=WANG, changed="2026-09-22T10:00:00Z")
-    edited["line_items"][0]["quantity"] = 3
-    refunded = json.loads(json.dumps(edited | {"updated_at": "2026-09-22T11:00:00Z", "refunds": [back]}))
-    refunded["line_items"][0]["current_quantity"] = 2
-    money = refund(order_id * 10 + 2, order_id, paid="60.00")
-    return [
-        ("orders/create", first),
-        ("orders/updated", edited),
-        ("refunds/create", back),
-        ("orders/updated", refunded),
-        ("refunds/create", money),
-    ]
-
-
-def more_of(order_id: int = 5001) -> list[tuple[str, dict[str, Any]]]:
-    """And what ends it, or nearly: cancelled, voided, a twin of one second."""
-    late = shopify_order(order_id, customer=WANG, changed="2026-09-23T10:00:00Z")
-    return [
-        ("orders/cancelled", late | {"cancelled_at": "2026-09-23T10:00:00Z"}),
-        ("orders/updated", late | {"financial_status": "voided"}),
-        ("orders/updated", late | {"customer": None, "note": "twin"}),
-    ]
-
-
-def books_of(told: Iterable[tuple[str, dict[str, Any]]], folder: Path) -> list[Any]:
-    """What stands of purchases and of who bought, once all of it was taken."""
-    (folder / "s").write_text("a-secret-of-a-shop")
-    section = ChannelSection(kind="shopify", currency="TWD", secret_files=["s"], points=PointsRule(2, 9_999))
-    channel = channels_of({"taipei": section}, base=folder)["taipei"]
-    scopes = convert(SCOPES, ScopesSection)
-    with closing(connect_writer(Path(":memory:"), MIGRATIONS, "off")) as tx:
-        own = identify(tx, "cloud", incarnation="c" * 16, now_ms=0)
-        wanted = wanted_of("hk01", scopes, catalogue="", branches="", members="tw")
-        settle_scopes(tx, own, wanted, stores=["hk01"], fill=FILL)
-        key = new_key("ab" * 32, is_chains=True, begun_at=datetime(2026, 1, 1, tzinfo=UTC))
-        ensure_keys(tx, own, ["hk01"], fresh=key)
-        rules = MembersSection(region="TW", join=["email"])
-        for n, (topic, body) in enumerate(told, 1):
-            raw = json.dumps(body).encode()
-            take(Job(tx, own, channel, rules, Received(topic, raw, 1_790_000_000_000 + n)), read(channel, topic, raw))
-        tables = ("purchase", "purchase_line", "purchase_back")
-        books = [tx.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4").fetchall() for table in tables]
-        sums = "SELECT member_id, sum(points) FROM {} GROUP BY member_id HAVING sum(points) <> 0 ORDER BY 1"
-        points = [tx.execute(sums.format(table)).fetchall() for table in ("member_points", "person_points")]
-        assert points[0] == points[1]
-        return [*books, points[0]]
-
-
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_whatever_comes_first_or_twice_the_purchase_is_that_of_the_final_state(
-    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Law: any order and repetition of webhooks ends in the purchases, returns and points of the same webhooks in order."""
-    said = [*story_of(), *more_of()]
-    some = data.draw(st.lists(st.sampled_from(range(len(said))), min_size=1, max_size=12), label="arrival")
-    in_order = [said[index] for index in sorted(set(some))]
-    folder = tmp_path_factory.mktemp("shop")
-
-    ends = books_of((said[index] for index in some), folder)
-    assert ends == books_of(in_order, folder)
-    for _, _, member, *_, amount, refunded, is_kept, _, _ in ends[0]:
-        assert 0 <= refunded <= amount and is_kept == int(any(row[4] > row[6] for row in ends[1]))
-        earned = (amount - refunded) * 2 // 9_999
-        assert ends[3] == ([(member, earned)] if member and earned else [])

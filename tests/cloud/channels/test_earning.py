@@ -13,8 +13,9 @@ from sync.cloud.scopes.scope_definitions import ScopesSection, wanted_of
 from sync.cloud.scopes.scope_work import FILL
 from sync.cloud.scopes.scopes import settle_scopes
 from sync.retail.people.points import PointsRule
+from tests.cloud.channels.buying_world import MEMBERS, SCOPES, STORES, WANG, refund
 from tests.cloud.channels.conftest import TEA, Office, shopify_order, woo_order
-from tests.cloud.channels.test_buying import MEMBERS, SCOPES, STORES, WANG, refund, who
+from tests.cloud.channels.test_buying import who
 from tests.cloud.conftest import TOKENS
 from tests.cloud.test_points import looking
 

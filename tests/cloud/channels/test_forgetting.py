@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.cloud.channels.buying_world import MEMBERS, SCOPES, STORES, WANG
 from tests.cloud.channels.conftest import TEA, Office, shopify_order, woo_order
-from tests.cloud.channels.test_buying import CLEAR, MEMBERS, SCOPES, STORES, WANG, who, who_ids
+from tests.cloud.channels.test_buying import CLEAR, who, who_ids
 from tests.cloud_engines import Engine
 
 REDACT = {"shop_id": 1, "shop_domain": "x", "customer": {"id": 9001, "email": WANG["email"], "phone": WANG["phone"]}}

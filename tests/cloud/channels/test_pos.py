@@ -14,8 +14,9 @@ from sync.cloud.persons.purchases import STORE
 from sync.db import connect_writer
 from sync.errors import ConfigError
 from sync.migrate import migrations
+from tests.cloud.channels.buying_world import MEMBERS, SCOPES, STORES, WANG, refund
 from tests.cloud.channels.conftest import TEA, Office, shopify_order, woo_order
-from tests.cloud.channels.test_buying import MEMBERS, SCOPES, STORES, WANG, refund, who
+from tests.cloud.channels.test_buying import who
 from tests.cloud.conftest import TOKENS
 
 ONLINE_ONLY = {"all": [{"purchases": {"where": "online"}}, {"not": {"purchases": {"where": "store"}}}]}

@@ -14,8 +14,9 @@ from sync.cloud.channels.calls import ShopFaultError
 from sync.cloud.channels.refunds import DAY_MS
 from sync.cloud.talk.shop_http import ShopHttp
 from sync.cloud.talk.shops import LevelPusher, pushers
+from tests.cloud.channels.buying_world import MEMBERS, SCOPES, STORES
 from tests.cloud.channels.conftest import TEA, TOKEN, Office, woo_order
-from tests.cloud.channels.test_buying import MEMBERS, SCOPES, STORES, who
+from tests.cloud.channels.test_buying import who
 
 BILL = {"first_name": "Tai Man", "last_name": "Chan", "email": "chan@example.org", "country": "HK"}
 WHAT_CAME_BACK = "SELECT line, back_qty, back_amount FROM purchase_line ORDER BY purchase_id, line"

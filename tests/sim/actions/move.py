@@ -12,7 +12,7 @@ from hub.api.stock.documents import DocumentLine, DocumentRequest, post_document
 from hub.store.stock.stock import Movement
 
 if TYPE_CHECKING:
-    from tests.sim.people import Client
+    from tests.sim.client import Client
     from tests.sim.world import World
 
 WEIGHT = 3

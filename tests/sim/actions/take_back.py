@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hub.api.selling.returns import ReturnRequest, post_return
 from sync.retail.selling.returns import ReturnLine
-from tests.sim.people import Client, Request
+from tests.sim.client import Client, Request
 
 if TYPE_CHECKING:
     from tests.sim.world import World

@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tests.sim.client import Request
 from tests.sim.hub_node import HubNode
-from tests.sim.people import Request
 
 if TYPE_CHECKING:
     from tests.sim.world import World

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hub.api.stock.documents import DocumentRequest
+from tests.sim.client import Request
 from tests.sim.goods import CURRENCY, OWN, SERVICE
 from tests.sim.hub_node import HubNode
-from tests.sim.people import Request
 
 if TYPE_CHECKING:
     from tests.sim.world import World

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hub.store.selling.sales import series_of
+from tests.sim.client import Request
 from tests.sim.hub_node import HubNode
-from tests.sim.people import Request
 
 if TYPE_CHECKING:
     from tests.sim.disk import Disk

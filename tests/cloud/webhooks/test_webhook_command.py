@@ -1,27 +1,23 @@
 """`storehub cloud webhooks` as typed, against a cloud in this process and a subscriber that answers nobody."""
 
 import json
-import random
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sync.cloud.handing.addresses import Allowed
-from sync.cloud.handing.deliverer import Deliverer
-from sync.cloud.talk.webhook_http import WebhookHttp
 from tests.cloud.typing_commands import Typing, write_cloud_file
+from tests.cloud.webhooks.conftest import telling
 
-LOCAL = "127.0.0.0/8"
 NOWHERE = "http://127.0.0.1:9/hook"  # the discard port: nobody listens
 
 
 @pytest.fixture
-async def cloud(start_cloud: Any, tmp_path: Path) -> Any:
-    end = await start_cloud(handing={"allow": [LOCAL]})
-    write_cloud_file(tmp_path, end.port)
-    return end
+def cloud(cloud: Any, tmp_path: Path) -> Any:
+    """The cloud, and its file beside it."""
+    write_cloud_file(tmp_path, cloud.port)
+    return cloud
 
 
 @pytest.fixture
@@ -32,9 +28,7 @@ def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
 
 async def told(cloud: Any, *, rounds: int = 1) -> None:
     """Let the cloud tell what is due, as often as it takes to give a message up."""
-    async with WebhookHttp(Allowed((LOCAL,))) as http:
-        cloud.cloud.books.metrics.registry = type(cloud.cloud.books.metrics.registry)()
-        deliverer = Deliverer(cloud.cloud.books, cloud.cloud.news, http.send, worker="w1", rng=random.Random(1))
+    async with telling(cloud) as deliverer:
         for _ in range(rounds):
             await deliverer.step("crm")
             cloud.clock.now_ms += 10_000

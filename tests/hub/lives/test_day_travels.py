@@ -1,47 +1,17 @@
 """The tills' day between machines: the store's other hub goes on with a drawer, a card of yesterday gets its Z reports back."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import Any
-
-import pytest
-
 from hub.store.day import drawers
 from hub.store.day.drawers import Doer
-from hub.store.model import Shop
 from hub.store.staff import cashiers
 from hub.store.staff.cashiers import Asked
 from sync.retail.selling.drawers import Counting, Opening
 from sync.retail.selling.z_reports import ZReport
 from sync.retail.staff.cashiers import PinHash
+from tests.hub.lives.conftest import World, everybody, follow
 from tests.hub.lives_world import NOW_MS, Cloud, Machine, meet
-from tests.hub.test_lives import World
-from tests.hub.test_standby_books import everybody, follow
 
 BY = Doer("cashier:c7", "cashier")
 PIN = PinHash(n=16384, r=8, p=1, salt="s", hash="h", key="k")
-
-
-@pytest.fixture
-async def world(tmp_path: Path, shop: Shop, sale: Callable[..., Any]) -> AsyncIterator[World]:
-    async with AsyncExitStack() as stack:
-        yield World(tmp_path, shop, stack, sale)
-
-
-@pytest.fixture
-async def cloud(world: World) -> Cloud:
-    end = Cloud(world.folder / "cloud.db")
-    await end.start(world.stack)
-    return end
-
-
-@pytest.fixture
-async def hub(world: World, store: Any) -> Machine:
-    """The one that is followed, with a catalogue and thirty teas."""
-    primary = await world.machine("primary", Machine(store.path, world.shop).copy_to(world.folder / "catalogue.db"))
-    await world.receive(primary, 30)
-    return primary
 
 
 async def opened(machine: Machine, session_id: str) -> None:

@@ -9,8 +9,8 @@ import os
 import random
 import sqlite3
 import subprocess
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copytree
@@ -21,100 +21,24 @@ import pytest
 from hub.backup.age import Identity
 from hub.backup.noted import Made, Told, note
 from hub.cli import main
-from hub.config import Config, parse_config
+from hub.config import parse_config
 from hub.medium.copying import FeedCopy
 from hub.medium.record import Head, read_records, write_record
-from hub.medium.replay import Replayed, replay_feed
 from hub.medium.segments import disk_of
-from hub.store.model import Shop
 from hub.store.replica.lives import ended_lives
-from hub.store.upkeep.copying import mark_restored
-from hub.store.upkeep.siblings import RELAYED
 from sync.batch import Boundary
 from sync.errors import ConfigError, StartError
 from sync.store.streams import stream_heads
 from tests.conftest import StartHub
+from tests.hub.lives.conftest import World
+from tests.hub.lives.copying_world import KEY, config, copy_all, copying, is_copied, put_back, segments
 from tests.hub.lives_world import NOW_MS, Cloud, Machine, meet
-from tests.hub.test_lives import World
-
-KEY = Identity.new()
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for what in ("PACE_S", "AGAIN_S", "LOOK_EVERY_S"):
         monkeypatch.setattr(f"hub.medium.copying.{what}", 0.02)
-
-
-@pytest.fixture
-async def world(tmp_path: Path, shop: Shop, sale: Callable[..., Any]) -> AsyncIterator[World]:
-    async with AsyncExitStack() as stack:
-        yield World(tmp_path, shop, stack, sale)
-
-
-@pytest.fixture
-async def hub(world: World, store: Any) -> Machine:
-    """With a catalogue and thirty teas."""
-    copy = Machine(store.path, world.shop).copy_to(world.folder / "catalogue.db")
-    hub = await world.machine("first", copy)
-    await world.receive(hub, 30)
-    return hub
-
-
-@pytest.fixture
-async def cloud(world: World) -> Cloud:
-    end = Cloud(world.folder / "cloud.db")
-    await end.start(world.stack)
-    return end
-
-
-def config(folder: Path, medium: Path, **more: Any) -> Config:
-    raw = {
-        "store": {"id": "hk01", "name_zh_hant": "示範店", "name_en": "Demo", "currency": "HKD"},
-        "data": {"dir": str(folder)},
-        "backup": {"feed_to": str(medium), "recipients": [KEY.recipient], **more},
-    }
-    return parse_config(raw, base=folder)
-
-
-@asynccontextmanager
-async def copying(machine: Machine, settings: Config) -> AsyncIterator[Callable[..., Any]]:
-    """Copy meanwhile; yields what waits until something is so."""
-    changed = asyncio.Event()
-    copy = FeedCopy(settings, machine.db, machine.books, now_ms=lambda: NOW_MS, on_change=changed.set)
-    task = asyncio.create_task(copy.run())
-
-    async def until(holds: Callable[[], bool]) -> FeedCopy:
-        async with asyncio.timeout(60):
-            while not holds():
-                changed.clear()
-                copy.grown()
-                await changed.wait()
-        return copy
-
-    yield until
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-def is_copied(machine: Machine) -> bool:
-    heads = stream_heads(machine.db.read, machine.books.replica)
-    return all(machine.books.holders.medium.get(each, 0) == last for each, last in heads.items() if each in RELAYED)
-
-
-async def copy_all(machine: Machine, settings: Config) -> None:
-    async with copying(machine, settings) as until:
-        await until(lambda: is_copied(machine))
-
-
-def put_back(database: Path, medium: Path, *, key: Identity = KEY, is_whole: bool = True) -> Replayed:
-    done = replay_feed(database, medium, key, is_whole=is_whole, now_ms=NOW_MS)
-    mark_restored(database)
-    return done
-
-
-def segments(medium: Path) -> list[Path]:
-    return sorted(medium.glob("*.feed"))
 
 
 @pytest.mark.parametrize("has_cloud", [True, False])
