@@ -3,7 +3,7 @@
     question   a row of `coupon_asks`, sent as any other; the answer is a row of `coupon_grants` with the question's number
     no answer  in time: as without a line, conditional under the cap of the day or refused
 
-Not here: what follows (hub.store.people.coupons), answers (sync.cloud.people.coupons).
+Not here: what follows (hub.store.people.coupons), answers (sync.cloud.loyalty.coupons).
 """
 
 import asyncio

@@ -6,7 +6,7 @@
     no answer  in time, no line, no slot: "", as without a line, under the cap of the member's day
 
 What was asked for a sale that did not come about is given back. Not here: SQL (hub.store.people.point_asks), whether points may
-be burned (hub.store.people.points), answers (sync.cloud.people.point_holds).
+be burned (hub.store.people.points), answers (sync.cloud.loyalty.point_holds).
 """
 
 import asyncio

@@ -27,8 +27,8 @@ from sync.cloud.exports.nightly import Nightly
 from sync.cloud.handing.addresses import Allowed
 from sync.cloud.handing.deliverer import Deliverer
 from sync.cloud.handing.news import News
+from sync.cloud.loyalty.coupons import fill_stores
 from sync.cloud.metrics import CloudMetrics
-from sync.cloud.people.coupons import fill_stores
 from sync.cloud.persons.work import PeopleWatch
 from sync.cloud.rights.contact import Contact
 from sync.cloud.scopes import scope_work

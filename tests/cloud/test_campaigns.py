@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from sync.cloud.arrivals.facts import add_facts
 from sync.cloud.campaigns.ledger import claim
+from sync.cloud.loyalty.member_cells import write_cells
 from sync.cloud.migrations import MIGRATIONS
-from sync.cloud.people.member_cells import write_cells
 from sync.cloud.senders.settings import SenderSection, line_of
 from sync.cloud.talk.outgoing import speaking
 from sync.db import connect_writer

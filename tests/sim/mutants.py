@@ -39,7 +39,7 @@ from sync.batch import START, Batch, Boundary, Gap
 from sync.cloud import registers
 from sync.cloud.arrivals import applying, facts, tallies
 from sync.cloud.arrivals.cursors import Writer, writers_at
-from sync.cloud.people import coupons
+from sync.cloud.loyalty import coupons
 from sync.cloud.rights import promises
 from sync.entities import REGISTRY
 from sync.protocol import Ack

@@ -1,7 +1,7 @@
 """Instant coupons: the next serial of a batch that this life of the hub holds is given to somebody, off line as well.
 
 A batch belongs to one life: after a restore nothing of it is issued here again, so that no serial is issued twice. Functions of a
-write job. Not here: who holds what (sync.cloud.people.coupons), redeeming (hub.store.people.coupons).
+write job. Not here: who holds what (sync.cloud.loyalty.coupons), redeeming (hub.store.people.coupons).
 """
 
 from datetime import datetime

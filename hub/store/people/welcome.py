@@ -1,7 +1,7 @@
 """A new member's coupon: the next serial of an instant batch that this hub holds, once a member. Jobs' functions, and reads.
 
 The serial's issue is named by the member, so that an enrolment that is sent again finds the same one. Where no serial is left the
-member is enrolled without, and the answer says so. Not here: who holds batches (sync.cloud.people.coupons), printing
+member is enrolled without, and the answer says so. Not here: who holds batches (sync.cloud.loyalty.coupons), printing
 (hub.api.people.members).
 """
 

@@ -24,7 +24,7 @@ from sync.cloud.arrivals.lives import Sealed, seal_if_whole
 from sync.cloud.arrivals.rows import is_tally_stream
 from sync.cloud.arrivals.tallies import merge_former_footfall, merge_tallies
 from sync.cloud.catalogue import HandedOver, hand_over
-from sync.cloud.people.member_points import share_points
+from sync.cloud.loyalty.member_points import share_points
 from sync.cloud.rights.transfers import hand_on
 from sync.cloud.scopes.scope_branches import mark_store, share_out
 from sync.cloud.scopes.scope_members import share_members

@@ -14,7 +14,7 @@ from msgspec import Struct
 from sync.batch import Batch, Row
 from sync.cloud.arrivals.cursors import FeedNumbers, add_sum, number_rows
 from sync.cloud.arrivals.rows import NUMBERED_BY_STORE, SUMMED, Fact, key_of, read_facts
-from sync.cloud.people.member_points import add_points
+from sync.cloud.loyalty.member_points import add_points
 from sync.cloud.receipts import enter_receipts
 from sync.effects import may_move_points
 from sync.errors import ForkError

@@ -1,6 +1,6 @@
 """Rows of stores that some part of the cloud has not looked at yet, in the order of the feed. Functions of a write job.
 
-Not here: what follows from them (sync.cloud.people, sync.cloud.persons).
+Not here: what follows from them (sync.cloud.loyalty, sync.cloud.persons).
 """
 
 from sqlite3 import Connection

@@ -15,8 +15,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from sync.cloud.people.coupon_gifts import grant_serial, is_held
-from sync.cloud.people.coupons import batch_of, coupon_of
+from sync.cloud.loyalty.coupon_gifts import grant_serial, is_held
+from sync.cloud.loyalty.coupons import batch_of, coupon_of
 from sync.cloud.persons.coupons import note_coupon
 from sync.cloud.persons.people import members_of, words_of
 from sync.cloud.persons.purchases import home_store

@@ -1,6 +1,6 @@
 """Which coupons a person was given, and which a purchase of theirs redeemed. Functions of a write job, and reads.
 
-Not here: what a serial is good for and who may redeem it (sync.cloud.people.coupons).
+Not here: what a serial is good for and who may redeem it (sync.cloud.loyalty.coupons).
 """
 
 import json

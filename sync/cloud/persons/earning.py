@@ -11,7 +11,7 @@ from sqlite3 import Connection
 import msgspec
 
 from sync.cloud.arrivals.facts import add_facts
-from sync.cloud.people.member_points import tell_own_points
+from sync.cloud.loyalty.member_points import tell_own_points
 from sync.cloud.persons.links import key_of, utc
 from sync.cloud.scopes.scopes import Numbers
 from sync.model import Feed, Replica

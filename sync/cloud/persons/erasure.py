@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from sync.cloud.people.member_cells import write_cells
+from sync.cloud.loyalty.member_cells import write_cells
 from sync.cloud.persons.coupons import coupons_of
 from sync.cloud.persons.forgotten import forget_rows
 from sync.cloud.persons.links import key_of, utc

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from sync.cloud.people.member_cells import write_cells
+from sync.cloud.loyalty.member_cells import write_cells
 from sync.cloud.persons.links import is_settled, join, key_of, say, utc
 from sync.cloud.persons.people import consents_of, identities_of, owners, person_ids, person_of
 from sync.cloud.persons.registers import cells_of, said_of

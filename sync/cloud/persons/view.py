@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from sync.cloud.people.point_holds import held_of
+from sync.cloud.loyalty.point_holds import held_of
 from sync.cloud.persons.coupons import coupons_of
 from sync.cloud.persons.people import consents_of, identities_of, links_of, person_ids, words_of
 from sync.cloud.persons.purchases import home_store, totals

@@ -1,7 +1,7 @@
 """What the cloud itself says of people: facts of stream `people`, told to the regions in which their members are known.
 
 They stand among the facts of the stores, are read in the same feed, and are entered here at once. A fact that is here already is
-not written again. Functions of a write job. Not here: clear values (sync.cloud.people.member_cells).
+not written again. Functions of a write job. Not here: clear values (sync.cloud.loyalty.member_cells).
 """
 
 from sqlite3 import Connection
@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from sync.cloud.arrivals.facts import add_facts
 from sync.cloud.arrivals.rows import key_of
-from sync.cloud.people.nearness import is_near
+from sync.cloud.loyalty.nearness import is_near
 from sync.cloud.persons.people import take_fact
 from sync.cloud.scopes.scope_definitions import member_scope
 from sync.cloud.scopes.scope_members import PEOPLE, written

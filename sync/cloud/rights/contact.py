@@ -1,9 +1,9 @@
 """Rights at the cloud, wired: promises of head office, and what is looked at when rows of a store have arrived.
 
     rows of a store      -> on_rows -> jobs of bounded work until there is no more; the stores are told of what was written
-    coupons              -> redemptions are settled, questions about serials answered (sync.cloud.people.coupons)
+    coupons              -> redemptions are settled, questions about serials answered (sync.cloud.loyalty.coupons)
     orders               -> steps, orders made in a shop, requests are written down (sync.cloud.orders)
-    points               -> set aside for sales that are being made (sync.cloud.people.point_holds)
+    points               -> set aside for sales that are being made (sync.cloud.loyalty.point_holds)
     promise, cancel,
     allocate, call off   -> one job, with what follows from it at the same place
 
@@ -24,9 +24,9 @@ from sync.cloud.allocation.following import call_off_order, look_at
 from sync.cloud.allocation.giving import Means
 from sync.cloud.allocation.parcels import count_unfulfilled, take_by_hand
 from sync.cloud.allocation.settings import Settings
+from sync.cloud.loyalty.coupons import look_at_coupons
+from sync.cloud.loyalty.point_holds import look_at_points
 from sync.cloud.orders import Allocated, allocate, call_off, look_at_orders
-from sync.cloud.people.coupons import look_at_coupons
-from sync.cloud.people.point_holds import look_at_points
 from sync.cloud.rights import promises
 from sync.cloud.rights.balance import attend, difference, differences, look, look_again_if_changed
 from sync.cloud.rights.promises import Promised, PromiseRequest, open_promises, place_of

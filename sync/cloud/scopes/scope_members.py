@@ -18,8 +18,8 @@ import msgspec
 from sync.batch import Batch, Row
 from sync.cloud.arrivals.clock import Restamped, standing_register, tell_restamps
 from sync.cloud.arrivals.rows import key_of
-from sync.cloud.people.member_cells import own_rows
-from sync.cloud.people.nearness import is_near
+from sync.cloud.loyalty.member_cells import own_rows
+from sync.cloud.loyalty.nearness import is_near
 from sync.cloud.scopes.scope_definitions import member_scope
 from sync.cloud.scopes.scopes import Numbers, Served, Written, put_body, put_bytes, served, write_rows
 from sync.json_errors import NOT_JSON

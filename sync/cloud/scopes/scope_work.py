@@ -11,7 +11,7 @@ from functools import partial
 from sqlite3 import Connection
 
 from sync.cloud.config import CloudConfig
-from sync.cloud.people.member_points import POINTS, fill_points
+from sync.cloud.loyalty.member_points import POINTS, fill_points
 from sync.cloud.pricing import share_pricing
 from sync.cloud.scopes.scope_branches import (
     BRANCHES,

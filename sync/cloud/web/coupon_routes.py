@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.web_routedef import RouteDef
 from msgspec import Meta, Struct
 
-from sync.cloud.people.coupons import BORNE, Put, end_dispute, grant_batch, put_coupons, serial_of
+from sync.cloud.loyalty.coupons import BORNE, Put, end_dispute, grant_batch, put_coupons, serial_of
 from sync.cloud.rights.rights import living_of
 from sync.cloud.web.http import CLOUD, AnswerError, answer, office, read_body
 from sync.errors import RuleError

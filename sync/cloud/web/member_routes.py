@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.web_routedef import RouteDef
 from msgspec import Meta, Struct
 
-from sync.cloud.people.member_tier import set_tier
+from sync.cloud.loyalty.member_tier import set_tier
 from sync.cloud.scopes.scope_work import rotate_key, stores_with_members
 from sync.cloud.web.http import CLOUD, AnswerError, answer, office, read_body
 from sync.errors import RuleError

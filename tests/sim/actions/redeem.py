@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hub.api.selling.sales import SaleRequest, post_sale
 from hub.coupons import ask
-from sync.cloud.people.coupons import grant_batch, put_coupons
+from sync.cloud.loyalty.coupons import grant_batch, put_coupons
 from sync.retail.names import Name
 from sync.retail.people.coupon_rows import CouponBatchRow, CouponRow
 from sync.retail.selling.sales import Coupon, Discount, SaleLine, Tender

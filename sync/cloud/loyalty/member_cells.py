@@ -1,7 +1,7 @@
 """Cells of members' registers that the cloud writes, with its own stamps, and which regions get them.
 
 They go to the shops of the regions in which the member is known: a shop has written of it, or head office enrolled it near one.
-Functions of a write job. Not here: what is written (sync.cloud.people.member_tier, sync.cloud.persons.joining). Source: the
+Functions of a write job. Not here: what is written (sync.cloud.loyalty.member_tier, sync.cloud.persons.joining). Source: the
 design, 3.3 (Member).
 """
 
@@ -14,7 +14,7 @@ import msgspec
 from sync.cloud.arrivals.clock import next_stamp
 from sync.cloud.arrivals.rows import key_of
 from sync.cloud.arrivals.tallies import merge_tallies
-from sync.cloud.people.nearness import is_near
+from sync.cloud.loyalty.nearness import is_near
 from sync.cloud.persons.registers import refresh_member
 from sync.cloud.scopes.scope_definitions import member_scope
 from sync.cloud.scopes.scopes import Numbers, Written, put_body, served, write_rows

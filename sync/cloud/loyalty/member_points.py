@@ -12,7 +12,7 @@ import msgspec
 
 from sync.batch import Batch, Row
 from sync.cloud.arrivals.rows import key_of
-from sync.cloud.people.nearness import is_near
+from sync.cloud.loyalty.nearness import is_near
 from sync.cloud.scopes.scope_definitions import member_scope
 from sync.cloud.scopes.scopes import Numbers, Served, Written, served, write_rows
 from sync.effects import sum_points

@@ -1,11 +1,11 @@
 """A single serial of a batch is given to a replica, for a person who will redeem it there. Functions of a write job, and a read.
 
-Not here: whole batches, questions of stores, what becomes of redemptions (sync.cloud.people.coupons).
+Not here: whole batches, questions of stores, what becomes of redemptions (sync.cloud.loyalty.coupons).
 """
 
 from sqlite3 import Connection
 
-from sync.cloud.people.coupons import coupon_of, grants_of
+from sync.cloud.loyalty.coupons import coupon_of, grants_of
 from sync.cloud.rights.rights import put_own, store_of
 from sync.model import Replica
 from sync.retail.people.coupon_rows import COUPON_GRANT, CouponBatchRow, CouponGrantRow

@@ -6,7 +6,7 @@ A function of a write job. Source: the design, 3.3 (Member).
 from sqlite3 import Connection
 
 from sync.cloud.arrivals.clock import standing_register
-from sync.cloud.people.member_cells import write_cells
+from sync.cloud.loyalty.member_cells import write_cells
 from sync.model import Replica
 from sync.retail.people.members import MEMBER, TIER
 

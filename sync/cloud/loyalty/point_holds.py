@@ -6,7 +6,7 @@
     its life ended  -> the same, once it is sealed
 
 Functions of a write job. Not here: the rule (sync.retail.people.point_holds), the ledger's sums
-(sync.cloud.people.member_points).
+(sync.cloud.loyalty.member_points).
 """
 
 import json
@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from sync.cloud.arrivals.looked import ROWS_MAX, NewRow, new_rows
-from sync.cloud.people.member_points import region_of
+from sync.cloud.loyalty.member_points import region_of
 from sync.cloud.rights.rights import sealed_of, store_of
 from sync.cloud.scopes.scopes import put_row
 from sync.json_errors import NOT_JSON

@@ -1,1 +1,0 @@
-"""Members and their points, coupons and their uses."""
