@@ -67,6 +67,8 @@ REFUSED: tuple[tuple[str, dict[str, Any] | None, int, str], ...] = (
     ("POST /v1/stock/documents", {"document_id": "d1", "kind": "receive", "lines": [TEA]}, 409, "other_content"),
     ("POST /v1/stock/documents", SENT | {"to": "hk01"}, 422, "transfer_to_self"),
     ("POST /v1/stock/documents", SENT | {"lines": [TEA, TEA]}, 422, "sku_twice"),
+    ("POST /v1/stock/transfers/requests/none/refuse", {"reason": "not_found"}, 404, "transfer_request"),
+    ("POST /v1/stock/transfers/requests/proposal-1/refuse", {"reason": "damaged"}, 409, "other_content"),
     ("POST /v1/stock/counts", {"count_id": "n9", "lines": []}, 422, "count_empty"),
     ("POST /v1/stock/counts", {"count_id": "n1", "lines": [{"sku": "TEA-01", "counted": 5}]}, 409, "other_content"),
     ("PUT /v1/stock/NONE/safety-stock", {"qty": 1}, 404, "product"),
