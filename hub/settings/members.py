@@ -72,3 +72,7 @@ def _check_tender(name: str | None, tenders: Sequence[TenderType]) -> None:
             f"members.points_worth.tender {name!r} is no tender of this shop that is not cash: {usable}; "
             f"declare it as [tenders.{name}], or leave it out"
         )
+    if known is not None and known.refund_in_cash:
+        raise ConfigError(
+            f"tenders.{name}.refund_in_cash: points come back with the goods, and would be paid out beside; leave it out"
+        )

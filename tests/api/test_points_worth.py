@@ -121,6 +121,12 @@ async def test_a_tender_that_cannot_carry_them_is_said_at_the_start(start_hub: S
         await start_hub(members={"points_worth": {"points": 1, "minor": 10, "tender": tender}})
 
 
+async def test_points_that_come_back_with_the_goods_are_not_paid_out_beside(start_hub: StartHub) -> None:
+    tenders = {"points": {"kind": "other", "name_en": "Points", "refund_in_cash": True}}
+    with pytest.raises(ConfigError, match=r"tenders\.points\.refund_in_cash: points come back with the goods"):
+        await start_hub(members={"points_worth": {"points": 1, "minor": 10, "tender": "points"}}, tenders=tenders)
+
+
 async def test_a_misspelt_rule_is_no_rule(start_hub: StartHub) -> None:
     with pytest.raises(ConfigError, match=r"unknown key 'members\.points_worth\.maximum'; known: max_pct"):
         await start_hub(members={"points_worth": {"points": 1, "minor": 10, "maximum": 5}})
