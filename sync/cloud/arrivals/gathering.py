@@ -56,8 +56,12 @@ class Gathering:
         """
         writer = arrival.batch.rep
         if not self._last.has_room(writer):
-            self._last = _Together()
-            db.write_soon(partial(self._take_together, self._last), then=lambda _: None)
+            together = self._last = _Together()
+            db.write_soon(
+                partial(self._take_together, together),
+                then=lambda _: together.parts.clear(),
+                otherwise=together.parts.clear,
+            )
         part = self._last.parts[writer] = _Part(arrival)
 
         def own_job(tx: Connection) -> Applied:
