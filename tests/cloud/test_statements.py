@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import Any
 
 from sync.cloud.catalogue import Entry, hand_over, import_entries
-from sync.cloud.persons.purchases import STORE, Purchase, enter, enter_all, enter_return
+from sync.cloud.persons.purchases import STORE, Purchase, enter, enter_all, enter_backs, enter_return
 from sync.migrate import migrate
 from sync.model import Replica
 from sync.retail.catalogue.catalogue import Price, Product
@@ -76,6 +76,32 @@ def test_sales_to_members_are_entered_in_as_many_statements_as_a_few() -> None:
         assert tx.execute("SELECT count(*), sum(amount), sum(back_qty) FROM purchase_line").fetchall() == [
             (300, sum(range(300)), 1)
         ]
+
+
+def test_returns_of_a_backlog_are_entered_in_as_many_statements_as_a_few() -> None:
+    said = {"channel": STORE, "member_id": "m1", "currency": "HKD", "bought_ms": 1}
+    bought = [
+        Purchase(**said, purchase_id=f"s{n:03}", lines=((1, "TEA", 2, 200), (2, "RICE", 1, 50))) for n in range(300)
+    ]
+    whole = [(f"s{n:03}", ("r1", *line)) for n in range(100) for line in ((1, 2, 200), (2, 1, 50))]
+    part = [(f"s{n:03}", ("r2", 1, 1, 100)) for n in range(100, 200)]
+    tx, _ = opened()
+    with closing(tx):
+        enter_all(tx, STORE, bought[:250])
+        before = tx.asked
+        new = enter_backs(
+            tx, STORE, [*whole, *part, *part[:5], ("s299", ("r3", 2, 1, 50)), ("unknown", ("r4", 1, 1, 1))]
+        )
+        asked, again = tx.asked - before, enter_backs(tx, STORE, whole)
+        enter_all(tx, STORE, bought)  # the last was given back before it was known here
+
+        assert (new, again, asked <= ASKED_MAX) == (True, False, True)
+        refunded = dict.fromkeys(range(100), (250, 0)) | dict.fromkeys(range(100, 200), (100, 1)) | {299: (50, 1)}
+        assert tx.execute("SELECT purchase_id, refunded, is_kept FROM purchase ORDER BY purchase_id").fetchall() == [
+            (f"s{n:03}", *refunded.get(n, (0, 1))) for n in range(300)
+        ]
+        lines = "SELECT line, sum(back_qty), sum(back_amount) FROM purchase_line GROUP BY line ORDER BY line"
+        assert tx.execute(lines).fetchall() == [(1, 300, 30_000), (2, 101, 5_050)]
 
 
 def test_a_gtin_goes_from_one_product_to_another_within_one_request() -> None:

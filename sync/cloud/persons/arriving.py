@@ -15,7 +15,7 @@ from sync.cloud.arrivals.looked import NewRow, new_rows
 from sync.cloud.arrivals.rows import has_nul
 from sync.cloud.persons.coupons import note_coupon
 from sync.cloud.persons.people import take_fact
-from sync.cloud.persons.purchases import STORE, enter_all, purchase_of, take_return
+from sync.cloud.persons.purchases import STORE, backs_of, enter_all, enter_backs, purchase_of
 from sync.cloud.persons.registers import refresh_member
 from sync.cloud.rights.rights import store_of
 from sync.effects import sum_points
@@ -77,8 +77,7 @@ def _take(tx: Connection, stream: str, rows: Sequence[NewRow], now_ms: int) -> N
         sales = (purchase_of(store_of(row.rep), row.body, received_ms=now_ms) for row in rows)
         enter_all(tx, STORE, [each for each in sales if each is not None])
     elif stream == Stream.RETURNS:
-        for row in rows:
-            take_return(tx, row.body)
+        enter_backs(tx, STORE, [back for row in rows for back in backs_of(row.body)])
     moved = [(row, points) for row in rows if (points := sum_points([row.body]))]
     if not moved:
         return

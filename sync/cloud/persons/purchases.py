@@ -7,7 +7,7 @@ A return may come before its sale: it is noted, and worked into the purchase whe
 after discounts, without the rounding for cash. Functions of a write job.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from sqlite3 import Connection
 from typing import Annotated
@@ -120,14 +120,14 @@ def purchase_of(store: str, body: bytes, *, received_ms: int) -> Purchase | None
     )
 
 
-def take_return(tx: Connection, body: bytes) -> None:
-    """Enter what came back of a store's sale."""
+def backs_of(body: bytes) -> list[tuple[str, Back]]:
+    """Return what came back of a store's sale, by its number; nothing for a return that nobody here can read."""
     try:
         fact = _return(body)
     except NOT_JSON:
-        return
-    lines = [(each.line, each.qty, each.amount) for each in fact.lines]
-    enter_return(tx, STORE, fact.content.sale_id, fact.content.return_id, lines)
+        return []
+    content = fact.content
+    return [(content.sale_id, (content.return_id, each.line, each.qty, each.amount)) for each in fact.lines]
 
 
 def enter(tx: Connection, bought: Purchase) -> bool:
@@ -175,8 +175,7 @@ def enter_all(tx: Connection, channel: str, many: Sequence[Purchase]) -> int:
         "INSERT INTO purchase_coupon (channel, purchase_id, serial, amount) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         [(*key, amount) for key, amount in coupons.items()],
     )
-    for purchase_id in sorted(_found(tx, "purchase_back", channel, [each.purchase_id for each in new])):
-        _work_in(tx, (channel, purchase_id))
+    _work_in(tx, channel, _found(tx, "purchase_back", channel, [each.purchase_id for each in new]))
     return len(new)
 
 
@@ -184,15 +183,19 @@ def enter_return(
     tx: Connection, channel: str, purchase_id: str, return_id: str, lines: Sequence[tuple[int, int, int]]
 ) -> bool:
     """Enter (line, qty, amount) that came back, once; say whether it is new."""
+    return enter_backs(tx, channel, [(purchase_id, (return_id, *line)) for line in lines])
+
+
+def enter_backs(tx: Connection, channel: str, backs: Sequence[tuple[str, Back]]) -> bool:
+    """Enter what came back of purchases, each line once; say whether any of it is new. In as many statements as for one."""
     entered = tx.executemany(
         """
         INSERT INTO purchase_back (channel, purchase_id, return_id, line, qty, amount) VALUES (?, ?, ?, ?, ?, ?)
         ON CONFLICT DO NOTHING
         """,
-        [(channel, purchase_id, return_id, *line) for line in lines],
+        [(channel, purchase_id, *back) for purchase_id, back in backs],
     ).rowcount
-    if lines:
-        _work_in(tx, (channel, purchase_id))
+    _work_in(tx, channel, {purchase_id for purchase_id, _ in backs})
     return entered > 0
 
 
@@ -202,7 +205,7 @@ def set_purchase(tx: Connection, bought: Purchase) -> None:
     enter(tx, bought)
 
 
-def set_backs(tx: Connection, channel: str, purchase_id: str, backs: Iterable[Back]) -> None:
+def set_backs(tx: Connection, channel: str, purchase_id: str, backs: Collection[Back]) -> None:
     """Bring what is back of a purchase to this, and nothing else."""
     tx.execute("DELETE FROM purchase_back WHERE channel = ? AND purchase_id = ?", (channel, purchase_id))
     tx.execute(
@@ -216,7 +219,7 @@ def set_backs(tx: Connection, channel: str, purchase_id: str, backs: Iterable[Ba
         "INSERT INTO purchase_back (channel, purchase_id, return_id, line, qty, amount) VALUES (?, ?, ?, ?, ?, ?)",
         [(channel, purchase_id, *back) for back in backs],
     )
-    _work_in(tx, (channel, purchase_id))
+    _work_in(tx, channel, [purchase_id] if backs else [])
 
 
 def remove(tx: Connection, channel: str, purchase_id: str) -> None:
@@ -243,33 +246,41 @@ def _found(read: Connection, table: str, channel: str, ids: Iterable[str]) -> se
     return {purchase_id for (purchase_id,) in rows}
 
 
-def _work_in(tx: Connection, key: tuple[str, str]) -> None:
-    """Bring a purchase to what came back of it, whichever was here first."""
-    back = tx.execute(
-        """
-        SELECT line, SUM(qty), SUM(amount) FROM purchase_back WHERE channel = ? AND purchase_id = ?
-        GROUP BY line ORDER BY line
-        """,
-        key,
-    ).fetchall()
-    if not back:
+def _work_in(tx: Connection, channel: str, ids: Collection[str]) -> None:
+    """Bring purchases to what came back of them, whichever was here first; something has come back of each."""
+    if not ids:
         return
-    tx.executemany(
-        """
-        UPDATE purchase_line SET back_qty = ?, back_amount = ? WHERE channel = ? AND purchase_id = ? AND line = ?
-        """,
-        [(int(qty), int(amount), *key, line) for line, qty, amount in back],
-    )
-    kept = tx.execute(
-        """
-        SELECT COUNT(*) FROM purchase_line WHERE channel = ? AND purchase_id = ? AND qty > back_qty
-        """,
-        key,
-    ).fetchone()[0]
-    refunded = sum(int(amount) for _, _, amount in back)
+    asked = (channel, msgspec.json.encode(sorted(ids)).decode())
+    came_back = """
+      FROM purchase_back AS back WHERE back.channel = purchase_line.channel
+      AND back.purchase_id = purchase_line.purchase_id AND back.line = purchase_line.line
+    """
     tx.execute(
-        "UPDATE purchase SET refunded = ?, is_kept = ? WHERE channel = ? AND purchase_id = ?",
-        (refunded, int(kept > 0), *key),
+        f"""
+        UPDATE purchase_line SET
+          back_qty = (SELECT coalesce(SUM(back.qty), 0) {came_back}),
+          back_amount = (SELECT coalesce(SUM(back.amount), 0) {came_back})
+        WHERE channel = ? AND purchase_id IN (SELECT value FROM json_each(?))
+        """,
+        asked,
+    )
+    tx.execute(
+        """
+        UPDATE purchase SET
+          refunded = (
+            SELECT coalesce(SUM(back.amount), 0) FROM purchase_back AS back
+            WHERE back.channel = purchase.channel AND back.purchase_id = purchase.purchase_id
+          ),
+          is_kept = (
+            SELECT COUNT(*) FROM (
+              SELECT 1 FROM purchase_line AS line
+              WHERE line.channel = purchase.channel AND line.purchase_id = purchase.purchase_id
+              AND line.qty > line.back_qty LIMIT 1
+            ) AS kept
+          )
+        WHERE channel = ? AND purchase_id IN (SELECT value FROM json_each(?))
+        """,
+        asked,
     )
 
 
