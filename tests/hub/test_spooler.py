@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from devices.document import Document, DrawerPulse
+from devices.errors import JobTakenError
 from hub import spooler as spooler_module
 from hub.errors import ConflictError
 from hub.spooler import AHEAD_MAX, LedgerError
@@ -354,3 +355,22 @@ async def test_a_driver_cut_off_before_it_began_leaves_the_job_for_the_next_one(
     await again.printed()
     await desk.commit()
     assert desk.state(receipt.job_id) == "printed"
+
+
+async def test_a_job_behind_those_that_were_begun_may_be_another_printers_meanwhile(desk: Desk) -> None:
+    """It was read with them; whether it is still this printer's is asked when it begins."""
+    names = [f"job{n}" for n in range(AHEAD_MAX + 2)]
+    for name in names:
+        await desk.queue(name)
+    for name in names[:-1]:
+        job = await desk.spooler.next_job()
+        assert job.job_id == name
+        await job.begin()
+        await job.printed()
+    await desk.store.db.write(lambda tx: printing.move(tx, "p1", to="p2", now_ms=9))
+
+    job = await desk.spooler.next_job()
+
+    with pytest.raises(JobTakenError):
+        await job.begin()
+    assert (job.job_id, desk.state(names[-1]), desk.spooler.waiting_job()) == (names[-1], "queued", None)
