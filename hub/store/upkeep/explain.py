@@ -70,7 +70,7 @@ def _everything(read: Connection, own: Replica, key: str) -> Iterator[str]:
 def _fact(read: Connection, own: Replica, entity: Entity, key: str) -> Iterator[str]:
     row = read.execute(
         f"""
-        SELECT replica.id, store || ':' || incarnation, seq, body FROM {entity.table}
+        SELECT replica.id, replica.store || ':' || incarnation, seq, body FROM {entity.table}
         JOIN replica ON replica.id = {entity.table}.replica WHERE {entity.key[0].name} = ?
         """,
         (key,),
@@ -130,7 +130,7 @@ def _register(read: Connection, own: Replica, entity: Entity, key: str) -> Itera
     versioned = "n, gone" if entity.kind is Kind.REGISTER else "0, 0"
     rows = read.execute(
         f"""
-        SELECT replica.id, store || ':' || incarnation, seq, {versioned} FROM {entity.table}
+        SELECT replica.id, replica.store || ':' || incarnation, seq, {versioned} FROM {entity.table}
         JOIN replica ON replica.id = {entity.table}.replica WHERE {entity.key[0].name} = ?
         """,
         (key,),
@@ -165,7 +165,7 @@ def _naming(read: Connection, own: Replica, key: str) -> Iterator[str]:
                 continue
             rows = read.execute(
                 f"""
-                SELECT store || ':' || incarnation, seq, body FROM {entity.table}
+                SELECT replica.store || ':' || incarnation, seq, body FROM {entity.table}
                 JOIN replica ON replica.id = {entity.table}.replica WHERE {column.name} = ? ORDER BY seq
                 """,
                 (key,),
@@ -204,7 +204,7 @@ def _stock(read: Connection, own: Replica, sku: str) -> Iterator[str]:
         yield f"  {on_hand:+} at {location} is the opening balance of what {rep} wrote and is pruned"
     for rep, location, received, issued, picked, seq in read.execute(
         """
-        SELECT store || ':' || incarnation, location, received, issued, picked, seq
+        SELECT replica.store || ':' || incarnation, location, received, issued, picked, seq
         FROM level JOIN replica ON replica.id = level.replica WHERE sku = ? ORDER BY 1, 2
         """,
         (sku,),

@@ -210,7 +210,7 @@ def _give_way(tx: Connection, rep: str, said: Iterable[Said]) -> Taken:
         known = dots_before(tx, name, list(seqs))
         rows = tx.execute(
             f"""
-            SELECT {key}, replica, store || ':' || incarnation, seq, body
+            SELECT {key}, replica, replica.store || ':' || incarnation, seq, body
             FROM {entity.table} JOIN replica ON replica.id = {entity.table}.replica
             WHERE {key} IN (SELECT value FROM json_each(?))
             """,
