@@ -2,15 +2,21 @@
 
 import asyncio
 import random
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from sync.batch import Gap
-from sync.cloud.arrivals.applying import apply_all
+from sync.cloud.arrivals.applying import Applied, Arrival, apply_all
 from sync.cloud.arrivals.gathering import TOGETHER_MAX, Gathering
-from sync.errors import ProtocolError
+from sync.cloud.databases import begin_file
+from sync.cloud.migrations import MIGRATIONS
+from sync.db import connect_writer
+from sync.errors import OutcomeUnknownError, ProtocolError
+from sync.testing.sim_database import SimDatabase, drive
 
 REPS = [f"hk01:{digit * 16}" for digit in "abcdef"]
 
@@ -118,6 +124,44 @@ async def test_who_hangs_up_does_not_undo_what_was_sent(cloud: Any, new_writer: 
 
     assert list(await asyncio.gather(*calls[2:])) == [each.boundary("sales", 3) for each in writers[2:4]]
     assert await totals(cloud) == (15, 1500)
+
+
+def test_what_was_undone_is_no_answer_to_a_batch_that_came_after_its_group_had_begun(
+    tmp_path: Path, new_writer: Any
+) -> None:
+    """The commit fails while the database closes: the job of all of them never runs again, that of the late one does."""
+    path = tmp_path / "cloud.db"
+    begin_file(path)
+    ends: list[Any] = []
+    taken: list[int] = []
+    with closing(connect_writer(path, MIGRATIONS)) as connection:
+        db = SimDatabase(connection, later=lambda _s, _action: None)
+
+        def take(tx: Any, arrivals: Any) -> Any:
+            taken.append(len(arrivals))
+            if len(taken) == 1:  # a commit that fails
+                tx.execute("PRAGMA defer_foreign_keys = ON")
+                tx.execute("INSERT INTO received VALUES (99, 'sales', 1, x'00', 1, 1)")
+            return [Applied(each.batch.end) for each in arrivals]
+
+        gathering = Gathering(take)
+
+        def send(writer: Any) -> None:
+            writer.sell(f"sale-{writer.rep}", 100)
+            coming = gathering.apply(db, Arrival("hk01", writer.batch(), writer.rep, 1), then=lambda _: None)
+            drive(coming, done=ends.append, failed=ends.append)
+
+        first, second, late = map(new_writer, REPS[:3])
+        send(first)
+        send(second)
+        connection.set_trace_callback(lambda sql: late and sql == "BEGIN IMMEDIATE" and not taken and send(late))
+        db.commit()
+        connection.set_trace_callback(None)
+        db._soon.clear()  # what may wait is given up, as by a database that closes
+        db.commit()
+
+    assert taken == [3, 1]
+    assert [type(each) for each in ends] == [OutcomeUnknownError, OutcomeUnknownError, Applied]
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -17,16 +17,12 @@ Take = Callable[[Connection, Sequence[Arrival]], list[Applied]]
 
 
 class _Part:
-    """A batch, and what became of it in the transaction that is open, or was committed last."""
+    """A batch, and what became of it in the transaction that is open, or was committed."""
 
     def __init__(self, arrival: Arrival) -> None:
         self.arrival = arrival
         self.applied: Applied | None = None
         self.is_answered = False
-
-    def note_answer(self) -> None:
-        """Nobody waits for it any more."""
-        self.is_answered = True
 
 
 class _Together:
@@ -39,6 +35,14 @@ class _Together:
     def has_room(self, writer: str) -> bool:
         """Whether a batch may still come to it."""
         return not self.has_begun and writer not in self.parts and len(self.parts) < TOGETHER_MAX
+
+    def undo(self) -> None:
+        """What became of them was not committed, or may not have been: a batch whose own job is still to come is taken by it.
+
+        The job of all may never run again: what a database has put off is given up when it closes.
+        """
+        for part in list(self.parts.values()):
+            part.applied = None
 
 
 class Gathering:
@@ -56,29 +60,31 @@ class Gathering:
         """
         writer = arrival.batch.rep
         if not self._last.has_room(writer):
-            together = self._last = _Together()
-            db.write_soon(
-                partial(self._take_together, together),
-                then=lambda _: together.parts.clear(),
-                otherwise=together.parts.clear,
-            )
-        part = self._last.parts[writer] = _Part(arrival)
+            self._last = _Together()
+            parts = self._last.parts
+            job = partial(self._take_together, self._last)
+            db.write_soon(job, then=lambda _: parts.clear(), otherwise=parts.clear)
+        together = self._last
+        part = together.parts[writer] = _Part(arrival)
 
         def own_job(tx: Connection) -> Applied:
             return part.applied or self._take(tx, [arrival])[0]
 
         def note(applied: Applied) -> None:
-            part.note_answer()
+            part.is_answered = True
             then(applied)
 
-        return await db.write(own_job, then=note, otherwise=part.note_answer)
+        def undo() -> None:
+            part.is_answered = True
+            together.undo()
+
+        return await db.write(own_job, then=note, otherwise=undo)
 
     def _take_together(self, together: _Together, tx: Connection) -> None:
         """The write job before those of the batches; in the writer's thread, and again where the group was undone."""
         together.has_begun = True
+        together.undo()
         parts = [each for each in list(together.parts.values()) if not each.is_answered]
-        for each in parts:
-            each.applied = None
         if len(parts) < 2:
             return
         done = self._take(tx, [each.arrival for each in parts])
