@@ -4,13 +4,13 @@ Goal: every use of a serial is redeemed once, or the second redemption is a disp
 accepted it. Method: real hubs over their HTTP; what the cloud says is read by its own HTTP.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.cloud.looking import looking
 
 STORES: dict[str, dict[str, Any]] = {
     "hk01": {"token": "hk01-token-0123456789"},
@@ -27,16 +27,6 @@ COUPON = {
 }
 BATCH = {"kind": "coupon_batch", "batch_id": "B1", "coupon_id": "TENOFF", "prefix": "TEN", "digits": 4, "count": 100}
 INSTANT = BATCH | {"batch_id": "B2", "prefix": "NOW", "instant": True}
-
-
-@asynccontextmanager
-async def looking(cloud: Any) -> AsyncIterator[None]:
-    """The cloud looks at what arrives, as it does when it runs by itself."""
-    task = asyncio.create_task(cloud.cloud.contact.run())
-    yield
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ it is told. Method: tills by HTTP, at real hubs.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,13 @@ import pytest
 
 from hub.client import new_id
 from hub.store.people.point_asks import ask_points, give_all_back
+from tests.cloud.looking import looking
 
 TOKENS = {store: f"{store}-token-0123456789" for store in ("hk01", "hk02")}
 STORES: dict[str, dict[str, Any]] = {store: {"token": token, "members": "hk"} for store, token in TOKENS.items()}
 SCOPES = {"members": {"hk": {"stores": ["hk01", "hk02"]}}}
 RULE = {"points": {"points": 1, "per": 100}, "burn_off_line_max": 40}
 DECLARED = RULE | {"points_worth": {"points": 1, "minor": 10}}
-
-
-@asynccontextmanager
-async def looking(cloud: Any) -> AsyncIterator[None]:
-    """The cloud looks at what arrives, as it does when it runs by itself."""
-    task = asyncio.create_task(cloud.cloud.contact.run())
-    yield
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
 
 
 class Region:

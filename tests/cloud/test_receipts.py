@@ -4,10 +4,8 @@ Goal: with a line the second return of the same goods is refused wherever it is 
 that nobody was asked, and stands in the list of the store that sold. Method: real hubs and a real cloud, all over HTTP.
 """
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +13,10 @@ import pytest
 
 from sync.cloud.migrations import MIGRATIONS
 from sync.migrate import migrations
+from tests.cloud.looking import looking
 
 STORES: dict[str, dict[str, Any]] = {name: {"token": f"{name}-token-0123456789"} for name in ("hk01", "hk02", "hk03")}
 ACCEPT = {"elsewhere": "accept", "elsewhere_max_minor": 100_000, "elsewhere_day_max_minor": 500_000}
-
-
-@asynccontextmanager
-async def looking(cloud: Any) -> AsyncIterator[None]:
-    """The cloud looks at what arrives, as it does when it runs by itself."""
-    task = asyncio.create_task(cloud.cloud.contact.run())
-    yield
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
 
 
 @pytest.fixture

@@ -5,15 +5,14 @@ shelves once, promises end once, rights agree with what is there. Goods that hea
 it does not want them any more. Method: real hubs over their HTTP, with the line up.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from hub.client import new_id
 from sync.cloud.allocation.history import note_days
+from tests.cloud.looking import looking
 
 RIGHTS = {"online_share_pct": 50, "single_item": False}
 STORES: dict[str, dict[str, Any]] = {
@@ -26,17 +25,6 @@ DECLARED: dict[str, Any] = {
 TEA = "04890000000010"
 
 
-@asynccontextmanager
-async def looking(cloud: Any) -> AsyncIterator[None]:
-    """The cloud looks at what arrives, as it does when it runs by itself."""
-    tasks = [asyncio.create_task(each.run()) for each in (cloud.cloud.contact, cloud.cloud.allocator)]
-    yield
-    for task in tasks:
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-
 @pytest.fixture
 def declared() -> dict[str, Any]:
     """What stands in the cloud's file beside the stores."""
@@ -46,7 +34,7 @@ def declared() -> dict[str, Any]:
 @pytest.fixture
 async def head_office(start_cloud: Any, declared: dict[str, Any]) -> AsyncIterator[Any]:
     cloud = await start_cloud(stores=STORES, others=declared)
-    async with looking(cloud):
+    async with looking(cloud, allocates=True):
         yield cloud
 
 

@@ -17,7 +17,7 @@ from tests.cloud.channels.buying_world import MEMBERS, SCOPES, STORES, WANG, ref
 from tests.cloud.channels.conftest import TEA, Office, shopify_order, woo_order
 from tests.cloud.channels.test_buying import who
 from tests.cloud.conftest import TOKENS
-from tests.cloud.test_points import looking
+from tests.cloud.looking import looking
 
 
 @pytest.fixture

@@ -13,22 +13,13 @@ from typing import Any
 import pytest
 
 from hub.client import new_id
+from tests.cloud.looking import looking
 
 RIGHTS = {"online_share_pct": 50, "single_item": False}
 STORES: dict[str, dict[str, Any]] = {
     store: {"token": f"{store}-token-0123456789", "rights": RIGHTS} for store in ("hk01", "hk02")
 }
 TEA, SHIRT = "04890000000010", "SHIRT-M"
-
-
-@asynccontextmanager
-async def looking(cloud: Any) -> AsyncIterator[None]:
-    """The cloud looks at what arrives, as it does when it runs by itself."""
-    task = asyncio.create_task(cloud.cloud.contact.run())
-    yield
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
 
 
 @pytest.fixture
