@@ -31,7 +31,7 @@ from bench.postgres import temporary_server
 from bench.processes import CloudProcess, HubProcess, stopped_at_end, working_folder
 from bench.workload import draw_basket, encode_tail
 from hub.client import new_id
-from sync.db import connect_reader
+from sync.connections import connect_reader
 from sync.store.reading import rows_after
 
 SALES, LINES_A_SALE = 60_000, 3  # 180,000 lines

@@ -32,7 +32,8 @@ from hub.store.catalogue.products import Put, put_products
 from hub.store.model import Entry, Shop
 from hub.store.selling.sales import sale_job
 from sync.batch import START, batch_of
-from sync.db import Database, connect_reader, open_database
+from sync.connections import connect_reader
+from sync.db import Database, open_database
 from sync.model import Feed, Replica, Stream
 from sync.protocol import encode, packed
 from sync.retail.names import Name

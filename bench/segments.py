@@ -21,7 +21,7 @@ from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.persons.purchases import STORE, Purchase, enter
 from sync.cloud.segments.evaluation import Scene, evaluate
 from sync.cloud.segments.filters import Filter
-from sync.db import connect_writer
+from sync.connections import connect_writer
 
 MEMBERS = 100_000
 PURCHASES_OF_EACH = 3

@@ -24,7 +24,7 @@ from bench.sync_workload import BEGAN_MS, COLD_PRODUCTS, cold_catalogue
 from bench.workload import sku_of
 from hub.migrations import MIGRATIONS
 from sync.cloud.catalogue import ENTRIES_MAX
-from sync.db import connect_reader, connect_writer
+from sync.connections import connect_reader, connect_writer
 from sync.retail.stock.levels import LEVEL
 from sync.store.replicas import identify
 from sync.store.writing import Key, grow_tally

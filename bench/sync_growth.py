@@ -18,7 +18,7 @@ from hub.store.stock.levels import fold
 from hub.store.stock.stock import apply_effects
 from hub.store.upkeep.retention import note_marks, prune
 from sync.batch import Boundary
-from sync.db import connect_writer
+from sync.connections import connect_writer
 from sync.model import Replica
 from sync.retail.selling.sales import SALE, Sale, SaleFact, SaleLine, StockEffect, Tender
 from sync.retail.stock.movements import MOVEMENT, Movement, MovementFact

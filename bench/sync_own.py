@@ -29,7 +29,7 @@ from bench.workload import CURRENCY, sku_of
 from hub.migrations import MIGRATIONS
 from hub.store.stock.levels import FOLD_MAX
 from sync.batch import START, Batch, Boundary, Gap, Head, batch_of, new_rows
-from sync.db import connect_writer
+from sync.connections import connect_writer
 from sync.kinds import Priority
 from sync.model import Feed, Replica
 from sync.protocol import Ack, Packed, decode, encode, packed, unpacked

@@ -33,7 +33,7 @@ from hub.store.catalogue.products import put_products
 from hub.store.selling import printing
 from hub.store.selling.printing import PrintTo
 from hub.store.selling.sales import sale_job
-from sync.db import CHECKPOINT_PAGES, connect_writer
+from sync.connections import CHECKPOINT_PAGES, connect_writer
 from sync.model import Replica
 from sync.store.replicas import identify
 

@@ -10,7 +10,7 @@ its COMMIT alone, which waits for the disk: otherwise the two hand the interpret
     -          yes          -          its exception               not called; what it wrote is undone
     yes        no           fails      OutcomeUnknownError         not called
 
-Not here: any table, the schema's steps (sync.migrate). Source: the design, 3.5.
+Not here: any table, how the file is opened (sync.connections), the log's way into it (sync.checkpoints). Source: the design, 3.5.
 """
 
 import asyncio
@@ -23,26 +23,29 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import aiosqlite
 
+from sync.checkpoints import Checkpoints
+from sync.connections import (
+    CHECKPOINT_PAGES_SCARCE,
+    LOG_PAGES,
+    READER_CACHE_KIB,
+    Synchronous,
+    connect_reader,
+    connect_writer,
+)
 from sync.errors import BusyError, StartError
 from sync.groups import WRITES_FOR, take_group
-from sync.migrate import migrate
 from sync.snapshot import Snapshot
 from sync.storage_faults import StorageFault, is_mounted_read_only, refusal, storage_fault
 from sync.transaction import WAIT, Outcome, begin, commit, do_jobs, run_group
 
 WRITER_JOBS_MAX = 512  # waiting write jobs; when full a write is refused with 503 and Retry-After, nothing is dropped
 SEARCH_TIMEOUT_S = 2.0  # a text search beyond this is interrupted: it must not hold a WAL snapshot open for long
-PAGE_BYTES = 1024  # card wear: a sale dirties a dozen small pages; see docs/architecture.md
-CACHE_KIB = 8192
-READER_CACHE_KIB = 8192  # the inner pages of an index of a million entries; SQLite's 2 MiB read them again each time
 SOON_AGAIN_S = 1.0  # after a commit failed
 SOON_S = 0.05  # a job that may wait rides with the next group, or goes alone after this
-CHECKPOINT_PAGES = 16_000  # 16 MiB of log: pages written often are copied once; half of it costs a sale 0.6 to 1.7 KiB
-CHECKPOINT_PAGES_SCARCE = 1000  # where room is scarce the log stays below 1 MiB, whatever a sale costs more
 
 _START_REMEDIES: dict[StorageFault, str] = {
     "no_space": "the disk is full: make room, then start again",
@@ -51,7 +54,6 @@ _START_REMEDIES: dict[StorageFault, str] = {
 }
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Synchronous = Literal["full", "off"]
 
 
 @dataclass(slots=True, eq=False)
@@ -65,7 +67,9 @@ class _Job(Generic[T]):
 
 
 class Database:
-    """Owner of the only read-write connection. Use as a context manager; `run_writer` must run in a task group."""
+    """Owner of the only read-write connection. Use as a context manager; `run_writer` and `run_checkpoints` must run
+    in a task group.
+    """
 
     def __init__(self, path: Path, *, migrations: str, synchronous: Synchronous = "full") -> None:
         self._path = path
@@ -77,7 +81,7 @@ class Database:
         self._soon_timer: asyncio.TimerHandle | None = None
         self._is_soon_due = False
         self._closing = False
-        self._between_groups = asyncio.Lock()
+        self._checkpoints = Checkpoints(path, synchronous)
         self.fault: StorageFault | None = None  # why the last commit failed, where it did
         self.make_room: Callable[[], bool] = lambda: False  # asked when there is none; True: there may be some now
         self._written = 0
@@ -98,12 +102,14 @@ class Database:
             self._snapshot = Snapshot(self._reader)
             self._searcher = await aiosqlite.Connection(self.connect_searcher, 64)
             half_open.pop_all()
+        self._checkpoints.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._reader.close()
         await self._searcher.close()
         await self._writer.close()
+        self._checkpoints.close()
 
     def connect_writer(self) -> sqlite3.Connection:
         """Open the read-write connection; called in a passing thread."""
@@ -207,14 +213,14 @@ class Database:
     async def empty_log(self) -> bool:
         """Bring all that is committed into the file and cut the write-ahead log; false while a reader still needs it."""
         run: Callable[..., Awaitable[Any]] = self._writer._execute
-        async with self._between_groups:
+        async with self._checkpoints.alone():
             row = await run(lambda: self._writer._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
         return bool(row[0] == 0)
 
     async def save_room(self, *, is_scarce: bool) -> None:
         """Keep the write-ahead log short where room is scarce, and cut it now, unless a reader still needs it."""
         run: Callable[..., Awaitable[None]] = self._writer._execute
-        async with self._between_groups:
+        async with self._checkpoints.alone():
             await run(_save_room, self._writer._conn, is_scarce)
 
     async def run_writer(self) -> None:
@@ -227,9 +233,14 @@ class Database:
                 if not await self._commit(soon, waiting) and not self._waiting:
                     break
 
+    async def run_checkpoints(self) -> None:
+        """Bring the log into the file beside the writer until `drain` is called."""
+        await self._checkpoints.run()
+
     def drain(self) -> None:
         """Accept no more jobs; the writer ends when the waiting ones are done."""
         self._closing = True
+        self._checkpoints.stop()
         self._wake.set()
 
     def _take_soon(self) -> list[_Job[Any]]:
@@ -269,6 +280,7 @@ class Database:
             outcomes = [Outcome(error=refusal(fault, err))] * len(group)
         else:
             self._note_success()
+            self._checkpoints.see_to_it()
         self.jobs += len(group)
         self.on_took(perf_counter() - begun_s)
         for job, outcome in zip(group, outcomes, strict=True):
@@ -282,7 +294,7 @@ class Database:
         run: Callable[..., Awaitable[Any]] = self._writer._execute
         while True:
             try:
-                async with self._between_groups:
+                async with self._checkpoints.between_groups:
                     if are_brief and begin(self._writer._conn, at_once=True):
                         outcomes = do_jobs(self._writer._conn, jobs)
                         await run(commit, self._writer._conn)
@@ -328,6 +340,7 @@ async def open_database(path: Path, *, migrations: str, synchronous: Synchronous
     """
     async with Database(path, migrations=migrations, synchronous=synchronous) as db, asyncio.TaskGroup() as group:
         group.create_task(db.run_writer(), name="writer")
+        group.create_task(db.run_checkpoints(), name="checkpoints")
         try:
             yield db
         finally:
@@ -358,42 +371,10 @@ def _studied(connect: Callable[[], sqlite3.Connection], find: Callable[[sqlite3.
 
 
 def _save_room(connection: sqlite3.Connection, is_scarce: bool) -> None:
-    pages = CHECKPOINT_PAGES_SCARCE if is_scarce else CHECKPOINT_PAGES
+    pages = CHECKPOINT_PAGES_SCARCE if is_scarce else LOG_PAGES
     connection.execute(f"PRAGMA wal_autocheckpoint = {pages}").fetchone()
     if is_scarce:
         connection.execute("PRAGMA busy_timeout = 0").fetchone()  # sales wait behind this: no reader is waited for
         with suppress(sqlite3.Error):  # no room to empty it into: the commits will say so
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         connection.execute(WAIT).fetchone()
-
-
-def connect_writer(path: Path, migrations: str, synchronous: Synchronous = "full") -> sqlite3.Connection:
-    """Open the read-write connection, brought to the newest schema.
-
-    The caller holds the data folder's lock: two writers could corrupt a WAL file.
-    """
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA synchronous = {synchronous.upper()}")
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA secure_delete = ON")  # Debian's default; who is erased is overwritten, not only unlinked
-    migrate(connection, migrations)
-    connection.execute("PRAGMA temp_store = MEMORY")  # a /tmp that is full, or gone, stops no sale
-    return connection
-
-
-def connect_reader(path: Path, *, other_thread: bool = False, cache_kib: int | None = None) -> sqlite3.Connection:
-    """Open a read-only connection (mode=ro)."""
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=not other_thread,
-        cached_statements=256,
-    )
-    if cache_kib is not None:
-        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
-    return connection

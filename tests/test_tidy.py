@@ -37,6 +37,8 @@ ROOMS = {
 }
 SQL_ROOMS = (
     "sync/db.py",
+    "sync/connections.py",
+    "sync/checkpoints.py",
     "sync/transaction.py",
     "sync/migrate.py",
     "hub/store/",

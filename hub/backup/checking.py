@@ -14,7 +14,7 @@ import msgspec
 from hub.backup.age import Identity
 from hub.backup.archive import Manifest, unpack
 from hub.store.upkeep.copying import damage, describe
-from sync.db import connect_reader
+from sync.connections import connect_reader
 from sync.errors import StartError
 
 

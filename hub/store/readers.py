@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from hub.migrations import MIGRATIONS
-from sync.db import connect_reader
+from sync.connections import connect_reader
 from sync.errors import StartError
 from sync.migrate import migrations
 

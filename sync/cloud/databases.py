@@ -7,7 +7,8 @@ from sqlite3 import Connection
 
 from sync.cloud.config import CloudConfig
 from sync.cloud.migrations import MIGRATIONS
-from sync.db import Database, connect_reader, open_database
+from sync.connections import connect_reader
+from sync.db import Database, open_database
 from sync.errors import StartError
 
 PAGE_BYTES = 4096  # no card to spare here: a sale takes half the time and space that it takes in the hub's small pages

@@ -22,7 +22,7 @@ from sync.cloud.loyalty.member_cells import write_cells
 from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.senders.settings import SenderSection, line_of
 from sync.cloud.talk.outgoing import speaking
-from sync.db import connect_writer
+from sync.connections import connect_writer
 from sync.model import Feed
 from sync.store.replicas import identify, replica_id
 from tests.cloud.campaign_world import (

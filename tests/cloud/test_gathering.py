@@ -14,7 +14,7 @@ from sync.cloud.arrivals.applying import Applied, Arrival, apply_all
 from sync.cloud.arrivals.gathering import TOGETHER_MAX, Gathering
 from sync.cloud.databases import begin_file
 from sync.cloud.migrations import MIGRATIONS
-from sync.db import connect_writer
+from sync.connections import connect_writer
 from sync.errors import OutcomeUnknownError, ProtocolError
 from sync.testing.sim_database import SimDatabase, drive
 

@@ -18,7 +18,7 @@ from sync.cloud.persons.purchases import STORE, Purchase, enter, enter_return
 from sync.cloud.scopes.scope_definitions import ScopesSection, wanted_of
 from sync.cloud.scopes.scope_work import FILL
 from sync.cloud.scopes.scopes import settle_scopes
-from sync.db import connect_writer
+from sync.connections import connect_writer
 from sync.retail.people.people import LinkFact, UndoFact, components
 from tests.cloud_engines import Engine
 

@@ -16,7 +16,7 @@ from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.persons.purchases import STORE, Purchase, enter, enter_return
 from sync.cloud.segments.evaluation import Scene, evaluate
 from sync.cloud.segments.filters import Filter, Purchases
-from sync.db import connect_writer
+from sync.connections import connect_writer
 
 STORES: dict[str, dict[str, Any]] = {
     "tpe01": {"token": "tpe01-token-0123456789", "members": "tw", "city": "Taipei", "zone": "Asia/Taipei"},

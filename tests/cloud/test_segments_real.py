@@ -19,7 +19,7 @@ from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.persons.purchases import Purchase, enter
 from sync.cloud.segments.evaluation import Scene, evaluate
 from sync.cloud.segments.filters import Filter
-from sync.db import connect_writer
+from sync.connections import connect_writer
 
 MATERIAL = Path(os.environ.get("STOREHUB_MATERIAL", Path(__file__).parents[3] / "shared" / "material"))
 ONLINE_RETAIL = MATERIAL / "retail/online-retail.csv.gz"

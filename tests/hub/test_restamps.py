@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hub.migrations import MIGRATIONS
 from sync.clock import Stamp
 from sync.cloud.arrivals.clock import standing_register
-from sync.db import connect_writer
+from sync.connections import connect_writer
 from sync.merge import Cell, Merged
 from sync.model import Feed
 from sync.retail.lives.restamps import RESTAMP, RestampRow, restamp_row

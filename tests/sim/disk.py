@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sync.db import connect_writer
+from sync.connections import connect_writer
 from sync.testing.sim_database import Crash
 
 PAGES_MAX = 2**30

@@ -11,7 +11,7 @@ import pytest
 
 from hub.migrations import MIGRATIONS
 from sync.cloud.migrations import MIGRATIONS as CLOUD_MIGRATIONS
-from sync.db import connect_writer
+from sync.connections import connect_writer
 from sync.errors import StartError
 from sync.migrate import migrate, migrations
 
@@ -19,7 +19,7 @@ NEWEST = migrations(MIGRATIONS)[-1][0]
 OPEN_IT = """
 import sys
 from pathlib import Path
-from sync.db import connect_writer
+from sync.connections import connect_writer
 connect_writer(Path(sys.argv[1]), "hub.migrations").close()
 """
 

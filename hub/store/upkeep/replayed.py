@@ -22,7 +22,7 @@ from hub.store.replica.settling import settle
 from hub.store.upkeep.beside_registers import members_in
 from hub.store.upkeep.siblings import take_batch
 from sync.batch import Batch, Boundary, Gap, new_rows
-from sync.db import connect_writer
+from sync.connections import connect_writer
 from sync.errors import ProtocolError
 from sync.model import Feed, Replica
 from sync.retail.catalogue.price_lists import STORE_PRICE

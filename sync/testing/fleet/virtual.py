@@ -24,7 +24,7 @@ from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.store import CloudBooks
 from sync.cloud.talk.line import Connection
 from sync.cloud.web.http import Cloud
-from sync.db import connect_writer
+from sync.connections import connect_writer
 from sync.line.link import DEBOUNCE_S, Conversation
 from sync.protocol import Packed, decode, unpacked
 from sync.testing.fleet.shop import Shop

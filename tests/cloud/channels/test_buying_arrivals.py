@@ -22,7 +22,7 @@ from sync.cloud.scopes.scope_definitions import ScopesSection, wanted_of
 from sync.cloud.scopes.scope_members import ensure_keys
 from sync.cloud.scopes.scope_work import FILL
 from sync.cloud.scopes.scopes import settle_scopes
-from sync.db import connect_writer
+from sync.connections import connect_writer
 from sync.retail.people.identities import new_key
 from sync.retail.people.points import PointsRule
 from sync.store.replicas import identify

@@ -11,7 +11,7 @@ import pytest
 from sync.cloud.config import parse_cloud_config
 from sync.cloud.migrations import MIGRATIONS
 from sync.cloud.persons.purchases import STORE
-from sync.db import connect_writer
+from sync.connections import connect_writer
 from sync.errors import ConfigError
 from sync.migrate import migrations
 from tests.cloud.channels.buying_world import MEMBERS, SCOPES, STORES, WANG, refund

@@ -12,7 +12,8 @@ import pytest
 from hub.errors import RefusedError
 from hub.migrations import MIGRATIONS
 from sync import db as hub_db
-from sync.db import WRITER_JOBS_MAX, Database, connect_reader, open_database
+from sync.connections import connect_reader
+from sync.db import WRITER_JOBS_MAX, Database, open_database
 from sync.errors import BusyError, OutcomeUnknownError
 from sync.groups import WRITES_FOR
 from tests.sync.db.conftest import Tx, full_disk, note, notes, refused

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from hub.migrations import MIGRATIONS
-from sync.db import Database, connect_reader, open_database
+from sync.connections import connect_reader
+from sync.db import Database, open_database
 from sync.errors import OutcomeUnknownError
 from tests.sync.db.conftest import Tx, full_disk, note, notes
 
