@@ -32,7 +32,6 @@ from hub.config import HUB_LOCK, Config
 from hub.disk.levels import step_of
 from hub.disk.reserve import give_to_start
 from hub.erasures import Erasures, list_erased
-from hub.failover import FailOver
 from hub.holders import PEER
 from hub.home_assistant import HomeAssistant
 from hub.machine import fingerprint
@@ -40,10 +39,11 @@ from hub.machine_clock import MachineClock, machine_clock
 from hub.metrics import Metrics
 from hub.migrations import MIGRATIONS
 from hub.monitoring.version import installed_version
+from hub.printing.failover import FailOver
+from hub.printing.spooler import Spooler
 from hub.runtime import Runtime
 from hub.service.life import Life
 from hub.service.lines import run_line
-from hub.spooler import Spooler
 from hub.store.people.arrivals import unlisted
 from hub.store.people.erasure import apply_erasures
 from hub.store.people.members import Work
@@ -311,7 +311,13 @@ def wire_devices(hub: Runtime) -> Supervisor:
     for spec in hub.config.devices:
         if spec.driver.category in PRINTERS:
             hub.spoolers[spec.device_id] = Spooler(
-                hub.db, lambda: hub.replica, spec.device_id, now_ms=hub.now_ms, render=hub.render, announce=hub.on_print
+                hub.db,
+                lambda: hub.replica,
+                spec.device_id,
+                now_ms=hub.now_ms,
+                monotonic_s=time.monotonic,
+                render=hub.render,
+                announce=hub.on_print,
             )
     announced = {spec.device_id: Announcements() for spec in hub.config.devices if spec.driver.announces}
     fail_over = FailOver(

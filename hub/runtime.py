@@ -30,9 +30,9 @@ from hub.metrics import Metrics
 from hub.orders import Orders
 from hub.pins import Pins
 from hub.point_holds import PointHolds
+from hub.printing.spooler import Spooler
 from hub.replication import Replication, SyncView
 from hub.rights import Rights
-from hub.spooler import Spooler
 from hub.standby.hubs import HubList, Hubs
 from hub.store.catalogue import products
 from hub.store.model import Shop, utc

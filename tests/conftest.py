@@ -115,7 +115,7 @@ def sale() -> Callable[..., Sale]:
 async def start_hub(tmp_path: Path, contract: Contract, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StartHub]:
     """Start a hub in this process: `await start_hub(devices=..., cloud=..., tax=..., ...)`; a second one has its own folder."""
     running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
-    for what in ("hub.replication.FOLD_EVERY_S", "hub.spooler.PRINTED_WITHIN_S"):
+    for what in ("hub.replication.FOLD_EVERY_S", "hub.printing.spooler.PRINTED_WITHIN_S"):
         monkeypatch.setattr(what, 0.05)  # a shop has time, a test waits
 
     async def start(

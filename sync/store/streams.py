@@ -9,8 +9,8 @@ from sync.errors import BusyError
 from sync.model import Dot, Feed, Replica
 
 
-def append_fact(tx: Connection, replica: Replica, stream: str, row: bytes) -> Dot:
-    """Give the next dot of a log stream to a fact and roll its bytes into the digest."""
+def append_fact(tx: Connection, replica: Replica, stream: str, *rows: bytes) -> Dot:
+    """Give the next dots of a log stream to facts, in their order, and roll their bytes into the digest; return the first."""
     assert FEED_OF_STREAM[stream] is Feed.LOG
     found = tx.execute(
         "SELECT seq, digest FROM stream WHERE replica = ? AND name = ?", (replica.local_id, stream)
@@ -18,9 +18,11 @@ def append_fact(tx: Connection, replica: Replica, stream: str, row: bytes) -> Do
     if found is None:
         raise new_life(replica)
     seq, digest = found
+    for row in rows:
+        digest = roll(digest, row)
     tx.execute(
         "UPDATE stream SET seq = ?, digest = ? WHERE replica = ? AND name = ?",
-        (seq + 1, roll(digest, row), replica.local_id, stream),
+        (seq + len(rows), digest, replica.local_id, stream),
     )
     return Dot(replica.rep, stream, seq + 1)
 

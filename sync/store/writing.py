@@ -21,19 +21,22 @@ from sync.store.tables import table_of
 Key = tuple[str | int, ...]
 
 
-def record_fact(tx: Connection, replica: Replica, entity: Entity, row: Struct, **local: Any) -> Dot:
-    """Write a fact; `local` gives columns that are no part of it. Raise sqlite3.IntegrityError for a known key.
+def record_fact(tx: Connection, replica: Replica, entity: Entity, *rows: Struct, **local: Any) -> Dot:
+    """Write facts, and return the dot of the first; `local` gives columns that are no part of them. Raise
+    sqlite3.IntegrityError for a known key.
 
     Whoever can be asked twice looks for the key first, and compares contents. Any: values of columns.
     """
-    assert entity.kind is Kind.FACT and isinstance(row, entity.row)
-    table, body = table_of(entity), msgspec.json.encode(row)
-    dot = append_fact(tx, replica, entity.stream, body)
-    values = dict(zip(table.names, table.fact_values(row, body), strict=True)) | local
-    assert set(values) == set(table.names), f"{entity.name} has no column {set(values) - set(table.names)}"
-    found = (*(values[name] for name in table.names), replica.local_id, dot.seq, body.decode())
-    tx.execute(table.insert.removesuffix(" ON CONFLICT DO NOTHING"), found)
-    return dot
+    assert entity.kind is Kind.FACT and all(isinstance(row, entity.row) for row in rows)
+    table, bodies = table_of(entity), [msgspec.json.encode(row) for row in rows]
+    first = append_fact(tx, replica, entity.stream, *bodies)
+    insert, many = table.insert.removesuffix(" ON CONFLICT DO NOTHING"), []
+    for n, (row, body) in enumerate(zip(rows, bodies, strict=True)):
+        values = dict(zip(table.names, table.fact_values(row, body), strict=True)) | local
+        assert set(values) == set(table.names), f"{entity.name} has no column {set(values) - set(table.names)}"
+        many.append((*(values[name] for name in table.names), replica.local_id, first.seq + n, body.decode()))
+    tx.executemany(insert, many)
+    return first
 
 
 def grow_tally(tx: Connection, replica: Replica, entity: Entity, grown: Mapping[Key, tuple[int, ...]]) -> None:

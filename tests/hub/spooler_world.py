@@ -5,7 +5,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from devices.document import Document, Text
-from hub.spooler import Spooler
+from hub.printing.spooler import Spooler
 from hub.store.selling import printing
 from hub.store.selling.printing import PrintJobView, PrintTo
 from sync.retail.selling.sales import Sale
@@ -21,18 +21,25 @@ def full_disk(tx: Connection) -> None:
 
 
 class Desk:
-    """A spooler of `store` with what it announced."""
+    """A spooler of `store` with what it announced; its printer takes `takes_s` for a receipt."""
 
     def __init__(self, store: Any) -> None:
         self.store, self.told = store, []
+        self.takes_s, self._passed_s = 1.0, 0.0
         self.spooler = Spooler(
             store.db,
             lambda: store.replica,
             "p1",
             now_ms=lambda: 7,
+            monotonic_s=self._monotonic_s,
             render=lambda job, _sale: job.document or NOTE,
             announce=self._announce,
         )
+
+    def _monotonic_s(self) -> float:
+        """A receipt takes `takes_s`, whatever else is done."""
+        self._passed_s += self.takes_s
+        return self._passed_s
 
     def _announce(self, job: PrintJobView) -> None:
         self.told.append((job.job_id, job.state, job.reason))

@@ -11,8 +11,8 @@ from devices.errors import JobTakenError
 from devices.model import Health
 from devices.supervision.outside import DeviceSpec, DeviceState
 from hub.config import parse_config
-from hub.failover import FailOver
-from hub.spooler import Spooler
+from hub.printing.failover import FailOver
+from hub.printing.spooler import Spooler
 from hub.store.selling import printing
 from hub.store.selling.printing import PrintJobView
 from sync.errors import ConfigError
@@ -32,6 +32,7 @@ class Lane:
                 lambda: store.replica,
                 name,
                 now_ms=lambda: 7,
+                monotonic_s=lambda: self.now_s,
                 render=lambda job, _sale: job.document or NOTE,
                 announce=self._announce,
             )

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from devices.document import Document, Text
-from hub.spooler import Spooler
+from hub.printing.spooler import Spooler
 from hub.store.selling import printing
 from hub.store.selling.printing import PrintTo
 from sync.retail.prints import Ended, PrintResult
@@ -26,7 +26,11 @@ class Desk:
     def __init__(self, store: Any) -> None:
         self.store = store
         self.spooler = Spooler(
-            *(store.db, lambda: store.replica, "p1"), now_ms=lambda: 7, render=lambda *_: NOTE, announce=lambda _: None
+            *(store.db, lambda: store.replica, "p1"),
+            now_ms=lambda: 7,
+            monotonic_s=lambda: 0,
+            render=lambda *_: NOTE,
+            announce=lambda _: None,
         )
 
     async def queue(self, job_id: str) -> None:

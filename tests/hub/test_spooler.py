@@ -7,9 +7,10 @@ import pytest
 
 from devices.document import Document, DrawerPulse
 from devices.errors import JobTakenError
-from hub import spooler as spooler_module
 from hub.errors import ConflictError
-from hub.spooler import AHEAD_MAX, LedgerError
+from hub.printing import spooler as spooler_module
+from hub.printing.jobs import LedgerError
+from hub.printing.spooler import AHEAD_MAX, AHEAD_MIN, AHEAD_S
 from hub.store.selling import printing
 from sync.db import WRITER_JOBS_MAX
 from sync.errors import BusyError, OutcomeUnknownError
@@ -250,17 +251,40 @@ async def test_a_waiting_printer_gets_a_sale_begun_in_the_sales_own_commit(desk:
 
 
 async def test_jobs_that_follow_one_another_are_begun_together_and_come_in_order(desk: Desk) -> None:
-    names = [f"job-{n}" for n in range(AHEAD_MAX + 3)]
+    names = [f"job-{n}" for n in range(AHEAD_MIN + 3)]
     for job_id in names:
         await desk.queue(job_id)
 
     for place, job_id in enumerate(names):
         job = await desk.spooler.next_job()
         await job.begin()
-        begun = names[: AHEAD_MAX + 1] if place <= AHEAD_MAX else names
+        begun = names[: AHEAD_MIN + 1] if place <= AHEAD_MIN else names
         assert (job.job_id, [told for told, state, _ in desk.told if state == "printing"]) == (job_id, begun)
         assert all(desk.state(each) == "queued" for each in names if each not in begun)
         await job.printed()
+
+
+@pytest.mark.parametrize(
+    ("takes_s", "begun"), [(0.0, AHEAD_MAX), (AHEAD_S / 10.5, 10), (AHEAD_S / AHEAD_MIN, AHEAD_MIN), (2.0, AHEAD_MIN)]
+)
+async def test_of_a_printer_that_has_shown_to_be_fast_more_are_begun_and_fewer_as_soon_as_it_stops(
+    desk: Desk, takes_s: float, begun: int
+) -> None:
+    desk.takes_s = takes_s
+    for n in range(60):
+        await desk.queue(f"first-{n}")
+        job = await desk.spooler.next_job()
+        await job.begin()
+        await job.printed()
+    for n in range(AHEAD_MAX + 2):
+        await desk.queue(f"then-{n}")
+
+    await (job := await desk.spooler.next_job()).begin()
+
+    assert printing.open_jobs(desk.store.db.read)[0].jobs == 1 + begun
+    desk.takes_s = 10.0
+    await job.printed()
+    assert desk.spooler.ahead_max == AHEAD_MIN
 
 
 async def test_a_printer_that_was_lost_leaves_in_doubt_only_what_it_had_in_hand(desk: Desk) -> None:
@@ -283,8 +307,8 @@ async def test_a_printer_is_promised_to_as_many_sales_as_may_be_begun_and_only_w
     assert not desk.spooler.reserve()
     driver = await waiting(desk)
 
-    assert [desk.spooler.reserve() for _ in range(AHEAD_MAX + 1)] == [True] * AHEAD_MAX + [False]
-    for _ in range(AHEAD_MAX):
+    assert [desk.spooler.reserve() for _ in range(AHEAD_MIN + 1)] == [True] * AHEAD_MIN + [False]
+    for _ in range(AHEAD_MIN):
         desk.spooler.release()
     await desk.queue("a")
     assert (await driver).job_id == "a"
@@ -359,7 +383,7 @@ async def test_a_driver_cut_off_before_it_began_leaves_the_job_for_the_next_one(
 
 async def test_a_job_behind_those_that_were_begun_may_be_another_printers_meanwhile(desk: Desk) -> None:
     """It was read with them; whether it is still this printer's is asked when it begins."""
-    names = [f"job{n}" for n in range(AHEAD_MAX + 2)]
+    names = [f"job{n}" for n in range(AHEAD_MIN + 2)]
     for name in names:
         await desk.queue(name)
     for name in names[:-1]:

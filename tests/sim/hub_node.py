@@ -15,8 +15,8 @@ from hub.clock import TICK_S
 from hub.config import parse_config
 from hub.machine_clock import MachineClock
 from hub.migrations import MIGRATIONS
+from hub.printing.spooler import Spooler
 from hub.runtime import Runtime
-from hub.spooler import Spooler
 from hub.store.catalogue.products import put_products
 from hub.store.replica.lives import Reborn
 from hub.store.staff.tills import Paired
@@ -125,7 +125,11 @@ class HubNode(Node):
         db.make_room = self.disk.give  # hub.disk would ask the file system below this program
         hub.replication.books.admit_rows = self._admit_rows
         hub.spoolers[PRINTER] = Spooler(
-            db, lambda: hub.replica, PRINTER, now_ms=hub.now_ms, render=hub.render, announce=hub.on_print
+            *(db, lambda: hub.replica, PRINTER),
+            now_ms=hub.now_ms,
+            monotonic_s=lambda: self.world.now_ms / 1000,
+            render=hub.render,
+            announce=hub.on_print,
         )
         if self.world.options.has_own_catalogue and self.store == "shop-b" and not self.log["opened"]:
             location, now_ms = hub.shop.location, hub.now_ms()

@@ -43,7 +43,7 @@ CUTS = {  # GS V 65/66 0 feed to the cutter first; without one, the last line is
 }
 BEEP_100_MS = 2
 EPSON_BEEP_100_MS = 10  # the cycle of one beep; the least that the reference allows
-TEXTS_KEPT = 2_048  # encoded texts that are not plain ASCII: receipts say the same words again and again
+TEXTS_KEPT = 8_192  # encoded texts that are not plain ASCII: receipts say the same words again and again
 
 _ALIGN = {"left": 0, "center": 1, "right": 2}
 _REALTIME_SECOND_BYTES = b"\x04\x05\x14"  # DLE EOT, DLE ENQ, DLE DC4: obeyed even inside picture data

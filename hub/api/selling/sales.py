@@ -13,9 +13,9 @@ from hub.api.routing import Call, Reply, Route
 from hub.api.selling.returns import announce_return
 from hub.api.staff.tills import check_till
 from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.printing.spooler import Spooler
 from hub.replication import SafeView, Seen
 from hub.runtime import Runtime
-from hub.spooler import Spooler
 from hub.store.model import SaleAnswer
 from hub.store.people.coupons import CouponTerms
 from hub.store.people.points import PointsWord

@@ -9,6 +9,6 @@ from sync.retail.prints import PRINT_RESULT, PrintResult
 from sync.store.writing import record_fact
 
 
-def record_result(tx: Connection, replica: Replica, result: PrintResult) -> Dot:
-    """Write down a result in the write job that changed the ledger; no commit of its own."""
-    return record_fact(tx, replica, PRINT_RESULT, result)
+def record_results(tx: Connection, replica: Replica, *results: PrintResult) -> Dot:
+    """Write down results in the write job that changed the ledger; no commit of their own."""
+    return record_fact(tx, replica, PRINT_RESULT, *results)

@@ -12,6 +12,7 @@ marked. Nothing is ever printed twice without the mark. Each time a job is print
 `prints` says so in the same write job. Source: the design, section 4 (print), 3.2 and 3.5.
 """
 
+from collections.abc import Sequence
 from sqlite3 import Connection
 from typing import Any, Literal, NamedTuple
 
@@ -21,7 +22,7 @@ from msgspec import Struct
 from devices.document import Document
 from hub.errors import ConflictError, NotFoundError
 from hub.store.model import utc
-from hub.store.selling.print_results import record_result
+from hub.store.selling.print_results import record_results
 from sync import failpoints
 from sync.errors import BusyError
 from sync.model import Replica
@@ -81,7 +82,7 @@ class OpenJobs(Struct, frozen=True):
 
 
 class PrintTo(Struct, frozen=True):
-    """Where a sale's receipt goes; `is_promised` when the printer expects just this job (hub.spooler.Spooler.reserve)."""
+    """Where a sale's receipt goes; `is_promised` when the printer expects just this job (hub.printing.spooler)."""
 
     printer_id: str
     is_promised: bool = False
@@ -229,18 +230,31 @@ def end(tx: Connection, replica: Replica, job_id: str, state: Ended, *, reason: 
     ).fetchone()
     failpoints.hit("print.ended")
     job = PrintJobView(*row)
-    result = PrintResult(
+    record_results(tx, replica, _result(job, state))
+    return job
+
+
+def end_printed(tx: Connection, replica: Replica, jobs: Sequence[PrintJobView]) -> None:
+    """Write down of jobs as they stand on paper that they were printed, in the ledger and as facts."""
+    tx.executemany(
+        "UPDATE print_job SET state = 'printed', reason = '', changed_ms = ? WHERE job_id = ?",
+        [(job.changed_ms, job.job_id) for job in jobs],
+    )
+    failpoints.hit("print.ended")
+    record_results(tx, replica, *(_result(job, "printed") for job in jobs))
+
+
+def _result(job: PrintJobView, state: Ended) -> PrintResult:
+    return PrintResult(
         job_id=job.job_id,
         sale_id=job.sale_id,
         printer_id=job.printer_id,
         state=state,
         mark=job.mark,
-        reason=reason,
+        reason=job.reason,
         attempts=job.attempts,
-        at=utc(now_ms),
+        at=utc(job.changed_ms),
     )
-    record_result(tx, replica, result)
-    return job
 
 
 def put_back(tx: Connection, job_id: str, *, now_ms: int) -> PrintJobView:

@@ -7,34 +7,37 @@
     printing       in hand                             printed, unknown; a driver that was cut off -> unknown
     printing       on paper                            told at once; printed with the next commit, see PRINTED_WITHIN_S
 
-Receipts that follow one another are begun AHEAD_MAX at a time: one commit for all of them, none of their own for those that come
-while the printer works. A power cut makes all that were begun `unknown`, so there are few.
+Receipts that follow one another are begun several at a time: one commit for all of them, none of their own for those that come
+while the printer works. A power cut makes all that were begun `unknown`, so there are AHEAD_MIN, or as many as this printer has
+shown to print in AHEAD_S, AHEAD_MAX at most.
 
 A drawer that is opened without a receipt goes the same way but is no ledger entry: it is now or never.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from sqlite3 import Connection
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from devices.document import Document, DrawerPulse
+from devices.document import Document
 from devices.driver import PrintJob
-from devices.errors import JobTakenError, WireError
+from devices.errors import JobTakenError
+from hub.printing.jobs import DrawerJob, LedgerJob, writing
 from hub.store.selling import printing
 from hub.store.selling.printing import OpenJob, PrintJobView
 from hub.store.selling.sold import Sold, sold
 from sync.db import Database
-from sync.errors import BusyError, SyncError
+from sync.errors import BusyError
 from sync.model import Replica
 from sync.retail.prints import Ended
 
 DRAWER_TIMEOUT_S = 3.0  # a drawer that opens later than this opens when nobody expects it
 PRINTED_WITHIN_S = 30.0  # `printed` rides with the next sale's commit: alone it costs the card half a sale's blocks
-AHEAD_MAX = 4  # jobs begun before their turn; when so many are, a receipt is queued and begun later
+AHEAD_MIN, AHEAD_MAX = 4, 32  # jobs begun before their turn; when so many are, a receipt is queued and begun later
+AHEAD_S = 0.1  # what is begun comes out within this, or is not more than AHEAD_MIN
+PACE = 1 / 8  # what a receipt says of how long the next one takes
 
 Render = Callable[[OpenJob, Sold | None], Document]  # the sale where it is at hand, else as it stands in the books
 Announce = Callable[[PrintJobView], None]
@@ -61,87 +64,6 @@ class _Started(NamedTuple):
     queued: _AtHand | None
 
 
-class LedgerError(WireError):
-    """Not the printer's fault: the job stays queued, the driver comes back to it."""
-
-    reason = "hub_cannot_write"
-
-
-@contextmanager
-def _ledger(what: str) -> Iterator[None]:
-    """What the hub cannot write is no bug of the driver that asks for it: it ends, and comes back."""
-    try:
-        yield
-    except SyncError as err:
-        raise LedgerError(f"the hub could not write down {what}: {err}") from err
-
-
-class LedgerJob:
-    """A job of the ledger in the hands of a driver."""
-
-    def __init__(self, spooler: "Spooler", job_id: str, document: Document) -> None:
-        self._spooler = spooler
-        self.job_id = job_id
-        self.document = document
-
-    async def begin(self) -> None:
-        """Make durable that bytes may reach the paper from now on; raise LedgerError when the hub cannot write, and
-        JobTakenError when another printer prints it.
-        """
-        with _ledger("that it prints"):
-            await self._spooler.begin(self.job_id)
-
-    async def put_back(self) -> None:
-        """No byte was sent and none will be now."""
-        with _ledger("that it does not print"):
-            await self._spooler.put_back(self.job_id)
-
-    async def printed(self) -> None:
-        """The printer confirmed the document."""
-        self._spooler.printed(self.job_id)
-
-    async def failed(self, reason: str) -> None:
-        """Surely nothing came out."""
-        with _ledger("that a document failed"):
-            await self._spooler.end(self.job_id, "failed", reason)
-
-    async def unknown(self, reason: str) -> None:
-        """Some of it may have come out."""
-        with _ledger("how a document ended"):
-            await self._spooler.end(self.job_id, "unknown", reason)
-
-
-class DrawerJob:
-    """A drawer pulse somebody is waiting for."""
-
-    job_id = "drawer"
-
-    def __init__(self) -> None:
-        self.document = Document((DrawerPulse(),))
-        self.done = asyncio.Event()
-        self.is_open = False
-
-    async def begin(self) -> None:
-        """Nothing to make durable: a pulse is never repeated."""
-
-    async def put_back(self) -> None:
-        """A printer that is off line opens no drawer."""
-        self.done.set()
-
-    async def printed(self) -> None:
-        """The printer took the pulse."""
-        self.is_open = True
-        self.done.set()
-
-    async def failed(self, _reason: str) -> None:
-        """The pulse did not go out."""
-        self.done.set()
-
-    async def unknown(self, _reason: str) -> None:
-        """The pulse may have gone out."""
-        self.done.set()
-
-
 class Spooler:
     """The job source of one printer."""
 
@@ -152,6 +74,7 @@ class Spooler:
         printer_id: str,
         *,
         now_ms: Callable[[], int],
+        monotonic_s: Callable[[], float],
         render: Render,
         announce: Announce,
     ) -> None:
@@ -159,6 +82,9 @@ class Spooler:
         self._replica = replica
         self.printer_id = printer_id
         self._now_ms = now_ms
+        self._monotonic_s = monotonic_s
+        self._begun_s = 0.0
+        self._takes_s = AHEAD_S  # from a receipt's begin to its proof, smoothed
         self._render = render
         self._announce = announce
         self._poked = asyncio.Event()
@@ -166,6 +92,7 @@ class Spooler:
         self._in_hand: str | None = None
         self._begun: PrintJobView | None = None  # what is in hand, once it has begun
         self._printed: dict[str, PrintJobView] = {}  # on paper, not yet in the ledger
+        self._is_writing = False  # what is on paper, soon or now
         self._ahead: dict[str, _Begun] = {}  # in their order
         self._queued: _AtHand | None = None  # behind what was begun last; another printer may have it meanwhile
         self._promised = 0
@@ -177,6 +104,11 @@ class Spooler:
     def is_attended(self) -> bool:
         """Whether a driver prints or waits for something to print."""
         return self._is_attended
+
+    @property
+    def ahead_max(self) -> int:
+        """How many jobs may be begun before their turn: what this printer prints in AHEAD_S."""
+        return max(AHEAD_MIN, min(AHEAD_MAX, int(AHEAD_S / max(self._takes_s, AHEAD_S / AHEAD_MAX))))
 
     def standing(self, job: PrintJobView) -> PrintJobView:
         """Return a job of the ledger as it is: what is on paper is printed before the ledger says so."""
@@ -197,7 +129,7 @@ class Spooler:
 
         Only of a printer that works or waits, and before which nothing is queued.
         """
-        is_free = self._is_attended and not self._has_queue and len(self._ahead) + self._promised < AHEAD_MAX
+        is_free = self._is_attended and not self._has_queue and len(self._ahead) + self._promised < self.ahead_max
         self._promised += is_free
         return is_free
 
@@ -223,7 +155,7 @@ class Spooler:
         A driver that asks has nothing in hand: what it had begun and not ended was cut off with the driver.
         """
         if self._in_hand is not None:
-            with _ledger("how the last document ended"):
+            with writing("how the last document ended"):
                 await self._settle(self._in_hand)
         while (job := self.waiting_job()) is None:
             self._poked.clear()
@@ -282,11 +214,12 @@ class Spooler:
         self._in_hand = job_id
         if job_id in self._ahead:
             self._begun = self._ahead.pop(job_id).told
-            return
-        started = await self._db.write(self._begin(job_id), then=self._have_begun, is_brief=True)
-        if not started.begun:
-            self._in_hand = None
-            raise JobTakenError(f"print job {job_id} is not {self.printer_id}'s any more")
+        else:
+            started = await self._db.write(self._begin(job_id), then=self._have_begun, is_brief=True)
+            if not started.begun:
+                self._in_hand = None
+                raise JobTakenError(f"print job {job_id} is not {self.printer_id}'s any more")
+        self._begun_s = self._monotonic_s()
 
     async def put_back(self, job_id: str) -> None:
         """Queue a job again that was begun in advance, and those behind it."""
@@ -310,14 +243,30 @@ class Spooler:
         assert self._begun is not None and self._begun.job_id == job_id, "a driver begins what it prints"
         job = replace(self._begun, state="printed", reason="", changed_ms=self._now_ms())
 
-        def forget(_: object = None) -> None:
-            self._printed.pop(job_id, None)
-
         self._printed[job_id] = job
-        end = self._end(job_id, "printed", "")
-        self._db.write_soon(end, then=forget, otherwise=forget, within_s=PRINTED_WITHIN_S, is_brief=True)
+        self._takes_s += (self._monotonic_s() - self._begun_s - self._takes_s) * PACE
         self._in_hand = self._begun = None
+        self._write_printed()
         self._announce(job)
+
+    def _write_printed(self) -> None:
+        """Have what is on paper written with the next group, all of it by one job."""
+        if not self._printed or self._is_writing:
+            return
+        self._is_writing = True
+        written: list[PrintJobView] = []
+
+        def job(tx: Connection) -> None:
+            written[:] = self._printed.values()
+            printing.end_printed(tx, self._replica(), written)
+
+        def forget(_: object = None) -> None:
+            for each in written:
+                self._printed.pop(each.job_id, None)
+            self._is_writing = False
+            self._write_printed()
+
+        self._db.write_soon(job, then=forget, otherwise=forget, within_s=PRINTED_WITHIN_S, is_brief=True)
 
     def _leave(self) -> None:
         """Nobody prints until next_job is asked again: nothing stays begun in advance."""
@@ -335,10 +284,10 @@ class Spooler:
 
     def _begin(self, job_id: str) -> Callable[[Connection], _Started]:
         """What those behind it print is read in the same job: after each commit a read on the loop begins with empty pages."""
-        now_ms = self._now_ms()
+        now_ms, ahead = self._now_ms(), self.ahead_max
 
         def job(tx: Connection) -> _Started:
-            begun = printing.begin(tx, job_id, printer_id=self.printer_id, ahead=AHEAD_MAX, now_ms=now_ms)
+            begun = printing.begin(tx, job_id, printer_id=self.printer_id, ahead=ahead, now_ms=now_ms)
             queued = printing.next_job(tx, self.printer_id) if begun else None
             behind = [each.job for each in begun[1:]] + ([queued] if queued else [])
             at_hand = dict(

@@ -4,7 +4,7 @@
     away, out  --ready-->  works: what comes is its own again; what has moved is printed where it went
 
 Only a job that has not begun moves, in one write that looks whether it still has not (hub.store.selling.printing): it is
-never printed twice. When both are out it stays in the queue. Not here: how a job is begun and ends (hub.spooler).
+never printed twice. When both are out it stays in the queue. Not here: how a job is begun and ends (hub.printing.spooler).
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from devices.driver import PrinterOptions
 from devices.model import Health
 from devices.supervision.outside import DeviceSpec, DeviceState
-from hub.spooler import Spooler
+from hub.printing.spooler import Spooler
 from hub.store.selling import printing
 from hub.store.selling.printing import PrintJobView
 from sync.db import Database
