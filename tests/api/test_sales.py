@@ -143,15 +143,19 @@ async def test_an_open_item_is_sold_without_being_known(till: Any) -> None:
     assert [w["code"] for w in answer.json["warnings"]] == ["open_item"]
 
 
-async def test_an_offline_sale_of_an_unknown_sku_is_accepted_with_a_warning(till: Any) -> None:
+async def test_an_offline_sale_of_an_unknown_sku_is_accepted_with_a_warning_and_its_goods_are_gone(till: Any) -> None:
     sale = till.sale(
         {"sku": "NEW-HERE", "qty": 1, "unit_price": 500}, offline=True, sold_at="2026-09-20T23:00:00+08:00"
     )
 
     answer = await till.post("/v1/sales", sale)
 
-    expected = [{"code": "unknown_sku", "line": 1, "detail": "no product NEW-HERE"}]
+    expected = [
+        {"code": "unknown_sku", "line": 1, "detail": "no product NEW-HERE"},
+        {"code": "stock_below_zero", "detail": "NEW-HERE: -1"},
+    ]
     assert (answer.status, answer.json["warnings"]) == (201, expected)
+    assert answer.json["stock"] == {"NEW-HERE": -1}
     assert answer.json["business_date"] == "2026-09-20"
 
 

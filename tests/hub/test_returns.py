@@ -170,7 +170,7 @@ async def test_a_refused_return_takes_no_dot_and_moves_no_stock(store: Any, sold
     assert told(await take_back(store, content(sold))).dot.seq == 1
 
 
-async def test_goods_that_were_sold_before_the_catalogue_knew_them_bring_no_stock_back(
+async def test_open_items_that_the_catalogue_has_learnt_of_since_bring_no_stock_back(
     store: Any, sale: MakeSale, catalogue: Any
 ) -> None:
     """The sale took none out: the figure would say more than was ever there."""
@@ -182,6 +182,19 @@ async def test_goods_that_were_sold_before_the_catalogue_knew_them_bring_no_stoc
     taken = await take_back(store, content(one.sale_id, (1, 2)))
 
     assert (told(taken).refund, taken.fact.stock, on_hand(store.db.read, "NEW", "shop")) == (1000, (), 20)
+
+
+async def test_goods_that_left_before_the_catalogue_knew_them_come_back_as_any_others(
+    store: Any, sale: MakeSale
+) -> None:
+    one = sale(lines=(SaleLine(1, "NEW", 2, 500),), tenders=(Tender("card", 1000),), total=1000, offline=True)
+    await store.sell(one)
+    assert on_hand(store.db.read, "NEW", "shop") == -2, "it is off the shelf, whoever knows it"
+
+    taken = await take_back(store, content(one.sale_id, (1, 2)))
+
+    assert taken.fact.stock == (StockEffect("NEW", "shop", 2),)
+    assert on_hand(store.db.read, "NEW", "shop") == 0
 
 
 async def test_stock_that_is_still_below_zero_is_a_warning(store: Any, sale: MakeSale) -> None:

@@ -23,7 +23,7 @@ from hub.store.people.points import PointsWord
 from hub.store.replica.clock import ahead_warnings, traded_at
 from hub.store.selling.sale_approvals import Authority, unapproved
 from hub.store.selling.whereabouts import whereabouts
-from hub.store.stock.kits import SoldLine, sold_effects
+from hub.store.stock.kits import sold_effects
 from sync.errors import RuleError
 from sync.retail.catalogue.quotes import Goods, differences, filled, quoted
 from sync.retail.names import Name
@@ -96,15 +96,7 @@ def admit(tx: Connection, shop: Shop, sale: Sale, *, now_ms: int, context: Conte
     return Admitted(
         sale=sale,
         sold_at=sold_at,
-        effects=sold_effects(
-            tx,
-            (
-                SoldLine(line.sku, line.qty, goods.stocked)
-                for line in lines
-                if (goods := known.get(line.sku)) is not None and goods.unit == line.unit
-            ),
-            shop.location,
-        ),
+        effects=sold_effects(tx, lines, known, shop.location),
         tax=tax_of(sale, shop.tax, {sku: goods.category for sku, goods in known.items()}),
         warnings=tuple(notes.warnings),
         names={sku: goods.name for sku, goods in known.items() if goods.name is not None},

@@ -21,7 +21,7 @@ from hub.store.model import Shop, utc
 from hub.store.selling.sale_approvals import Authority
 from hub.store.staff.approvals import authorise
 from hub.store.staff.audit_trail import note
-from hub.store.stock.kits import SoldLine, sold_effects
+from hub.store.stock.kits import sold_effects
 from sync.errors import RuleError
 from sync.model import Replica
 from sync.retail.catalogue.quotes import Goods, filled
@@ -98,12 +98,7 @@ def claimed_sale(tx: Connection, shop: Shop, content: Return, *, now_ms: int, pr
     except RuleError as err:
         raise RefusedError(err.code, str(err), pointer=f"/claim{err.pointer}") from err
     _hold_proof(sale, proof)
-    sold = (
-        SoldLine(line.sku, line.qty, goods.stocked)
-        for line in lines
-        if (goods := known.get(line.sku)) is not None and goods.unit == line.unit
-    )
-    effects = sold_effects(tx, sold, shop.location)
+    effects = sold_effects(tx, lines, known, shop.location)
     return SaleFact(sale=sale, receipt_no="", business_date="", committed_at=utc(now_ms), stock=effects)
 
 

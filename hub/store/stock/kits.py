@@ -1,18 +1,20 @@
 """What a SKU takes off the shelf, by the catalogue as it stands here: itself, a kit its parts, a fee nothing.
 
-A part that the catalogue does not know yet is taken like any other: it is on its way. A kit within a kit has no stock of its own
-and moves nothing; head office names the parts. Rules: sync.retail.stock.stock. Reads, on any connection.
+Goods and parts that the catalogue does not know yet are taken like any other: it is on its way, and another hub of the store may
+have it already. An open item is nobody's stock, nor are goods by another unit than their own. A kit within a kit has no stock of
+its own and moves nothing; head office names the parts. Rules: sync.retail.stock.stock. Reads, on any connection.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from sqlite3 import Connection
 from typing import NamedTuple
 
 import msgspec
 
+from sync.retail.catalogue import quotes
 from sync.retail.selling.returns import ReturnedLine
-from sync.retail.selling.sales import SaleFact, StockEffect
+from sync.retail.selling.sales import Sale, SaleFact, SaleLine, StockEffect
 from sync.retail.stock.stock import Component, parts_back, taken_by
 
 _parts = msgspec.json.Decoder(tuple[Component, ...]).decode
@@ -33,14 +35,6 @@ class Goods(NamedTuple):
 NOTHING_KNOWN = Goods({}, frozenset(), frozenset())
 
 
-class SoldLine(NamedTuple):
-    """So much of a SKU that the catalogue knows."""
-
-    sku: str
-    qty: int
-    is_stocked: bool
-
-
 def goods_of(read: Connection, skus: Iterable[str]) -> Goods:
     """Return what is known of these SKUs and of the parts of those that are kits."""
     rows = _rows(read, skus)
@@ -51,16 +45,31 @@ def goods_of(read: Connection, skus: Iterable[str]) -> Goods:
     return Goods(kits, unstocked, frozenset(sku for sku, _, _ in rows))
 
 
-def sold_effects(tx: Connection, sold: Iterable[SoldLine], location: str) -> tuple[StockEffect, ...]:
-    """Return what lines that are sold do to the shelf."""
-    sold = list(sold)
-    others = [line.sku for line in sold if not line.is_stocked]
-    goods = goods_of(tx, others) if others else NOTHING_KNOWN
+def sold_effects(
+    read: Connection, lines: Iterable[SaleLine], known: Mapping[str, quotes.Goods], location: str
+) -> tuple[StockEffect, ...]:
+    """Return what lines that are sold do to the shelf; `known` is what the catalogue has of their SKUs."""
+    sold = [
+        (line, goods)
+        for line in lines
+        if (not line.open_item if (goods := known.get(line.sku)) is None else goods.unit == line.unit)
+    ]
+    others = [line.sku for line, goods in sold if goods is not None and not goods.stocked]
+    parts = goods_of(read, others) if others else NOTHING_KNOWN
     return tuple(
-        StockEffect(sku, location, -moved)
-        for line in sold
-        for sku, moved in ({line.sku: line.qty} if line.is_stocked else goods.taken(line.sku, line.qty)).items()
+        StockEffect(sku, location, -qty) for line, _ in sold for sku, qty in parts.taken(line.sku, line.qty).items()
     )
+
+
+def taken_of(goods: Goods, sale: Sale) -> Iterator[tuple[SaleLine, str, int]]:
+    """Yield (line, SKU, quantity) of what a sale takes off the shelf; `goods` is what is known of its SKUs.
+
+    Goods that nobody here knows are in it where they are gone already: a sale of them that is made now is refused.
+    """
+    for line in sale.lines:
+        if line.sku in goods.known or (sale.offline and not line.open_item):
+            for sku, qty in goods.taken(line.sku, line.qty).items():
+                yield line, sku, qty
 
 
 def kit_effects_back(

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.store.model import utc
-from hub.store.stock.kits import goods_of
+from hub.store.stock.kits import goods_of, taken_of
 from hub.store.stock.rights import (
     Place,
     Rule,
@@ -32,7 +32,7 @@ from hub.store.stock.rights import (
 from hub.store.stock.stock import apply_effects
 from sync import failpoints
 from sync.model import Dot, Replica
-from sync.retail.selling.sales import Sale, StockEffect, Warned
+from sync.retail.selling.sales import Sale, SaleLine, StockEffect, Warned
 from sync.retail.stock import rights, settlement
 from sync.retail.stock.promises import PROMISE_END, Ending, PromiseEndFact, PromiseFact
 from sync.retail.stock.rebalance import answer_request
@@ -107,21 +107,20 @@ def overdraws(read: Connection, own: Replica, location: str, sale: Sale, rule: R
     Raise RefusedError under `strict`, but not for a sale that has already happened.
     """
     goods = goods_of(read, [line.sku for line in sale.lines])
-    first: dict[str, int] = {}
+    first: dict[str, SaleLine] = {}
     wanted: Counter[str] = Counter()
-    for index, line in enumerate(sale.lines):
-        for sku, qty in goods.taken(line.sku, line.qty).items() if line.sku in goods.known else ():
-            first.setdefault(sku, index)
-            wanted[sku] += qty
+    for line, sku, qty in taken_of(goods, sale):
+        first.setdefault(sku, line)
+        wanted[sku] += qty
     warned = []
-    for sku, index in first.items():
+    for sku, line in first.items():
         place, qty = Place(sku, location), wanted[sku]
         if not is_shared(read, own, place) or qty <= (before := right_of(read, own, place)):
             continue
         if rule.spend is SpendPolicy.STRICT and not sale.offline:
             detail = f"{sku}: this shop has a right to {max(0, before)}, the sale takes {qty}"
-            raise RefusedError("no_right", detail, pointer=f"/lines/{index}/qty")
-        warned.append(Warned("overdraw", sale.lines[index].line, f"{sku}: right {before} before, {before - qty} after"))
+            raise RefusedError("no_right", detail, pointer=f"/lines/{sale.lines.index(line)}/qty")
+        warned.append(Warned("overdraw", line.line, f"{sku}: right {before} before, {before - qty} after"))
     return warned
 
 

@@ -21,7 +21,7 @@ from msgspec import Struct
 from hub.errors import ConflictError, NotFoundError, RefusedError
 from hub.store.model import utc
 from hub.store.stock.availability import Shelf, standings
-from hub.store.stock.kits import goods_of
+from hub.store.stock.kits import goods_of, taken_of
 from sync.errors import RuleError
 from sync.retail.selling.sales import Sale, Warned
 from sync.retail.stock.reservations import (
@@ -208,15 +208,14 @@ def _taken_from_others(tx: Connection, sale: Sale, location: str, now_ms: int) -
         return []
     goods = goods_of(tx, [line.sku for line in sale.lines])
     warned, taken = [], dict[str, int]()
-    for line in sale.lines:
-        for sku, qty in goods.taken(line.sku, line.qty).items() if line.sku in goods.known else ():
-            taken[sku] = taken.get(sku, 0) + qty
-            if sku not in held:
-                continue
-            row = tx.execute("SELECT on_hand FROM stock WHERE sku = ? AND location = ?", (sku, location)).fetchone()
-            left = (row[0] if row else 0) - taken[sku]
-            if left < held[sku]:
-                warned.append(Warned("held_for_others", line.line, f"{sku}: {left} left, {held[sku]} are held"))
+    for line, sku, qty in taken_of(goods, sale):
+        taken[sku] = taken.get(sku, 0) + qty
+        if sku not in held:
+            continue
+        row = tx.execute("SELECT on_hand FROM stock WHERE sku = ? AND location = ?", (sku, location)).fetchone()
+        left = (row[0] if row else 0) - taken[sku]
+        if left < held[sku]:
+            warned.append(Warned("held_for_others", line.line, f"{sku}: {left} left, {held[sku]} are held"))
     return warned
 
 

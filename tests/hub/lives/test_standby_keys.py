@@ -1,5 +1,8 @@
 """One sale under one key, booked by both hubs of a store: one row counts, whatever was forgotten, sealed or told as a sum."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from hub.store.upkeep.explain import explain
@@ -7,6 +10,8 @@ from sync.batch import START, Head
 from sync.cloud.arrivals import openings
 from sync.cloud.store import CloudBooks
 from sync.model import Feed, Stream
+from sync.retail.selling.returns import Return, ReturnLine
+from sync.retail.selling.sales import SaleLine, Tender
 from sync.store.retention import DAY_MS
 from tests.hub.lives.conftest import World, everybody, follow
 from tests.hub.lives_world import Cloud, Machine, meet
@@ -22,6 +27,25 @@ async def test_the_same_sale_on_both_hubs_counts_once(
     await everybody(cloud, standby, hub)
 
     world.check(cloud, hub, standby)
+
+
+@pytest.mark.parametrize("is_larger", [True, False])
+async def test_goods_that_one_of_both_hubs_did_not_know_come_back_as_they_went(  # noqa: PLR0917 - fixtures
+    world: World, hub: Machine, standby: Machine, cloud: Cloud, sale: Callable[..., Any], is_larger: bool
+) -> None:
+    """Both have booked the sale, one before it knew the product, and its customer brings the goods back there."""
+    seller, other = sorted((hub, standby), key=lambda machine: machine.rep, reverse=is_larger)
+    sold = sale(lines=(SaleLine(1, "NEW", 3, 500),), tenders=(Tender("card", 1500),), total=1500, offline=True)
+    await seller.sell(sold)
+    back = Return(return_id="r1", till_id="t1", sale_id=sold.sale_id, lines=(ReturnLine(1, 2),), reason="too many")
+    await seller.take_back(back)
+    await cloud.edit("NEW", 500)
+    await meet(other, cloud)
+    await other.sell(sold)
+    await everybody(cloud, other, seller)
+
+    assert cloud.stock_by_keys()["NEW"] == cloud.stock_by_tallies()["NEW"] == -1
+    assert hub.on_hand("NEW") == standby.on_hand("NEW") == -1
 
 
 @pytest.mark.parametrize("is_told", [False, True], ids=["its row", "what it came to"])

@@ -2,9 +2,9 @@
 
 The expected sums are made from what was asked, for the keys that stand; reading, adding and matching is done here alone.
 
-After a fork a sale may have been booked twice, once by a hub that did not know a product yet: its goods moved in one row and
-not in the other. A return moves what the row did that it saw, and the other one may be the one that stands: which of the two it
-saw nobody can know, so what the return says of these lines is believed. The next count corrects the shelf.
+A hub that does not know a product yet moves it like any other. What has no stock it moves, too, until it hears so: the row that
+stands says whether it did. A return moves what the row did that it saw, which may be another one: of what has no stock it is
+believed.
 """
 
 import json
@@ -26,7 +26,6 @@ LOGS = {
     "returns": ("sale_return", "return_id"),
     "stock": ("stock_movement", "movement_id"),
 }
-NO_EFFECT = ("unknown_sku", "unit")
 Sums = Counter[str]
 
 
@@ -37,16 +36,10 @@ class Auditor:
         self.world = world
         self.asked: dict[str, Request] = {}
         self.samples: dict[str, tuple[str, int]] = {}
-        self.still: dict[str, set[frozenset[int]]] = {}  # lines of a sale whose goods did not move, in each answer
 
     def on_asked(self, request: Request) -> None:
         """Remember."""
         self.asked[request.key] = request
-
-    def on_answered(self, request: Request, _hub: HubNode, status: int, body: bytes) -> None:
-        """Remember what an answer says of lines without effect."""
-        if request.kind == "sale" and status in (200, 201):
-            self.still.setdefault(request.key, set()).add(_without_effect(json.loads(body)))
 
     def on_sample(self, _hub: HubNode, key: str, sku: str, qty: int) -> None:
         """Remember."""
@@ -70,7 +63,7 @@ class Auditor:
         sums: dict[str, Sums] = {}
         for hub in hubs:
             here = sums[hub.name] = Counter()
-            for key, effects in self._facts(hub, hubs, sold, refunds):
+            for key, effects in self._facts(hub, sold, refunds):
                 here.update(effects)
                 by_key[key] = effects
         for hub in hubs:
@@ -110,29 +103,28 @@ class Auditor:
             lines = {line.line: line for line in self.asked[said.body.sale_id].body.lines}
             refunds[key] = sum(_due(lines[back.line], back.qty) for back in said.body.lines)
 
-    def _facts(
-        self, hub: HubNode, hubs: list[HubNode], sold: dict[str, int], refunds: dict[str, int]
-    ) -> Iterator[tuple[str, Sums]]:
+    def _facts(self, hub: HubNode, sold: dict[str, int], refunds: dict[str, int]) -> Iterator[tuple[str, Sums]]:
         for key, text in hub.disk.rows("SELECT sale_id, body FROM sale"):
             said = self.asked[key].body
             sold[key] = said.total
-            body = json.loads(text)
-            without = _without_effect(body)
+            unknown = _unknown(json.loads(text))
             yield (
                 key,
-                _sum((line.sku, -line.qty) for line in said.lines if line.line not in without and line.sku != SERVICE),
+                _sum((line.sku, -line.qty) for line in said.lines if line.sku != SERVICE or line.line in unknown),
             )
         for key, text in hub.disk.rows("SELECT return_id, body FROM sale_return"):
             said = self.asked[key].body
             lines = {line.line: line for line in self.asked[said.sale_id].body.lines}
-            rows = [
-                row for each in hubs for row in each.disk.rows("SELECT body FROM sale WHERE sale_id = ?", said.sale_id)
-            ]
-            moved = {sku for (row,) in rows for sku, _, _ in json.loads(row).get("stock", ())}
-            if len(self.still.get(said.sale_id, ())) > 1:
-                moved = {sku for sku, _, _ in json.loads(text).get("stock", ())}
             refunds[key] = sum(_due(lines[back.line], back.qty) for back in said.lines)
-            yield key, _sum((lines[back.line].sku, back.qty) for back in said.lines if lines[back.line].sku in moved)
+            moved = {sku for sku, _, _ in json.loads(text).get("stock", ())}
+            yield (
+                key,
+                _sum(
+                    (lines[back.line].sku, back.qty)
+                    for back in said.lines
+                    if lines[back.line].sku != SERVICE or SERVICE in moved
+                ),
+            )
         for (key,) in hub.disk.rows("SELECT promise_id FROM promise_end WHERE ending = 'picked'"):
             wanted = self.world.web_shop.orders[key].wanted  # the promise itself may be gone with a restored cloud
             yield f"pick {key}", _sum([(wanted.sku, -wanted.qty)])
@@ -155,9 +147,9 @@ def _moved_by(said: Any) -> Sums:
     return _sum([(said.sku, said.qty)])
 
 
-def _without_effect(sale: Any) -> frozenset[int]:
-    """The lines of a sale of which the hub said that their goods do not move."""
-    return frozenset(warned["line"] for warned in sale.get("warnings", ()) if warned["code"] in NO_EFFECT)
+def _unknown(sale: Any) -> frozenset[int]:
+    """The lines of a sale of which the hub said that it does not know their goods."""
+    return frozenset(warned["line"] for warned in sale.get("warnings", ()) if warned["code"] == "unknown_sku")
 
 
 def _told_keys(world: "World", hub: HubNode) -> Iterator[tuple[str, dict[str, Any]]]:
