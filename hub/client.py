@@ -201,7 +201,7 @@ class HubClient:
         return await self._call("POST", "/control/products", Put, body=PutRequest(list(entries)))
 
     async def open_stock(self, openings: Sequence[Opening]) -> int:
-        """Book opening stock of SKUs that never moved; return how many were (control socket only)."""
+        """Book opening stock of SKUs that never moved but by sales; return how many were (control socket only)."""
         try:
             return (await self._call("POST", "/control/openings", Opened, body=OpeningsRequest(list(openings)))).booked
         except (aiohttp.ClientError, TimeoutError, OSError) as err:

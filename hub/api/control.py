@@ -57,7 +57,7 @@ class PutRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OpeningsRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Opening stock of SKUs that never moved here, in one job; the others are left alone."""
+    """Opening stock of SKUs that never moved here but by sales, in one job; the others are left alone."""
 
     openings: Annotated[list[Opening], Meta(max_length=BATCH_MAX)]
 

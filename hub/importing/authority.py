@@ -57,7 +57,7 @@ async def send_products(url: str, token: str, entries: Sequence[Entry], *, progr
 
 
 async def book_openings(config: Config, entries: Sequence[Entry]) -> int:
-    """Book opening stock of what never moved at this store; return how many SKUs got theirs just now."""
+    """Book opening stock of what never moved at this store but by sales; return how many SKUs got theirs just now."""
     booked = 0
     wanted = openings(entries)
     if not wanted:

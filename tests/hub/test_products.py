@@ -1,13 +1,17 @@
 """Products and prices in the store: new versions only for news, GTINs belong to one SKU, pages in order."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from hub.store.catalogue.products import PAGE_MAX, Put, item_by_gtin, item_by_sku, list_items, sku_of_gtin
 from hub.store.model import Entry
+from hub.store.stock.stock import Movement, move
 from sync.retail.catalogue.catalogue import Price, Product
 from sync.retail.names import Name
+from sync.retail.selling.sales import Sale, SaleLine, Tender
+from tests.local_hub import STARTED_MS
 
 TEA_GTIN = "04890000000010"
 
@@ -87,6 +91,35 @@ async def test_opening_stock_is_counted_once_and_only_for_a_new_product(store: A
 
     assert item is not None and item.stock is not None and item.stock.on_hand == 7
     assert store.db.read.execute("SELECT count(*) FROM stock_movement WHERE body LIKE '%NEW%'").fetchone() == (1,)
+
+
+async def test_goods_that_tills_sold_before_they_were_known_open_with_their_stock_less_what_was_sold(
+    store: Any, sale: Callable[..., Sale]
+) -> None:
+    line = SaleLine(1, "NEW", 2, 500)
+    await store.sell(sale(lines=(line,), tenders=(Tender("card", 1000),), total=1000, offline=True))
+    for stock in (7, 9):
+        await store.put(product("NEW", stock=stock))
+
+        item = item_by_sku(store.db.read, "NEW", location="shop")
+
+        assert item is not None and item.stock is not None and item.stock.on_hand == 5
+
+
+async def test_goods_that_came_before_they_were_known_and_are_sold_out_have_no_opening_stock(
+    store: Any, sale: Callable[..., Sale]
+) -> None:
+    came = Movement(movement_id="m1", sku="NEW", qty=1, reason="receive")
+    await store.db.write(
+        lambda tx: move(tx, store.replica, came, location="shop", now_ms=STARTED_MS, must_be_known=False)
+    )
+    line = SaleLine(1, "NEW", 2, 500)
+    await store.sell(sale(lines=(line,), tenders=(Tender("card", 1000),), total=1000, offline=True))
+    await store.put(product("NEW", stock=7))
+
+    item = item_by_sku(store.db.read, "NEW", location="shop")
+
+    assert item is not None and item.stock is not None and item.stock.on_hand == -1
 
 
 async def test_a_movement_that_a_client_named_like_an_opening_does_not_stop_the_product(store: Any) -> None:

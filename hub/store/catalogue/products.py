@@ -17,6 +17,8 @@ from sync.model import Replica, Stream
 from sync.retail.catalogue.catalogue import Price, Product
 from sync.retail.names import Name
 from sync.retail.selling.sales import QTY_MAX, Sku
+from sync.retail.stock.movements import MOVEMENT
+from sync.store.pruned_keys import known_before
 from sync.store.streams import reserve_state_seqs
 
 PAGE_MAX = 200
@@ -75,7 +77,7 @@ def put_products(tx: Connection, replica: Replica, entries: Sequence[Entry], *, 
 
 
 class Opening(Struct, frozen=True):
-    """What lies on the shelf of a SKU that has never moved here."""
+    """What lay on the shelf of a SKU before anything moved it here."""
 
     sku: Sku
     qty: Annotated[int, Meta(ge=-QTY_MAX, le=QTY_MAX)]
@@ -83,11 +85,10 @@ class Opening(Struct, frozen=True):
 
 def open_stock(tx: Connection, replica: Replica, opening: Opening, *, location: str, now_ms: int) -> bool:
     """Book opening stock as a movement, once; say whether it was. The product may still be on its way from the cloud."""
-    has_moved = tx.execute("SELECT 1 FROM stock WHERE sku = ? AND location = ?", (opening.sku, location)).fetchone()
-    if has_moved is not None:
+    if _has_been_stocked(tx, opening.sku, location):
         return False
     movement = Movement(
-        movement_id=f"opening~{opening.sku}",  # no client can make this id: an Id has no tilde
+        movement_id=_opening_id(opening.sku),
         sku=opening.sku,
         qty=opening.qty,
         reason="adjust",
@@ -95,6 +96,28 @@ def open_stock(tx: Connection, replica: Replica, opening: Opening, *, location: 
     )
     move(tx, replica, movement, location=location, now_ms=now_ms, must_be_known=False)
     return True
+
+
+def _has_been_stocked(read: Connection, sku: str, location: str) -> bool:
+    """Whether a SKU has moved here, but for sales below nothing alone: tills may have sold goods that were not known yet."""
+    found = read.execute("SELECT on_hand FROM stock WHERE sku = ? AND location = ?", (sku, location)).fetchone()
+    if found is None or found[0] >= 0:
+        return found is not None
+    name = _opening_id(sku)
+    moved = read.execute(
+        """
+        SELECT EXISTS (SELECT 1 FROM stock_movement WHERE movement_id = ?1) OR EXISTS (
+          SELECT 1 FROM stock_movement JOIN json_each(body, '$.stock') AS effect
+          WHERE effect.value ->> 0 = ?2 AND effect.value ->> 1 = ?3
+        )
+        """,
+        (name, sku, location),
+    ).fetchone()
+    return bool(moved[0]) or known_before(read, MOVEMENT.name, name) is not None
+
+
+def _opening_id(sku: str) -> str:
+    return f"opening~{sku}"  # no client can make this id: an Id has no tilde
 
 
 def _without_taken_gtins(tx: Connection, product: Product, taken: list[tuple[str, str, str]]) -> Product:
