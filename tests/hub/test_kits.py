@@ -12,6 +12,7 @@ from hub.store.model import Entry, StockView
 from hub.store.selling.returns import return_job
 from hub.store.stock.availability import Shelf, with_stock
 from hub.store.stock.kits import goods_of
+from hub.store.stock.rights import Debt, debts
 from hub.store.stock.stock import on_hand
 from hub.store.upkeep.audit import audit
 from sync.cloud.catalogue import Entry as CloudEntry
@@ -99,6 +100,17 @@ async def test_a_kit_is_free_as_often_as_its_scarcest_part(shop_with_kit: Any) -
     await store.sell(sale_of("s1", ("TEA-01", 17)))
     assert shown(store, "GIFT") == StockView(1, 1, 0)
     assert shown(store, "BAG") is None
+
+
+async def test_what_was_sold_before_it_was_known_to_have_no_stock_is_owed_by_nobody(store: Any) -> None:
+    await store.sell(replace(sale_of("s1", ("FEE", 2)), offline=True))
+    assert debts(store.db.read, store.replica) == [Debt("FEE", "shop", 2)]
+
+    await store.put(Entry(Product(sku="FEE", name=Name(en="Fee"), stocked=False), Price(500, "HKD")))
+
+    assert debts(store.db.read, store.replica) == []
+    await store.sell(replace(sale_of("s2", ("FEE", 2)), offline=True))
+    assert on_hand(store.db.read, "FEE", "shop") == -2, "it moves no more"
 
 
 async def test_a_kit_of_fees_has_no_limit_and_a_part_that_is_not_known_is_not_there(store: Any) -> None:

@@ -74,13 +74,19 @@ def is_shared(read: Connection, own: Replica, place: Place) -> bool:
 
 
 def debts(read: Connection, own: Replica) -> list[Debt]:
-    """Return what this life owes, by SKU: overdraws that nobody has settled yet."""
+    """Return what this life owes, by SKU: overdraws that nobody has settled yet.
+
+    What has no stock owes none, though it may have been sold before the catalogue said so.
+    """
     places = read.execute(
         """
-        SELECT sku, location FROM stock WHERE on_hand < 0
-        UNION SELECT sku, location FROM stock_grant
-        UNION SELECT sku, location FROM passed_right
-        UNION SELECT sku, location FROM level WHERE replica = ? AND received < issued
+        SELECT sku, location FROM (
+          SELECT sku, location FROM stock WHERE on_hand < 0
+          UNION SELECT sku, location FROM stock_grant
+          UNION SELECT sku, location FROM passed_right
+          UNION SELECT sku, location FROM level WHERE replica = ? AND received < issued
+        ) AS place
+        WHERE NOT EXISTS (SELECT 1 FROM product WHERE product.sku = place.sku AND stocked = 0)
         ORDER BY 1, 2
         """,
         (own.local_id,),

@@ -163,6 +163,14 @@ async def test_goods_handed_out_beyond_all_rights_are_owed_until_goods_come(chai
     assert await owed() == {"hk01": 3, "hk02": 0}
     await chain.stock("hk01", "TEA-01", 9, held=0, sold=7)
     assert await owed() == {"hk01": 0, "hk02": 0}
+    await chain.stock("hk01", "FEE", 0, held=0, sold=2)
+    assert await owed() == {"hk01": 2, "hk02": 0}
+    fee = {
+        "product": {"sku": "FEE", "name": {"en": "Fee"}, "stocked": False},
+        "price": {"amount": 1, "currency": "HKD"},
+    }
+    await chain.end.post("/cloud/v1/products", {"entries": [fee]})
+    assert await owed() == {"hk01": 0, "hk02": 0}, "a hub that did not know it yet took it for goods"
 
 
 async def test_a_sale_at_the_till_stands_and_the_order_that_gives_way_is_sent_from_elsewhere(chain_of: Any) -> None:
