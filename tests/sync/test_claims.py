@@ -12,6 +12,7 @@ from hub.store.selling.claims import ReturnRules, ReturnTerms
 from hub.store.selling.returns import Taken, return_job, returned_by_line
 from hub.store.selling.sales import sale_job
 from hub.store.stock.attention import sources
+from hub.store.stock.stock import on_hand
 from hub.store.upkeep.audit import audit
 from sync.retail.names import Name
 from sync.retail.selling.claims import RETURNED_ELSEWHERE, Claim, LineElsewhere, ReturnedElsewhere
@@ -67,6 +68,16 @@ def listed(world: World, store: str, kind: str) -> list[str]:
     """Return the names in the manager's list."""
     found = sources(world.hubs[store].db.read, store=store, now_ms=STARTED_MS)[kind].page("", 100)
     return [line.key for line in found]
+
+
+def test_goods_that_no_catalogue_has_leave_the_one_shelf_and_come_to_the_other(shops: dict[str, Shop]) -> None:
+    world = World("hk01", "hk02")
+    sold_at_hk01(shops, world)
+    take(shops, world, "hk02", "r1", 3)
+
+    shelves = {store: on_hand(hub.db.read, "TEA", shops[store].location) for store, hub in world.hubs.items()}
+
+    assert shelves == {"hk01": -SOLD, "hk02": 3}
 
 
 @pytest.mark.parametrize("named", ["s1", "R-1"])
