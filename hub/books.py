@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from hub.clock import HubClock
 from hub.holders import PEER, Holders
+from hub.monitoring import trail
 from hub.store.catalogue.catalogue import TakenRows
 from hub.store.replica.clock import SavedClock, save_clock
 from hub.store.replica.confirmed import compare, marks, prove_mark
@@ -55,7 +56,6 @@ ORDER = {stream: place for place, stream in enumerate(REGISTRY.streams)}
 LOGS = {stream for stream, feed in REGISTRY.feeds.items() if feed is Feed.LOG}
 
 log = logging.getLogger(__name__)
-trail = logging.getLogger("hub.trail")
 
 
 class HubBooks:
@@ -224,7 +224,7 @@ class HubBooks:
             self._prove(batch)
             self._sent[batch.stream, batch.last] = batch.digest
         if head.stream == Stream.SALES and batches:
-            trail.info("sales are sent", extra={"rep": head.rep, "after": after.last, "upto": batches[-1].last})
+            trail.say("sales are sent", rep=head.rep, after=after.last, upto=batches[-1].last)
         return batches
 
     def _prove(self, batch: Batch) -> None:

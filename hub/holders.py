@@ -6,9 +6,9 @@ What they say is noted with the next commit, and counts from then on; lost in a 
 Not here: what they hold of others' streams (hub.store.replica.confirmed), what that makes safe (hub.replication).
 """
 
-import logging
 from collections.abc import Callable
 
+from hub.monitoring import trail
 from sync.batch import Boundary
 from sync.db import Database
 from sync.model import Replica, Stream
@@ -16,7 +16,6 @@ from sync.store.cursors import acked, note_acked
 
 PEER = "cloud"  # the store's own: what it holds is safe
 STANDBY = "standby"  # the store's other hub, by the line between the two: what it holds is safe, too
-trail = logging.getLogger("hub.trail")
 
 
 class Holders:
@@ -61,7 +60,7 @@ class Holders:
             held = self.of(peer)
             if stream == Stream.SALES:
                 said = {"peer": peer, "rep": replica.rep, "after": held.get(stream, 0), "upto": at.last}
-                trail.info("sales are safe", extra=said)
+                trail.say("sales are safe", **said)
             held[stream] = at.last
             self._on_held(peer, stream, at.last)
 

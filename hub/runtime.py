@@ -27,6 +27,7 @@ from hub.disk.room import DiskView, Room
 from hub.erasures import Erasures, list_erased
 from hub.errors import NotFoundError
 from hub.metrics import Metrics
+from hub.monitoring import trail
 from hub.orders import Orders
 from hub.pins import Pins
 from hub.point_holds import PointHolds
@@ -56,7 +57,6 @@ from sync.retail.selling.days import business_date
 DRAWER_FRESH_MS = 15_000  # a drawer that opens later than this opens when nobody expects it
 
 log = logging.getLogger(__name__)
-trail = logging.getLogger("hub.trail")
 
 
 async def no_device(device_id: str, _command: Command) -> None:
@@ -301,7 +301,7 @@ class Runtime:
         if job.sale_id is not None and job.state in ("printed", "failed", "unknown"):
             took_ms = job.changed_ms - job.created_ms
             said = {"sale": job.sale_id, "job": job.job_id, "printer": job.printer_id, "state": job.state}
-            trail.info("receipt ended", extra=said | {"reason": job.reason, "took_ms": took_ms})
+            trail.say("receipt ended", **said, reason=job.reason, took_ms=took_ms)
         self.bus.publish("print", job, now_ms=self.now_ms(), device=job.printer_id)
 
     def standing(self, job: PrintJobView) -> PrintJobView:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,7 @@ async def _sell(folder: Path, hub: ServerProcess, cloud: ServerProcess) -> Morni
         await _until(till.sync, lambda found: not found.up)
         lonely = _sale(till.till_id, print_=False)
         await till.sell(lonely)
+        await _until(partial(_text_of, hub.log), lambda text: lonely.sale_id in text)
     return Morning(
         folder,
         first.sale_id,
@@ -139,6 +141,11 @@ async def _sell(folder: Path, hub: ServerProcess, cloud: ServerProcess) -> Morni
         cloud_metrics,
         paired.token,
     )
+
+
+async def _text_of(log: Path) -> str:
+    """What is in the log by now: the trail of sales is written a little later."""
+    return await asyncio.to_thread(log.read_text, encoding="utf-8")
 
 
 def _sale(

@@ -1,6 +1,5 @@
 """Selling: POST /v1/sales and what is known of a sale."""
 
-import logging
 from collections.abc import Callable
 from sqlite3 import Connection
 from typing import Annotated
@@ -13,6 +12,7 @@ from hub.api.routing import Call, Reply, Route
 from hub.api.selling.returns import announce_return
 from hub.api.staff.tills import check_till
 from hub.errors import ConflictError, NotFoundError, RefusedError
+from hub.monitoring import trail
 from hub.printing.spooler import Spooler
 from hub.replication import SafeView, Seen
 from hub.runtime import Runtime
@@ -31,8 +31,6 @@ from hub.store.stock.reservations import Names
 from sync.errors import SyncError
 from sync.retail.selling.returns import ReturnFact
 from sync.retail.selling.sales import Id, Sale, Warned
-
-trail = logging.getLogger("hub.trail")  # what a sale's id can be followed by, from here to the cloud
 
 
 class SaleRequest(Sale, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
@@ -139,7 +137,7 @@ def announce_sale(hub: Runtime, recorded: Recorded) -> None:
     seen |= {"rep": event.dot.rep, "event": hub.bus.cursor}
     if recorded.print_job is not None:
         seen["printer"] = recorded.print_job.printer_id
-    trail.info("sale recorded", extra=seen)
+    trail.say("sale recorded", **seen)
     if recorded.stock:
         hub.bus.publish("stock", recorded.stock, now_ms=now_ms)
 
@@ -241,7 +239,7 @@ class Counter(Struct, frozen=True):
         """After the commit: tell everybody, let the printer begin."""
         announce_sale(self.hub, recorded)
         if recorded.status == "repeated":
-            trail.info("sale answered again", extra={"sale": self.sale.sale_id, "till": self.sale.till_id})
+            trail.say("sale answered again", sale=self.sale.sale_id, till=self.sale.till_id)
         self.paper.follow(self.hub, recorded)
 
 
