@@ -3,6 +3,7 @@
     log at CHECKPOINT_PAGES   in a passing thread, while groups go on, a connection of its own copies what is committed; what they
                               wrote meanwhile it copies next, until little is left or ROUNDS_MAX are over; and the disk has it
     little is left            copied between two groups: the next one begins the log anew
+    the disk took a page not  the process ends: at its next start all of the log is copied again
     log at LOG_PAGES          SQLite's own checkpoint, in a COMMIT
 
 Where a copy fails, or nothing is known of the log's length, only the last line is left. How long the log is stands in the
@@ -21,6 +22,7 @@ from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 from sync.connections import CHECKPOINT_PAGES, Synchronous
+from sync.errors import StartError
 
 ROUNDS_MAX = 4  # each copies what came during the one before, a tenth of it or less
 REST_PAGES = 256  # so few are copied between two groups
@@ -76,16 +78,17 @@ class Checkpoints:
             self._due.set()
 
     async def run(self) -> None:
-        """Copy when it is due, until `stop` is called."""
+        """Copy when it is due, until `stop` is called; raise StartError where the disk did not take it."""
         while not self._is_over:
             await self._due.wait()
             self._due.clear()
             if self._idle.is_set():
                 continue
             try:
-                await asyncio.to_thread(self._copy_most)
-                async with self.between_groups:
-                    await asyncio.to_thread(self._copy_rounds, 1)
+                await asyncio.to_thread(self._copy, ROUNDS_MAX)
+                await self.between_groups.acquire()
+                await asyncio.to_thread(self._copy, 1)
+                self.between_groups.release()  # not where this failed: no group may begin the log anew
             finally:
                 self._idle.set()
 
@@ -108,21 +111,33 @@ class Checkpoints:
                     yield
                     return
 
-    def _copy_most(self) -> None:
-        self._copy_rounds(ROUNDS_MAX)
-        with suppress(OSError):  # SQLite says it, where it matters
-            os.fsync(
-                self._file
-            )  # a pass that leaves something does not wait for the disk; the last one would, for all of it
+    def _copy(self, rounds: int) -> None:
+        with self._at_work:
+            self._copy_rounds(rounds)
+            self._sync()
 
     def _copy_rounds(self, rounds: int) -> None:
-        with self._at_work:
-            try:
-                with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
-                    connection.execute(f"PRAGMA synchronous = {self._synchronous.upper()}")
-                    for _ in range(rounds):
-                        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                        if self.left <= REST_PAGES:
-                            return
-            except sqlite3.Error as err:  # a COMMIT copies it, or says what is wrong with the disk
-                log.debug("the log was not copied beside the writer", extra={"error": str(err)})
+        try:
+            with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+                connection.execute(f"PRAGMA synchronous = {self._synchronous.upper()}")
+                for _ in range(rounds):
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                    if self.left <= REST_PAGES:
+                        return
+        except sqlite3.Error as err:  # a COMMIT copies it, or says what is wrong with the disk
+            log.debug("the log was not copied beside the writer", extra={"error": str(err)})
+
+    def _sync(self) -> None:
+        """Wait for the disk, and hear of every page that it did not take since this was opened or asked last.
+
+        A pass that leaves something waits for nothing, and counts its pages as copied: the last one would wait for all of them,
+        and Linux tells an error once to each descriptor that was open before, to later ones perhaps not at all (errseq).
+        """
+        try:
+            if self._file >= 0:
+                os.fsync(self._file)
+        except OSError as err:
+            raise StartError(
+                f"{self._path}: the disk did not take what was copied from the log ({err.strerror}); `dmesg` names the disk. "
+                "The log has it all, and is copied again at the next start"
+            ) from err

@@ -1,6 +1,7 @@
 """The log's way into the file beside the writer: an independent reader of the log says how long it is and when it begins anew."""
 
 import asyncio
+import errno
 import sqlite3
 import struct
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ import pytest
 from hub.migrations import MIGRATIONS
 from sync import checkpoints as checkpoints_module
 from sync.db import Database, open_database
+from sync.errors import StartError
 from tests.sync.db.conftest import note, notes
 
 LONG = 40  # pages
@@ -124,6 +126,32 @@ async def test_a_file_that_cannot_be_opened_again_is_left_to_the_commits(
     await settled(db)
 
     assert db._checkpoints.left >= LONG and db.fault is None and len(notes(db)) == 2 * LONG
+
+
+async def test_where_the_disk_took_a_page_not_the_process_ends_and_the_log_is_kept_for_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk's answer is made up: no test can have a page fail that the kernel writes later."""
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(checkpoints_module, "CHECKPOINT_PAGES", LONG)
+    written = 0
+    with pytest.RaisesGroup(pytest.RaisesExc(StartError, match="did not take"), flatten_subgroups=True):
+        async with open_database(tmp_path / "hub.db", migrations=MIGRATIONS) as db:
+            await db.write(lambda tx: tx.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT) STRICT"))
+            monkeypatch.setattr(checkpoints_module.os, "fsync", fail)
+            salt = log_salt(db.path)
+            async with asyncio.timeout(WAIT_S):
+                while True:
+                    await db.write(note("x" * 900))
+                    written += 1
+                    assert log_salt(db.path) == salt, "no group begins the log anew"
+
+    monkeypatch.undo()
+    async with open_database(tmp_path / "hub.db", migrations=MIGRATIONS) as again:
+        assert len(notes(again)) in (written, written + 1)
 
 
 async def test_a_database_without_a_wal_index_is_let_alone(tmp_path: Path) -> None:
