@@ -7,9 +7,8 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any
 
 import orjson
 
@@ -19,59 +18,37 @@ _PRIORITIES = {logging.DEBUG: "<7>", logging.INFO: "<6>", logging.WARNING: "<4>"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
+TOGETHER = "together"
+"""The field of a record that is many lines: a sequence of Said."""
 Said = tuple[float, str, Mapping[str, Any]]
-"""How many seconds ago, the message, its fields. Any: JSON."""
+"""A line that was said before: how many seconds ago, the message, its fields. Any: JSON."""
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one line; what was given as `extra` becomes fields."""
+    """A record as one line; what was given as `extra` becomes fields. One with TOGETHER is as many lines as were said."""
 
     def __init__(self, *, has_priorities: bool = False) -> None:
         super().__init__()
         self._priorities = _PRIORITIES if has_priorities else {}
 
     def format(self, record: logging.LogRecord) -> str:
+        said: Sequence[Said] | None = vars(record).get(TOGETHER)
+        if said is not None:
+            return "\n".join(self._line(record, *each) for each in said)
         fields = {key: value for key, value in vars(record).items() if key not in _STANDARD}
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        return self.line(record, record.created, record.getMessage(), fields)
+        return self._line(record, 0.0, record.getMessage(), fields)
 
-    def line(self, like: logging.LogRecord, at_s: float, message: str, fields: Mapping[str, Any]) -> str:
-        """Return a line of the same logger and level. Any: fields are whatever the record carries."""
-        line: dict[str, Any] = {
-            "at": datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds"),
-            "level": like.levelname,
-            "logger": like.name,
+    def _line(self, record: logging.LogRecord, ago_s: float, message: str, fields: Mapping[str, Any]) -> str:
+        line: dict[str, Any] = {  # Any: fields are whatever the record carries
+            "at": datetime.fromtimestamp(record.created - ago_s, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
             "message": message,
             **fields,
         }
-        return self._priorities.get(like.levelno, "") + orjson.dumps(line, default=str).decode()
-
-
-class LineHandler(logging.StreamHandler[TextIO]):
-    """Lines to a stream, each when it is logged, or many at once."""
-
-    formatter: JsonFormatter
-
-    def tell(self, like: logging.LogRecord, said: Sequence[Said]) -> None:
-        """Write lines of one logger and level by one write."""
-        lines = [self.formatter.line(like, like.created - ago_s, message, fields) for ago_s, message, fields in said]
-        with self.lock or nullcontext():
-            self.stream.write("\n".join((*lines, "")))
-            self.flush()
-
-
-def tell(logger: logging.Logger, said: Sequence[Said]) -> None:
-    """Log lines at INFO that were said before: by one write where the log is this hub's, as logging does it elsewhere."""
-    like = logger.makeRecord(logger.name, logging.INFO, "", 0, "", (), None)
-    handlers = logging.getLogger().handlers
-    if len(handlers) == 1 and isinstance(handlers[0], LineHandler):
-        handlers[0].tell(like, said)
-        return
-    for ago_s, message, fields in said:
-        record = logger.makeRecord(logger.name, logging.INFO, "", 0, message, (), None, extra=fields)
-        record.created = like.created - ago_s
-        logger.handle(record)
+        return self._priorities.get(record.levelno, "") + orjson.dumps(line, default=str).decode()
 
 
 class ClientFaultFilter(logging.Filter):
@@ -106,7 +83,7 @@ def start_logging(level: str = "INFO") -> None:
     """Send all loggers to standard error as JSON lines. Which code, thread or process said it is on none, nor looked up."""
     logging._srcfile = None  # this and the next line: Python's Logging HOWTO, "Optimization"
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = LineHandler(sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(has_priorities=_is_journal(sys.stderr.fileno(), os.environ)))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

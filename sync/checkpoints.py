@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
-from sync.connections import CHECKPOINT_PAGES, Synchronous
+from sync.connections import CHECKPOINT_PAGES, Synchronous, connect_beside
 from sync.errors import StartError
 
 ROUNDS_MAX = 4  # each copies what came during the one before, a tenth of it or less
@@ -118,8 +118,7 @@ class Checkpoints:
 
     def _copy_rounds(self, rounds: int) -> None:
         try:
-            with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
-                connection.execute(f"PRAGMA synchronous = {self._synchronous.upper()}")
+            with closing(connect_beside(self._path, self._synchronous)) as connection:
                 for _ in range(rounds):
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                     if self.left <= REST_PAGES:

@@ -49,3 +49,10 @@ def connect_reader(path: Path, *, other_thread: bool = False, cache_kib: int | N
     if cache_kib is not None:
         connection.execute(f"PRAGMA cache_size = -{cache_kib}")
     return connection
+
+
+def connect_beside(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
+    """Open a connection that copies the log while the writer writes; a file that is not there is not made (mode=rw)."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+    connection.execute(f"PRAGMA synchronous = {synchronous.upper()}")
+    return connection

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from hub.api.lanes import Lanes
 from hub.api.problems import problem
-from hub.api.routing import CLIENT, RUNTIME, client_of
+from hub.api.routing import RUNTIME, client_of
 from hub.limits import Limits, Turn, Turns
 from sync.groups import WRITES_FOR
 
@@ -57,10 +57,7 @@ def turns_of(request: web.Request) -> tuple[Turns, str]:
     """Return where a request's turns are counted, and under which name: the paired client, else the address."""
     limits = request.app[LIMITS]
     client = client_of(request, request.app[RUNTIME])
-    if client is None:
-        return limits.strangers, request.remote or ""
-    request[CLIENT] = client
-    return limits.clients, client.till_id
+    return (limits.strangers, request.remote or "") if client is None else (limits.clients, client.till_id)
 
 
 def is_foreign(request: web.Request) -> bool:

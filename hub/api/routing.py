@@ -42,8 +42,6 @@ log = logging.getLogger(__name__)
 refused = logging.getLogger("hub.refused")
 RUNTIME = web.AppKey("runtime", Runtime)
 SALE = web.RequestKey("sale", str)
-CLIENT = web.RequestKey("client", Paired)
-"""Who asks, where hub.api.guard has looked it up."""
 PUBLIC: frozenset[Scope] = frozenset()
 
 
@@ -51,7 +49,7 @@ class Call(Struct, frozen=True):
     """One request after its checks. `body` and `query` are of the route's types. Any: checked by the route's struct.
 
     `person` is who does the route's duty; `session` the session token as it was sent, for routes without one; `remote` the
-    address of a stranger who asks.
+    address that asks.
     """
 
     hub: Runtime
@@ -124,7 +122,7 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
 
     async def handler(request: web.Request) -> web.StreamResponse:
         hub = request.app[RUNTIME]
-        client = request.get(CLIENT) or client_of(request, hub)
+        client = client_of(request, hub)
         if route.scopes and client is None:
             return problem(401, "unauthorized", challenge=BASIC if route.is_wire else BEARER)
         if route.scopes and client is not None and not may(client, route.scopes):
@@ -135,8 +133,7 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         query = read_query(request, route.query) if route.query else None
         session = request.headers.get(SESSION_HEADER, "")
         person = person_for(hub, client or NOBODY, session, duty=route.duty) if route.duty else None
-        remote = "" if client else request.remote or ""
-        call = Call(hub, client or NOBODY, dict(request.match_info), body, query, session, person, remote)
+        call = Call(hub, client or NOBODY, dict(request.match_info), body, query, session, person, request.remote or "")
         try:
             reply = await route.handle(call)
         except SyncError:

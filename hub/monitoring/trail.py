@@ -9,7 +9,7 @@ import atexit
 import logging
 from typing import Any
 
-from hub.log import tell
+from hub.log import TOGETHER
 
 LATER_S = 0.05
 KEPT_MAX = 200  # lines; more are written at once
@@ -46,7 +46,8 @@ class _Trail:
         said, self._said, loop, self._loop = self._said, [], self._loop, None
         if said and loop is not None:
             now_s = loop.time()
-            tell(log, [(now_s - at_s, message, fields) for at_s, message, fields in said])
+            together = [(now_s - at_s, message, fields) for at_s, message, fields in said]
+            log.info("lines of the trail", extra={TOGETHER: together})
 
 
 _trail = _Trail()

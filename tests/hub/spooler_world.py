@@ -1,13 +1,14 @@
 """A printer's spooler on a real ledger, and tills that sell and print."""
 
 import asyncio
+from collections.abc import Callable
 from sqlite3 import Connection
 from typing import Any
 
 from devices.document import Document, Text
 from hub.printing.spooler import Spooler
 from hub.store.selling import printing
-from hub.store.selling.printing import PrintJobView, PrintTo
+from hub.store.selling.printing import OpenJob, PrintJobView, PrintTo
 from sync.retail.selling.sales import Sale
 
 NOTE = Document((Text("note"),))
@@ -23,7 +24,9 @@ def full_disk(tx: Connection) -> None:
 class Desk:
     """A spooler of `store` with what it announced; its printer takes `takes_s` for a receipt."""
 
-    def __init__(self, store: Any) -> None:
+    def __init__(
+        self, store: Any, *, render: Callable[[OpenJob, Any], Document] = lambda job, _sale: job.document or NOTE
+    ) -> None:
         self.store, self.told = store, []
         self.takes_s, self._passed_s = 1.0, 0.0
         self.spooler = Spooler(
@@ -32,7 +35,7 @@ class Desk:
             "p1",
             now_ms=lambda: 7,
             monotonic_s=self._monotonic_s,
-            render=lambda job, _sale: job.document or NOTE,
+            render=render,
             announce=self._announce,
         )
 

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from devices.document import Document
-from hub.printing.spooler import Spooler
 from hub.store.catalogue.products import names_of
 from hub.store.selling import printing
 from hub.store.selling.printing import PrintTo
 from hub.store.selling.sold import just_sold
 from hub.store.selling.sold import sold as sold_of
 from sync.retail.selling.sales import Sale
-from tests.hub.spooler_world import NOTE
+from tests.hub.spooler_world import NOTE, Desk
 
 
 async def test_a_sales_receipt_is_rendered_when_it_is_handed_out(store: Any, sale: Callable[..., Sale]) -> None:
@@ -21,15 +20,7 @@ async def test_a_sales_receipt_is_rendered_when_it_is_handed_out(store: Any, sal
         rendered.append(job)
         return NOTE
 
-    spooler = Spooler(
-        store.db,
-        lambda: store.replica,
-        "p1",
-        now_ms=lambda: 7,
-        monotonic_s=lambda: 0,
-        render=render,
-        announce=lambda _: None,
-    )
+    spooler = Desk(store, render=render).spooler
     one = sale()
     await store.sell(one, print_to=PrintTo("p1"))
 
@@ -47,15 +38,7 @@ async def test_a_receipt_behind_another_is_made_of_what_was_read_when_it_began(
         at_hand.append(sold)
         return NOTE
 
-    spooler = Spooler(
-        store.db,
-        lambda: store.replica,
-        "p1",
-        now_ms=lambda: 7,
-        monotonic_s=lambda: 0,
-        render=render,
-        announce=lambda _: None,
-    )
+    spooler = Desk(store, render=render).spooler
     for one in (sale(), behind := sale()):
         await store.sell(one, print_to=PrintTo("p1"))
 

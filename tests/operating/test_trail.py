@@ -1,6 +1,7 @@
 """The trail of sales: said often, written together, each line with when it was said; nothing said is lost at the end."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import datetime
@@ -49,3 +50,16 @@ def test_what_was_said_right_before_the_end_is_written() -> None:
 
 def test_a_log_of_warnings_has_no_trail() -> None:
     assert said(level="WARNING") == []
+
+
+def test_a_log_that_nobody_reads_any_more_stops_nobody_who_sells() -> None:
+    """The trail is said where a commit is told: what is raised there would end the writer."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    sold = "[trail.say('sale recorded', sale=f'n{n}') for n in range(1000)]; print('sold on', flush=True)"
+    ran = subprocess.run(
+        [sys.executable, "-c", SAY % ("INFO", sold)], check=True, stdout=subprocess.PIPE, stderr=writing, text=True
+    )
+    os.close(writing)
+
+    assert ran.stdout == "sold on\n"

@@ -114,18 +114,14 @@ async def test_a_log_is_cut_when_nothing_is_copied_any_more(db: Database) -> Non
     assert Path(f"{db.path}-wal").stat().st_size == 0
 
 
-async def test_a_file_that_cannot_be_opened_again_is_left_to_the_commits(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> sqlite3.Connection:
-        raise sqlite3.OperationalError("unable to open database file")
-
-    monkeypatch.setattr(checkpoints_module.sqlite3, "connect", refuse)
+async def test_a_file_that_is_gone_is_left_to_the_commits_and_not_made_anew(db: Database) -> None:
+    gone = db.path.rename(db.path.with_name("elsewhere.db"))
     for _ in range(2 * LONG):
         await db.write(note("x" * 900))
     await settled(db)
 
     assert db._checkpoints.left >= LONG and db.fault is None and len(notes(db)) == 2 * LONG
+    assert gone.exists() and not db.path.exists()
 
 
 async def test_where_the_disk_took_a_page_not_the_process_ends_and_the_log_is_kept_for_the_next_start(
