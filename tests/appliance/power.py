@@ -49,10 +49,10 @@ password = "hub-secret"
 LAN_SOCKET = "[Socket]\nListenStream=10.0.2.15:%i\nFreeBind=yes\n[Install]\nWantedBy=sockets.target\n"
 LAN_SERVICE = "[Service]\nExecStart=/lib/systemd/systemd-socket-proxyd 127.0.0.1:%i\n"
 UNITS = "/etc/systemd/system"
-FORGETFUL = f"""#!/bin/sh
-PYTHONPATH={FOLDER}/lib:/opt/packages exec python3 {FOLDER}/forgetful.py "$@"
+OTHER_HUB = f"""#!/bin/sh
+PYTHONPATH={FOLDER}/lib:/opt/packages exec python3 {FOLDER}/other_hub.py "$@"
 """
-FORGETS = f"[Service]\nExecStart=\nExecStart={FOLDER}/bin/forgetful run --config {CONFIG}\n"
+RUNS_IT = f"[Service]\nExecStart=\nExecStart={FOLDER}/bin/other_hub run --config {CONFIG}\n"
 PRINTER_LINES_PER_S = 20.0  # a receipt takes a second or two: most cuts find one on its way
 FROZEN_TIMEOUT_S = 120.0
 ASK_AGAIN_S = 0.1
@@ -112,18 +112,18 @@ async def found_shop(folder: Path) -> Frozen:
             return await _freeze(machine, Frozen(image, folder / "shop.ram", disk_file, outside, ports), disk)
 
 
-async def forgetful(frozen: Frozen, folder: Path) -> Frozen:
-    """Return the same shop at a hub that does not wait for its disk (guest/forgetful.py)."""
-    disk_file = await frozen.copy_of_disk(folder / "forgetful.raw")
+async def at_another_hub(frozen: Frozen, folder: Path, program: str) -> Frozen:
+    """Return the same shop at a hub that is the product but for what guest/{program}.py changes."""
+    disk_file = await frozen.copy_of_disk(folder / f"{program}.raw")
     async with SimulatedPrinter() as printer:
         disk = VolatileDisk(disk_file)
         async with awake(frozen, folder, disk, printer) as machine:
-            await machine.run(f"cat > {FOLDER}/forgetful.py", given=(HERE / "guest/forgetful.py").read_bytes())
-            await machine.run(f"install -m 755 /dev/stdin {FOLDER}/bin/forgetful", given=FORGETFUL.encode())
-            await machine.run(f"cat > {UNITS}/storehub.service.d/forgets.conf", given=FORGETS.encode())
+            await machine.run(f"cat > {FOLDER}/other_hub.py", given=(HERE / f"guest/{program}.py").read_bytes())
+            await machine.run(f"install -m 755 /dev/stdin {FOLDER}/bin/other_hub", given=OTHER_HUB.encode())
+            await machine.run(f"cat > {UNITS}/storehub.service.d/other_hub.conf", given=RUNS_IT.encode())
             await machine.run("systemctl daemon-reload && systemctl restart storehub")
             await ready(frozen.outside.url)
-            kept = Frozen(frozen.image, folder / "forgetful.ram", disk_file, frozen.outside, frozen.ports)
+            kept = Frozen(frozen.image, folder / f"{program}.ram", disk_file, frozen.outside, frozen.ports)
             return await _freeze(machine, kept, disk)
 
 

@@ -28,10 +28,10 @@ from tests.appliance.machine import Machine
 from tests.appliance.power import (
     PRINTER_LINES_PER_S,
     Frozen,
+    at_another_hub,
     awake,
     copied,
     drawn,
-    forgetful,
     found_shop,
     paper_of,
     ready,
@@ -50,6 +50,7 @@ pytestmark = [
 FAST_CUTS = int(os.environ.get("STOREHUB_POWER_CUTS") or 30)
 COLD_CUTS = 3
 FORGETFUL_CUTS = 4
+COPYING_CUTS = 10
 SALES_FIRST = 4  # answered before the moment is drawn: the shop is at work
 WRITES_TO_THE_CUT = (1, 40)  # of the disk: most cuts come in the middle of a commit
 SECONDS_TO_THE_CUT = (0.5, 4.0)  # where the disk writes less than that
@@ -117,9 +118,19 @@ async def test_no_answered_write_is_lost_or_doubled_by_a_power_cut(shop: Frozen,
     assert all(tally.answered[kind] for kind in ("sales", "returns", "deliveries", "members", "visitors", "prints"))
 
 
+async def test_nothing_is_lost_by_a_power_cut_while_the_log_is_copied_beside_the_writer(
+    shop: Frozen, tmp_path: Path, seed: int
+) -> None:
+    tally, copies = Tally(), await at_another_hub(shop, tmp_path, "copies_always")
+    for number in range(COPYING_CUTS):
+        await one_cut(copies, tmp_path, drawn(seed, FAST_CUTS + number), tally)
+    note(tally.run("power cut while the log is copied, disk read", seed, COPYING_CUTS))
+    assert (tally.lost, tally.wrong) == (0, [])
+
+
 async def test_a_hub_that_does_not_wait_for_its_disk_is_found_out(shop: Frozen, tmp_path: Path, seed: int) -> None:
     """synchronous=NORMAL (guest/forgetful.py): answers are lost, what is left is intact."""
-    tally, forgets = Tally(), await forgetful(shop, tmp_path)
+    tally, forgets = Tally(), await at_another_hub(shop, tmp_path, "forgetful")
     for number in range(FORGETFUL_CUTS):
         await one_cut(forgets, tmp_path, drawn(seed, -1 - number), tally)
     note(tally.run("power cut, synchronous=NORMAL, disk read", seed, FORGETFUL_CUTS))
