@@ -98,11 +98,6 @@ class SimHub(HubHttp):
         exchange.begin(lambda runtime: _answer(self._hub, runtime, asked))
         status, answered = await exchange.answer
         _check_status(path, status)
-        if path.endswith("/batch"):
-            held = msgspec.json.decode(answered)
-            self._world.tell(
-                "ack", self._hub, Ack(held["rep"], held["stream"], held["last"], bytes.fromhex(held["digest"]))
-            )
         return answered
 
 
@@ -175,9 +170,12 @@ async def _answer(hub: "HubNode", runtime: Runtime, asked: _Asked) -> Said:
         return 200, await routes.feed_of(runtime, msgspec.convert(asked.query, routes.FeedQuery, strict=False))
     if asked.path.endswith("/batch"):
         try:
-            return 200, msgspec.json.encode(await routes.take_frame(runtime, asked.body))
+            held = await routes.take_frame(runtime, asked.body)
         except ProtocolError as err:
             return 400, err.code.encode()
+        # Judged when it is said: while the answer travels the hub may get an older file.
+        hub.world.tell("ack", hub, Ack(held.rep, held.stream, held.last, bytes.fromhex(held.digest)))
+        return 200, msgspec.json.encode(held)
     if asked.path.endswith("/hello"):
         hub.log["opened line"] += 1  # it is told the time
     route = next(each for each in routes.ROUTES if (each.method, each.path) == (asked.method, asked.path))
