@@ -189,6 +189,7 @@ class Client:
 
     def _told(self, request: Request, hub: HubNode, status: int, body: bytes) -> None:
         world = self.world
+        world.tell("said", request, hub, status, body)
         if self._is_lost():
             world.meet("answer lost")
             return

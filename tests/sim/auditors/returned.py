@@ -8,7 +8,7 @@ together beyond what was sold is named by the audit of whoever hears of both.
 import json
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hub.store.upkeep.audit import audit
 from tests.sim.client import Request
@@ -21,36 +21,53 @@ if TYPE_CHECKING:
 Line = tuple[str, int]
 
 
+class _Taken(NamedTuple):
+    """What a file took back; it is held here, so that no other one gets its id."""
+
+    disk: "Disk"
+    lines: list[tuple[Line, int]]
+
+
 class Auditor:
     """Adds up what tills were allowed to take back."""
 
     def __init__(self, world: "World") -> None:
         self.world = world
         self.sold: dict[Line, int] = {}
-        self.returns: dict[str, tuple[Disk, Request, frozenset[int]]] = {}
+        self.taken: dict[tuple[int, str], _Taken] = {}
+        self.returns: dict[str, Request] = {}
 
     def on_asked(self, request: Request) -> None:
         """Remember sales."""
         if request.kind == "sale":
             self.sold |= {(request.key, line.line): line.qty for line in request.body.lines}
 
+    def on_said(self, request: Request, hub: HubNode, status: int, body: bytes) -> None:
+        """Remember what a file takes back, whoever hears of it, but for the lines that it warned of.
+
+        Only of 201: what an earlier life of a restored card took back may come to it from the cloud later.
+        """
+        if request.kind == "return" and status == 201:
+            warned = {each["line"] for each in json.loads(body).get("warnings", ()) if each["code"] == "more_than_sold"}
+            lines = [(line.line, line.qty) for line in request.body.lines if line.line not in warned]
+            taken = _Taken(hub.disk, [((request.body.sale_id, line), qty) for line, qty in lines])
+            self.taken.setdefault((id(hub.disk), request.key), taken)
+
     def on_answered(self, request: Request, hub: HubNode, status: int, body: bytes) -> None:
-        """Remember returns that were allowed: by which file, and of which lines it warned."""
-        if request.kind == "return" and status in (200, 201) and request.key not in self.returns:
-            warned = frozenset(
-                each["line"] for each in json.loads(body).get("warnings", ()) if each["code"] == "more_than_sold"
-            )
-            self.returns[request.key] = (hub.disk, request, warned)
+        """Remember returns that were allowed."""
+        if request.kind == "return" and status in (200, 201):
+            self.returns.setdefault(request.key, request)
 
     def check(self) -> Iterator[str]:
         """At the end."""
         total: Counter[Line] = Counter()
-        by_file: Counter[tuple[int, Line]] = Counter()
-        for disk, request, warned in self.returns.values():
+        for request in self.returns.values():
             for line in request.body.lines:
-                of = (request.body.sale_id, line.line)
-                total[of] += line.qty
-                by_file[id(disk), of] += line.qty if line.line not in warned else 0
+                total[request.body.sale_id, line.line] += line.qty
+        by_file: Counter[tuple[int, Line]] = Counter()
+        for taken in self.taken.values():
+            for of, qty in taken.lines:
+                by_file[id(taken.disk), of] += qty
         for (_, of), qty in by_file.items():
             if qty > self.sold[of]:
                 yield f"{of[0]} line {of[1]}: {self.sold[of]} sold, {qty} taken back by one file"
