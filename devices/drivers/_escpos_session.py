@@ -158,8 +158,7 @@ class EscposSession:
             await job.begin()
         except JobTakenError:
             return
-        async with under_way(job):
-            await self._deliver(encoded.payload)
+        await under_way(job, self._deliver(encoded.payload))
         self._fresh_until_s = asyncio.get_running_loop().time() + FRESH_S
         await job.printed()
 

@@ -4,14 +4,16 @@ Not here: how a printer is asked, and what proves that paper came out: each driv
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
 
 from devices.driver import PrintJob
 from devices.errors import WireError
 
 LEDGER_TIMEOUT_S = 5.0  # to make `unknown` durable while being cancelled
 
+T = TypeVar("T")
 Ask = Callable[[], Awaitable[bool]]
 """Asks the printer whether a document would come out now."""
 
@@ -33,11 +35,10 @@ async def is_ready_for(job: PrintJob, is_ready: Ask) -> bool:
     return would_print
 
 
-@asynccontextmanager
-async def under_way(job: PrintJob) -> AsyncIterator[None]:
-    """Hold a job that was begun: when the printer is lost, or the hub stops, it is reported unknown first."""
+async def under_way(job: PrintJob, printing: Awaitable[T]) -> T:
+    """Wait for what prints a job that was begun: when the printer is lost, or the hub stops, it is reported unknown first."""
     try:
-        yield
+        return await printing
     except WireError as err:
         await job.unknown(err.reason)
         raise

@@ -169,10 +169,12 @@ class _LabelPrinter:
         self._is_late = False
 
     async def _print(self, job: PrintJob, payload: bytes) -> None:
-        async with under_way(job):
-            await self._send(payload)
-            is_out = not self._confirms or await self._is_out()
+        is_out = await under_way(job, self._comes_out(payload))
         await (job.printed() if is_out else job.unknown("not_confirmed"))
+
+    async def _comes_out(self, payload: bytes) -> bool:
+        await self._send(payload)
+        return not self._confirms or await self._is_out()
 
     async def _is_out(self) -> bool:
         """Wait until nothing waits in the printer; media that is out may take as long as it likes, silence may not."""

@@ -4,8 +4,7 @@ Not here: which job comes next, and what stands in the ledger (hub.printing.spoo
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Protocol
 
 from devices.document import Document, DrawerPulse
@@ -32,13 +31,17 @@ class LedgerError(WireError):
     reason = "hub_cannot_write"
 
 
-@contextmanager
-def writing(what: str) -> Iterator[None]:
+class writing:  # noqa: N801  # a context, written as contextlib writes its own
     """What the hub cannot write is no bug of the driver that asks for it: it ends, and comes back."""
-    try:
-        yield
-    except SyncError as err:
-        raise LedgerError(f"the hub could not write down {what}: {err}") from err
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: type[BaseException] | None, err: BaseException | None, __: TracebackType | None) -> None:
+        if isinstance(err, SyncError):
+            raise LedgerError(f"the hub could not write down {self._what}: {err}") from err
 
 
 class LedgerJob:
