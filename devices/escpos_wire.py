@@ -69,6 +69,7 @@ class EscposWire:
         self._answered = 0
         self._lost: PrinterLostError | None = None
         self._changed = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
 
     async def receive(self) -> None:
         """Sort what the printer says until it hangs up. No time-out of its own: whoever asks, waits for so long."""
@@ -86,6 +87,8 @@ class EscposWire:
             self._lost = PrinterLostError("connection_lost", f"the connection to the printer broke: {err}")
         except WireError as err:
             self._lost = PrinterLostError(err.reason, str(err))
+        finally:
+            self._forget_timer()
         self._changed.set()
 
     async def until_lost(self) -> None:
@@ -171,13 +174,26 @@ class EscposWire:
         return True
 
     async def _news(self, within_s: float) -> None:
-        """Wait for anything that the printer says, or until the time is over: whoever waits looks again either way."""
+        """Wait for anything that the printer says, or until the time is over: whoever waits looks again either way.
+
+        A timer of an earlier wait that ends sooner will do: one a receipt would cost as much as half the wait.
+        """
+        loop = asyncio.get_running_loop()
+        ends_s = loop.time() + within_s
+        if self._timer is None or self._timer.when() > ends_s:
+            self._forget_timer()
+            self._timer = loop.call_at(ends_s, self._time_is_over)
         self._changed.clear()
-        timer = asyncio.get_running_loop().call_later(within_s, self._changed.set)
-        try:
-            await self._changed.wait()
-        finally:
-            timer.cancel()
+        await self._changed.wait()
+
+    def _time_is_over(self) -> None:
+        self._timer = None
+        self._changed.set()
+
+    def _forget_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _raise_if_lost(self) -> None:
         if self._lost is not None:
