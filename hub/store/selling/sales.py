@@ -10,9 +10,10 @@ Not here: HTTP, printing, events. Pure rules: sync.retail.selling.sales.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache
+from itertools import starmap
 from sqlite3 import Connection
 from typing import Literal
 
@@ -277,10 +278,12 @@ def find_sale(read: Connection, name: str) -> SaleView | None:
     return _found(*coded[0]) if len(coded) == 1 else None
 
 
-def printed_sale(read: Connection, sale_id: str) -> SaleView | None:
-    """Return a durable sale by its id."""
-    row = read.execute(f"{_FOUND} WHERE sale_id = ?", (sale_id,)).fetchone()
-    return _found(*row) if row else None
+def printed_sales(read: Connection, sale_ids: Sequence[str]) -> dict[str, SaleView]:
+    """Return those of these sales that are durable, by their ids."""
+    rows = read.execute(
+        f"{_FOUND} WHERE sale_id IN (SELECT value FROM json_each(?))", (msgspec.json.encode(sale_ids).decode(),)
+    ).fetchall()
+    return {view.fact.sale.sale_id: view for view in starmap(_found, rows)}
 
 
 def _found(body: str, seq: int, store: str, incarnation: str) -> SaleView:

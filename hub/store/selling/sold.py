@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hub.store.catalogue.products import names_of
 from hub.store.selling.returns import returned_for
-from hub.store.selling.sales import Recorded, SaleView, printed_sale
+from hub.store.selling.sales import Recorded, SaleView, printed_sales
 from sync.retail.names import Name
 from sync.retail.selling.returns import ReturnFact
 from sync.retail.selling.sales import EXCHANGED
@@ -22,18 +22,17 @@ class Sold(NamedTuple):
 
 def sold(read: Connection, *sale_ids: str) -> list[Sold]:
     """Return sales that are in the books; their names are read at once, and each has those of all."""
-    views = [_printed(read, sale_id) for sale_id in sale_ids]
+    if not sale_ids:
+        return []
+    found = printed_sales(read, sale_ids)
+    missing = [sale_id for sale_id in sale_ids if sale_id not in found]
+    assert not missing, f"print jobs name {missing}, which are no sales"
+    views = [found[sale_id] for sale_id in sale_ids]
     backs = [returned_for(read, view.fact.sale) for view in views]
     skus = [line.sku for view in views for line in view.fact.sale.lines]
     skus += [line.sku for back in backs if back for line in back.lines]
     names = names_of(read, skus) if skus else {}
     return [Sold(view, names, back) for view, back in zip(views, backs, strict=True)]
-
-
-def _printed(read: Connection, sale_id: str) -> SaleView:
-    view = printed_sale(read, sale_id)
-    assert view is not None, f"a print job names {sale_id}, which is no sale"
-    return view
 
 
 def just_sold(recorded: Recorded) -> Sold | None:
