@@ -91,7 +91,7 @@ class HubClock:
 
     def now_ms(self) -> int:
         """Return the time for what is written down: it never goes back by itself."""
-        self._floor_ms = max(self._floor_ms, self.corrected_ms())
+        self._floor_ms = max(self._floor_ms, self._read().time_ms)
         return self._floor_ms
 
     def corrected_ms(self) -> int:

@@ -12,7 +12,7 @@ be burned (hub.store.people.points), answers (sync.cloud.loyalty.point_holds).
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from sqlite3 import Connection
 
 from hub.store.people.people import person_ids
@@ -56,9 +56,12 @@ class PointHolds:
         self._grown.set()
         self._grown = asyncio.Event()
 
-    @asynccontextmanager
-    async def word_for(self, sale: Sale) -> AsyncIterator[PointsWord]:
+    def word_for(self, sale: Sale) -> AbstractAsyncContextManager[PointsWord]:
         """Ask about a sale that burns points, is new and is made now; give back afterwards what it did not burn."""
+        return self._asked(sale) if sale.points_burned else nullcontext("")
+
+    @asynccontextmanager
+    async def _asked(self, sale: Sale) -> AsyncIterator[PointsWord]:
         asked = await self._ask(sale)
         if asked is None:
             yield ""
@@ -73,7 +76,7 @@ class PointHolds:
 
     async def _ask(self, sale: Sale) -> Asked | None:
         member_id = sale.member_id
-        if not sale.points_burned or member_id is None or sale.offline or sale.training or not self.may_ask:
+        if member_id is None or sale.offline or sale.training or not self.may_ask:
             return None
         if is_known(self._db.read, sale.sale_id):
             return None
