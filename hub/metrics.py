@@ -40,7 +40,7 @@ class Metrics:
             registry=self.registry,
         )
         self.jobs_waiting = self._gauge("write_jobs_waiting", "Write jobs that wait for their commit; 512 at most")
-        self._counters: dict[tuple[Counter, tuple[str | int, ...]], Counter] = {}
+        self._counted: dict[tuple[Counter, tuple[str | int, ...]], int] = {}  # since the last scrape
         self.scans = Counter(
             "storehub_scans", "Scans by device and result", ["device", "result"], registry=self.registry
         )
@@ -202,31 +202,31 @@ class Metrics:
 
     def count_request(self, method: str, path: str, status: int) -> None:
         """Count one request; `path` is a route's, so there are as many as routes."""
-        self._counted(self.requests, method, path, status).inc()
+        self._count(self.requests, method, path, status)
 
     def count_sale(self, status: str) -> None:
         """Count one sale by how it ended."""
-        self._counted(self.sales, status).inc()
+        self._count(self.sales, status)
 
     def count_print(self, printer: str, state: str) -> None:
         """Count one change of a print job."""
-        self._counted(self.prints, printer, state).inc()
+        self._count(self.prints, printer, state)
 
     def count_group(self, jobs: int, ok: bool) -> None:
         """Count one group commit."""
-        self._counted(self.commits, "committed" if ok else "failed").inc()
+        self._count(self.commits, "committed" if ok else "failed")
         self.jobs.observe(jobs)
 
-    def _counted(self, family: Counter, *labels: str | int) -> Counter:
-        """Return the counter of these labels; the library looks each up under a lock, by texts that it makes of them."""
+    def _count(self, family: Counter, *labels: str | int) -> None:
+        """Count here what a sale is counted by: the library looks a counter up under one lock, and counts under another."""
         key = (family, labels)
-        counter = self._counters.get(key)
-        if counter is None:
-            counter = self._counters[key] = family.labels(*labels)
-        return counter
+        self._counted[key] = self._counted.get(key, 0) + 1
 
     def render(self) -> bytes:
         """Return the text exposition format 0.0.4."""
+        counted, self._counted = self._counted, {}
+        for (family, labels), count in counted.items():
+            family.labels(*labels).inc(count)
         return generate_latest(self.registry)
 
 

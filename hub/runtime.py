@@ -302,7 +302,7 @@ class Runtime:
             took_ms = job.changed_ms - job.created_ms
             said = {"sale": job.sale_id, "job": job.job_id, "printer": job.printer_id, "state": job.state}
             trail.say("receipt ended", **said, reason=job.reason, took_ms=took_ms)
-        self.bus.publish("print", job, now_ms=self.now_ms(), device=job.printer_id)
+        self.bus.publish("print", job, now_ms=job.changed_ms, device=job.printer_id)
 
     def standing(self, job: PrintJobView) -> PrintJobView:
         """Return a job of the ledger as it is: what is on paper is printed before the ledger says so."""

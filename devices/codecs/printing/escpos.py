@@ -17,6 +17,7 @@ from itertools import groupby
 from devices.codecs.printing.chinese import Encoding, encode_runs, fold_text, missing_characters, text_columns
 from devices.codecs.printing.escpos_symbols import encode_barcode, encode_qr
 from devices.codecs.printing.page import (
+    CENTERED,
     PLAIN,
     PULSE_OFF_MS,
     PULSE_ON_MS,
@@ -164,7 +165,7 @@ class _EscposPage(Page):
         if not key:
             super()._logo()
             return
-        self._set(Style(align="center"))
+        self._set(CENTERED)
         if key.isdigit():
             self._out += b"\x1cp" + bytes((int(key), 0))
         else:

@@ -75,11 +75,10 @@ class Style(NamedTuple):
     align: Align = "left"
 
 
-PLAIN = Style()
-BOLD = Style(bold=True)
-
-
-_style = lru_cache(64)(Style)  # there are few, and a look-up costs a third of making one
+_style = lru_cache(64)(Style)  # there are few; one that looks as the line before is the same object
+PLAIN = _style(False, 1, 1, "left")
+BOLD = _style(True, 1, 1, "left")
+CENTERED = _style(False, 1, 1, "center")
 
 
 class Page(ABC):
@@ -203,12 +202,11 @@ class Page(ABC):
 
     def _text(self, element: Text) -> None:
         style = _style(element.bold, element.width, element.height, element.align)
-        columns = max(self._profile.columns // element.width, 2)
         ready = self._ready(element.text)
-        if ready is not None and ready.columns <= columns:
+        if ready is not None and ready.columns * element.width <= self._profile.columns:
             self._send(ready.code, style)
             return
-        for line in self._wrapped(element.text, columns):
+        for line in self._wrapped(element.text, max(self._profile.columns // element.width, 2)):
             self._line(line, style)
 
     def _columns(self, element: Columns) -> None:
@@ -272,7 +270,7 @@ class Page(ABC):
 
     def _symbol(self, symbol: Barcode | Qr) -> None:
         if (symbol.symbology if isinstance(symbol, Barcode) else "QR") in self._profile.symbols:
-            self._set(Style(align="center"))
+            self._set(CENTERED)
             self._native_symbol(symbol)
             return
         dots = self._profile.dots
