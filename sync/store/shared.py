@@ -14,7 +14,7 @@ import msgspec
 from sync.clock import Stamp, effective, read_stamp
 from sync.entities import REGISTRY
 from sync.errors import RuleError
-from sync.merge import ERASED, Cell, Merged, merge_cells
+from sync.merge import ERASED, Merged, merge_cells
 from sync.retail.lives.restamps import RestampRow
 from sync.store.tables import Table, table_of
 
@@ -34,7 +34,14 @@ def take_shared(tx: Connection, table: Table, rows: Sequence[tuple[int, bytes, A
 
 def standing_cells(read: Connection, table: Table, key: Sequence[Any]) -> Merged:
     """Return a shared register as it stands, by the stamps that count. Any: values of the key's columns."""
-    rows = _rows(read, table, key)
+    where = " AND ".join(f"{column.name} = ?" for column in table.entity.key)
+    found = read.execute(f"SELECT body FROM {table.entity.table} WHERE {where} ORDER BY replica", tuple(key))
+    return merged_cells(read, table, key, [body for (body,) in found])
+
+
+def merged_cells(read: Connection, table: Table, key: Sequence[Any], bodies: Sequence[str]) -> Merged:
+    """Return a shared register as it stands, of the rows that were read of it. Any: as `standing_cells`."""
+    rows = [table.decode(body.encode()).cells for body in bodies]
     restamps = _restamps(read, table, key) if len(rows) > 1 else {}  # of one writer's cells none gives way
     return merge_cells(rows, effective=lambda stamp: effective(stamp, restamps))
 
@@ -67,12 +74,6 @@ def note_conflicts(tx: Connection, table: Table, key: Sequence[Any], text: str) 
         """,
         (name, text, name, text, CONFLICTS_OF_KEY_MAX),
     )
-
-
-def _rows(read: Connection, table: Table, key: Sequence[Any]) -> list[dict[str, Cell]]:
-    where = " AND ".join(f"{column.name} = ?" for column in table.entity.key)
-    found = read.execute(f"SELECT body FROM {table.entity.table} WHERE {where} ORDER BY replica", tuple(key))
-    return [table.decode(body.encode()).cells for (body,) in found]
 
 
 def look_again(tx: Connection, restamps: Sequence[RestampRow]) -> None:

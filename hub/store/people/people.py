@@ -9,6 +9,7 @@ Not here: writing (hub.store.people.members), the rules (sync.retail.people.peop
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from sqlite3 import Connection
 from typing import Any
 
@@ -17,14 +18,14 @@ from msgspec import Struct
 
 from hub.store.member_rules import MemberRules
 from hub.store.people.member_keys import hashes
-from hub.store.people.point_balance import balance
+from hub.store.people.point_balance import balance_of
 from sync.errors import RuleError
-from sync.merge import ERASED
+from sync.merge import ERASED, Merged
 from sync.retail.people.consents import PURPOSES, ConsentFact, Word, opt_outs, word
 from sync.retail.people.identities import CARD, KINDS, canonical
 from sync.retail.people.members import DECLARED, MEMBER, TIER
 from sync.retail.people.people import PERSON_MAX, LinkFact, canonical_id, contested
-from sync.store.shared import standing_cells
+from sync.store.shared import merged_cells, standing_cells
 from sync.store.tables import table_of
 
 CODE = "urn:storehub:member:"
@@ -38,6 +39,17 @@ _LINKS_OF = f"SELECT body FROM member_link WHERE (a = ?1 OR b = ?1) AND {_LINK} 
 _KNOWN_BY = f"""
   SELECT DISTINCT member_id FROM identity WHERE hash = ? AND of = ? AND {_IDENTITY} ORDER BY member_id LIMIT {OWNERS_MAX}
 """
+_SAID_BY = """
+  WITH who (member_id) AS MATERIALIZED ({who})
+  SELECT member_id, 'points', {points} FROM who
+  UNION ALL SELECT who.member_id, 'cells', body FROM who CROSS JOIN member ON member.member_id = who.member_id
+  UNION ALL SELECT who.member_id, 'consent', body FROM who CROSS JOIN consent ON consent.member_id = who.member_id
+  UNION ALL SELECT member_id, 'linked', 1 FROM who
+    WHERE EXISTS (SELECT 1 FROM member_link WHERE a = who.member_id)
+    OR EXISTS (SELECT 1 FROM member_link WHERE b = who.member_id)
+"""  # a statement for each part would cost a look-up a tenth more
+_SAID_BY_MEMBER = _SAID_BY.format(who="SELECT ?", points=balance_of("who.member_id"))
+_SAID_BY_IDENTITY = _SAID_BY.format(who=_KNOWN_BY, points=balance_of("who.member_id"))
 _link = msgspec.json.Decoder(LinkFact)
 _consent = msgspec.json.Decoder(ConsentFact)
 
@@ -75,6 +87,16 @@ class PersonView(Struct, frozen=True, omit_defaults=True, kw_only=True):
     links: list[LinkView] = []
 
 
+@dataclass(slots=True)
+class _Said:
+    """What is here of one member; `rows`: its register's, one a writer. `is_linked`: links name it, undone ones too."""
+
+    points: int = 0
+    rows: list[str] = field(default_factory=list)
+    consents: list[ConsentFact] = field(default_factory=list)
+    is_linked: bool = False
+
+
 def person_ids(read: Connection, member_id: str) -> tuple[list[str], list[LinkFact]]:
     """Return all ids of a person, canonical first, and the links between them; no more than PERSON_MAX are followed."""
     ids, links, edge = {member_id}, dict[str, LinkFact](), [member_id]
@@ -89,8 +111,7 @@ def person_ids(read: Connection, member_id: str) -> tuple[list[str], list[LinkFa
 
 def cells_of(read: Connection, member_id: str) -> dict[str, Any]:
     """Return what stands of a member's register; empty for one that is not known. Any: JSON."""
-    merged = standing_cells(read, table_of(MEMBER), (member_id,))
-    return {field: cell.value for field, cell in merged.cells.items()}
+    return _values(standing_cells(read, table_of(MEMBER), (member_id,)))
 
 
 def is_erased(read: Connection, member_id: str) -> bool:
@@ -101,9 +122,12 @@ def is_erased(read: Connection, member_id: str) -> bool:
 def known_by(read: Connection, kind: str, form: str, rules: MemberRules) -> list[PersonView]:
     """Return the people who are known by an identity and not erased, each once, in the order of their canonical ids."""
     found: dict[str, PersonView] = {}
-    for member in _members_known_by(read, kind, form):
+    said: dict[str, _Said] = {}
+    for hashed in hashes(read, kind, form):
+        said |= _said(read, _SAID_BY_IDENTITY, (hashed, kind))
+    for member in list(said):
         if all(member not in view.ids for view in found.values()):
-            view = person(read, member, rules)
+            view = _person(read, member, said, rules)
             if view is not None:
                 found[view.member_id] = view
     return [found[key] for key in sorted(found)]
@@ -171,13 +195,20 @@ def tier_of(read: Connection, member_id: str) -> str:
 
 def person(read: Connection, member_id: str, rules: MemberRules) -> PersonView | None:
     """Return the person that a member is of; None where no member of it is known, or all were erased."""
-    ids, links = person_ids(read, member_id)
-    said = {each: cells_of(read, each) for each in ids}
-    alive = [each for each in ids if said[each] and ERASED not in said[each]]
-    if not alive:
+    return _person(read, member_id, _said(read, _SAID_BY_MEMBER, (member_id,)), rules)
+
+
+def _person(read: Connection, member_id: str, said: dict[str, _Said], rules: MemberRules) -> PersonView | None:
+    """Return the person that a member is of, by what is read already; what is missing is read and added."""
+    ids, links = person_ids(read, member_id) if said[member_id].is_linked else ([member_id], [])
+    for each in ids:
+        if each not in said:
+            said |= _said(read, _SAID_BY_MEMBER, (each,))
+    cells = [_standing(read, each, said[each].rows) for each in ids]
+    known = [each for each in cells if each and ERASED not in each]
+    if not known:
         return None
-    known = [said[each] for each in alive]
-    facts = consents_of(read, ids)
+    facts = [fact for each in ids for fact in said[each].consents]
     at_odds = (*contested(known, hard=rules.hard), *((TOO_MANY,) if len(ids) > PERSON_MAX else ())) if links else ()
     shown = _first_said(known)
     return PersonView(
@@ -191,7 +222,7 @@ def person(read: Connection, member_id: str, rules: MemberRules) -> PersonView |
             if name.startswith(DECLARED) and isinstance(v, str)
         },
         consents={purpose: word(facts, purpose) for purpose in PURPOSES},
-        points=balance(read, ids),
+        points=sum(said[each].points for each in ids),
         contested=list(at_odds),
         links=[LinkView(link.link_id, link.a, link.b, link.evidence) for link in links],
     )
@@ -210,6 +241,29 @@ def masked(view: PersonView) -> PersonView:
         identities={kind: _masked(value) for kind, value in view.identities.items()},
         note="",
     )
+
+
+def _said(read: Connection, sql: str, parameters: tuple[str, ...]) -> dict[str, _Said]:
+    said: dict[str, _Said] = {}
+    for member, what, content in read.execute(sql, parameters):
+        each = said.setdefault(member, _Said())
+        if what == "points":
+            each.points = content
+        elif what == "cells":
+            each.rows.append(content)
+        elif what == "consent":
+            each.consents.append(_consent.decode(content))
+        else:
+            each.is_linked = True
+    return said
+
+
+def _standing(read: Connection, member_id: str, rows: Sequence[str]) -> dict[str, Any]:
+    return _values(merged_cells(read, table_of(MEMBER), (member_id,), rows))
+
+
+def _values(merged: Merged) -> dict[str, Any]:
+    return {name: cell.value for name, cell in merged.cells.items()}
 
 
 def _masked(text: str) -> str:

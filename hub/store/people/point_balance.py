@@ -10,12 +10,18 @@ Not here: what may be burned (hub.store.people.points). Functions of a write job
 from collections.abc import Iterable, Mapping
 from sqlite3 import Connection
 
-_BALANCE = """
-  SELECT coalesce((SELECT points FROM point_balance WHERE member_id = ?1), 0) + coalesce((
-    SELECT sum(points) FROM member_points
-    WHERE member_id = ?1 AND gone = 0 AND store <> (SELECT store FROM replica WHERE own = 1)
-  ), 0)
-"""
+
+def balance_of(member: str) -> str:
+    """Return SQL for the points of the member that an expression names."""
+    return f"""
+      coalesce((SELECT points FROM point_balance WHERE member_id = {member}), 0) + coalesce((
+        SELECT sum(points) FROM member_points
+        WHERE member_id = {member} AND gone = 0 AND store <> (SELECT store FROM replica WHERE own = 1)
+      ), 0)
+    """
+
+
+_BALANCE = f"SELECT {balance_of('?1')}"
 
 
 def balance(read: Connection, ids: Iterable[str]) -> int:
