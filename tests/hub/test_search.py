@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hub.migrations import MIGRATIONS
 from hub.store.catalogue.products import search_items, words_from
 from hub.store.catalogue.search import ALTERNATIVES_MAX, index_words, match_expression, query_terms
-from sync.migrate import migrate
+from tests.sim.disk import new_file
 
 LATIN = st.text("abcdefghijklmnopqrstuvwxyzABCÉéüñ0123456789", min_size=1, max_size=8)
 HAN = st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=2, max_size=8)
@@ -21,19 +21,11 @@ WORDS = (*(f"thermos{n}" for n in range(50)), "thermostat", "Thermä", "thermañ
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 
-@cache
-def empty() -> bytes:
-    """A file of the newest schema."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    migrate(connection, MIGRATIONS)
-    return connection.serialize()
-
-
 @contextmanager
 def table(*texts: str) -> Iterator[sqlite3.Connection]:
     """An index as the schema declares it, with these texts as rows 0, 1, ..."""
     connection = sqlite3.connect(":memory:")
-    connection.deserialize(empty())
+    connection.deserialize(new_file(MIGRATIONS))
     for row, text in enumerate(texts):
         connection.execute("INSERT INTO product_text (rowid, words) VALUES (?, ?)", (row, index_words(text)))
     yield connection

@@ -6,6 +6,7 @@
 Not here: SQL and rules (hub.store). No name, number or address is in any log, event or problem.
 """
 
+from functools import partial
 from sqlite3 import Connection
 from typing import Annotated
 
@@ -229,7 +230,8 @@ async def _search(call: Call) -> Reply:
     if not _is_manager(call):
         raise RefusedError("forbidden", "a till looks one identity up; a manager searches by name")
     query, hub = call.query, call.hub
-    found = await member_words.search(hub.db, query.q, after=query.after, limit=query.limit + 1)
+    find = partial(member_words.search, query=query.q, after=query.after, limit=query.limit + 1)
+    found = await hub.db.look(find)
     found, behind = cut(found, query.limit, name=lambda each: each.cursor)
     views = [person(hub.db.read, each, hub.shop.members) for each, _ in found]
     page = _page(call, list({view.member_id: view for view in views if view is not None}.values()))
