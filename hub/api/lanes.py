@@ -7,21 +7,22 @@ none behind it. Not here: how many there may be (hub.limits).
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
 
 ALONE_MAX = 4  # begun in a pass where nobody else has anything to begin: another may have to wait for them
 
 
-@dataclass(slots=True)
 class _Lane:
     """What one client has begun in this pass, and what waits for the next ones: as much as it may have under way."""
 
-    begun: int = 0
-    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
+    __slots__ = ("begun", "waiting")
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.waiting: deque[asyncio.Future[None]] | None = None
 
 
 class Lanes:
-    """The lanes of all clients that have begun something in this pass."""
+    """The lanes of all clients that have begun something in this pass; one callback ends the pass for all of them."""
 
     def __init__(self) -> None:
         self._lanes: dict[str, _Lane] = {}
@@ -31,15 +32,17 @@ class Lanes:
 
     async def begin(self, who: str) -> None:
         """Wait for the pass in which this request begins: the one of now where the client may begin one more in it."""
-        loop = asyncio.get_running_loop()
+        if not self._lanes:
+            asyncio.get_running_loop().call_soon(self._move_up)
         lane = self._lanes.get(who)
         if lane is None:
             lane = self._lanes[who] = _Lane()
-            loop.call_soon(self._move_up, who)
-        if lane.begun < self._share and not lane.waiting:
+        if not lane.begun or (not lane.waiting and lane.begun < self._share):
             lane.begun += 1
             return
-        place: asyncio.Future[None] = loop.create_future()
+        if lane.waiting is None:
+            lane.waiting = deque()
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lane.waiting.append(place)
         await place
 
@@ -47,15 +50,15 @@ class Lanes:
     def _share(self) -> int:
         return ALONE_MAX if len(self._lanes) == 1 else 1
 
-    def _move_up(self, who: str) -> None:
-        lane = self._lanes[who]
-        lane.begun = 0
-        while lane.waiting and lane.begun < self._share:
-            place = lane.waiting.popleft()
-            if not place.cancelled():
-                place.set_result(None)
-                lane.begun += 1
-        if lane.begun:
-            asyncio.get_running_loop().call_soon(self._move_up, who)
-        else:
-            del self._lanes[who]
+    def _move_up(self) -> None:
+        """Begin a pass: what waits moves up, and who has nothing to begin leaves."""
+        self._lanes = {who: lane for who, lane in self._lanes.items() if lane.waiting}
+        for lane in self._lanes.values():
+            lane.begun = 0
+            while lane.waiting and lane.begun < self._share:
+                place = lane.waiting.popleft()
+                if not place.cancelled():
+                    place.set_result(None)
+                    lane.begun += 1
+        if self._lanes:
+            asyncio.get_running_loop().call_soon(self._move_up)
