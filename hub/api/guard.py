@@ -55,8 +55,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def turns_of(request: web.Request) -> tuple[Turns, str]:
     """Return where a request's turns are counted, and under which name: the paired client, else the address."""
-    limits = request.app[LIMITS]
-    client = client_of(request, request.app[RUNTIME])
+    app = request.app
+    limits, client = app[LIMITS], client_of(request, app[RUNTIME])
     return (limits.strangers, request.remote or "") if client is None else (limits.clients, client.till_id)
 
 

@@ -211,15 +211,15 @@ async def _read_whole(request: web.Request) -> bytes:
 
 def read_query(request: web.Request, query: type[Struct]) -> Any:
     """Convert the query string; every parameter may stand once."""
-    if "\x00" in request.query_string:
+    if "%00" in request.rel_url.raw_query_string:
         raise UnreadableError("unreadable", "U+0000 is not allowed in any text")
     asked = request.query
     said = dict(asked)
     if len(said) < len(asked):
         name = next(name for name in said if len(asked.getall(name)) > 1)
         raise InvalidFieldError("invalid_field", f"{name} stands twice in the query", pointer=f"/{name}")
-    for name in _moments(query) & said.keys():
-        if _NUMBER.fullmatch(said[name]):
+    for name in _moments(query):
+        if name in said and _NUMBER.fullmatch(said[name]):
             raise InvalidFieldError(
                 "invalid_field", "Expected a date and time as RFC 3339 writes it", pointer=f"/{name}"
             )
