@@ -32,7 +32,8 @@ CODE = "urn:storehub:member:"
 """What a member's QR code begins with; the id follows."""
 OWNERS_MAX = 20  # people that one identity finds; more is no identity
 TOO_MANY = "links"
-_TEXTS = ("name", *KINDS, "language", "tier", "note")
+_TEXTS = frozenset({"name", *KINDS, "language", "tier", "note"})
+_NOTHING_SAID: dict[str, Word] = {purpose: word((), purpose) for purpose in PURPOSES}
 _IDENTITY = "NOT EXISTS (SELECT 1 FROM member_undo WHERE undone = identity_id AND what = 'identity')"
 _LINK = "NOT EXISTS (SELECT 1 FROM member_undo WHERE undone = link_id AND what = 'link')"
 _LINKS_OF = f"SELECT body FROM member_link WHERE (a = ?1 OR b = ?1) AND {_LINK} ORDER BY link_id LIMIT {PERSON_MAX}"
@@ -211,17 +212,14 @@ def _person(read: Connection, member_id: str, said: dict[str, _Said], rules: Mem
     facts = [fact for each in ids for fact in said[each].consents]
     at_odds = (*contested(known, hard=rules.hard), *((TOO_MANY,) if len(ids) > PERSON_MAX else ())) if links else ()
     shown = _first_said(known)
+    texts = {name: value for name, value in shown.items() if isinstance(value, str)}
     return PersonView(
         member_id=ids[0],
         ids=ids,
-        **{name: shown[name] for name in _TEXTS if isinstance(shown.get(name), str)},
+        **{name: value for name, value in texts.items() if name in _TEXTS},
         birth_month=month if isinstance(month := shown.get("birth_month"), int) else None,
-        identities={
-            name.removeprefix(DECLARED): v
-            for name, v in shown.items()
-            if name.startswith(DECLARED) and isinstance(v, str)
-        },
-        consents={purpose: word(facts, purpose) for purpose in PURPOSES},
+        identities={name.removeprefix(DECLARED): v for name, v in texts.items() if name.startswith(DECLARED)},
+        consents={purpose: word(facts, purpose) for purpose in PURPOSES} if facts else dict(_NOTHING_SAID),
         points=sum(said[each].points for each in ids),
         contested=list(at_odds),
         links=[LinkView(link.link_id, link.a, link.b, link.evidence) for link in links],
