@@ -23,6 +23,7 @@ from sync.store.streams import reserve_state_seqs
 
 PAGE_MAX = 200
 _gtins = msgjson.Decoder(list[str]).decode
+_words = msgjson.Decoder(list[str]).decode
 _attributes = msgjson.Decoder(dict[str, str]).decode
 _ITEM = """
   SELECT product.sku, product.style, product.category, product.name_zh_hant, product.name_en, product.attributes,
@@ -32,12 +33,17 @@ _ITEM = """
   LEFT JOIN price ON price.sku = product.sku AND price.gone = 0
   LEFT JOIN stock ON stock.sku = product.sku AND stock.location = :location
 """
-_FOUND = f"""
-  {_ITEM} JOIN product_text ON product_text.rowid = product.id
-  WHERE product_text MATCH :expression
-  AND product_text.rowid > CASE :after WHEN '' THEN 0 ELSE (SELECT id FROM product WHERE sku = :after) END
-  AND product.gone = 0 ORDER BY product_text.rowid LIMIT :limit
-"""
+_FOUND = """
+  SELECT json_group_array(id) FROM (
+    SELECT product.id FROM product_text JOIN product ON product.id = product_text.rowid
+    WHERE product_text MATCH :expression
+    AND product_text.rowid > CASE :after WHEN '' THEN 0 ELSE (SELECT id FROM product WHERE sku = :after) END
+    AND product.gone = 0 ORDER BY product_text.rowid LIMIT :limit
+  )
+"""  # one row: for each the searching thread would wait for the interpreter again
+_FOUND_ITEMS = (
+    f"{_ITEM} WHERE product.id IN (SELECT value FROM json_each(:ids)) AND product.gone = 0 ORDER BY product.id"
+)
 _WORDS_FROM = f"""
   WITH RECURSIVE word (term) AS (
     SELECT (SELECT term FROM product_text_word WHERE term >= :begin AND term < :end LIMIT 1)
@@ -45,8 +51,8 @@ _WORDS_FROM = f"""
     SELECT (SELECT term FROM product_text_word WHERE term >= word.term || char(1) AND term < :end LIMIT 1)
     FROM word WHERE word.term IS NOT NULL
   )
-  SELECT term FROM word WHERE term IS NOT NULL LIMIT {ALTERNATIVES_MAX + 1}
-"""  # a step into the index for each word, whatever the number of its rows
+  SELECT json_group_array(term) FROM (SELECT term FROM word WHERE term IS NOT NULL LIMIT {ALTERNATIVES_MAX + 1})
+"""  # a step into the index for each word, whatever the number of its rows; one row, as above
 _LAST = "\U0010ffff"
 
 
@@ -280,20 +286,19 @@ async def search_items(db: Database, query: str, *, location: str, after: str, l
     """Return products that have all words of the query, in the order in which they came into the catalogue; none when it has no
     word. The index gives them in this order: a page is found without reading all that match, and nothing is sorted.
     """
-    said = {"after": after, "limit": limit, "location": location}
-    rows = await db.look(partial(_find, query=query, said=said))
+    ids = await db.look(partial(_find, query=query, said={"after": after, "limit": limit}))
+    rows = db.read.execute(_FOUND_ITEMS, {"ids": ids, "location": location}).fetchall()
     return [_item(row) for row in rows]
 
 
 def words_from(read: Connection, beginning: str) -> list[str]:
     """Return the first words of the index that begin so, one more than alternatives are made of."""
-    rows = read.execute(_WORDS_FROM, {"begin": beginning, "end": beginning + _LAST}).fetchall()
-    return [word for (word,) in rows]
+    return _words(read.execute(_WORDS_FROM, {"begin": beginning, "end": beginning + _LAST}).fetchone()[0])
 
 
-def _find(read: Connection, *, query: str, said: dict[str, Any]) -> list[Any]:  # Any: parameters, rows of _ITEM
+def _find(read: Connection, *, query: str, said: dict[str, Any]) -> str:  # Any: parameters
     expression = match_expression(query, partial(words_from, read))
-    return read.execute(_FOUND, said | {"expression": expression}).fetchall() if expression else []
+    return str(read.execute(_FOUND, said | {"expression": expression}).fetchone()[0]) if expression else "[]"
 
 
 def _item(row: Any) -> Item:  # Any: a row of _ITEM
