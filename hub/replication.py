@@ -26,7 +26,7 @@ from hub.store.exposure import exposure_of
 from hub.store.feeds import oldest_waiting, waiting_rows
 from hub.store.model import utc
 from hub.store.replica.lives import Reborn
-from hub.store.stock.levels import facts_to_fold, fold
+from hub.store.stock.levels import fold_all
 from sync.batch import Rep, Seq, StreamName
 from sync.db import Database
 from sync.entities import REGISTRY
@@ -301,8 +301,7 @@ class Replication:
     async def fold_now(self) -> None:
         """Fold all facts there are, book sums that wait; with a line, do what is due at a contact."""
         await self.books.sums.book()
-        while facts_to_fold(self._db.read, self.books.replica):
-            await self._db.write(lambda tx: fold(tx, self.books.replica))
+        await fold_all(self._db, self.books.replica)
         if self.contact:
             await self.books.tell_lost(self.contact)
             await self.on_contact(self.contact)

@@ -12,7 +12,7 @@ from hub.holders import PEER
 from hub.store.model import Shop
 from hub.store.selling.returns import return_job
 from hub.store.selling.sales import sale_job
-from hub.store.stock.levels import facts_to_fold, fold
+from hub.store.stock.levels import fold_all
 from hub.store.stock.stock import Movement, move
 from hub.store.upkeep.retention import Step, note_marks, prune
 from sync.batch import Boundary
@@ -77,8 +77,7 @@ class Days:
         )
 
     async def fold(self) -> None:
-        while facts_to_fold(self.db.read, self.replica):
-            await self.db.write(lambda tx: fold(tx, self.replica))
+        await fold_all(self.db, self.replica)
 
     async def ack(self, *, only: str = "") -> None:
         """The cloud holds all that was written."""

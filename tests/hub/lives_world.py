@@ -19,7 +19,7 @@ from hub.store.model import Shop
 from hub.store.replica.lives import begin_life, why_new_life
 from hub.store.selling.returns import return_job
 from hub.store.selling.sales import sale_job
-from hub.store.stock.levels import facts_to_fold, fold
+from hub.store.stock.levels import facts_to_fold, fold_all
 from hub.store.stock.stock import Movement, move
 from hub.store.upkeep.retention import note_marks, prune
 from sync.batch import Batch
@@ -126,8 +126,7 @@ class Machine:
         return row
 
     async def fold(self) -> None:
-        while facts_to_fold(self.db.read, self.books.replica):
-            await self.db.write(lambda tx: fold(tx, self.books.replica))
+        await fold_all(self.db, self.books.replica)
 
     async def forget(self, *, days: int = 0) -> None:
         """Let days pass; note how far the cloud holds what there is, and forget what is old."""

@@ -18,7 +18,7 @@ from hub.books import HubBooks
 from hub.store.catalogue.products import item_by_gtin, item_by_sku
 from hub.store.feeds import oldest_waiting, waiting_rows
 from hub.store.model import utc
-from hub.store.stock.levels import FOLD_MAX, facts_to_fold, fold
+from hub.store.stock.levels import FOLD_MAX, facts_to_fold, fold, fold_all
 from sync.batch import START, Batch, Boundary, Gap, batch_of
 from sync.entities import REGISTRY
 from sync.errors import ForkError, OutcomeUnknownError, ProtocolError
@@ -246,7 +246,7 @@ async def test_what_waits_is_counted_by_stream_with_its_age(store: Any, sale: Ca
     held = {"sales": 1, "stock": 5, "catalogue": 12}
 
     assert waiting_rows(store.db.read, store.replica, held) == {"sales": 2}
-    await fold_all(store)
+    await fold_all(store.db, store.replica)
     assert waiting_rows(store.db.read, store.replica, held) == {"sales": 2, "levels": 5}
     assert oldest_waiting(store.db.read, store.replica, held) == utc(NOW_MS + 60_000)
     assert oldest_waiting(store.db.read, store.replica, {"sales": 3, "stock": 5}) is None
@@ -257,29 +257,24 @@ def folded(store: Any) -> dict[str, tuple[int, int]]:
     return {row["sku"]: (row["received"], row["issued"]) for row in rows}
 
 
-async def fold_all(store: Any) -> None:
-    while await store.db.write(lambda tx: fold(tx, store.replica)):
-        pass
-
-
 async def test_levels_are_the_sums_of_the_facts(store: Any, sale: Callable[..., Any]) -> None:
     for qty in (1, 2):
         await store.sell(sale(qty))
-    await fold_all(store)
+    await fold_all(store.db, store.replica)
 
     assert folded(store)["TEA-01"] == (20, 3)
     assert facts_to_fold(store.db.read, store.replica) == {}
-    await fold_all(store)
+    await fold_all(store.db, store.replica)
     assert folded(store)["TEA-01"] == (20, 3), "no fact counts twice"
 
 
 async def test_only_levels_that_moved_are_sent_again(store: Any, sale: Callable[..., Any]) -> None:
-    await fold_all(store)
+    await fold_all(store.db, store.replica)
     books = books_of(store)
     first = await load(books, Stream.LEVELS)
     assert first is not None and len(first.rows) == 5
     await store.sell(sale(4))
-    await fold_all(store)
+    await fold_all(store.db, store.replica)
     second = await load(books, Stream.LEVELS, first.end)
 
     assert second is not None
@@ -295,13 +290,13 @@ async def test_folding_in_any_portions_gives_the_same_levels(
     """Law: sums of tallies = sums of effects, however the folding is cut."""
     before = folded(store).get("TEA-01", (0, 0)) if not facts_to_fold(store.db.read, store.replica) else None
     if before is None:
-        await fold_all(store)
+        await fold_all(store.db, store.replica)
         before = folded(store)["TEA-01"]
     for number, qty in enumerate(quantities):
         await store.sell(sale(qty))
         if number % portion == 0:
             await store.db.write(lambda tx: fold(tx, store.replica))
-    await fold_all(store)
+    await fold_all(store.db, store.replica)
 
     assert folded(store)["TEA-01"] == (before[0], before[1] + sum(quantities))
 

@@ -8,6 +8,7 @@ that gave way to another's counts as well, before or after: the `duplicate` fact
 from sqlite3 import Connection
 
 from sync.batch import SEQ_MAX
+from sync.db import Database
 from sync.entities import REGISTRY
 from sync.model import Replica, Stream
 from sync.retail.stock.grants import SPENT
@@ -33,13 +34,25 @@ def facts_to_fold(read: Connection, replica: Replica) -> dict[str, tuple[int, in
     return {name: (last, seq) for name, last, seq in rows if name in _FOLDED}
 
 
+async def fold_all(db: Database, replica: Replica) -> None:
+    """Fold until a job leaves nothing: that comes, whatever is written between two of them, and facts of later ones wait."""
+    if facts_to_fold(db.read, replica):
+        while await db.write(lambda tx: fold(tx, replica)):
+            pass
+
+
 def fold(tx: Connection, replica: Replica) -> bool:
-    """Fold up to FOLD_MAX facts of a stream that is behind; say whether there are more."""
-    behind = facts_to_fold(tx, replica)
-    if not behind:
-        return False
-    stream, (last, head) = next(iter(behind.items()))
-    to = min(head, last + FOLD_MAX)
+    """Fold up to FOLD_MAX facts, stream by stream; say whether there are more."""
+    behind, room = facts_to_fold(tx, replica), FOLD_MAX
+    for stream, (last, head) in behind.items():
+        to = min(head, last + room)
+        if to > last:
+            _fold(tx, replica, stream, last, to)
+        room -= to - last
+    return sum(head - last for last, head in behind.values()) > FOLD_MAX
+
+
+def _fold(tx: Connection, replica: Replica, stream: str, last: int, to: int) -> None:
     grown: dict[Key, tuple[int, int, int]] = {}
     for sku, location, *more in _effects(tx, stream, (replica.local_id, last, to)):
         before = grown.get((sku, location), (0, 0, 0))
@@ -54,7 +67,6 @@ def fold(tx: Connection, replica: Replica) -> bool:
         """,
         (replica.local_id, stream, to),
     )
-    return len(behind) > 1 or to < head
 
 
 def picks_taken_back(read: Connection, replica: Replica, *, after: int = 0, to: int = SEQ_MAX) -> dict[Key, int]:
