@@ -63,7 +63,7 @@ async def test_what_is_left_of_the_log_is_what_its_frames_say(db: Database) -> N
 async def test_a_long_log_is_copied_and_begins_anew_with_the_next_group(db: Database) -> None:
     await db.write(note("first"))
     before = log_salt(db.path)
-    while db._checkpoints.left < LONG:
+    while frames(db.path) < LONG:
         await db.write(note("x" * 900))
         assert log_salt(db.path) == before
 
