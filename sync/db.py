@@ -2,8 +2,9 @@
 
 A write is a job, a function of the connection; jobs that wait together run in one transaction, each of several in a SAVEPOINT,
 and commit together with synchronous=FULL. Nobody waits for company: a group is what is waiting when the writer is free, of each
-client its share (sync.groups). Jobs run in the writer's thread; a group of nothing but brief ones on the loop, and the thread has
-its COMMIT alone, which waits for the disk: otherwise the two hand the interpreter over for each statement.
+client its share (sync.groups); between two groups the loop makes a pass, so that who was answered goes on. Jobs run in the
+writer's thread; a group of nothing but brief ones on the loop, and the thread has its COMMIT alone, which waits for the disk:
+otherwise the two hand the interpreter over for each statement.
 
     job ends   job raises   COMMIT     answer to the caller        `then`
     yes        no           done       its result                  called, in commit order
@@ -232,6 +233,7 @@ class Database:
                 soon, waiting = self._take_soon(), take_group(self._waiting, attrgetter("client"))
                 if not await self._commit(soon, waiting) and not self._waiting:
                     break
+                await asyncio.sleep(0)  # who was answered goes on; what comes meanwhile is of the next group
 
     async def run_checkpoints(self) -> None:
         """Bring the log into the file beside the writer until `drain` is called."""

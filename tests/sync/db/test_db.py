@@ -43,6 +43,25 @@ async def test_jobs_that_come_during_a_commit_share_the_next_one(db: Database) -
     assert notes(db) == ["first", *(f"late {n}" for n in range(10))]
 
 
+async def test_who_was_answered_goes_on_before_the_next_group_begins(db: Database) -> None:
+    order: list[str] = []
+
+    async def write(n: int) -> None:
+        await db.write(lambda _tx: order.append(f"job {n}"), is_brief=True)
+        order.append(f"answer {n}")
+
+    async with asyncio.TaskGroup() as group:
+
+        def first(_: object) -> None:
+            order.append("job 1")
+            group.create_task(write(2))  # it waits before the COMMIT's end is heard of
+
+        await db.write(first, is_brief=True)
+        order.append("answer 1")
+
+    assert order == ["job 1", "answer 1", "job 2", "answer 2"]
+
+
 async def test_a_group_is_run_on_the_loop_where_all_of_it_is_brief_and_in_the_thread_where_one_is_not(
     tmp_path: Path,
 ) -> None:
