@@ -24,6 +24,11 @@ class Schedule:
 REALTIME = Schedule()
 
 
+def told(mode: str, every_s: float) -> Schedule | None:
+    """Return when the peer wants to be dialled; None where it says nothing, or nothing that is known here."""
+    return Schedule(mode, every_s) if mode in MODES_TOLD else None
+
+
 def until_next_s(schedule: Schedule, rng: random.Random) -> float:
     """Return how long a scheduled line rests."""
     every_s = min(max(schedule.every_s, EVERY_MIN_S), EVERY_MAX_S)

@@ -154,6 +154,18 @@ class Sending:
         out.acked = at.last
         return True
 
+    def overtaken(self, rep: str, stream: str, at: Boundary, heads: Iterable[Head]) -> bool:
+        """Whether an ack of more than is here can be of another's stream that the peer has got elsewhere; it frees a place then.
+
+        How much it holds is not believed: no digest here proves it, and rows that it has do no harm.
+        """
+        out = self._streams.get((rep, stream))
+        is_here = any(head.last >= at.last for head in heads if (head.rep, head.stream) == (rep, stream))
+        if out is None or is_here or not out.in_flight:
+            return False
+        out.in_flight.popleft()
+        return True
+
     def pulled(self, rep: str, stream: str, at: Boundary) -> int:
         """Go back to a boundary; return how often this stream was pulled since its last ack."""
         out = self._streams[rep, stream]

@@ -65,7 +65,7 @@ from sync.protocol import (
     refusal,
     snapshot,
 )
-from sync.schedule import MODES_TOLD, Schedule
+from sync.schedule import Schedule, told
 from sync.scope_rows import is_scoped
 from sync.sending import WINDOW, Sending
 
@@ -256,7 +256,7 @@ class Session:
             return self._end("version", refused)
         offset_ms = ((ok.t2_ms - ok.t1_ms) + (ok.t3_ms - wall_ms)) // 2
         sealed = [NoteSealed(ok.sealed)] if ok.sealed else []
-        return [*sealed, *self._open(ok.rep, ok.vector, offset_ms, now_ms, schedule=told_schedule(ok))]
+        return [*sealed, *self._open(ok.rep, ok.vector, offset_ms, now_ms, schedule=told(ok.mode, ok.every_s))]
 
     def _agree(self, peer: Hello | HelloOk) -> str:
         """Settle what both sides can do; return why they cannot talk, "" when they can."""
@@ -340,6 +340,8 @@ class Session:
     def _on_ack(self, ack: Ack, now_ms: int) -> list[Effect]:
         at = Boundary(ack.last, ack.digest)
         if not self._is_offered(ack, at):
+            if ack.rep != self._own_rep and self._sending.overtaken(ack.rep, ack.stream, at, self._books.heads()):
+                return self._more(now_ms)
             return self._end("fork", f"{ack.rep} {ack.stream}: {ack.last} was acknowledged and never offered")
         is_news = self._sending.acked(ack.rep, ack.stream, at)
         noted = [Acked(ack.rep, ack.stream, at)] if is_news else []
@@ -393,8 +395,3 @@ class Session:
     def _end(self, code: str, detail: str) -> list[Effect]:
         self._state = "ended"
         return [Send(refusal(code, detail)), End(code, detail, peer=self.peer_rep)]
-
-
-def told_schedule(ok: HelloOk) -> Schedule | None:
-    """Return when the peer wants to be dialled; None where it says nothing, or nothing that is known here."""
-    return Schedule(ok.mode, ok.every_s) if ok.mode in MODES_TOLD else None

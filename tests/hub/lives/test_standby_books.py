@@ -13,17 +13,20 @@ from msgspec.structs import replace
 
 from hub.holders import PEER
 from hub.standby.books import StandbyBooks
-from sync.batch import START, Boundary
+from sync.actions import Effect, End, Load, Send
+from sync.batch import START, Batch, Boundary
 from sync.errors import ForkError, ProtocolError
 from sync.kinds import Entity
 from sync.model import Dot, Stream
+from sync.protocol import Ack, HelloOk
 from sync.retail.people.coupon_rows import COUPON_ISSUE, REDEMPTION, RELEASE, CouponIssueFact
 from sync.retail.people.coupons import RedemptionFact, ReleaseFact
+from sync.session import Session
 from sync.store.streams import append_fact
 from sync.store.unknown import keep_unknown
 from sync.store.writing import record_fact
 from tests.hub.lives.conftest import World, confirmed, everybody, follow
-from tests.hub.lives_world import Cloud, Machine, meet
+from tests.hub.lives_world import NOW_MS, Cloud, Machine, meet
 
 
 async def test_a_sale_is_on_the_other_hub_before_the_cloud_knows_of_it(
@@ -195,6 +198,40 @@ async def test_an_ack_that_lies_about_what_is_passed_on_is_not_believed(
     assert books.is_offered(hub.rep, "sales", Boundary(2, digest))
     assert not books.is_offered(hub.rep, "sales", Boundary(1, digest))
     assert not books.is_offered(hub.rep, "sales", Boundary(3, digest))
+
+
+async def test_an_ack_of_more_than_is_here_says_that_the_writer_has_told_it_himself(
+    world: World, hub: Machine, standby: Machine
+) -> None:
+    """The conversation goes on, once for each batch; how much it says nobody believes: no digest proves it."""
+    session = Session("dialler", standby.books, features=())
+
+    async def sent(effects: list[Effect]) -> list[tuple[int, int]]:
+        """Carry out what there is to do; return (after, last) of the batches of the other hub's sales."""
+        assert not [effect for effect in effects if isinstance(effect, End)]
+        batches = [effect.frame for effect in effects if isinstance(effect, Send) and isinstance(effect.frame, Batch)]
+        found = [(batch.after, batch.last) for batch in batches if (batch.rep, batch.stream) == (hub.rep, "sales")]
+        for load in [effect for effect in effects if isinstance(effect, Load)]:
+            loaded = await standby.books.load(load.head, load.after, load.rows_max)
+            found += await sent(session.loaded(loaded, 0))
+        return found
+
+    await world.sell(hub, 1)
+    await follow(standby, hub)
+    session.start(0, wall_ms=NOW_MS)
+    met = HelloOk(rep=PEER, features=(), vector=(), t1_ms=NOW_MS, t2_ms=NOW_MS, t3_ms=NOW_MS)
+    assert await sent(session.receive(met, 0, wall_ms=NOW_MS)) == [(0, 1)]
+
+    await world.sell(hub, 2, 3)
+    digest = hub.books.digest_at("sales", 3)
+    assert digest is not None
+    assert await sent(session.receive(Ack(hub.rep, "sales", 3, digest), 0, wall_ms=NOW_MS)) == []
+    await world.sell(hub, 4)
+    await follow(standby, hub)
+    assert await sent(session.changed(0)) == [(1, 4)]
+    ack = Ack(hub.rep, "sales", 9, digest)
+    assert await sent(session.receive(ack, 0, wall_ms=NOW_MS)) == []
+    assert [effect.code for effect in session.receive(ack, 0, wall_ms=NOW_MS) if isinstance(effect, End)] == ["fork"]
 
 
 async def test_rows_of_the_cloud_that_no_digest_proves_change_nothing(
