@@ -19,6 +19,7 @@ from hub.machine_client import MachineClient
 from tests.appliance.machine import PROJECT, Machine, packed, said
 
 FOLDER = "/opt/store-hub"
+COMMAND_PATH = "/usr/local/bin/storehub"
 CONFIG = "/etc/store-hub/hub.toml"
 DATA = "/var/lib/store-hub"
 DROP_IN = "/run/systemd/system/storehub.service.d/test.conf"
@@ -138,8 +139,11 @@ def is_scan(device: str, label: str) -> Callable[[dict[str, Any]], bool]:
 
 
 async def installed(machine: Machine) -> None:
-    """Unpack the project's wheel on the machine, once; what a wheel leaves out is missing there too. Unit and user as shipped."""
-    if "there" in await machine.run(f"test -d {FOLDER} && echo there || true"):
+    """Unpack the project's wheel on the machine, once; what a wheel leaves out is missing there too. Unit and user as shipped.
+
+    The command comes last: what was cut short is done again.
+    """
+    if "there" in await machine.run(f"test -e {COMMAND_PATH} && echo there || true"):
         return
     with TemporaryDirectory() as folder:
         await said(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, str(PROJECT))
@@ -150,4 +154,4 @@ async def installed(machine: Machine) -> None:
         await machine.run(f"mkdir -p {FOLDER} && tar -C {FOLDER} -xf -", given=await packed(Path(folder), "lib"))
     await machine.run(f"install -D -m 755 /dev/stdin {FOLDER}/bin/storehub", given=COMMAND.encode())
     await machine.copy("systemd", to="/opt/store-hub")
-    await machine.run(f"cd {FOLDER}/systemd && {INSTALL} && ln -s {FOLDER}/bin/storehub /usr/local/bin/")
+    await machine.run(f"cd {FOLDER}/systemd && {INSTALL} && ln -s {FOLDER}/bin/storehub {COMMAND_PATH}")

@@ -1,7 +1,9 @@
 """What is plugged into the machine: gadgets of its own kernel, a radio of its own air (guest/), a serial converter of qemu's."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from devices.testing.serial_line import VirtualSerialLine
 from tests.appliance.machine import Machine
@@ -11,6 +13,7 @@ HOLDER = 'import os, time; os.open("/dev/ttyUSB0", os.O_RDWR | os.O_NOCTTY | os.
 HOLD = f"systemd-run --quiet --unit=holder --collect -p StandardOutput=file:/run/held python3 -c '{HOLDER}; time.sleep(600)'"
 RADIO = "PYTHONPATH=/opt/packages python3 /opt/appliance/guest/radio.py"
 BEACONS = 12
+LET_GO_S = 60.0
 
 
 class Converter:
@@ -23,7 +26,7 @@ class Converter:
     async def put_in(self) -> None:
         """Plug it in."""
         options = {"chardev": "converter", "bus": "xhci.0", "port": "4", "always-plugged": True}
-        await self._machine.qmp("device_add", driver="usb-serial", id="ftdi", **options)
+        await _once_free(self._machine, "device_add", driver="usb-serial", id="ftdi", **options)
         self._is_in = True
 
     async def pull_out(self) -> None:
@@ -55,7 +58,21 @@ async def converter(machine: Machine, line: VirtualSerialLine) -> AsyncIterator[
     finally:
         await plug.pull_out()
         await machine.run("udevadm settle")
-        await machine.qmp("chardev-remove", id="converter")
+        await _once_free(machine, "chardev-remove", id="converter")
+
+
+async def _once_free(machine: Machine, command: str, **arguments: Any) -> None:
+    """Ask qemu until the line is free: it answers that a converter is out before it has let go of it."""
+    async with asyncio.timeout(LET_GO_S):
+        while True:
+            try:
+                await machine.qmp(command, **arguments)
+            except AssertionError as err:
+                if "in use" not in str(err) and "busy" not in str(err):
+                    raise
+                await asyncio.sleep(0.05)  # qemu says nothing of it
+            else:
+                return
 
 
 @asynccontextmanager
