@@ -70,6 +70,14 @@ async def line_up(cloud: Any, up: bool, till: Any, until: Any) -> None:
     await until(lambda: till.get("/v1/sync"), lambda got: got.json["up"] is up)
 
 
+async def granted(cloud: Any, store: str, until: Any, *, batch: str = "B1") -> Any:
+    """The answer to a grant, once the cloud has heard of the shop's hub: until then there is nobody to give it to."""
+    wish = {"batch_id": batch, "store": store}
+    return await until(
+        lambda: cloud.post("/cloud/v1/coupons/grants", wish), lambda got: got.json.get("code") != "no_hub"
+    )
+
+
 async def attention(till: Any, kind: str) -> list[Any]:
     items = (await till.get("/v1/attention")).json["items"]
     return [each for each in items if each["kind"] == kind]
@@ -151,10 +159,7 @@ async def test_a_shop_that_holds_a_batch_redeems_and_issues_without_a_line(
 ) -> None:
     _, till = await shop_of("hk01")
     for batch in ("B1", "B2"):
-        grant = {"batch_id": batch, "store": "hk01"}  # refused until the cloud has heard of the shop's hub
-        await until(
-            lambda said=grant: head_office.post("/cloud/v1/coupons/grants", said), lambda got: got.status == 200
-        )  # type: ignore[misc]
+        await granted(head_office, "hk01", until, batch=batch)
     await until(lambda: till.get("/v1/coupons/NOW0000"), lambda got: got.json["uses_left"] == 1)
     await line_up(head_office, False, till, until)
 
@@ -175,7 +180,7 @@ async def test_a_hub_that_begins_anew_holds_nothing_and_asks_for_what_its_former
     head_office: Any, shop_of: Any, until: Any
 ) -> None:
     hub, till = await shop_of("hk01")
-    await head_office.post("/cloud/v1/coupons/grants", {"batch_id": "B1", "store": "hk01"})
+    await granted(head_office, "hk01", until)
     await until(lambda: till.get("/v1/coupons/TEN0007"), lambda got: got.json["uses_left"] == 1)
     sold = await till.post("/v1/sales", with_coupon(till, "TEN0007"))
     await until(
@@ -227,13 +232,10 @@ async def test_what_cannot_be_is_refused_and_nothing_is_written(head_office: Any
     assert again.json == {"changed": 0, "unchanged": 3}
 
 
-async def test_a_batch_is_given_once(head_office: Any, shop_of: Any) -> None:
+async def test_a_batch_is_given_once(head_office: Any, shop_of: Any, until: Any) -> None:
     for store in STORES:
         await shop_of(store)
-    first, again, other = [
-        await head_office.post("/cloud/v1/coupons/grants", {"batch_id": "B1", "store": store})
-        for store in ("hk01", "hk01", "hk02")
-    ]
+    first, again, other = [await granted(head_office, store, until) for store in ("hk01", "hk01", "hk02")]
     assert (first.status, again.status, first.json) == (200, 200, again.json)
     assert (other.status, other.json["code"]) == (409, "coupon_granted")
 
@@ -288,7 +290,7 @@ async def test_a_dispute_that_was_over_is_open_again_when_the_holder_uses_what_c
 ) -> None:
     _, holder = await shop_of("hk01")
     _, other = await shop_of("hk02", coupons={"exposed_max_minor": 600})
-    await head_office.post("/cloud/v1/coupons/grants", {"batch_id": "B1", "store": "hk01"})
+    await granted(head_office, "hk01", until)
     await until(lambda: holder.get("/v1/coupons/TEN0008"), lambda got: got.json["uses_left"] == 1)
     await line_up(head_office, False, other, until)
     assert (await other.post("/v1/sales", with_coupon(other, "TEN0008"))).status == 201
